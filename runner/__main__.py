@@ -1,0 +1,89 @@
+"""python -m runner COMMAND --flags: plans, runs and looks after races.
+
+Commands:
+  run          Run what is missing in --out, resume what stopped.
+  plan         Say what would be run.
+  status       Say what is done, running, failed and why.
+  check        Test submissions before they are entered.
+  calibrate    Measure what step budgets are worth on this machine.
+  set-targets  Find a suite's targets by tuning several algorithms.
+"""
+
+import difflib
+import pathlib
+import sys
+
+from absl import app, flags
+
+from runner import commands
+
+_SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
+_SUBMISSIONS = flags.DEFINE_list('submissions', [], 'Names or .py files.')
+_WORKLOADS = flags.DEFINE_list('workloads', [], 'Only these of the suite.')
+_RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
+_STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
+_OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
+_DATA = flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
+_JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
+# Of the process of one trial, which `run` starts.
+_FOLDER = flags.DEFINE_string('folder', None, 'Folder of one trial.')
+_STARTED = flags.DEFINE_float('started', None, 'Monotonic seconds.')
+_PROGRESS_FD = flags.DEFINE_integer(
+  'progress_fd', -1, 'Where to tell progress.'
+)
+
+COMMANDS = {
+  'run': lambda: commands.run(_request()),
+  'plan': lambda: commands.plan(_request()),
+  'status': lambda: commands.status(pathlib.Path(_OUT.value), _JSON.value),
+  'check': lambda: commands.check(_request()),
+  'calibrate': lambda: commands.calibrate(_request()),
+  'set-targets': lambda: commands.set_targets(_request()),
+  'trial': lambda: commands.trial(
+    pathlib.Path(_FOLDER.value), _STARTED.value, _PROGRESS_FD.value
+  ),
+}
+
+
+def main(argv: list[str]) -> int:
+  command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
+  if command is None or len(argv) > 2:
+    wrong = argv[2] if command else ' '.join(argv[1:])
+    close = difflib.get_close_matches(wrong, COMMANDS, n=1)
+    hint = f' Did you mean {close[0]!r}?' if close else ''
+    known = ', '.join(name for name in COMMANDS if name != 'trial')
+    print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
+    return 2
+  try:
+    return command()
+  except ValueError as error:  # Bad requests explain themselves.
+    print(f'Error: {error}', file=sys.stderr)
+    return 2
+  except KeyboardInterrupt:
+    print('\nStopped. The same command goes on from here.', file=sys.stderr)
+    return 1
+
+
+def _request() -> commands.Request:
+  return commands.Request(
+    _SUITE.value,
+    tuple(_SUBMISSIONS.value),
+    tuple(_WORKLOADS.value),
+    _RULESET.value,
+    _STUDIES.value,
+    pathlib.Path(_OUT.value),
+    _DATA.value,
+    _JSON.value,
+  )
+
+
+def _parse(argv: list[str]) -> list[str]:
+  try:
+    return flags.FLAGS(argv)
+  except flags.Error as error:
+    print(f'Error: {error}', file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=_parse)

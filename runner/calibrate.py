@@ -1,0 +1,51 @@
+"""Measures what a suite's step budgets are worth in seconds on this machine."""
+
+import pathlib
+import tempfile
+
+from runner import engine, plan, rules
+from runner.hardware import Speed
+
+STEPS = 0.25  # Of the step budget, run to measure the speed.
+FOR_EVER = 1e9
+
+
+class CalibrationError(RuntimeError):
+  """The reference algorithm did not run; the message says why."""
+
+
+def missing(suite: rules.Rules, speeds: dict[str, Speed]) -> list[str]:
+  """Workloads of the suite that have not been measured on this machine."""
+  return [name for name in suite.workloads if name not in speeds]
+
+
+def measure(
+  suite: rules.Rules,
+  name: str,
+  machine: dict,
+  data_dir: str | None,
+  tell: engine.Tell,
+) -> Speed:
+  """Runs the reference algorithm on a workload for a share of its steps.
+
+  Compilation and the steps after it are told apart by the clock's accounts.
+  """
+  row = suite.workloads[name]._replace(target=None)  # It may not stop early.
+  only = suite._replace(workloads={name: row})
+  endless = {name: Speed(FOR_EVER, 0.0)}
+  made = plan.make(only, 'self', [suite.reference], machine, endless)
+  steps = max(2, int(STEPS * row.steps))
+  table = plan.table(made) | {
+    'limits': {'steps': steps, 'eval_steps': steps},
+    'data_dir': data_dir,
+  }
+  with tempfile.TemporaryDirectory() as folder:
+    out = pathlib.Path(folder)
+    status = engine.run_trial(out, table, table['trials'][0], tell)
+  if status.outcome != 'ended':
+    raise CalibrationError(
+      f'{suite.reference} on {name}: {status.outcome}: {status.reason}'
+    )
+  spent = status.accounts
+  training = spent['train'] + spent['data'] + spent['view']
+  return Speed(spent['compile'], training / steps)

@@ -1,0 +1,95 @@
+"""The only reader of the time.
+
+Every second of a process belongs to exactly one account, from the moment it
+was started. The submission pays for some accounts and not for others; whoever
+leaves one that it pays for first waits for the devices, because JAX returns
+before they are done.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+CHARGED = ('compile', 'data', 'train', 'view')
+FREE = ('evaluate', 'checkpoint', 'record', 'restore', 'setup')
+
+
+class Clock:
+  """A stopwatch with accounts, one of them always running.
+
+  Args:
+    now: Monotonic seconds.
+    wait: Blocks until the devices have finished what they were given.
+    started: When the process was started, on the scale of `now`; since then
+      'setup' runs.
+  """
+
+  def __init__(
+    self,
+    now: Callable[[], float] = time.monotonic,
+    wait: Callable[[], None] = lambda: None,
+    started: float | None = None,
+  ):
+    self._now = now
+    self._wait = wait
+    self._since = now() if started is None else started
+    self._account = 'setup'
+    self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
+    self._before = 0.0
+    self._compiled: list[tuple[float, float]] = []  # Since then.
+
+  def restore(self, accounts: Mapping[str, float]) -> None:
+    """Adds what a trial had spent before it was interrupted."""
+    for account, seconds in accounts.items():
+      self._spent[account] += seconds
+      self._before += seconds
+
+  @contextlib.contextmanager
+  def account(self, name: str) -> Iterator[None]:
+    """Charges the block to an account, then goes back to the one before."""
+    before = self._account
+    self._switch(name)
+    try:
+      yield
+    finally:
+      self._switch(before)
+
+  def compiled(self, seconds: float) -> None:
+    """The last seconds of the running account were spent on compilation.
+
+    Compilation is only noticed when it is over, and it nests: what was told
+    before and lies within this stretch counts once. Ignored while the
+    submission pays for nothing.
+    """
+    if self._account not in CHARGED:
+      return
+    end = self._now()
+    start = max(end - seconds, self._since)
+    while self._compiled and self._compiled[-1][0] >= start:
+      self._compiled.pop()
+    self._compiled.append((start, end))
+
+  def charged(self) -> float:
+    """Seconds the submission has to answer for, up to this moment."""
+    spent = sum(self._spent[name] for name in CHARGED)
+    if self._account in CHARGED:
+      spent += self._now() - self._since
+    return spent
+
+  def accounts(self) -> dict[str, float]:
+    """Seconds on every account, as of the last switch."""
+    return dict(self._spent)
+
+  def own_seconds(self) -> float:
+    """Seconds on all accounts, without those of earlier processes."""
+    return sum(self._spent.values()) - self._before
+
+  def _switch(self, name: str) -> None:
+    if self._account in CHARGED and name not in CHARGED:
+      self._wait()
+    now = self._now()
+    compiled = sum(end - start for start, end in self._compiled)
+    self._spent[self._account] += now - self._since - compiled
+    self._spent['compile'] += compiled
+    self._compiled = []
+    self._account, self._since = name, now

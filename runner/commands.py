@@ -1,0 +1,187 @@
+"""What the commands of `python -m runner` do; each returns its exit code.
+
+0: done. 1: a trial or a check failed. Bad requests raise ValueError. Only the
+commands that train import JAX, and those in processes of their own.
+"""
+
+import json
+import os
+import pathlib
+import sys
+from typing import NamedTuple
+
+import workloads
+from runner import (
+  calibrate as calibration,
+)
+from runner import (
+  engine,
+  hardware,
+  overview,
+  progress,
+  results,
+  rules,
+)
+from runner import (
+  plan as plans,
+)
+
+
+class Request(NamedTuple):
+  """The flags, turned into values at once."""
+
+  suite: str
+  submissions: tuple[str, ...]
+  workloads: tuple[str, ...]
+  ruleset: str
+  studies: int | None
+  out: pathlib.Path
+  data_dir: str | None
+  json: bool
+
+
+def run(request: Request) -> int:
+  """Runs what is missing, resumes what stopped."""
+  suite = _suite(request)
+  machine = hardware.describe()
+  _plan(request, suite, machine, {})  # Bad requests fail before measuring.
+  results.stored(request.out)
+  speeds = _speeds(suite, machine, request.data_dir)
+  plan = _plan(request, suite, machine, speeds)
+  with results.opened(request.out, plan) as table:
+    table |= {'data_dir': request.data_dir}
+    todo = engine.pending(request.out, table)
+    with progress.Progress(len(todo)) as live:
+      for trial in todo:
+        name = trial['workload']
+        row = table['rules']['workloads'][name]
+        live.begin(progress.title(trial), row, table['seconds'][name])
+        live.end(engine.run_trial(request.out, table, trial, live.tell))
+    left = engine.pending(request.out, table)
+  total = len(table['trials'])
+  print(f'{total - len(left)} of {total} trials done in {request.out}.')
+  if left:
+    print(f'See: python -m runner status --out={request.out}', file=sys.stderr)
+  return 1 if left else 0
+
+
+def plan(request: Request) -> int:
+  """Says what would be run, and how long at most."""
+  suite = _suite(request)
+  machine = hardware.describe()
+  speeds = hardware.load(machine['name'], suite)
+  made = _plan(request, suite, machine, speeds)
+  if request.json:
+    print(json.dumps(plans.table(made), indent=2))
+  else:
+    print(overview.of_plan(made))
+  return 0
+
+
+def status(out: pathlib.Path, as_json: bool) -> int:
+  """Says what is done, running, failed and why."""
+  table = results.stored(out)
+  if table is None:
+    raise results.ResultsError(
+      f'No results in {out}. Make some: python -m runner run --out={out} ...'
+    )
+  rows = overview.trials(out, table)
+  print(json.dumps(rows, indent=2) if as_json else overview.of_trials(rows))
+  return 0
+
+
+def calibrate(request: Request) -> int:
+  """Measures this machine anew."""
+  suite = _suite(request)
+  machine = hardware.describe()
+  speeds = _measure(suite, list(suite.workloads), machine, request.data_dir)
+  for name, speed in speeds.items():
+    seconds = speed.seconds(suite.workloads[name].steps)
+    print(
+      f'{name}: {speed.step_seconds * 1e3:.2f} ms a step, '
+      f'{speed.compile_seconds:.1f} s to compile, {seconds:.1f} s in all.'
+    )
+  return 0
+
+
+def check(request: Request) -> int:
+  """Tests submissions in processes of their own before they are entered."""
+  from runner import check as checks  # noqa: PLC0415
+
+  return checks.main(_suite(request), request.submissions, request.data_dir)
+
+
+def set_targets(request: Request) -> int:
+  """Finds a suite's targets and writes them into its file."""
+  from runner import targets  # noqa: PLC0415
+
+  return targets.main(request, _suite(request), hardware.describe())
+
+
+def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
+  """The process of one trial. Leaves at once: its seconds are counted."""
+  from runner import process  # noqa: PLC0415  Imports JAX.
+
+  process.main(folder, started, process.teller(progress_fd))
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(0)
+
+
+def _suite(request: Request) -> rules.Rules:
+  suite = rules.load(request.suite)
+  for name in request.workloads:
+    if name not in suite.workloads:
+      workloads.check(name)
+      raise rules.RulesError(
+        f'Suite {suite.name} has no workload {name!r}. '
+        f'It has: {", ".join(suite.workloads)}.'
+      )
+  chosen = request.workloads or tuple(suite.workloads)
+  rulesets = suite.rulesets
+  if request.studies is not None:
+    if request.studies < 1:
+      raise rules.RulesError(f'--studies={request.studies} must be positive.')
+    rulesets = {
+      name: ruleset._replace(studies=request.studies)
+      for name, ruleset in rulesets.items()
+    }
+  return suite._replace(
+    rulesets=rulesets,
+    workloads={name: suite.workloads[name] for name in chosen},
+  )
+
+
+def _plan(request: Request, suite, machine, speeds) -> plans.Plan:
+  if not request.submissions:
+    raise ValueError(
+      'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py'
+    )
+  return plans.make(
+    suite, request.ruleset, request.submissions, machine, speeds
+  )
+
+
+def _speeds(suite, machine, data_dir) -> dict[str, hardware.Speed]:
+  """Speeds on this machine, measured now where they are not known yet."""
+  speeds = hardware.load(machine['name'], suite)
+  if lacking := calibration.missing(suite, speeds):
+    speeds |= _measure(suite, lacking, machine, data_dir)
+  return speeds
+
+
+def _measure(suite, names, machine, data_dir) -> dict[str, hardware.Speed]:
+  print(f'Measuring {suite.reference} on this machine ({machine["name"]}) ...')
+  with progress.Progress(len(names)) as live:
+    speeds = {}
+    for name in names:
+      live.begin(
+        f'{suite.reference} on {name}',
+        {'metric': suite.workloads[name].metric},
+      )
+      speeds[name] = calibration.measure(
+        suite, name, machine, data_dir, live.tell
+      )
+  path = hardware.save(machine, suite, speeds)
+  print(f'Written to {path}.')
+  return speeds

@@ -1,0 +1,47 @@
+"""One mesh axis, 'batch': programs are for the whole batch, XLA splits it."""
+
+import functools
+
+import jax
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+
+def wait() -> None:
+  """Blocks until every device has finished all it was given.
+
+  Everything alive is waited for, not only what a submission hands over: work
+  that it started and keeps for later would else be done on nobody's time.
+  """
+  jax.effects_barrier()
+  for array in jax.live_arrays():
+    if not array.is_deleted():
+      array.block_until_ready()
+
+
+@functools.cache
+def _sharding(*axes: str | None) -> NamedSharding:
+  mesh = jax.make_mesh((jax.device_count(),), ('batch',), (AxisType.Auto,))
+  return NamedSharding(mesh, P(*axes))
+
+
+def replicate(tree):
+  """Puts a copy of every array on every device."""
+  return jax.device_put(tree, _sharding())
+
+
+def split(batch, stacked: bool = False):
+  """Spreads examples over the devices: axis 0, or axis 1 of stacked batches."""
+  axes = (None, 'batch') if stacked else ('batch',)
+  return jax.device_put(batch, _sharding(*axes))
+
+
+def check_divides(size: int) -> None:
+  """Raises ValueError where a batch cannot be spread evenly."""
+  count = jax.device_count()
+  if size % count:
+    below = size - size % count
+    fits = f'{below} or {below + count}' if below else f'{count}'
+    raise ValueError(
+      f'Batch size {size} does not divide over {count} devices. Try {fits}.'
+    )

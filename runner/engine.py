@@ -1,0 +1,123 @@
+"""Runs planned trials, one process each, one after another.
+
+One at a time, so that every trial has the machine to itself and its seconds
+mean something. A trial that fails leaves its folder as it is, and the next one
+begins; the same command later runs what is missing and resumes what stopped.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from runner import records, results
+
+CODE = pathlib.Path(__file__).parent.parent
+RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
+EXIT_SECONDS = 0.25  # But leaving a process may take so long.
+
+Tell = Callable[[dict], None]
+
+
+def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
+  """Planned trials that have no outcome that speaks of the algorithm."""
+  return [
+    trial
+    for trial in table['trials']
+    if not records.status(results.place(out, trial)).done
+  ]
+
+
+def run_trial(
+  out: pathlib.Path, table: dict[str, Any], trial: dict, tell: Tell
+) -> records.Status:
+  """Runs or resumes one trial in a process of its own, and waits for it."""
+  folder = results.prepare(out, table, trial)
+  killed_before = _memory_kills()
+  started = time.monotonic()
+  with (folder / 'trial.log').open('ab') as log:
+    code = _process(folder, started, log, tell)
+  wall = time.monotonic() - started
+  _close(folder, code, wall, _memory_kills() > killed_before)
+  return records.status(folder)
+
+
+def _process(folder: pathlib.Path, started: float, log, tell: Tell) -> int:
+  reading, writing = os.pipe()
+  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
+  command += [f'--started={started!r}', f'--progress_fd={writing}']
+  path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
+  child = subprocess.Popen(
+    command,
+    stdin=subprocess.DEVNULL,
+    stdout=log,
+    stderr=log,
+    pass_fds=[writing],
+    env=os.environ | {'PYTHONPATH': path.rstrip(os.pathsep)},
+  )
+  os.close(writing)
+  try:
+    with os.fdopen(reading) as news:
+      for line in news:
+        tell(json.loads(line))
+    return child.wait()
+  except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
+    child.kill()
+    child.wait()
+    raise
+
+
+def _close(folder: pathlib.Path, code: int, wall: float, killed: bool) -> None:
+  """Writes down how the process left, and what only its parent can see."""
+  events = list(records.read_lines(folder / records.ATTEMPTS))
+  last = events[-1] if events else {}
+  attempt = last.get('attempt', 0)
+  if last.get('event') == 'end':
+    residual = wall - last['own_seconds']
+    _event(folder, 'exit', attempt, code=code, wall_seconds=wall,
+           residual_seconds=residual)  # fmt: skip
+    if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
+      reason = (
+        f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
+        f'at most {RESIDUAL:.0%} may be.'
+      )
+      _end(folder, last, 'invalid', reason)
+    return
+  _event(folder, 'exit', attempt, code=code, wall_seconds=wall)
+  if not events:
+    _event(folder, 'start', attempt)  # It never came so far.
+  outcome, reason = _death(folder, code, killed)
+  _end(folder, {'attempt': attempt}, outcome, reason)
+
+
+def _death(folder: pathlib.Path, code: int, killed: bool) -> tuple[str, str]:
+  if killed and code == -9:
+    return 'oom', 'The system ran out of memory and killed the process.'
+  if code < 0:
+    return 'preempted', f'The process was ended by signal {-code}.'
+  tail = (folder / 'trial.log').read_text(errors='replace').strip()
+  return 'crashed', f'Exit code {code}: {tail[-300:]}'
+
+
+def _end(folder: pathlib.Path, last: dict, outcome: str, reason: str) -> None:
+  rest = {'step': 0, 'seconds': 0.0, 'accounts': {}} | last
+  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason}
+  records.append_line(folder / records.ATTEMPTS, rest)
+
+
+def _event(folder: pathlib.Path, event: str, attempt: int, **facts) -> None:
+  line = {'event': event, 'attempt': attempt} | facts
+  records.append_line(folder / records.ATTEMPTS, line)
+
+
+def _memory_kills() -> int:
+  """How many processes the system has killed for memory since it booted."""
+  try:
+    lines = pathlib.Path('/proc/vmstat').read_text().splitlines()
+  except OSError:
+    return 0
+  return sum(int(x.split()[1]) for x in lines if x.startswith('oom_kill '))

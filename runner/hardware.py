@@ -1,0 +1,107 @@
+"""What machine this is, told without JAX, and what its seconds are worth.
+
+Budgets are suites' step budgets times the measured speed of the reference
+algorithm. The measurements are kept in configs/hardware, one file a machine.
+"""
+
+import hashlib
+import os
+import pathlib
+import platform
+import tomllib
+from typing import Any, NamedTuple
+
+from runner import rules
+
+FOLDER = rules.CONFIGS / 'hardware'
+
+
+class Speed(NamedTuple):
+  """Of the reference algorithm on one workload."""
+
+  compile_seconds: float
+  step_seconds: float
+
+  def seconds(self, steps: int) -> float:
+    return self.compile_seconds + steps * self.step_seconds
+
+
+def describe() -> dict[str, Any]:
+  """This machine: 'cpu', 'cores', 'accelerators', and a 'name' from them."""
+  facts = {'cpu': _cpu(), 'cores': _cores(), 'accelerators': _accelerators()}
+  kind = 'cpu'
+  if facts['accelerators']:
+    first = facts['accelerators'][0].lower().replace(' ', '-')
+    kind = f'{len(facts["accelerators"])}x{first}'
+  digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
+  return {'name': f'{kind}-{facts["cores"]}-{digest[:6]}'} | facts
+
+
+def load(name: str, suite: rules.Rules) -> dict[str, Speed]:
+  """Measured speeds by workload; those the suite has changed are left out."""
+  path = FOLDER / f'{name}.toml'
+  if not path.exists():
+    return {}
+  table = tomllib.loads(path.read_text()).get(suite.name, {})
+  return {
+    workload: Speed(row['compile_seconds'], row['step_seconds'])
+    for workload, row in table.items()
+    if workload in suite.workloads and row['of'] == fingerprint(suite, workload)
+  }
+
+
+def save(
+  machine: dict, suite: rules.Rules, speeds: dict[str, Speed]
+) -> pathlib.Path:
+  """Adds speeds to the machine's file; returns its path."""
+  import tomlkit  # noqa: PLC0415  Only calibration writes TOML.
+
+  FOLDER.mkdir(parents=True, exist_ok=True)
+  path = FOLDER / f'{machine["name"]}.toml'
+  document = (
+    tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
+  )
+  document['machine'] = machine
+  table = dict(document.get(suite.name, {}))
+  for workload, speed in speeds.items():
+    table[workload] = speed._asdict() | {'of': fingerprint(suite, workload)}
+  document[suite.name] = table
+  partial = path.with_suffix('.partial')
+  partial.write_text(tomlkit.dumps(document))
+  partial.replace(path)
+  return path
+
+
+def fingerprint(suite: rules.Rules, workload: str) -> str:
+  """What a measured speed depends on, in short."""
+  row = suite.workloads[workload]
+  facts = (suite.reference, row.batch_size, row.steps_per_dispatch)
+  return '-'.join(map(str, facts))
+
+
+def _cpu() -> str:
+  try:
+    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+  except OSError:
+    return platform.processor() or platform.machine()
+  names = [x.split(':')[1].strip() for x in lines if x.startswith('model name')]
+  return names[0] if names else platform.machine()
+
+
+def _cores() -> int:
+  try:
+    return len(os.sched_getaffinity(0))
+  except AttributeError:  # Not on this system.
+    return os.cpu_count() or 1
+
+
+def _accelerators() -> list[str]:
+  """NVIDIA's driver lists its cards as files."""
+  found = []
+  for path in sorted(
+    pathlib.Path('/proc/driver/nvidia/gpus').glob('*/information')
+  ):
+    for line in path.read_text().splitlines():
+      if line.startswith('Model:'):
+        found.append(line.partition(':')[2].strip())
+  return found

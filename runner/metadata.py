@@ -1,0 +1,52 @@
+"""Where a trial ran: machine, drivers, versions, code."""
+
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+
+import jax
+
+from runner import hardware, records
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
+
+
+def write(path: pathlib.Path, trial: dict) -> None:
+  """Writes a meta_data file, with AlgoPerf's names where it has them."""
+  row = trial['row']
+  records.write_json(
+    path,
+    {
+      'rng_seed': trial['seed'],
+      'workload.validation_target_value': row['target'],
+      'workload.target_metric_name': row['metric'],
+      'workload.step_hint': row['steps'],
+      'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
+      'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
+      'hardware': hardware.describe(),
+      'devices': [device.device_kind for device in jax.devices()],
+      'platform': platform.platform(),
+      'python_version': platform.python_version(),
+      'packages': {name: importlib.metadata.version(name) for name in PACKAGES},
+      'git_commit_hash': _git('rev-parse', 'HEAD'),
+      'git_changes': bool(_git('diff', 'HEAD', '--name-only')),
+    },
+  )
+
+
+def _git(*words: str) -> str | None:
+  """None where the code is not a checkout, or git is not installed."""
+  here = pathlib.Path(__file__).parent
+  try:
+    done = subprocess.run(
+      ['git', *words],
+      cwd=here,
+      capture_output=True,
+      text=True,
+      timeout=10,
+      check=False,
+    )
+  except (OSError, subprocess.TimeoutExpired):
+    return None
+  return done.stdout.strip() if done.returncode == 0 else None

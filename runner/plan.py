@@ -1,0 +1,170 @@
+"""The exact list of trials that a suite and some submissions expand to.
+
+Made once, hashed and written down: what runs is what was planned. Needs
+neither JAX nor the submissions' code to be run.
+"""
+
+import hashlib
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import submissions
+import workloads
+from runner import records, rules, space
+from runner.hardware import Speed
+
+
+class Trial(NamedTuple):
+  submission: str
+  workload: str
+  study: int  # From 0.
+  trial: int  # From 1, within the study.
+  seed: int
+  hyperparameters: dict[str, Any]
+  id: str  # Hash of everything that decides what this trial does.
+
+  def folder(self, out) -> pathlib.Path:
+    return records.folder(
+      out, self.submission, self.workload, self.study, self.trial
+    )
+
+
+class Plan(NamedTuple):
+  suite: rules.Rules
+  ruleset: str
+  machine: dict[str, Any]
+  budgets: dict[str, float]  # Charged seconds by workload; empty: not known.
+  entries: dict[str, submissions.Entry]
+  trials: list[Trial]
+
+  @property
+  def hash(self) -> str:
+    return hash_trials([trial.id for trial in self.trials])
+
+  @property
+  def predicted_seconds(self) -> float:
+    """At most so many charged seconds, if every trial uses up its budget."""
+    return sum(self.budgets.get(t.workload, 0.0) for t in self.trials)
+
+
+def make(
+  suite: rules.Rules,
+  ruleset: str,
+  requests: Sequence[str],
+  machine: dict[str, Any],
+  speeds: dict[str, Speed],
+) -> Plan:
+  """The plan of these submissions, by name or path.
+
+  Raises:
+    ValueError: a name is unknown, or a submission cannot run in this ruleset.
+  """
+  if ruleset not in suite.rulesets:
+    raise rules.RulesError(
+      f'Suite {suite.name} has no ruleset {ruleset!r}. '
+      f'Known: {", ".join(suite.rulesets)}.'
+    )
+  for name in suite.workloads:
+    workloads.check(name)
+  entries = {}
+  for request in requests:
+    entry = submissions.find(request)
+    if entry.name in entries:
+      raise submissions.SubmissionError(f'{entry.name!r} is entered twice.')
+    entries[entry.name] = entry
+  trials = [
+    trial
+    for entry in entries.values()
+    for trial in _trials(suite, ruleset, entry)
+  ]
+  factor = suite.rulesets[ruleset].budget_factor
+  budgets = {
+    name: factor * speeds[name].seconds(row.steps)
+    for name, row in suite.workloads.items()
+    if name in speeds
+  }
+  return Plan(suite, ruleset, machine, budgets, entries, trials)
+
+
+def _trials(
+  suite: rules.Rules, ruleset: str, entry: submissions.Entry
+) -> list[Trial]:
+  studies = suite.rulesets[ruleset].studies
+  points = _points(suite, ruleset, entry)
+  return [
+    _trial(suite, entry, name, study, number, point)
+    for study in range(studies)
+    for name in suite.workloads
+    for number, point in enumerate(points[study], start=1)
+  ]
+
+
+def _points(
+  suite: rules.Rules, ruleset: str, entry: submissions.Entry
+) -> list[list[dict[str, Any]]]:
+  """The points of every study: the same list in each, or fresh draws."""
+  studies, trials, _ = suite.rulesets[ruleset]
+  if ruleset == 'self':
+    if entry.self_point is None:
+      raise submissions.SubmissionError(
+        f'{entry.path} has no SELF, its one point in the self-tuning ruleset. '
+        'Write SELF = {...}, or use --ruleset=external.'
+      )
+    found = [[entry.self_point]] * studies
+  elif entry.space is None:
+    raise submissions.SubmissionError(
+      f'{entry.path} has no SPACE, its search space in the external ruleset. '
+      'Write SPACE = {...}, or use --ruleset=self.'
+    )
+  else:
+    where = f'{entry.path}: SPACE'
+    count = trials * (studies if isinstance(entry.space, dict) else 1)
+    drawn = space.points(entry.space, count, suite.seed, where)
+    found = (
+      [drawn[s * trials : (s + 1) * trials] for s in range(studies)]
+      if isinstance(entry.space, dict)
+      else [drawn] * studies
+    )
+  name = 'SELF' if ruleset == 'self' else 'SPACE'
+  for point in found[0]:
+    submissions.check_point(entry, point, name)
+  return found
+
+
+def _trial(suite, entry, workload, study, number, point) -> Trial:
+  # The same for every submission: they share initial values and data order,
+  # so that comparing them within a study takes less noise along.
+  seed = int(_hash([suite.seed, workload, study, number]), 16) % 2**31
+  row = suite.workloads[workload]
+  facts = [entry.name, entry.sha256, row, study, number, seed, point]
+  return Trial(
+    entry.name, workload, study, number, seed, point, _hash(facts)[:12]
+  )
+
+
+def table(plan: Plan) -> dict[str, Any]:
+  """The plan as it is written to plan.json and printed by --json."""
+  return {
+    'suite': plan.suite.name,
+    'ruleset': plan.ruleset,
+    'rules': rules.dump(plan.suite),
+    'hardware': plan.machine,
+    'seconds': plan.budgets,
+    'sources': {
+      name: {'path': str(entry.path), 'sha256': entry.sha256}
+      for name, entry in plan.entries.items()
+    },
+    'hash': plan.hash,
+    'trials': [trial._asdict() for trial in plan.trials],
+  }
+
+
+def hash_trials(ids: list[str]) -> str:
+  return _hash(sorted(ids))
+
+
+def _hash(value: Any) -> str:
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,96 @@
+"""Tells what is running: live on a terminal, a line a trial elsewhere."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from runner import records
+
+COLORS = {'reached': 'green', 'budget': 'yellow', 'ended': 'yellow'}
+
+
+class Progress:
+  """One line for the trial that runs, one for each that is over."""
+
+  def __init__(self, total: int, console: Console | None = None):
+    self._console = console or Console(highlight=False)
+    self._total = total
+    self._over = 0
+    self._live = Live(console=self._console, refresh_per_second=4)
+    self._news: dict[str, Any] = {}
+    self._title = ''
+    self._row: dict[str, Any] = {}
+    self._budget = 0.0
+    self._began = time.monotonic()
+
+  def __enter__(self):
+    if self._console.is_terminal:
+      self._live.start()
+    return self
+
+  def __exit__(self, *_):
+    if self._console.is_terminal:
+      self._live.update('')
+      self._live.stop()
+
+  def begin(self, what: str, row: dict, budget: float = 0.0) -> None:
+    self._title = what
+    self._row, self._budget, self._news = row, budget, {'doing': 'starting'}
+    self._show()
+
+  def tell(self, news: dict) -> None:
+    self._news |= news
+    self._show()
+
+  def end(self, status: records.Status) -> None:
+    self._over += 1
+    outcome = status.outcome or 'interrupted'
+    color = COLORS.get(outcome, 'red')
+    width = len(str(self._total))
+    self._console.print(
+      f'[{self._over:>{width}}/{self._total}] {self._title:<44} '
+      f'[{color}]{outcome:<9}[/] {status.seconds:7.1f} s  ',
+      _plain(status.reason),
+      soft_wrap=True,
+      markup=True,
+    )
+
+  def _show(self) -> None:
+    if self._console.is_terminal:
+      self._live.update(self._table())
+
+  def _table(self) -> Table:
+    news, row = self._news, self._row
+    table = Table.grid(padding=(0, 2))
+    loss = news.get('loss')
+    metric = news.get('metric')
+    target = row.get('target')
+    minutes = (time.monotonic() - self._began) / 60
+    table.add_row(
+      f'[bold]{self._over + 1}/{self._total}[/]',
+      f'[bold]{self._title}[/]',
+      f'step {news.get("step", 0)}',
+      '' if loss is None else f'loss {loss:.4g}',
+      f'{row.get("metric")} '
+      f'{"–" if metric is None else format(metric, ".4g")}'
+      f' / {"–" if target is None else format(target, ".4g")}',
+      f'{news.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
+      str(news.get('doing', '')),
+      f'[dim]{minutes:.1f} min[/]',
+    )
+    return table
+
+
+def title(trial: dict) -> str:
+  return (
+    f'{trial["submission"]} on {trial["workload"]} '
+    f'study {trial["study"]} trial {trial["trial"]}'
+  )
+
+
+def _plain(text: str) -> str:
+  """Without what rich would take for markup."""
+  return text.replace('[', r'\[')

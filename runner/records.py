@@ -1,0 +1,149 @@
+"""Results on disk, in AlgoPerf's layout and with its column names.
+
+    <out>/plan.json                     what is to be run, and under which rules
+    <out>/<submission>/study_<i>/<workload>_jax/trial_<j>/
+      trial.json                        what this trial is
+      hparams.json                      its hyperparameters, in AlgoPerf's form
+      eval_measurements.csv             a row per evaluation
+      measurements.csv                  a row per recorded training step
+      attempts.jsonl                    start, end and exit of every process
+      meta_data_<p>.json                machine and versions of attempt p
+      <submission>.py                   the submission's own source
+      checkpoint/                       the last state, to resume from
+      trial.log, traceback_<p>.txt      what it printed, why it failed
+
+Rows are only ever appended, and flushed to the disk before anything depends on
+them. The standard library only: scoring reads this without JAX.
+"""
+
+import csv
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+# The first four speak of the algorithm. The others leave the cell open.
+SCORED = ('reached', 'budget', 'diverged', 'ended')
+OPEN = ('oom', 'crashed', 'preempted', 'invalid')
+
+EVALS = 'eval_measurements.csv'
+SCALARS = 'measurements.csv'
+ATTEMPTS = 'attempts.jsonl'
+TRIAL = 'trial.json'
+PLAN = 'plan.json'
+
+
+def folder(
+  out, submission: str, workload: str, study: int, trial: int
+) -> pathlib.Path:
+  """Studies count from 0 and trials from 1, as AlgoPerf's do."""
+  name = workload.replace('/', '_') + '_jax'
+  return (
+    pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
+  )
+
+
+class Status(NamedTuple):
+  """Where a trial stands."""
+
+  outcome: str | None  # None: not started, running or interrupted.
+  reason: str
+  attempts: int
+  seconds: float  # Charged so far.
+  accounts: dict[str, float]
+
+  @property
+  def done(self) -> bool:
+    return self.outcome in SCORED
+
+
+def status(path: pathlib.Path) -> Status:
+  """The status of the trial in a folder, from its attempts."""
+  events = list(read_lines(path / ATTEMPTS))
+  starts = [e for e in events if e['event'] == 'start']
+  ends = [e for e in events if e['event'] == 'end']
+  if not ends:
+    return Status(None, '', len(starts), 0.0, {})
+  last = ends[-1]
+  over = last['attempt'] == starts[-1]['attempt']
+  return Status(
+    last['outcome'] if over else None,
+    last['reason'] if over else '',
+    len(starts),
+    last['seconds'],
+    last['accounts'],
+  )
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+  """Replaces a file in one step: a reader sees the old or the new one."""
+  partial = path.with_name(path.name + '.partial')
+  with partial.open('w') as file:
+    json.dump(value, file, indent=2)
+    _flush(file)
+  partial.replace(path)
+
+
+def read_json(path: pathlib.Path) -> Any:
+  return json.loads(path.read_text())
+
+
+def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+  """Appends a line of JSON."""
+  with path.open('a') as file:
+    file.write(json.dumps(value) + '\n')
+    _flush(file)
+
+
+def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+  """Complete lines of JSON; a line cut short by a crash is left out."""
+  if path.exists():
+    for line in path.read_text().splitlines(keepends=True):
+      if line.endswith('\n'):
+        yield json.loads(line)
+
+
+def append_rows(
+  path: pathlib.Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
+) -> None:
+  """Appends rows to a CSV file whose columns are fixed when it is made.
+
+  Rows that the file has already, told by their 'global_step', are left out, so
+  that a resumed trial may offer again what it had before it was killed.
+  """
+  _drop_partial_line(path)
+  known = read_rows(path)
+  last = int(known[-1]['global_step']) if known else -1
+  fresh = [row for row in rows if row['global_step'] > last]
+  if not fresh:
+    return
+  with path.open('a', newline='') as file:
+    writer = csv.DictWriter(file, sorted(columns))
+    if not known:
+      writer.writeheader()
+    writer.writerows(fresh)
+    _flush(file)
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+  """Complete rows of a CSV file, as text."""
+  if not path.exists():
+    return []
+  with path.open(newline='') as file:
+    return list(csv.DictReader(line for line in file if line.endswith('\n')))
+
+
+def _drop_partial_line(path: pathlib.Path) -> None:
+  """Cuts off what a killed process left of its last line."""
+  if not path.exists():
+    return
+  data = path.read_bytes()
+  whole = data.rfind(b'\n') + 1
+  if whole < len(data):
+    os.truncate(path, whole)
+
+
+def _flush(file) -> None:
+  file.flush()
+  os.fsync(file.fileno())

@@ -1,0 +1,153 @@
+"""Opens a results folder for a plan: fresh, or the one that was made for it."""
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from runner import plan as plans
+from runner import records
+
+HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
+
+
+class ResultsError(ValueError):
+  """The folder cannot take these results; the message says why."""
+
+
+@contextlib.contextmanager
+def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
+  """The table of plan.json in force: the stored one with the new trials added.
+
+  Budgets are those of the first run into the folder: a board has one clock.
+
+  Raises:
+    ResultsError: not a folder of ours, not writable, in use, or made under
+      other rules, on another machine or from another source.
+  """
+  known = stored(out)
+  _make(out)
+  with (out / '.lock').open('w') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+      raise ResultsError(f'Another runner is writing to {out}.') from error
+    table = plans.table(plan)
+    if known is not None:
+      _check_same(known, table, out)
+      table = _merged(known, table)
+    if table != known:
+      records.write_json(out / records.PLAN, table)
+    yield table
+
+
+def stored(out: pathlib.Path) -> dict[str, Any] | None:
+  """The table of plan.json; None for a folder that is empty or not there.
+
+  Raises:
+    ResultsError: there is something else.
+  """
+  if out.exists() and not out.is_dir():
+    raise ResultsError(f'{out} is a file, not a folder. {HELP}')
+  if not out.exists() or set(os.listdir(out)) <= {'.lock'}:
+    return None
+  if not (out / records.PLAN).exists():
+    raise ResultsError(
+      f'{out} is not empty and has no {records.PLAN}: it is not a results '
+      f'folder of ours. {HELP}'
+    )
+  try:
+    return records.read_json(out / records.PLAN)
+  except ValueError as error:
+    raise ResultsError(f'{out / records.PLAN} is damaged: {error}.') from error
+
+
+def prepare(
+  out: pathlib.Path, table: dict[str, Any], trial: dict
+) -> pathlib.Path:
+  """The folder of a trial, with all that its process needs."""
+  folder = place(out, trial)
+  if (folder / records.TRIAL).exists():
+    return folder
+  folder.mkdir(parents=True, exist_ok=True)
+  name = trial['submission']
+  shutil.copyfile(table['sources'][name]['path'], folder / f'{name}.py')
+  records.write_json(folder / 'hparams.json', trial['hyperparameters'])
+  workload = trial['workload']
+  row = table['rules']['workloads'][workload]
+  seconds = table['seconds'][workload]
+  facts = trial | {
+    'suite': table['suite'],
+    'ruleset': table['ruleset'],
+    'row': {'workload': workload, 'target': None} | row,
+    'budget': {
+      'seconds': seconds,
+      'eval_seconds': seconds / row['evaluations'],
+    }
+    | table.get('limits', {}),
+    'budget_seconds': seconds,
+    'data_dir': table.get('data_dir'),
+  }
+  records.write_json(folder / records.TRIAL, facts)
+  return folder
+
+
+def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
+  return records.folder(
+    out, trial['submission'], trial['workload'], trial['study'], trial['trial']
+  )
+
+
+def _make(out: pathlib.Path) -> None:
+  try:
+    out.mkdir(parents=True, exist_ok=True)
+    probe = out / '.lock'
+    probe.touch()
+  except OSError as error:
+    raise ResultsError(
+      f'Cannot write to {out}: {error.strerror}. Use another --out.'
+    ) from error
+
+
+def _check_same(known: dict, table: dict, out: pathlib.Path) -> None:
+  for key in ('suite', 'ruleset', 'rules'):
+    if known[key] != table[key]:
+      raise ResultsError(
+        f'{out} was made under other {key}: {_difference(known[key], table[key])}. '
+        f'{HELP}'
+      )
+  if known['hardware']['name'] != table['hardware']['name']:
+    raise ResultsError(
+      f'{out} was made on {known["hardware"]["name"]}; this machine is '
+      f'{table["hardware"]["name"]}, and seconds do not compare. {HELP}'
+    )
+  for name, source in table['sources'].items():
+    before = known['sources'].get(name, source)
+    if before['sha256'] != source['sha256']:
+      raise ResultsError(
+        f'{source["path"]} has changed since trials of {name!r} were planned '
+        f'in {out}. Rename it, or use another --out.'
+      )
+
+
+def _difference(a, b, path: str = '') -> str:
+  """The first place where two tables differ."""
+  if isinstance(a, dict) and isinstance(b, dict):
+    for key in sorted(a.keys() | b.keys()):
+      if a.get(key) != b.get(key):
+        return _difference(a.get(key), b.get(key), f'{path}.{key}'.strip('.'))
+  return f'{path} {a!r} there, {b!r} here'.strip()
+
+
+def _merged(known: dict, table: dict) -> dict:
+  ids = {trial['id'] for trial in known['trials']}
+  fresh = [trial for trial in table['trials'] if trial['id'] not in ids]
+  return known | {
+    'seconds': table['seconds'] | known['seconds'],
+    'sources': known['sources'] | table['sources'],
+    'trials': known['trials'] + fresh,
+    'hash': plans.hash_trials([t['id'] for t in known['trials'] + fresh]),
+  }

@@ -1,0 +1,88 @@
+"""Points of a search space, in AlgoPerf's JSON form.
+
+A space is a list of points, or a dictionary from names to
+{'min', 'max', 'scaling': 'log' | 'linear'} or {'feasible_points': [...]}.
+"""
+
+import math
+from typing import Any
+
+Point = dict[str, Any]
+
+
+def points(space, count: int, seed: int, where: str) -> list[Point]:
+  """The first `count` points: of a list in order, else a scrambled Halton set.
+
+  Halton 1960, "On the efficiency of certain quasi-random sequences of points";
+  every hyperparameter, in the order of the space, is one dimension. A list
+  that is shorter than `count` gives all it has.
+
+  Raises:
+    ValueError: the space is not one; the message begins with `where`.
+  """
+  if isinstance(space, list):
+    return _listed(space, where)[:count]
+  if not isinstance(space, dict) or not space:
+    raise ValueError(
+      f'{where}: a search space is a dictionary of ranges or a list of points, '
+      f'not {space!r}.'
+    )
+  for name, spec in space.items():
+    _check(spec, f'{where}: {name!r}')
+  from scipy.stats import qmc  # noqa: PLC0415  A second to import, used here.
+
+  units = qmc.Halton(len(space), rng=seed).random(count)
+  return [
+    {
+      name: _value(spec, float(unit))
+      for (name, spec), unit in zip(space.items(), row, strict=True)
+    }
+    for row in units
+  ]
+
+
+def _listed(space: list, where: str) -> list[Point]:
+  for number, point in enumerate(space):
+    if not isinstance(point, dict) or point.keys() != space[0].keys():
+      raise ValueError(
+        f'{where}: point {number} must be a dictionary with the names of the '
+        f'first point, not {point!r}.'
+      )
+  return space
+
+
+def _check(spec, where: str) -> None:
+  match spec:
+    case {'feasible_points': list(values), **rest} if values and not rest:
+      return
+    case {
+      'min': low,
+      'max': high,
+      'scaling': 'log' | 'linear' as how,
+      **rest,
+    }:
+      if rest or not _is_number(low) or not _is_number(high) or low > high:
+        pass
+      elif how == 'log' and low <= 0:
+        raise ValueError(f'{where}: log scaling needs min > 0, not {low!r}.')
+      else:
+        return
+  raise ValueError(
+    f"{where}: {spec!r} is neither {{'min': a, 'max': b, 'scaling': 'log'}} "
+    "(or 'linear'), with a <= b, nor {'feasible_points': [...]}."
+  )
+
+
+def _is_number(value) -> bool:
+  return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _value(spec: dict, unit: float):
+  """Where a number in [0, 1) falls in a range."""
+  if 'feasible_points' in spec:
+    values = spec['feasible_points']
+    return values[int(unit * len(values))]
+  low, high = spec['min'], spec['max']
+  if spec['scaling'] == 'log':
+    return low * math.exp(unit * math.log(high / low))
+  return low + unit * (high - low)

@@ -1,0 +1,155 @@
+"""One trial: a submission trains on a workload, and is evaluated on the way.
+
+Nothing here knows files, processes or devices: time, data, evaluation and
+recording are handed in, so that tests drive the loop with made-up ones.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from runner.clock import Clock
+from runner.feed import Feed
+from runner.watch import Diverged, Watch
+from submissions.submission import Start, Submission
+from workloads.workload import Model, PyTree
+
+Metrics = dict[str, float]
+
+
+class Budget(NamedTuple):
+  """When to look, and when to stop; seconds are charged seconds."""
+
+  seconds: float
+  eval_seconds: float  # From one evaluation to the next.
+  steps: int | None = None  # Stop after so many, whatever the clock says.
+  eval_steps: int | None = None  # Look by steps instead of seconds.
+
+
+class Result(NamedTuple):
+  """One evaluation."""
+
+  step: int
+  seconds: float  # Charged when the model was handed over.
+  metrics: Metrics  # For example {'validation/loss': 0.1237}.
+
+
+class Ending(NamedTuple):
+  outcome: str  # One of records.SCORED.
+  reason: str
+
+
+class Bench(NamedTuple):
+  """What a trial is run with."""
+
+  clock: Clock
+  feed: Feed  # Counts the steps.
+  watch: Watch
+  evaluate: Callable[[Model, str], Metrics]  # On one split.
+  reached: Callable[[Metrics], bool]
+  record: Callable[[Result, PyTree], None]
+
+
+def run(
+  submission: Submission, start: Start, budget: Budget, bench: Bench
+) -> Ending:
+  """Trains until the target, the budget or the algorithm ends it.
+
+  Args:
+    submission: What trains.
+    start: Its start; start.evals is a list that grows here. With start.state
+      and earlier results in start.evals the trial goes on where it stopped.
+    budget: When to look and to stop.
+    bench: What to run with.
+
+  Raises:
+    ValueError: the loop yields nothing.
+    Exception: whatever the submission raises.
+  """
+  try:
+    return _run(submission, start, budget, bench)
+  except Diverged as diverged:
+    return Ending('diverged', str(diverged))
+
+
+def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
+  evals: list[Result] = start.evals  # pyrefly: ignore
+  clock = bench.clock
+  if evals and bench.reached(evals[-1].metrics):
+    return _reached(evals[-1])
+  states = submission.train(start)
+  state = start.state
+  while True:
+    with clock.account('train'):
+      state, more = _advance(states, state, budget, bench, evals)
+    if state is None:
+      raise ValueError(
+        'The training loop yielded nothing to evaluate: train must yield its '
+        'state at least once.'
+      )
+    bench.watch.catch_up()
+    if evals and evals[-1].step == bench.feed.steps:
+      return Ending('ended', 'The algorithm ended its training.')
+    with clock.account('view'):
+      model = submission.model(state)
+    if clock.charged() > budget.seconds:
+      return Ending('budget', f'The budget of {budget.seconds:.4g} s is spent.')
+    stop = budget.steps is not None and bench.feed.steps >= budget.steps
+    result = _evaluate(model, stop or not more, bench)
+    evals.append(result)
+    bench.record(result, state)
+    if bench.reached(result.metrics):
+      return _reached(result)
+    if stop:
+      return Ending('ended', f'The limit of {budget.steps} steps is reached.')
+    if not more:
+      return Ending('ended', 'The algorithm ended its training.')
+
+
+def _advance(
+  states: Iterator[PyTree], before: PyTree, budget: Budget, bench: Bench, evals
+) -> tuple[PyTree, bool]:
+  """Trains until an evaluation is due; False when the loop has ended."""
+  last = evals[-1] if evals else None
+  state = before  # Unless there is a newer one.
+  for state in states:
+    charged = bench.clock.charged()
+    bench.watch(bench.feed.steps, charged, state)
+    if _due(bench.feed.steps, charged, last, budget):
+      return state, True
+  return state, False
+
+
+def _due(
+  step: int, seconds: float, last: Result | None, budget: Budget
+) -> bool:
+  if last is None or seconds > budget.seconds:
+    return True
+  if budget.steps is not None and step >= budget.steps:
+    return True
+  if budget.eval_steps is not None:
+    return step >= last.step + budget.eval_steps
+  return seconds >= last.seconds + budget.eval_seconds
+
+
+def _evaluate(model: Model, final: bool, bench: Bench) -> Result:
+  """Metrics of the validation split; in the end of the others as well.
+
+  The test split is looked at once, when nothing can be chosen by it any more.
+  """
+  seconds = bench.clock.charged()
+  with bench.clock.account('evaluate'):
+    metrics = bench.evaluate(model, 'validation')
+    if bad := [k for k, v in metrics.items() if not math.isfinite(v)]:
+      raise Diverged(
+        f'{bad[0]} is {metrics[bad[0]]} at step {bench.feed.steps}.'
+      )
+    if final or bench.reached(metrics):
+      metrics |= bench.evaluate(model, 'train') | bench.evaluate(model, 'test')
+  return Result(bench.feed.steps, seconds, metrics)
+
+
+def _reached(result: Result) -> Ending:
+  return Ending(
+    'reached', f'At step {result.step}, after {result.seconds:.4g} s.'
+  )

@@ -1,0 +1,93 @@
+"""Looks at a running training without standing in its way.
+
+JAX returns before the device is done, so a loop can run far ahead of it. The
+watch waits at every state, but for one a few states back: the device always
+has work, never much of it, and what it reads is ready.
+"""
+
+import collections
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from submissions.submission import Scalars
+from workloads.workload import PyTree
+
+LAG = 2  # States that may be unfinished.
+
+
+class Diverged(Exception):
+  """Training has left the finite numbers."""
+
+
+class Scalar(NamedTuple):
+  """Recorded scalars of one step."""
+
+  step: int
+  seconds: float  # Charged when the step was dispatched.
+  values: dict[str, float]
+
+
+class Watch:
+  """Call it with every state.
+
+  Attributes:
+    rows: Recorded scalars that nobody has taken yet.
+  """
+
+  def __init__(
+    self,
+    scalars: Callable[[PyTree], Scalars],
+    every: int,
+    tell: Callable[[Scalar], None] = lambda scalar: None,
+  ):
+    """
+    Args:
+      scalars: What to record of a state.
+      every: Steps from one record to the next.
+      tell: Hears of every step that is looked at.
+    """
+    self._scalars = scalars
+    self._every = every
+    self._tell = tell
+    self._pending: collections.deque = collections.deque()
+    self._next = 0
+    self.rows: list[Scalar] = []
+
+  def __call__(self, step: int, seconds: float, state: PyTree) -> None:
+    """Raises Diverged if an earlier loss was not finite."""
+    scalars = self._scalars(state) or _marker(state)
+    self._pending.append((step, seconds, scalars))
+    if len(self._pending) > LAG:
+      self._look()
+
+  def catch_up(self) -> None:
+    """Looks at everything that is left; the devices must be done."""
+    while self._pending:
+      self._look()
+
+  def take(self) -> list[Scalar]:
+    rows, self.rows = self.rows, []
+    return rows
+
+  def _look(self) -> None:
+    step, seconds, scalars = self._pending.popleft()
+    values = {k: float(v) for k, v in jax.device_get(scalars).items() if k}
+    row = Scalar(step, seconds, values)
+    self._tell(row)
+    if not math.isfinite(values.get('loss', 0.0)):
+      raise Diverged(f'The loss is {values["loss"]} at step {step}.')
+    if values and step >= self._next:
+      self.rows.append(row)
+      self._next = step + self._every
+
+
+def _marker(state: PyTree) -> Scalars:
+  """Something small that is ready when the state is, and is not donated."""
+  arrays = [x for x in jax.tree.leaves(state) if isinstance(x, jax.Array)]
+  if not arrays:
+    return {}
+  return {'': jnp.copy(min(arrays, key=lambda x: x.size))}

@@ -1,0 +1,169 @@
+"""Submissions by name or by path, read before they are run.
+
+A submission is a file with a function `build` and literals SELF and SPACE. The
+planner needs only the literals, so they are read from the source: planning and
+status import neither JAX nor anybody's code.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import hashlib
+import importlib.util
+import pathlib
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+  from submissions.submission import Submission, Task
+
+HERE = pathlib.Path(__file__).parent
+
+
+class SubmissionError(ValueError):
+  """A submission cannot be found, read or planned; the message says why."""
+
+
+class Entry(NamedTuple):
+  """What a submission's source says of itself."""
+
+  name: str
+  path: pathlib.Path
+  sha256: str
+  keywords: frozenset[str]  # Hyperparameters that build requires.
+  optional: frozenset[str] | None  # Further ones; None: any.
+  self_point: dict[str, Any] | None
+  space: dict[str, Any] | list[dict[str, Any]] | None
+
+
+@functools.cache
+def names() -> tuple[str, ...]:
+  """The submissions that come with TimeTrial."""
+  files = sorted(HERE.glob('*.py'))
+  return tuple(p.stem for p in files if _build(ast.parse(p.read_text())))
+
+
+def find(request: str) -> Entry:
+  """The submission of that name, or in the file of that path.
+
+  Raises:
+    SubmissionError: no such name or file, or not a submission.
+  """
+  if request in names():
+    return _read(HERE / f'{request}.py')
+  path = pathlib.Path(request)
+  if request.endswith('.py'):
+    if not path.is_file():
+      raise SubmissionError(f'No file {request!r}.')
+    if path.stem in names() and path.resolve().parent != HERE:
+      raise SubmissionError(
+        f'{request}: {path.stem!r} is a submission of ours. Rename the file; '
+        'its name is the name on the leaderboard.'
+      )
+    return _read(path)
+  close = difflib.get_close_matches(request, names(), n=1)
+  hint = f' Did you mean {close[0]!r}?' if close else ''
+  raise SubmissionError(
+    f'No submission {request!r}.{hint} Known: {", ".join(names())}, '
+    'or give the path of a .py file.'
+  )
+
+
+def make(path: pathlib.Path, task: Task, hyperparameters: dict) -> Submission:
+  """Runs the file and builds its submission."""
+  spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(spec)  # pyrefly: ignore
+  spec.loader.exec_module(module)  # pyrefly: ignore
+  return module.build(task, **hyperparameters)
+
+
+def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
+  """Raises SubmissionError where a point does not fit `build`."""
+  for name in point:
+    known = entry.keywords | (entry.optional or frozenset())
+    if entry.optional is not None and name not in known:
+      close = difflib.get_close_matches(name, known, n=1)
+      hint = f' Did you mean {close[0]!r}?' if close else ''
+      raise SubmissionError(
+        f'{entry.path}: {where} has {name!r}, which build does not take.'
+        f'{hint} It takes: {", ".join(sorted(known))}.'
+      )
+  if missing := entry.keywords - point.keys():
+    raise SubmissionError(
+      f'{entry.path}: {where} lacks {", ".join(sorted(missing))}, '
+      'which build requires.'
+    )
+
+
+def _read(path: pathlib.Path) -> Entry:
+  source = path.read_bytes()
+  try:
+    tree = ast.parse(source)
+  except (SyntaxError, ValueError) as error:
+    raise SubmissionError(f'{path} is not Python: {error}.') from error
+  function = _build(tree)
+  if function is None:
+    raise SubmissionError(
+      f'{path} has no function build. A submission is '
+      '`def build(task, *, <hyperparameters>)` that returns a Submission.'
+    )
+  named = function.args.kwonlyargs
+  defaults = function.args.kw_defaults
+  required = {a.arg for a, d in zip(named, defaults, strict=True) if d is None}
+  return Entry(
+    path.stem,
+    path.resolve(),
+    hashlib.sha256(source).hexdigest(),
+    frozenset(required),
+    _optional(function, {a.arg for a in named} - required),
+    _literal(tree, 'SELF', path),
+    _literal(tree, 'SPACE', path),
+  )
+
+
+def _build(tree: ast.Module) -> ast.FunctionDef | None:
+  for node in tree.body:
+    if isinstance(node, ast.FunctionDef) and node.name == 'build':
+      return node
+  return None
+
+
+def _optional(function: ast.FunctionDef, named: set[str]):
+  """Named `options` they go to from_optax; any other ** may take anything."""
+  if function.args.kwarg is None:
+    return frozenset(named)
+  if function.args.kwarg.arg != 'options':
+    return None
+  return frozenset(named) | _options()
+
+
+@functools.cache
+def _options() -> frozenset[str]:
+  """The options of from_optax that are numbers."""
+  tree = ast.parse((HERE / 'submission.py').read_text())
+  [function] = [
+    node
+    for node in tree.body
+    if isinstance(node, ast.FunctionDef) and node.name == 'from_optax'
+  ]
+  return frozenset(
+    option.arg
+    for option in function.args.kwonlyargs
+    if ast.unparse(option.annotation).startswith(('int', 'float'))  # pyrefly: ignore
+  )
+
+
+def _literal(tree: ast.Module, name: str, path: pathlib.Path):
+  for node in tree.body:
+    match node:
+      case ast.Assign(targets=[ast.Name(id=found)], value=value):
+        if found == name:
+          try:
+            return ast.literal_eval(value)
+          except ValueError as error:
+            raise SubmissionError(
+              f'{path}: {name} must be plain data, so that it can be read '
+              'without running the file: write numbers, not expressions.'
+            ) from error
+  return None

@@ -1,0 +1,34 @@
+"""AdamW with cosine decay.
+
+Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization",
+arXiv:1711.05101. State: 8 bytes a parameter.
+"""
+
+import optax
+
+from submissions import schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.adamw(
+    schedule, 1 - one_minus_beta1, beta2, weight_decay=weight_decay
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {
+  'learning_rate': 0.003, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+  'weight_decay': 0.05, 'warmup': 0.05,
+}  # fmt: skip
+SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}

@@ -1,0 +1,32 @@
+"""Lion: the sign of an interpolated momentum.
+
+Chen et al. 2023, "Symbolic Discovery of Optimization Algorithms",
+arXiv:2302.06675. State: 4 bytes a parameter.
+"""
+
+import optax
+
+from submissions import schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, beta1, beta2, weight_decay, warmup,
+  **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.lion(schedule, beta1, beta2, weight_decay=weight_decay)
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {
+  'learning_rate': 0.0005, 'beta1': 0.9, 'beta2': 0.99, 'weight_decay': 0.3,
+  'warmup': 0.05,
+}  # fmt: skip
+SPACE = {  # AdamW's, the rate divided and the decay multiplied by about five.
+  'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
+  'beta1': {'feasible_points': [0.9, 0.95]},
+  'beta2': {'feasible_points': [0.98, 0.99]},
+  'weight_decay': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}

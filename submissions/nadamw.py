@@ -1,0 +1,36 @@
+"""NAdamW with cosine decay: AlgoPerf's baseline, with its bias correction.
+
+Dozat 2016, "Incorporating Nesterov Momentum into Adam". Weight decay is
+decoupled and reaches every parameter. State: 8 bytes a parameter.
+"""
+
+import optax
+
+from submissions import schedules, transforms
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.chain(
+    transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {
+  'learning_rate': 0.00175, 'one_minus_beta1': 0.0673, 'beta2': 0.9955,
+  'weight_decay': 0.0812, 'warmup': 0.02,
+}  # fmt: skip
+SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}

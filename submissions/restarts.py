@@ -1,0 +1,40 @@
+"""Self-tuning by restarts: NAdamW at several points in turn, on the clock.
+
+Each point gets a share of the step budget and starts from the initial
+parameters, the promising and short ones first. State: as NAdamW's.
+"""
+
+from submissions import nadamw
+from submissions.submission import Submission, Task
+
+
+def build(task: Task, *, points: list[dict]) -> Submission:
+  """Every point is NAdamW's hyperparameters and 'share', of task.steps."""
+  attempts = []
+  for point in points:
+    rest = {k: v for k, v in point.items() if k != 'share'}
+    short = task._replace(steps=int(point['share'] * task.steps))
+    attempts.append(nadamw.build(short, **rest))
+
+  def train(start):
+    first, state = start.state or (0, None)
+    for turn in range(int(first), len(attempts)):
+      for last in attempts[turn].train(start._replace(state=state)):
+        yield turn, last
+      state = None
+
+  nadam = attempts[0]
+  return Submission(
+    train, lambda s: nadam.model(s[1]), lambda s: nadam.scalars(s[1])
+  )
+
+
+SELF = {
+  'points': [
+    {'share': 0.35, 'learning_rate': 0.004, 'one_minus_beta1': 0.1,
+     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05},
+    {'share': 0.9, 'learning_rate': 0.0015, 'one_minus_beta1': 0.05,
+     'beta2': 0.998, 'weight_decay': 0.1, 'warmup': 0.02},
+  ]
+}  # fmt: skip
+SPACE = None  # It searches by itself.

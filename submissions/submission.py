@@ -1,0 +1,234 @@
+"""What a submission is: a loop that trains, and a view of what to evaluate.
+
+Most files never write either: `from_optax` does, for an optax transformation,
+and `from_steps`, for pure functions that own their step. A generator owns its
+loop. The harness owns the rest: time, data order, evaluation, files.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from workloads.roles import roles
+from workloads.workload import (
+  Array,
+  Batch,
+  Key,
+  Model,
+  PyTree,
+  Workload,
+  mean_loss,
+)
+
+Scalars = Mapping[str, Array]
+
+
+class Task(NamedTuple):
+  """What an algorithm may know before it starts."""
+
+  workload: Workload  # Its public methods; no data, no target.
+  steps: int  # Steps the reference algorithm makes within the budget.
+  batch_size: int  # The default; an algorithm may choose its own.
+  train_examples: int
+  per_dispatch: int = 1  # Steps that `from_steps` gives the device at once.
+
+  @property
+  def shapes(self) -> Model:
+    """Shapes and types of parameters and model state; allocates nothing."""
+    return jax.eval_shape(self.workload.init, jax.random.key(0))
+
+  @property
+  def roles(self) -> PyTree:
+    """A tree like the parameters: 'embedding', 'head', 'vector', 'weight'."""
+    return roles(self.shapes.params)
+
+
+class Batches(Protocol):
+  """Endless training data, already on the devices.
+
+  Every example drawn is gone: the next call goes on where the last one
+  stopped, whatever its batch size, and so does a resumed trial.
+  """
+
+  def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
+    """Batches [size, ...]; with stack > 1, several at once.
+
+    Those have one axis more, [stack, size, ...].
+    """
+    ...
+
+
+class Start(NamedTuple):
+  """What a training loop is handed when the clock starts."""
+
+  model: Model  # Real initial parameters. Copy before donating.
+  key: Key
+  batches: Batches
+  evals: Sequence[Any] = ()  # Results so far; grows as evaluations come in.
+  elapsed: Callable[[], float] = lambda: 0.0  # Charged seconds.
+  progress: Callable[[], float] = lambda: 0.0  # Charged share of the budget.
+  state: PyTree = None  # The last state yielded, when resuming.
+
+
+def _nothing(state: PyTree) -> Scalars:
+  del state
+  return {}
+
+
+class Submission(NamedTuple):
+  """A training algorithm.
+
+  Attributes:
+    train: Yields its state whenever the harness may look. The clock runs only
+      while the loop does. The state says everything: a resumed loop is handed
+      the last one as `start.state`. Returning ends the trial.
+    model: The model to evaluate in a state. A view: training goes on from the
+      state itself, so averaged weights need no swapping back.
+    scalars: What to record of a state, still on the device: 'loss',
+      'grad_norm', 'learning_rate' and whatever else.
+  """
+
+  train: Callable[[Start], Iterator[PyTree]]
+  model: Callable[[PyTree], Model]
+  scalars: Callable[[PyTree], Scalars] = _nothing
+
+
+class Progress(NamedTuple):
+  """The state of a submission made by `from_steps`."""
+
+  state: PyTree  # Donated to the next step: copy what is to outlive it.
+  scalars: Scalars  # Of the last step; stays.
+  done: int  # Steps so far.
+
+
+def from_steps(
+  init: Callable[[Model, Key], PyTree],
+  step: Callable[[PyTree, Batch, Key], tuple[PyTree, Scalars]],
+  model: Callable[[PyTree], Model],
+  *,
+  batch_size: int,
+  per_dispatch: int = 1,
+  steps: int | None = None,
+) -> Submission:
+  """A submission from pure functions, compiled here, the old state donated.
+
+  Args:
+    init: Makes the first state; may keep the model's arrays.
+    step: One step; the key is the same at every step, fold a counter in.
+    model: The view.
+    batch_size: Examples in every step.
+    per_dispatch: Steps given to the device at once.
+    steps: The loop ends after so many; None: goes on until it is stopped.
+  """
+
+  def fresh(model: Model, key: Key) -> PyTree:
+    return jax.tree.map(jnp.copy, init(model, key))  # The step donates it.
+
+  def several(state, batches, key):
+    # Unrolled: XLA runs convolutions in a loop on one core of a CPU.
+    state, scalars = jax.lax.scan(
+      lambda state, batch: step(state, batch, key), state, batches, unroll=True
+    )
+    return state, jax.tree.map(lambda x: x[-1], scalars)
+
+  fresh = jax.jit(fresh)
+  advance = jax.jit(several if per_dispatch > 1 else step, donate_argnums=0)
+
+  def train(start: Start) -> Iterator[Progress]:
+    last = start.state or Progress(fresh(start.model, start.key), {}, 0)
+    state, done = last.state, int(last.done)
+    batches = start.batches(batch_size, per_dispatch)
+    while steps is None or done < steps:
+      state, scalars = advance(state, next(batches), start.key)
+      done += per_dispatch
+      yield Progress(state, scalars, done)
+
+  return Submission(
+    train,
+    lambda progress: model(progress.state),
+    lambda progress: progress.scalars,
+  )
+
+
+class State(NamedTuple):
+  """The state of a submission made by `from_optax`."""
+
+  model: Model
+  opt: PyTree
+  step: Array
+
+
+def from_optax(
+  task: Task,
+  tx: optax.GradientTransformation,
+  *,
+  schedule: optax.Schedule | None = None,
+  eval_params: Callable[[PyTree, PyTree], PyTree] | None = None,
+  steps: int | None = None,
+  batch_size: int | None = None,
+  dropout: float = 0.0,
+  label_smoothing: float = 0.0,
+  grad_clip: float | None = None,
+) -> Submission:
+  """A submission that follows an optax transformation.
+
+  Args:
+    task: As handed to `build`.
+    tx: The transformation; its update is also given value=, the loss.
+    schedule: The learning rate, only to be recorded.
+    eval_params: (optimizer state, parameters) -> parameters to evaluate.
+    steps: The loop ends after so many, as where the rate has decayed to zero.
+    batch_size: Instead of the task's.
+    dropout: Rate, where the model has a place for it.
+    label_smoothing: Share of the label given to all classes alike.
+    grad_clip: Largest global norm of the gradient.
+  """
+  tx = optax.with_extra_args_support(tx)
+
+  def init(model: Model, key: Key) -> State:
+    del key
+    return State(model, tx.init(model.params), jnp.zeros((), jnp.int32))
+
+  def step(state: State, batch: Batch, key: Key) -> tuple[State, Scalars]:
+    def loss(params):
+      return mean_loss(
+        task.workload,
+        params,
+        state.model.state,
+        batch,
+        jax.random.fold_in(key, state.step),
+        dropout=dropout,
+        label_smoothing=label_smoothing,
+      )
+
+    params = state.model.params
+    (value, inner), grads = jax.value_and_grad(loss, has_aux=True)(params)
+    norm = optax.tree.norm(grads)
+    if grad_clip is not None:
+      scale = jnp.minimum(1.0, grad_clip / (norm + 1e-6))
+      grads = jax.tree.map(lambda g: g * scale, grads)
+    updates, opt = tx.update(grads, state.opt, params, value=value)
+    model = Model(optax.apply_updates(params, updates), inner)
+    scalars = {'loss': value, 'grad_norm': norm}
+    if schedule is not None:
+      scalars['learning_rate'] = jnp.asarray(schedule(state.step))
+    return State(model, opt, state.step + 1), scalars
+
+  average = jax.jit(eval_params) if eval_params else None
+
+  def model(state: State) -> Model:
+    if average is None:
+      return state.model
+    return Model(average(state.opt, state.model.params), state.model.state)
+
+  return from_steps(
+    init,
+    step,
+    model,
+    batch_size=batch_size or task.batch_size,
+    per_dispatch=task.per_dispatch,
+    steps=steps,
+  )

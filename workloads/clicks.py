@@ -1,0 +1,121 @@
+"""Generated click logs: what `criteo1tb/mini` learns from.
+
+Nobody's log: a seeded world of made-up users and advertisements, drawn in
+numpy within a second, with the batch dictionary of the Criteo logs. What makes
+those hard is kept. The values of 26 categorical fields follow power laws, so
+that most values are rare and what a model remembers of them in a first epoch
+misleads it in a second. The fields are correlated, as one user is behind all
+of them. A click depends on single values, on pairs of values (a factorization
+machine: Rendle 2010, "Factorization Machines") and, not linearly, on 13 counts.
+
+All splits are draws from one world with random streams of their own.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from workloads.batches import Arrays
+
+# Square roots of the numbers of values in Criteo's 26 columns, whose largest
+# has 40 million.
+CARDINALITIES = (
+  *(6315, 198, 131, 86, 142, 2, 84, 39, 8, 6207, 1719, 635, 3),
+  *(47, 109, 12, 2, 31, 4, 6323, 5064, 6298, 765, 114, 10, 6),
+)
+VOCAB = sum(CARDINALITIES)  # 34,354: no two fields share a value.
+FIELDS = len(CARDINALITIES)
+COUNTS = 13
+EXAMPLES = {'train': 262_144, 'validation': 24_576, 'test': 24_576}
+
+USER_FACTORS = 6  # Behind all features of an example.
+PAIR_FACTORS = 4  # Rank of the interaction between values.
+HIDDEN = 8  # Units of the network on the counts.
+POWER = 1.05  # The value of rank r occurs about r**-POWER times.
+CORRELATION = 0.5  # Share of a field's variance that its user explains.
+BIAS = -1.6  # About one example in four is a click.
+CHUNK = 2_048  # Examples drawn at once: as many as stay in the cache.
+
+
+class World(NamedTuple):
+  """What all examples have in common. F = 26 fields, C = 13 counts."""
+
+  field_mix: np.ndarray  # [F, USER_FACTORS], rows of unit length.
+  count_mix: np.ndarray  # [C, USER_FACTORS], rows of unit length.
+  count_level: np.ndarray  # [C]: mean logarithm of a count.
+  value: np.ndarray  # [VOCAB]: what a value adds by itself.
+  pair: np.ndarray  # [VOCAB, PAIR_FACTORS]: and together with others.
+  hidden: np.ndarray  # [C, HIDDEN]
+  output: np.ndarray  # [HIDDEN]
+
+
+@functools.cache
+def source(split: str) -> Arrays:
+  """'inputs' [N, 39], 13 dense and 26 ids; 'targets' [N]; all float32."""
+  world = _world(np.random.default_rng(0))
+  rng = np.random.default_rng([1, list(EXAMPLES).index(split)])
+  size = EXAMPLES[split]
+  inputs = np.empty((size, COUNTS + FIELDS), np.float32)
+  targets = np.empty(size, np.float32)
+  for start in range(0, size, CHUNK):
+    part = slice(start, min(start + CHUNK, size))
+    inputs[part], targets[part] = _draw(rng, world, part.stop - start)
+  return Arrays({'inputs': inputs, 'targets': targets})
+
+
+def _world(rng: np.random.Generator) -> World:
+  normal = functools.partial(rng.standard_normal, dtype=np.float32)
+  return World(
+    field_mix=_unit_rows(normal((FIELDS, USER_FACTORS))),
+    count_mix=_unit_rows(normal((COUNTS, USER_FACTORS))),
+    count_level=2 * normal(COUNTS),
+    value=0.45 * normal(VOCAB),
+    pair=0.25 * normal((VOCAB, PAIR_FACTORS)),
+    hidden=normal((COUNTS, HIDDEN)) / 4,
+    output=0.5 * normal(HIDDEN),
+  )
+
+
+def _draw(
+  rng: np.random.Generator, world: World, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Inputs [size, 39] and clicks [size]."""
+  normal = functools.partial(rng.standard_normal, dtype=np.float32)
+  user = normal((size, USER_FACTORS))
+  tastes = np.sqrt(CORRELATION) * (user @ world.field_mix.T)
+  tastes += np.sqrt(1 - CORRELATION) * normal((size, FIELDS))
+  ids = _values(special.ndtr(tastes))  # [size, F]
+  logs = user @ world.count_mix.T + normal((size, COUNTS)) + world.count_level
+  dense = np.log1p(np.floor(np.exp(logs)))  # [size, C]
+  score = _score(world, dense, ids)
+  clicks = rng.random(size, np.float32) < special.expit(score)
+  return np.concatenate([dense, ids], axis=1), clicks
+
+
+def _values(quantiles: np.ndarray) -> np.ndarray:
+  """Ids [N, F] of the values at these quantiles [N, F] of their power laws.
+
+  The inverse of the distribution function of the density r**-POWER on
+  [1, cardinality + 1), rounded down.
+  """
+  sizes = np.array(CARDINALITIES)
+  offsets = np.cumsum(sizes) - sizes
+  tail = (sizes + 1.0).astype(np.float32) ** (1 - POWER) - 1
+  ranks = (1 + quantiles * tail) ** (1 / (1 - POWER))
+  return np.clip(ranks.astype(np.int32), 1, sizes) - 1 + offsets
+
+
+def _score(world: World, dense: np.ndarray, ids: np.ndarray) -> np.ndarray:
+  """Log odds [N] of a click."""
+  pair = world.pair[ids]  # [N, F, PAIR_FACTORS]
+  total = np.einsum('nfk->nk', pair)  # Several times faster than pair.sum(1).
+  squares = np.einsum('nfk,nfk->n', pair, pair)
+  pairs = (np.einsum('nk,nk->n', total, total) - squares) / 2
+  counts = np.tanh(dense @ world.hidden) @ world.output
+  return BIAS + world.value[ids].sum(axis=1) + pairs + counts
+
+
+def _unit_rows(matrix: np.ndarray) -> np.ndarray:
+  return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)

@@ -1,0 +1,252 @@
+"""A decoder language model on FineWeb-Edu, as AlgoPerf trains it.
+
+Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, with
+RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), rotary positions (Su et
+al. 2021, arXiv:2104.09864), normalized queries and keys (Henry et al. 2020,
+arXiv:2010.04245) and gated linear units (Dauphin et al. 2017,
+arXiv:1612.08083). Data: the 10-billion-token sample of FineWeb-Edu (Penedo et
+al. 2024, arXiv:2406.17557) in tokens of GPT-2, nine documents in ten to train;
+documents one after another, cut into pieces. There is no test split.
+"""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from workloads import grammar
+from workloads.workload import Model, Workload
+
+ROPE_THETA = 500_000.0
+EPSILON = 1e-6  # Of every norm.
+
+
+class Decoder(nn.Module):
+  """Pre-norm blocks; the output layer is the table of embeddings.
+
+  The fields say what FineWebEduLM's say.
+  """
+
+  vocab: int
+  width: int
+  layers: int
+  heads: int
+  dtype: str
+
+  @nn.compact
+  def __call__(self, tokens):  # [B, S]
+    table = nn.Embed(
+      self.vocab,
+      self.width,
+      dtype=self.dtype,
+      embedding_init=nn.initializers.normal(0.02),
+      name='embedding',
+    )
+    x = table(tokens)  # [B, S, D]
+    for _ in range(self.layers):
+      x += Attention(self.heads, self.layers, self.dtype)(self._norm(x))
+      x += GatedMLP(self.layers, self.dtype)(self._norm(x))
+    return table.attend(self._norm(x))  # [B, S, V]
+
+  def _norm(self, x):
+    return nn.RMSNorm(epsilon=EPSILON, dtype=self.dtype)(x)
+
+
+class Attention(nn.Module):
+  """Causal attention by the angle between queries and keys."""
+
+  heads: int
+  layers: int
+  dtype: str
+
+  @nn.compact
+  def __call__(self, x):  # [B, S, D]
+    length, width = x.shape[1:]
+
+    def project(name):
+      shape = (self.heads, width // self.heads)
+      return nn.DenseGeneral(
+        shape,
+        use_bias=False,
+        dtype=self.dtype,
+        kernel_init=nn.initializers.normal(0.02),
+        name=name,
+      )(x)  # [B, S, H, E]
+
+    # As published, the scale is stored in the precision of the computation. In
+    # bfloat16 the numbers about 20 are 1/8 apart, so small steps do not move it.
+    scale = self.param('attn_scale', _attn_scale, length, self.dtype)
+    query = _unit(rotate(project('query'))) * scale
+    key, value = _unit(rotate(project('key'))), project('value')
+    mixed = causal_attention(query, key, value)
+    return nn.DenseGeneral(
+      width,
+      axis=(-2, -1),
+      use_bias=False,
+      dtype=self.dtype,
+      kernel_init=_residual_init(self.layers),
+      name='out',
+    )(mixed)  # [B, S, D]
+
+
+class GatedMLP(nn.Module):
+  """Gated linear unit of four times the width."""
+
+  layers: int
+  dtype: str
+
+  @nn.compact
+  def __call__(self, x):  # [B, S, D]
+    width = x.shape[-1]
+    hidden = nn.Dense(
+      8 * width,
+      use_bias=False,
+      dtype=self.dtype,
+      kernel_init=nn.initializers.normal(0.02),
+      name='in',
+    )(x)
+    return nn.Dense(
+      width,
+      use_bias=False,
+      dtype=self.dtype,
+      kernel_init=_residual_init(self.layers),
+      name='out',
+    )(nn.glu(hidden))  # First half times the sigmoid of the second.
+
+
+def rotate(x):  # [B, S, H, E]
+  """Turns the pairs of channels (2i, 2i + 1) by position * theta**(-2i / E).
+
+  Channels leave in another order, first of all pairs before second of all
+  pairs: products of queries and keys that were both turned do not change.
+  """
+  length, channels = x.shape[1], x.shape[3]
+  speeds = ROPE_THETA ** -(jnp.arange(0, channels, 2) / channels)
+  angles = (jnp.arange(length)[:, None] * speeds[None])[None, :, None]
+  cos, sin = jnp.cos(angles), jnp.sin(angles)  # [1, S, 1, E/2]
+  pairs = x.astype(jnp.float32)
+  first, second = pairs[..., 0::2], pairs[..., 1::2]  # [B, S, H, E/2]
+  turned = [first * cos - second * sin, first * sin + second * cos]
+  return jnp.concatenate(turned, axis=-1).astype(x.dtype)
+
+
+def causal_attention(query, key, value):  # Each [B, S, H, E].
+  """Softmax of the products, without the usual division by a root.
+
+  A GPU has a kernel for it that does not store the products; it knows 16-bit
+  numbers only.
+  """
+  fused = query.dtype == jnp.bfloat16 and jax.default_backend() == 'gpu'
+  return jax.nn.dot_product_attention(
+    query,
+    key,
+    value,
+    scale=1.0,
+    is_causal=True,
+    implementation='cudnn' if fused else 'xla',
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class FineWebEduLM(Workload):
+  """Cross-entropy per token; the metrics are its mean and exponential.
+
+  Batch: 'inputs' and 'targets' [B, S] int32, the same tokens one apart.
+  """
+
+  vocab: int = 50_257
+  width: int = 1024
+  layers: int = 12
+  heads: int = 8
+  length: int = 1024  # Tokens in a piece, S.
+  dtype: str = 'bfloat16'  # Of the computation; parameters are float32.
+  data: str = 'finewebedu'  # Or 'grammar', generated.
+
+  loss_kind = 'softmax'
+
+  @property
+  def _net(self) -> Decoder:
+    return Decoder(
+      self.vocab, self.width, self.layers, self.heads, self.dtype
+    )
+
+  def source(self, split, data_dir):
+    if self.data == 'grammar':
+      return grammar.source(split, self.length)
+    raise FileNotFoundError(
+      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
+      "them is not written yet. 'finewebedu_lm/mini' needs no data."
+    )
+
+  def fake_batch(self, key, batch_size):
+    shape = (batch_size, self.length + 1)
+    tokens = jax.random.randint(key, shape, 0, self.vocab)
+    return {
+      'inputs': tokens[:, :-1],
+      'targets': tokens[:, 1:],
+      'weights': jnp.ones(batch_size),
+    }
+
+  def init(self, key):
+    tokens = jnp.zeros((1, self.length), jnp.int32)
+    return Model(self._net.init(key, tokens)['params'])
+
+  def forward(self, model, batch, key, dropout):
+    del key, dropout  # Published without.
+    logits = self._net.apply({'params': model.params}, batch['inputs'])
+    return logits, model.state
+
+  def losses(self, outputs, batch, label_smoothing):
+    # In float32, where AlgoPerf sums the terms of training in bfloat16.
+    logits = outputs.astype(jnp.float32)  # [B, S, V]
+    right = jnp.take_along_axis(logits, batch['targets'][..., None], axis=-1)
+    wanted = (1 - label_smoothing) * right[..., 0]
+    wanted += label_smoothing * logits.mean(axis=-1)
+    terms = nn.logsumexp(logits, axis=-1) - wanted  # [B, S]
+    losses = terms.sum(axis=-1)  # [B]
+    return losses, jnp.full_like(losses, terms.shape[1])
+
+  def examine(self, model, batch):
+    logits = self._net.apply({'params': model.params}, batch['inputs'])
+    losses, tokens = self.losses(logits, batch, 0.0)
+    return {'loss': losses, 'tokens': tokens}
+
+  def summarize(self, stats):
+    total, tokens = (
+      stats[name].sum(dtype=np.float64) for name in ('loss', 'tokens')
+    )
+    loss = float(total / tokens)
+    with np.errstate(over='ignore'):  # A diverged model's may be infinite.
+      return {'loss': loss, 'ppl': float(np.exp(loss))}
+
+
+def _attn_scale(key, length: int, dtype: str):
+  """About the least scale that lets one of `length` keys win a softmax."""
+  del key  # Not random.
+  return jnp.asarray(math.log2(length**2 - length), dtype)
+
+
+def _unit(x):
+  return x / (jnp.linalg.norm(x, axis=-1, keepdims=True) + EPSILON)
+
+
+def _residual_init(layers: int):
+  """Smaller where a block ends, so that depth does not add variance."""
+  return nn.initializers.normal(0.02 / math.sqrt(2 * layers))
+
+
+VARIANTS = {
+  'finewebedu_lm': FineWebEduLM(),
+  'finewebedu_lm/mini': FineWebEduLM(
+    vocab=grammar.VOCAB,
+    width=64,
+    layers=2,
+    heads=2,
+    length=96,
+    dtype='float32',
+    data='grammar',
+  ),
+}

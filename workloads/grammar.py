@@ -1,0 +1,198 @@
+"""Generated text: what `finewebedu_lm/mini` learns from.
+
+A seeded grammar of a made-up language writes documents, as token numbers. What
+makes a language model's life hard is kept. Words follow Zipf's law (Zipf 1949),
+so that most words are rare. Nouns choose their adjectives and verbs, verbs
+their objects and adverbs, topics their nouns: far more facts than a corpus
+shows often. A verb agrees in number with its subject across a relative clause,
+a pronoun with the subject of an earlier sentence; a sentence may end in a copy
+of its subject; and a document keeps naming the same two persons.
+
+Everything is drawn for all sentences at once: a sentence is a row of slots, a
+slot holds a token or nothing, and the rows read in order are the text.
+
+All splits are written in one language by random streams of their own.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from workloads.batches import Arrays
+
+# Words of every class. Nouns and verbs have a singular and a plural form, each
+# a token of its own.
+TOPICS, NAMES, NOUNS, VERBS, ADJECTIVES, ADVERBS = 8, 112, 240, 120, 128, 48
+DOCUMENTS = {'train': 12_000, 'validation': 800, 'test': 800}
+SENTENCES = (4, 13)  # In a document: from 4 to 12.
+
+ZIPF = 1.0  # The word of rank r is drawn about r**-ZIPF times,
+CHOICE = 1.5  # times the exponential of a normal of this standard deviation.
+
+END, STOP, THE, THESE, WHICH, AND, TOO, NEAR, IT, THEY = range(10)
+NAME = 16  # The first name; before it there is room for function words.
+NOUN = NAME + NAMES
+VERB = NOUN + 2 * NOUNS
+ADJECTIVE = VERB + 2 * VERBS
+ADVERB = ADJECTIVE + ADJECTIVES
+VOCAB = ADVERB + ADVERBS  # 1,024
+NOTHING = -1
+
+
+class Choices(NamedTuple):
+  """Draws words that depend on a context, by inverse distribution functions."""
+
+  heights: np.ndarray  # [contexts * words]: the functions, each one higher.
+  words: int
+
+  def draw(self, rng: np.random.Generator, contexts: np.ndarray) -> np.ndarray:
+    """A word [N] for each context [N]."""
+    points = contexts + rng.random(len(contexts))
+    found = np.searchsorted(self.heights, points, side='right')
+    return np.minimum(found - contexts * self.words, self.words - 1)
+
+
+class Language(NamedTuple):
+  """What chooses what."""
+
+  name: Choices  # By topic.
+  noun: Choices  # By topic.
+  adjective: Choices  # By noun.
+  verb: Choices  # By noun, its subject.
+  object: Choices  # By topic and verb: topic * VERBS + verb.
+  adverb: Choices  # By verb.
+
+
+class Scene(NamedTuple):
+  """What a sentence is about, for all N sentences of a text: each [N]."""
+
+  topic: np.ndarray
+  hero: np.ndarray  # The tokens of the document's two names.
+  friend: np.ndarray
+  first: np.ndarray  # Whether the sentence begins or ends its document.
+  last: np.ndarray
+
+
+@functools.cache
+def source(split: str, length: int) -> Arrays:
+  """'inputs' and the tokens that follow them, 'targets': [N, length] int32.
+
+  Documents one after another, cut into pieces of length + 1 tokens.
+  """
+  language = _language(np.random.default_rng(0))
+  rng = np.random.default_rng([1, list(DOCUMENTS).index(split)])
+  text = _write(rng, language, DOCUMENTS[split])
+  pieces = text[: len(text) // (length + 1) * (length + 1)]
+  pieces = pieces.reshape(-1, length + 1).astype(np.int32)
+  return Arrays({'inputs': pieces[:, :-1], 'targets': pieces[:, 1:]})
+
+
+def _language(rng: np.random.Generator) -> Language:
+  return Language(
+    name=_choices(rng, TOPICS, NAMES),
+    noun=_choices(rng, TOPICS, NOUNS),
+    adjective=_choices(rng, NOUNS, ADJECTIVES),
+    verb=_choices(rng, NOUNS, VERBS),
+    object=_choices(rng, TOPICS * VERBS, NOUNS),
+    adverb=_choices(rng, VERBS, ADVERBS),
+  )
+
+
+def _choices(rng: np.random.Generator, contexts: int, words: int) -> Choices:
+  """Zipf's law, whose ranks are the same in all contexts, tilted by context."""
+  tilt = CHOICE * rng.standard_normal((contexts, words))
+  weights = np.exp(tilt - ZIPF * np.log1p(np.arange(words)))
+  shares = np.cumsum(weights, axis=1)
+  shares /= shares[:, -1:]
+  return Choices((shares + np.arange(contexts)[:, None]).ravel(), words)
+
+
+def _write(
+  rng: np.random.Generator, language: Language, documents: int
+) -> np.ndarray:
+  """The text of that many documents, one row of slots for each sentence."""
+  scene = _scene(rng, language, documents)
+  slots = _sentences(rng, language, scene)
+  slots += _only(scene.last, np.full(len(scene.last), END))
+  text = np.stack(slots, axis=1)
+  return text[text != NOTHING]
+
+
+def _scene(
+  rng: np.random.Generator, language: Language, documents: int
+) -> Scene:
+  lengths = rng.integers(*SENTENCES, documents)
+  ends = np.cumsum(lengths)
+  numbers = np.arange(ends[-1])
+  topic = rng.integers(0, TOPICS, documents)
+  hero, friend = (NAME + language.name.draw(rng, topic) for _ in range(2))
+  return Scene(
+    topic=np.repeat(topic, lengths),
+    hero=np.repeat(hero, lengths),
+    friend=np.repeat(friend, lengths),
+    first=np.isin(numbers, ends - lengths),
+    last=np.isin(numbers, ends - 1),
+  )
+
+
+def _sentences(
+  rng: np.random.Generator, language: Language, scene: Scene
+) -> list[np.ndarray]:
+  """Slots, each [N]."""
+  size = len(scene.topic)
+
+  def some(share: float) -> np.ndarray:
+    return rng.random(size) < share
+
+  def phrase(noun, plural) -> list[np.ndarray]:
+    adjective = ADJECTIVE + language.adjective.draw(rng, noun)
+    return [
+      np.where(plural, THESE, THE),
+      *_only(some(0.4), adjective),
+      NOUN + 2 * noun + plural,
+    ]
+
+  def clause(noun, plural) -> list[np.ndarray]:
+    verb = language.verb.draw(rng, noun)
+    thing = language.object.draw(rng, scene.topic * VERBS + verb)
+    which, the = np.full(size, WHICH), np.full(size, THE)
+    return [which, VERB + 2 * verb + plural, the, NOUN + 2 * thing]
+
+  # A subject is a person, a pronoun or a noun. What a pronoun stands for is
+  # the subject of the last sentence before it that has no pronoun.
+  person = np.where(some(0.7), scene.hero, scene.friend)
+  pronoun = some(0.2) & ~scene.first
+  named = some(0.3) & ~pronoun
+  described = ~pronoun & ~named
+  meant = np.maximum.accumulate(np.where(pronoun, 0, np.arange(size)))
+  noun = language.noun.draw(rng, scene.topic)[meant]
+  plural = (some(0.4) & described)[meant]
+
+  verb = language.verb.draw(rng, noun)
+  friend = np.where(some(0.7), scene.friend, scene.hero)
+  active, placed, copied = some(0.65), some(0.25), some(0.3) & ~pronoun
+  thing = language.object.draw(rng, scene.topic * VERBS + verb)
+  things = some(0.4)
+  subject = phrase(noun, plural)
+  return [
+    *_only(described, *subject),
+    *_only(named, person),
+    *_only(pronoun, np.where(plural, THEY, IT)),
+    *_only(some(0.3) & ~pronoun, *clause(noun, plural)),
+    VERB + 2 * verb + plural,
+    *_only(active, *phrase(thing, things)),
+    *_only(active & some(0.25), *clause(thing, things)),
+    *_only(placed, np.full(size, NEAR), friend),
+    *_only(some(0.3), ADVERB + language.adverb.draw(rng, verb)),
+    *_only(copied, np.full(size, AND)),
+    *_only(copied & described, subject[0], subject[-1]),
+    *_only(copied & named, person),
+    *_only(copied, np.full(size, TOO)),
+    np.full(size, STOP),
+  ]
+
+
+def _only(where: np.ndarray, *slots: np.ndarray) -> list[np.ndarray]:
+  """The slots in those sentences, nothing in the others."""
+  return [np.where(where, slot, NOTHING) for slot in slots]
