@@ -25,6 +25,8 @@ _STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
 _DATA = flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
+_POINTS = flags.DEFINE_integer('points', 10, 'To tune with, for set-targets.')
+_SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', None, 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', None, 'Monotonic seconds.')
@@ -59,6 +61,9 @@ def main(argv: list[str]) -> int:
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)
     return 2
+  except RuntimeError as error:
+    print(f'Failed: {error}', file=sys.stderr)
+    return 1
   except KeyboardInterrupt:
     print('\nStopped. The same command goes on from here.', file=sys.stderr)
     return 1
@@ -74,6 +79,8 @@ def _request() -> commands.Request:
     pathlib.Path(_OUT.value),
     _DATA.value,
     _JSON.value,
+    _POINTS.value,
+    _SEEDS.value,
   )
 
 

@@ -38,6 +38,8 @@ class Request(NamedTuple):
   out: pathlib.Path
   data_dir: str | None
   json: bool
+  points: int = 10  # Of each search space, when targets are set.
+  seeds: int = 5  # Repeats of the best point.
 
 
 def run(request: Request) -> int:
@@ -115,7 +117,26 @@ def set_targets(request: Request) -> int:
   """Finds a suite's targets and writes them into its file."""
   from runner import targets  # noqa: PLC0415
 
-  return targets.main(request, _suite(request), hardware.describe())
+  suite = _suite(request)
+  names = request.submissions or ('adamw', 'nadamw', 'nesterov', 'lion')
+  points, seeds = request.points, request.seeds
+  found = targets.set_all(
+    suite,
+    names,
+    points,
+    seeds,
+    hardware.describe(),
+    request.out,
+    request.data_dir,
+  )
+  command = (
+    f'python -m runner set-targets --suite={request.suite} '
+    f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
+  )
+  path = rules.find(request.suite)
+  targets.write(path, found, command)
+  print(f'Targets written to {path}.')
+  return 0
 
 
 def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:

@@ -41,7 +41,7 @@ class Plan(NamedTuple):
 
   @property
   def hash(self) -> str:
-    return hash_trials([trial.id for trial in self.trials])
+    return hash_trials([t.id for t in self.trials])
 
   @property
   def predicted_seconds(self) -> float:
@@ -75,9 +75,7 @@ def make(
       raise submissions.SubmissionError(f'{entry.name!r} is entered twice.')
     entries[entry.name] = entry
   trials = [
-    trial
-    for entry in entries.values()
-    for trial in _trials(suite, ruleset, entry)
+    one for entry in entries.values() for one in _trials(suite, ruleset, entry)
   ]
   factor = suite.rulesets[ruleset].budget_factor
   budgets = {
@@ -94,7 +92,7 @@ def _trials(
   studies = suite.rulesets[ruleset].studies
   points = _points(suite, ruleset, entry)
   return [
-    _trial(suite, entry, name, study, number, point)
+    trial(suite, entry, name, study, number, point)
     for study in range(studies)
     for name in suite.workloads
     for number, point in enumerate(points[study], start=1)
@@ -133,7 +131,15 @@ def _points(
   return found
 
 
-def _trial(suite, entry, workload, study, number, point) -> Trial:
+def trial(
+  suite: rules.Rules,
+  entry: submissions.Entry,
+  workload: str,
+  study: int,
+  number: int,
+  point: dict[str, Any],
+) -> Trial:
+  """One trial at a point."""
   # The same for every submission: they share initial values and data order,
   # so that comparing them within a study takes less noise along.
   seed = int(_hash([suite.seed, workload, study, number]), 16) % 2**31
@@ -157,7 +163,7 @@ def table(plan: Plan) -> dict[str, Any]:
       for name, entry in plan.entries.items()
     },
     'hash': plan.hash,
-    'trials': [trial._asdict() for trial in plan.trials],
+    'trials': [t._asdict() for t in plan.trials],
   }
 
 

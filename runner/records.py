@@ -119,8 +119,8 @@ def append_rows(
   if not fresh:
     return
   with path.open('a', newline='') as file:
-    writer = csv.DictWriter(file, sorted(columns))
-    if not known:
+    writer = csv.DictWriter(file, sorted(columns), lineterminator='\n')
+    if not file.tell():
       writer.writeheader()
     writer.writerows(fresh)
     _flush(file)

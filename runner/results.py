@@ -116,8 +116,8 @@ def _check_same(known: dict, table: dict, out: pathlib.Path) -> None:
   for key in ('suite', 'ruleset', 'rules'):
     if known[key] != table[key]:
       raise ResultsError(
-        f'{out} was made under other {key}: {_difference(known[key], table[key])}. '
-        f'{HELP}'
+        f'{out} was made under other {key}: '
+        f'{_difference(known[key], table[key])}. {HELP}'
       )
   if known['hardware']['name'] != table['hardware']['name']:
     raise ResultsError(

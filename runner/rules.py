@@ -68,7 +68,7 @@ def load(name: str) -> Rules:
   Raises:
     RulesError: no such suite, or a wrong, missing or unknown key in it.
   """
-  path = _find(name)
+  path = find(name)
   try:
     table = tomllib.loads(path.read_text())
   except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -132,7 +132,8 @@ _ROW = {
 _OPTIONAL = {'target', 'steps_per_dispatch', 'origin'}
 
 
-def _find(name: str) -> pathlib.Path:
+def find(name: str) -> pathlib.Path:
+  """The file of a suite."""
   known = {p.stem: p for p in sorted(CONFIGS.glob('suites/*.toml'))}
   if name in known:
     return known[name]
@@ -167,7 +168,9 @@ def _undo(row: Row) -> dict[str, Any]:
   return {k: v for k, v in facts.items() if v is not None}
 
 
-def _check(table: Mapping[str, Any], kinds: Mapping[str, Any], where: str):
+def _check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
+  if not isinstance(table, dict):
+    raise RulesError(f'{where} must be a table, not {table!r}.')
   for key, value in table.items():
     if key not in kinds:
       close = difflib.get_close_matches(key, kinds, n=1)

@@ -1,0 +1,127 @@
+"""Tests a submission before hours are spent on it.
+
+Each workload of the suite is trained for a few steps, in processes like those
+of a race: once looking often, once seldom, once interrupted and resumed. All
+must end with the same state, to the bit.
+"""
+
+import pathlib
+import tempfile
+from typing import Any, NamedTuple
+
+import submissions
+from runner import engine, hardware, plan, records, results, rules
+from runner.hardware import Speed
+
+FOR_EVER = 1e9
+STEPS = 8
+
+
+class Finding(NamedTuple):
+  ok: bool
+  text: str
+
+
+def main(
+  suite: rules.Rules, requests: tuple[str, ...], data_dir: str | None
+) -> int:
+  """Prints findings; 1 if any is bad."""
+  good = True
+  for request in requests:
+    entry = submissions.find(request)
+    for ruleset in _rulesets(entry):
+      made = _plan(suite, ruleset, request)
+      for name in suite.workloads:
+        [trial, *_] = [t for t in made.trials if t.workload == name]
+        for finding in _findings(made, trial, data_dir):
+          mark = 'ok  ' if finding.ok else 'FAIL'
+          title = f'{entry.name} ({ruleset}) on {name}'
+          print(f'{mark} {title}: {finding.text}', flush=True)
+          good = good and finding.ok
+  return 0 if good else 1
+
+
+def _rulesets(entry: submissions.Entry) -> list[str]:
+  found = [
+    name
+    for name, points in (('self', entry.self_point), ('external', entry.space))
+    if points is not None
+  ]
+  if not found:
+    raise submissions.SubmissionError(
+      f'{entry.path} has neither SELF (its point in the self-tuning ruleset) '
+      'nor SPACE (its search space in the external one). Write one of them.'
+    )
+  return found
+
+
+def _plan(suite: rules.Rules, ruleset: str, request: str) -> plan.Plan:
+  rows = {
+    name: row._replace(target=None) for name, row in suite.workloads.items()
+  }
+  endless = {name: Speed(FOR_EVER, 0.0) for name in rows}
+  machine = hardware.describe()
+  aimless = suite._replace(workloads=rows)
+  return plan.make(aimless, ruleset, [request], machine, endless)
+
+
+def _findings(made: plan.Plan, trial: plan.Trial, data_dir: str | None):
+  """Yields findings as they are made; stops where nothing works."""
+  per_dispatch = made.suite.workloads[trial.workload].steps_per_dispatch
+  steps = STEPS * per_dispatch
+  with tempfile.TemporaryDirectory() as folder:
+    out = pathlib.Path(folder)
+
+    def attempt(name: str, steps: int, eval_steps: int) -> records.Status:
+      limits = {'steps': steps, 'eval_steps': eval_steps}
+      table = plan.table(made) | {'limits': limits, 'data_dir': data_dir}
+      return _run(out / name, table, trial._asdict())
+
+    seldom = attempt('seldom', steps, steps)
+    if seldom.outcome != 'ended':
+      yield Finding(False, f'{seldom.outcome}: {seldom.reason}')
+      return
+    spent = seldom.accounts
+    step = (spent['train'] + spent['data']) / steps
+    yield Finding(
+      True,
+      f'trains; compiles in {spent["compile"]:.1f} s, '
+      f'about {step * 1e3:.1f} ms a step.',
+    )
+    attempt('often', steps, per_dispatch)
+    yield _same(out, trial, 'often', 'looking does not change training')
+    attempt('resumed', steps // 2, steps // 2)
+    attempt('resumed', steps, steps // 2)
+    yield _same(out, trial, 'resumed', 'a resumed run is the same run')
+
+
+def _run(out: pathlib.Path, table: dict[str, Any], trial: dict):
+  """Runs a trial, or goes on with it under new limits."""
+  path = results.place(out, trial) / records.TRIAL
+  if path.exists():
+    facts = records.read_json(path)
+    facts['budget'] |= table['limits']
+    records.write_json(path, facts)
+  return engine.run_trial(out, table, trial, lambda news: None)
+
+
+def _same(
+  out: pathlib.Path, trial: plan.Trial, name: str, text: str
+) -> Finding:
+  final = [_final(trial.folder(out / kind)) for kind in ('seldom', name)]
+  if final[0] == final[1]:
+    return Finding(True, text)
+  return Finding(
+    False,
+    f'not so: {text}. The states differ after the last step: {final[0]} '
+    f'against {final[1]}. Does the yielded state say everything?',
+  )
+
+
+def _final(folder: pathlib.Path) -> str:
+  """Step and hash of the last state, or why there is none."""
+  status = records.status(folder)
+  if status.outcome != 'ended':
+    return f'{status.outcome}: {status.reason}'
+  found = sorted(folder.glob('checkpoint/*.json'), key=lambda p: int(p.stem))
+  return f'step {found[-1].stem}, {records.read_json(found[-1])["sha256"][:12]}'

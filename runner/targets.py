@@ -1,0 +1,158 @@
+"""Sets a suite's targets: AlgoPerf's protocol, scaled down.
+
+Several algorithms are tuned over their search spaces with three quarters of
+the step budget. The best point on a workload is repeated over seeds, and the
+median of the best validation values becomes the target. Everything runs by
+steps, so the machine's speed does not matter. Protocol: Dahl et al. 2023,
+"Benchmarking Neural Network Training Algorithms", arXiv:2306.07179.
+"""
+
+import datetime
+import pathlib
+import statistics
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from runner import engine, plan, progress, records, results, rules
+from runner.hardware import Speed
+from runner.plan import Plan, Trial
+
+SHARE = 0.75  # Of the step budget, as AlgoPerf.
+FOR_EVER = 1e9
+
+
+class Best(NamedTuple):
+  """The best trial on a workload."""
+
+  trial: Trial
+  value: float
+
+
+class TargetsError(RuntimeError):
+  """Not enough trials went well to set a target."""
+
+
+def set_all(
+  suite: rules.Rules,
+  requests: Sequence[str],
+  points: int,
+  seeds: int,
+  machine: dict,
+  out: pathlib.Path,
+  data_dir: str | None,
+) -> dict[str, dict[str, Any]]:
+  """Targets by workload, each with the figures that made it."""
+  search = _plan(suite, requests, machine, studies=1, trials=points)
+  values = _run(search, out / 'search', data_dir)
+  best = {
+    name: _best(values, suite.workloads[name]) for name in suite.workloads
+  }
+  for name, found in best.items():
+    print(f'{name}: {found.value:.5g} by {found.trial.submission}')
+  repeats = _plan(suite, requests, machine, studies=seeds, trials=1)
+  repeats = repeats._replace(
+    trials=[
+      plan.trial(
+        repeats.suite,
+        repeats.entries[found.trial.submission],
+        name,
+        study,
+        1,
+        found.trial.hyperparameters,
+      )
+      for name, found in best.items()
+      for study in range(seeds)
+    ]
+  )
+  again = _run(repeats, out / 'repeats', data_dir)
+  return {
+    name: _target(name, found, values, again, seeds)
+    for name, found in best.items()
+  }
+
+
+def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
+  """Writes targets and their origin into a suite's file."""
+  import tomlkit  # noqa: PLC0415  Keeps the file's comments.
+
+  document = tomlkit.parse(path.read_text())
+  for name, facts in targets.items():
+    row = document['workloads'][name]  # pyrefly: ignore
+    row['target'] = facts.pop('target')
+    today = datetime.datetime.now(datetime.UTC).date()
+    row['origin'] = {'command': command, 'date': today} | facts
+  partial = path.with_suffix('.partial')
+  partial.write_text(tomlkit.dumps(document))
+  partial.replace(path)
+
+
+def _plan(
+  suite: rules.Rules, requests, machine, *, studies: int, trials: int
+) -> Plan:
+  """Trials without targets, and three quarters as long."""
+  rows = {
+    name: row._replace(target=None, steps=int(SHARE * row.steps))
+    for name, row in suite.workloads.items()
+  }
+  ruleset = rules.Ruleset(studies, trials, 1.0)
+  aimless = suite._replace(workloads=rows, rulesets={'external': ruleset})
+  endless = {name: Speed(FOR_EVER, 0.0) for name in rows}
+  return plan.make(aimless, 'external', requests, machine, endless)
+
+
+def _run(
+  made: Plan, out: pathlib.Path, data_dir: str | None
+) -> list[tuple[Trial, list[float]]]:
+  """Trials with their validation values, of those that trained."""
+  with results.opened(out, made) as table:
+    todo = engine.pending(out, table)
+    with progress.Progress(len(todo)) as live:
+      for trial in todo:
+        row = made.suite.workloads[trial['workload']]
+        period = max(1, row.steps // row.evaluations)
+        limits = {'steps': row.steps, 'eval_steps': period}
+        live.begin(progress.title(trial), row._asdict())
+        full = table | {'limits': limits, 'data_dir': data_dir}
+        live.end(engine.run_trial(out, full, trial, live.tell))
+  return [
+    (trial, values)
+    for trial in made.trials
+    if (values := _values(trial.folder(out), made.suite.workloads))
+  ]
+
+
+def _values(folder: pathlib.Path, rows: dict[str, rules.Row]) -> list[float]:
+  if not records.status(folder).done:
+    return []
+  column = rows[records.read_json(folder / records.TRIAL)['workload']].column
+  return [float(r[column]) for r in records.read_rows(folder / records.EVALS)]
+
+
+def _best(values, row: rules.Row) -> Best:
+  pick = min if row.better == 'lower' else max
+  found = [Best(t, pick(v)) for t, v in values if t.workload == row.workload]
+  if not found:
+    raise TargetsError(f'No trial on {row.workload} has any evaluation.')
+  return pick(found, key=lambda best: best.value)
+
+
+def _target(name: str, best: Best, values, again, seeds: int) -> dict[str, Any]:
+  lower = best.value <= min(min(v) for t, v in values if t.workload == name)
+  pick = min if lower else max
+  repeated = [pick(v) for t, v in again if t.workload == name]
+  if len(repeated) < seeds:
+    raise TargetsError(
+      f'Only {len(repeated)} of {seeds} repeats of {name} ran.'
+    )
+  tuned = {}
+  for trial, series in values:
+    if trial.workload == name:
+      known = tuned.get(trial.submission, pick(series))
+      tuned[trial.submission] = pick(known, pick(series))
+  return {
+    'target': float(f'{statistics.median(repeated):.4g}'),
+    'submission': best.trial.submission,
+    'point': best.trial.hyperparameters,
+    'values': [float(f'{v:.5g}') for v in repeated],
+    'tuned': {k: float(f'{v:.5g}') for k, v in tuned.items()},
+  }

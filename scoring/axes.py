@@ -1,0 +1,89 @@
+"""Scales, ticks and ranges of charts."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Axis(NamedTuple):
+  """Values from low to high onto pixels from start to end."""
+
+  low: float
+  high: float
+  start: float
+  end: float
+  log: bool = False
+
+  def __call__(self, value: float) -> float:
+    low, high = self.low, self.high
+    if self.log:
+      low, high, value = math.log(low), math.log(high), math.log(value)
+    share = (value - low) / (high - low)
+    # Far beyond the axis, coordinates only have to be outside of it.
+    return self.start + min(9.0, max(-9.0, share)) * (self.end - self.start)
+
+  def ticks(self, count: int = 4) -> list[float]:
+    """About so many round values on the axis."""
+    steps = self._log_steps() if self.log else []
+    if len(steps) >= 2:
+      keep = math.ceil(len(steps) / (count + 1))
+      return steps[::keep]
+    step = _round_step((self.high - self.low) / count)
+    first = math.ceil(self.low / step - 1e-9)
+    last = math.floor(self.high / step + 1e-9)
+    return [n * step for n in range(first, last + 1)]
+
+  def _log_steps(self) -> list[float]:
+    """1, 2, 5, 10, ... on the axis."""
+    decades = range(
+      math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1
+    )
+    steps = [n * 10.0**d for d in decades for n in (1, 2, 5)]
+    return [s for s in steps if self.low <= s <= self.high]
+
+
+def label(value: float, ticks: Sequence[float]) -> str:
+  """As many decimals as tell the ticks apart."""
+  gaps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
+  step = min(gaps, default=abs(value) or 1.0)
+  if abs(value) >= 1e5:
+    return f'{value:.0e}'.replace('e+0', 'e')
+  return f'{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}'
+
+
+def interesting(
+  curves: Sequence[Sequence[tuple[float, float]]],
+  target: float | None,
+  lower: bool,
+) -> tuple[float, float, bool]:
+  """The range of values worth looking at, and whether to draw it in logs.
+
+  Where a curve starts says little, and a perplexity may start at the size of
+  the vocabulary: the first fifth of every curve may leave the picture, and so
+  may a curve that diverges.
+
+  Args:
+    curves: (seconds, value) pairs, finite.
+    target: Is in the range, where there is one.
+    lower: Whether lower values are better.
+  """
+  values = sorted(v for c in curves for _, v in c)
+  late = sorted(v for c in curves for _, v in c[len(c) // 5 :])
+  if not values:
+    middle = target or 0.0
+    return middle - 1.0, middle + 1.0, False
+  best = values[0] if lower else values[-1]
+  worst = late[int(0.95 * (len(late) - 1))] if lower else late[len(late) // 20]
+  ends = [best, worst] + ([] if target is None else [target])
+  low, high = min(ends), max(ends)
+  if low > 0 and high / low > 5:
+    pad = (high / low) ** 0.06
+    return low / pad, high * pad, True
+  pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0
+  return low - pad, high + pad, False
+
+
+def _round_step(step: float) -> float:
+  """1, 2 or 5 times a power of ten, at least the step."""
+  size = 10.0 ** math.floor(math.log10(step))
+  return next(n * size for n in (1, 2, 5, 10) if n * size >= step * 0.999)

@@ -1,0 +1,227 @@
+"""What must hold for every submission. A new one is tested by being there."""
+
+import functools
+import inspect
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import submissions
+import workloads
+from submissions.submission import Start, Task, from_optax
+from workloads import batches
+from workloads.digits import Digits
+
+STEPS = 96
+KEY = jax.random.key(0)
+TINY = Digits(widths=(8,))
+every = pytest.mark.parametrize('name', submissions.names())
+
+
+@functools.cache
+def made_up(workload, size):
+  if workload == TINY:  # Real images: they can be learnt.
+    return batches.train_batch(TINY.source('train', None), 0, 0, size)
+  with jax.ensure_compile_time_eval():
+    return jax.jit(workload.fake_batch, static_argnums=1)(KEY, size)
+
+
+class Drawn:
+  """The same batch in every step, and how many were drawn."""
+
+  def __init__(self, workload, size, steps=0):
+    self._batch = functools.partial(made_up, workload, size)
+    self.steps = steps
+
+  def __call__(self, size, stack=1):
+    while True:
+      self.steps += stack
+      many = [self._batch()] * stack
+      yield (
+        many[0] if stack == 1 else jax.tree.map(lambda *x: jnp.stack(x), *many)
+      )
+
+
+@functools.cache
+def built(name, per_dispatch=1):
+  entry = submissions.find(name)
+  task = Task(TINY, STEPS, 16, 1000, per_dispatch)
+  return submissions.make(entry.path, task, entry.self_point)
+
+
+@functools.cache
+def initial():
+  return jax.jit(TINY.init)(jax.random.key(0))
+
+
+@jax.jit
+def loss(model):
+  return TINY.examine(model, made_up(TINY, 16))['loss'].mean()
+
+
+def begin(**changes):
+  feed = Drawn(TINY, 16)
+  return Start(initial(), jax.random.key(2), feed)._replace(**changes)
+
+
+def states(name, count, start=None, **options):
+  loop = built(name, **options).train(start or begin())
+  return itertools.islice(loop, count)
+
+
+def copied(tree):
+  return jax.tree.map(np.array, tree)
+
+
+def assert_same(a, b):
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@every
+def test_it_learns(name):
+  submission = built(name)
+  *_, last = states(name, STEPS)
+  assert loss(submission.model(last)) < 0.8 * loss(initial())
+
+
+@every
+def test_same_key_same_result(name):
+  *_, a = states(name, 3)
+  *_, b = states(name, 3)
+  assert_same(a, b)
+
+
+@every
+def test_looking_does_not_change_training(name):
+  """Evaluating is a view: averaged weights never leak into training."""
+  submission = built(name)
+  *_, quiet = states(name, 5)
+  for watched in states(name, 5):
+    submission.model(watched)
+    submission.scalars(watched)
+  assert_same(quiet, watched)
+
+
+@every
+def test_a_resumed_run_is_the_same_run(name):
+  """From a state that went through the host, as a checkpoint does."""
+  *_, whole = states(name, 6)
+  *_, half = states(name, 3)
+  half = jax.tree.map(
+    lambda x: jnp.asarray(x) if isinstance(x, jax.Array) else x, half
+  )
+  start = begin(state=half, batches=Drawn(TINY, 16, steps=3))
+  *_, again = states(name, 3, start)
+  assert_same(whole, again)
+
+
+@every
+def test_the_initial_model_survives(name):
+  """A submission donates its state; the harness keeps its own copy."""
+  before = copied(initial())
+  list(states(name, 2))
+  assert_same(before, initial())
+
+
+@every
+def test_the_second_step_does_not_compile(name, caplog):
+  loop = states(name, 4)
+  next(loop)
+  next(loop)
+  with jax.log_compiles():
+    next(loop)
+  assert not [r for r in caplog.records if 'ompil' in r.getMessage()]
+
+
+@every
+def test_it_records_its_loss(name):
+  *_, last = states(name, 2)
+  scalars = built(name).scalars(last)
+  assert {'loss', 'grad_norm', 'learning_rate'} <= scalars.keys()
+  assert all(np.isfinite(float(value)) for value in scalars.values())
+
+
+@every
+def test_the_file_is_short_and_says_where_the_algorithm_is_from(name):
+  lines = submissions.find(name).path.read_text().splitlines()
+  assert len(lines) <= 40
+  assert lines[0].startswith('"""')
+
+
+@every
+@pytest.mark.parametrize('workload', ['criteo1tb/mini', 'finewebedu_lm/mini'])
+def test_it_makes_steps_on_every_kind_of_workload(name, workload):
+  """With dropout or without, with or without model state; shapes only."""
+  problem = workloads.get(workload)
+  entry = submissions.find(name)
+  task = Task(problem, STEPS, 2, 1000)
+  submission = submissions.make(entry.path, task, entry.self_point)
+
+  def two_steps(key):
+    start = Start(problem.init(key), key, Drawn(problem, 2))
+    *_, last = itertools.islice(submission.train(start), 2)
+    return submission.model(last)
+
+  before = jax.eval_shape(problem.init, jax.random.key(0))
+  after = jax.eval_shape(two_steps, jax.random.key(0))
+  assert jax.tree.map(jnp.shape, before) == jax.tree.map(jnp.shape, after)
+
+
+def test_several_steps_per_dispatch_are_the_same_steps():
+  *_, single = states('nadamw', 8)
+  *_, several = states('nadamw', 2, per_dispatch=4)
+  assert several.done == single.done == 8
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-5),
+    single.state,
+    several.state,
+  )
+
+
+def test_restarts_begin_again_from_the_initial_parameters():
+  first = int(0.35 * STEPS)
+  *_, (turn, last) = states('restarts', first)
+  assert (turn, last.done) == (0, first)
+  *_, (turn, last) = states('restarts', first + 1)
+  assert (turn, last.done) == (1, 1)
+  distance = jax.tree.map(
+    lambda a, b: float(jnp.abs(a - b).max()),
+    last.state.model.params, initial().params,
+  )  # fmt: skip
+  assert max(jax.tree.leaves(distance)) < 0.01
+
+
+def test_a_misspelt_hyperparameter_is_an_error():
+  entry = submissions.find('nadamw')
+  task = Task(TINY, STEPS, 16, 1000)
+  with pytest.raises(TypeError, match='label_smothing'):
+    submissions.make(
+      entry.path, task, entry.self_point | {'label_smothing': 0.1}
+    )
+
+
+def test_the_gradient_is_clipped_as_algoperf_does():
+  """g min(1, clip / (|g| + 1e-6)), and the recorded norm is the raw one."""
+  import optax
+
+  task = Task(TINY, STEPS, 16, 1000)
+  runs = {}
+  for clip in (None, 0.1):
+    submission = from_optax(task, optax.sgd(1.0), grad_clip=clip)
+    runs[clip] = next(submission.train(begin()))
+  norm = float(runs[None].scalars['grad_norm'])
+  assert norm > 0.1
+  assert float(runs[0.1].scalars['grad_norm']) == pytest.approx(norm)
+  after = runs[0.1].state.model.params
+  moved = jax.tree.map(jnp.subtract, after, initial().params)
+  assert float(optax.tree.norm(moved)) == pytest.approx(0.1, rel=1e-4)
+
+
+def test_options_of_from_optax_are_known_to_the_planner():
+  names = inspect.signature(from_optax).parameters
+  planned = submissions.find('nadamw').optional
+  assert planned <= names.keys()
+  assert {'dropout', 'label_smoothing', 'grad_clip', 'batch_size'} <= planned

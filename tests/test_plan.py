@@ -1,0 +1,163 @@
+"""Plans: which trials, at which points, under which names."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import submissions
+from runner import plan, rules, space
+from runner.hardware import Speed
+
+SUITE = rules.load('mini')
+MACHINE = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}
+SPEEDS = {name: Speed(2.0, 0.01) for name in SUITE.workloads}
+
+
+def make(*names, ruleset='self', suite=SUITE):
+  return plan.make(suite, ruleset, names, MACHINE, SPEEDS)
+
+
+def written(tmp_path, text, name='mine.py'):
+  path = tmp_path / name
+  path.write_text(text)
+  return str(path)
+
+
+def test_every_cell_has_its_trials():
+  made = make('lion', 'nadamw')
+  studies = SUITE.rulesets['self'].studies
+  assert len(made.trials) == 2 * studies * len(SUITE.workloads)
+  assert len({t.id for t in made.trials}) == len(made.trials)
+  assert len({t.folder('x') for t in made.trials}) == len(made.trials)
+
+
+def test_the_same_request_is_the_same_plan():
+  assert plan.table(make('lion')) == plan.table(make('lion'))
+  assert make('lion').hash != make('adamw').hash
+
+
+def test_submissions_share_seeds_and_nothing_else_does():
+  seeds = {}
+  for t in make('lion', 'nadamw', ruleset='external').trials:
+    seeds.setdefault((t.workload, t.study, t.trial), set()).add(t.seed)
+  assert all(len(s) == 1 for s in seeds.values())
+  assert len({s for group in seeds.values() for s in group}) == len(seeds)
+
+
+def test_budgets_follow_the_measured_speed():
+  made = make('lion')
+  steps = SUITE.workloads['digits'].steps
+  factor = SUITE.rulesets['self'].budget_factor
+  assert made.budgets['digits'] == pytest.approx(factor * (2 + steps * 0.01))
+
+
+def test_external_trials_draw_fresh_points_for_every_study():
+  made = make('nadamw', ruleset='external')
+  points = {json.dumps(t.hyperparameters) for t in made.trials}
+  studies, trials, _ = SUITE.rulesets['external']
+  assert len(points) == studies * trials
+
+
+def test_a_listed_space_gives_the_same_points_to_every_study(tmp_path):
+  path = written(
+    tmp_path, 'SPACE = [{"a": 1}, {"a": 2}]\ndef build(task, *, a): ...'
+  )
+  made = make(path, ruleset='external')
+  for study in range(3):
+    found = [t.hyperparameters['a'] for t in made.trials
+             if t.study == study and t.workload == 'digits']  # fmt: skip
+    assert found == [1, 2]
+
+
+def test_points_cover_their_ranges_evenly():
+  ranges = {
+    'rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+    'decay': {'min': -1.0, 'max': 3.0, 'scaling': 'linear'},
+    'kind': {'feasible_points': ['a', 'b']},
+  }
+  points = space.points(ranges, 64, seed=0, where='x')
+  logs = np.log10([p['rate'] for p in points])
+  assert all(np.histogram(logs, 8, (-4, -2))[0] >= 6)
+  decays = [p['decay'] for p in points]
+  assert all(np.histogram(decays, 8, (-1, 3))[0] >= 6)
+  assert 28 <= sum(p['kind'] == 'a' for p in points) <= 36
+  assert points == space.points(ranges, 64, seed=0, where='x')
+  assert points != space.points(ranges, 64, seed=1, where='x')
+
+
+def test_the_ends_of_a_range_are_its_values():
+  """AlgoPerf's mapping: min * exp(h ln(max / min)), min + h (max - min)."""
+  log = {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'}
+  assert space._value(log, 0.0) == 1e-4
+  assert space._value(log, 0.5) == pytest.approx(1e-3)
+  linear = {'min': 1.0, 'max': 3.0, 'scaling': 'linear'}
+  assert space._value(linear, 0.5) == 2.0
+  assert space._value({'feasible_points': [1, 2, 3]}, 0.99) == 3
+
+
+@pytest.mark.parametrize(
+  'spec',
+  [
+    3,
+    {'min': 1, 'max': 2},
+    {'min': 2, 'max': 1, 'scaling': 'log'},
+    {'min': 0, 'max': 1, 'scaling': 'log'},
+    {'min': 0, 'max': 1, 'scaling': 'cubic'},
+    {'feasible_points': []},
+    {'feasible_points': [1], 'min': 0},
+  ],
+)
+def test_a_wrong_range_is_explained(spec):
+  with pytest.raises(ValueError, match="x: 'rate'"):
+    space.points({'rate': spec}, 2, 0, 'x')
+
+
+@pytest.mark.parametrize(
+  ('text', 'message'),
+  [
+    ('def build(task, *, a): ...', 'no SELF'),
+    ('SELF = {"a": 1}', 'no function build'),
+    (
+      'SELF = {"b": 1}\ndef build(task, *, a): ...',
+      "'b', which build does not",
+    ),
+    ('SELF = {}\ndef build(task, *, a): ...', 'lacks a'),
+    ('SELF = {"a": f()}\ndef build(task, *, a): ...', 'plain data'),
+    ('def build(:', 'not Python'),
+    (
+      'SELF = {"label_smothing": 1}\ndef build(task, **options): ...',
+      "Did you mean 'label_smoothing'",
+    ),
+  ],
+)
+def test_a_wrong_submission_is_explained_before_it_runs(
+  tmp_path, text, message
+):
+  with pytest.raises(submissions.SubmissionError, match=message):
+    make(written(tmp_path, text))
+
+
+def test_unknown_names_are_explained():
+  with pytest.raises(ValueError, match="Did you mean 'nadamw'"):
+    make('nadam')
+  with pytest.raises(ValueError, match="has no ruleset 'sefl'"):
+    make('nadamw', ruleset='sefl')
+  odd = SUITE._replace(
+    workloads={'digts': SUITE.workloads['digits']._replace(workload='digts')}
+  )
+  with pytest.raises(ValueError, match="Did you mean 'digits'"):
+    make('nadamw', suite=odd)
+
+
+def test_a_file_may_not_take_the_name_of_a_submission_of_ours(tmp_path):
+  path = written(tmp_path, 'def build(task): ...', 'lion.py')
+  with pytest.raises(ValueError, match='Rename the file'):
+    make(path)
+
+
+def test_budgets_are_unknown_where_nothing_was_measured():
+  made = plan.make(SUITE, 'self', ['lion'], MACHINE, {})
+  assert made.budgets == {}
+  assert not math.isnan(made.predicted_seconds)
