@@ -28,7 +28,7 @@ CARDINALITIES = (
 VOCAB = sum(CARDINALITIES)  # 34,354: no two fields share a value.
 FIELDS = len(CARDINALITIES)
 COUNTS = 13
-EXAMPLES = {'train': 262_144, 'validation': 24_576, 'test': 24_576}
+EXAMPLES = {'train': 294_912, 'validation': 24_576, 'test': 24_576}
 
 USER_FACTORS = 6  # Behind all features of an example.
 PAIR_FACTORS = 4  # Rank of the interaction between values.

@@ -177,10 +177,10 @@ VARIANTS = {
   'criteo1tb/embed_init': Criteo1TB(embed_scale=1.0),
   'criteo1tb/mini': Criteo1TB(
     vocab=clicks.VOCAB,
-    embed_dim=16,
+    embed_dim=32,
     embed_scale=clicks.VOCAB**-0.5,
-    bottom=(64, 32, 16),
-    top=(128, 128, 64, 32),
+    bottom=(256, 128, 32),
+    top=(512, 512, 256, 128),
     data='clicks',
   ),
 }

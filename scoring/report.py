@@ -1,0 +1,37 @@
+"""The files of the report."""
+
+import json
+import pathlib
+
+from scoring import page, text
+from scoring.board import Board
+from scoring.read import Results
+
+
+class ReportError(ValueError):
+  """The report cannot be written; the message says why."""
+
+
+def write(results: Results, board: Board, out: pathlib.Path) -> pathlib.Path:
+  """Writes the report into a folder; returns the page's path.
+
+  Raises:
+    ReportError: the folder cannot be written to.
+  """
+  table = text.table(results, board)
+  files = {
+    'index.html': page.render(results, board, out),
+    'report.md': text.markdown(results, board),
+    'leaderboard.csv': text.leaderboard_csv(board),
+    'times_to_target.csv': text.times_csv(board),
+    'leaderboard.json': json.dumps(table, indent=2, allow_nan=False) + '\n',
+  }
+  try:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+      (out / name).write_text(content)
+  except OSError as error:
+    raise ReportError(
+      f'Cannot write the report to {out}: {error.strerror}. Say another --out.'
+    ) from error
+  return out / 'index.html'

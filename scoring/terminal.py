@@ -1,0 +1,68 @@
+"""The leaderboard on a terminal."""
+
+import rich.console
+import rich.table
+import rich.text
+
+from scoring import numbers, text
+from scoring.board import Board, Cell
+from scoring.read import Results
+
+SHOWN = 8  # Problems; the report tells them all.
+
+
+def show(results: Results, board: Board, console: rich.console.Console) -> None:
+  """Prints the table, what is open and what is wrong with the files."""
+  console.print(_text(f'TimeTrial {text.title(results)}', 'bold'))
+  console.print(_text(' · '.join(text.facts(results)), 'dim'))
+  console.print(_table(board))
+  console.print(_text(text.summary(board)))
+  for standing in board.standings:
+    for workload, cell in standing.cells.items():
+      for reason in cell.open:
+        where = f'  {standing.submission}, {workload}: '
+        console.print(_text(where + reason, 'yellow'))
+  for problem in results.problems[:SHOWN]:
+    console.print(_text(f'! {problem.path}: {problem.reason}', 'red'))
+  if len(results.problems) > SHOWN:
+    left = len(results.problems) - SHOWN
+    console.print(_text(f'! {left} more problems, see the report.', 'red'))
+  for remark in results.remarks:
+    console.print(_text(remark, 'dim'))
+
+
+def _table(board: Board) -> rich.table.Table:
+  table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
+  table.add_column('#', justify='right')
+  table.add_column('submission', no_wrap=True)
+  table.add_column('score', justify='right')
+  table.add_column('reached', justify='right')
+  for workload in board.rules.workloads:
+    head = f'{workload}\n{text.target(board, workload)}'
+    table.add_column(_text(head), justify='right')
+  for standing in board.standings:
+    score = numbers.score(standing.score)
+    table.add_row(
+      str(standing.rank or '–'),
+      _text(standing.submission, 'bold' if standing.rank == 1 else ''),
+      score if standing.rank else f'({score})',
+      f'{standing.reached}/{len(standing.cells)}',
+      *map(_cell, standing.cells.values()),
+    )
+  return table
+
+
+def _cell(cell: Cell) -> rich.text.Text:
+  if cell.state == 'reached':
+    style = 'bold green' if cell.ratio == 1 else ''
+    found = f'{numbers.seconds(cell.seconds)} {numbers.ratio(cell.ratio)}'
+    return _text(found, style)
+  if cell.state == 'open':
+    return _text('open', 'yellow')
+  return _text(f'missed, {numbers.metric(cell.best)}', 'dim')
+
+
+def _text(value: str, style: str = '') -> rich.text.Text:
+  """Without what rich would take for markup, or a terminal for a command."""
+  safe = ''.join(c if c.isprintable() or c == '\n' else '?' for c in value)
+  return rich.text.Text(safe, style=style)
