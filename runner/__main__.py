@@ -15,7 +15,7 @@ import sys
 
 from absl import app, flags
 
-from runner import commands
+from runner import commands, hardware
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list('submissions', [], 'Names or .py files.')
@@ -24,6 +24,9 @@ _RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
 _STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
 _DATA = flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
+_HARDWARE = flags.DEFINE_string(
+  'hardware_dir', str(hardware.FOLDER), 'Folder of measured speeds.'
+)
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer('points', 10, 'To tune with, for set-targets.')
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
@@ -81,6 +84,7 @@ def _request() -> commands.Request:
     _JSON.value,
     _POINTS.value,
     _SEEDS.value,
+    pathlib.Path(_HARDWARE.value),
   )
 
 

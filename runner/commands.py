@@ -40,6 +40,7 @@ class Request(NamedTuple):
   json: bool
   points: int = 10  # Of each search space, when targets are set.
   seeds: int = 5  # Repeats of the best point.
+  hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
 
 
 def run(request: Request) -> int:
@@ -48,7 +49,7 @@ def run(request: Request) -> int:
   machine = hardware.describe()
   _plan(request, suite, machine, {})  # Bad requests fail before measuring.
   results.stored(request.out)
-  speeds = _speeds(suite, machine, request.data_dir)
+  speeds = _speeds(request, suite, machine)
   plan = _plan(request, suite, machine, speeds)
   with results.opened(request.out, plan) as table:
     table |= {'data_dir': request.data_dir}
@@ -71,7 +72,7 @@ def plan(request: Request) -> int:
   """Says what would be run, and how long at most."""
   suite = _suite(request)
   machine = hardware.describe()
-  speeds = hardware.load(machine['name'], suite)
+  speeds = hardware.load(request.hardware, machine['name'], suite)
   made = _plan(request, suite, machine, speeds)
   if request.json:
     print(json.dumps(plans.table(made), indent=2))
@@ -96,7 +97,7 @@ def calibrate(request: Request) -> int:
   """Measures this machine anew."""
   suite = _suite(request)
   machine = hardware.describe()
-  speeds = _measure(suite, list(suite.workloads), machine, request.data_dir)
+  speeds = _measure(request, suite, list(suite.workloads), machine)
   for name, speed in speeds.items():
     seconds = speed.seconds(suite.workloads[name].steps)
     print(
@@ -183,15 +184,17 @@ def _plan(request: Request, suite, machine, speeds) -> plans.Plan:
   )
 
 
-def _speeds(suite, machine, data_dir) -> dict[str, hardware.Speed]:
+def _speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:
   """Speeds on this machine, measured now where they are not known yet."""
-  speeds = hardware.load(machine['name'], suite)
+  speeds = hardware.load(request.hardware, machine['name'], suite)
   if lacking := calibration.missing(suite, speeds):
-    speeds |= _measure(suite, lacking, machine, data_dir)
+    speeds |= _measure(request, suite, lacking, machine)
   return speeds
 
 
-def _measure(suite, names, machine, data_dir) -> dict[str, hardware.Speed]:
+def _measure(
+  request: Request, suite, names, machine
+) -> dict[str, hardware.Speed]:
   print(f'Measuring {suite.reference} on this machine ({machine["name"]}) ...')
   with progress.Progress(len(names)) as live:
     speeds = {}
@@ -201,8 +204,8 @@ def _measure(suite, names, machine, data_dir) -> dict[str, hardware.Speed]:
         {'metric': suite.workloads[name].metric},
       )
       speeds[name] = calibration.measure(
-        suite, name, machine, data_dir, live.tell
+        suite, name, machine, request.data_dir, live.tell
       )
-  path = hardware.save(machine, suite, speeds)
+  path = hardware.save(request.hardware, machine, suite, speeds)
   print(f'Written to {path}.')
   return speeds

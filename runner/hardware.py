@@ -1,7 +1,7 @@
 """What machine this is, told without JAX, and what its seconds are worth.
 
 Budgets are suites' step budgets times the measured speed of the reference
-algorithm. The measurements are kept in configs/hardware, one file a machine.
+algorithm. The measurements are kept in a folder, one file a machine.
 """
 
 import hashlib
@@ -37,9 +37,11 @@ def describe() -> dict[str, Any]:
   return {'name': f'{kind}-{facts["cores"]}-{digest[:6]}'} | facts
 
 
-def load(name: str, suite: rules.Rules) -> dict[str, Speed]:
+def load(
+  folder: pathlib.Path, name: str, suite: rules.Rules
+) -> dict[str, Speed]:
   """Measured speeds by workload; those the suite has changed are left out."""
-  path = FOLDER / f'{name}.toml'
+  path = folder / f'{name}.toml'
   if not path.exists():
     return {}
   table = tomllib.loads(path.read_text()).get(suite.name, {})
@@ -51,13 +53,16 @@ def load(name: str, suite: rules.Rules) -> dict[str, Speed]:
 
 
 def save(
-  machine: dict, suite: rules.Rules, speeds: dict[str, Speed]
+  folder: pathlib.Path,
+  machine: dict,
+  suite: rules.Rules,
+  speeds: dict[str, Speed],
 ) -> pathlib.Path:
   """Adds speeds to the machine's file; returns its path."""
   import tomlkit  # noqa: PLC0415  Only calibration writes TOML.
 
-  FOLDER.mkdir(parents=True, exist_ok=True)
-  path = FOLDER / f'{machine["name"]}.toml'
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / f'{machine["name"]}.toml'
   document = (
     tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
   )

@@ -65,7 +65,8 @@ def link(trial: Trial, out: pathlib.Path) -> str:
   if not trial.folder.exists():
     return ''
   way = os.path.relpath(trial.folder.resolve(), out.resolve())
-  return urllib.parse.quote(pathlib.PurePath(way).as_posix()) + '/'
+  posix = pathlib.PurePath(way).as_posix()
+  return urllib.parse.quote(posix, errors='surrogateescape') + '/'
 
 
 def _panels(board: Board) -> dict[str, list[Any]]:

@@ -29,7 +29,8 @@ def write(results: Results, board: Board, out: pathlib.Path) -> pathlib.Path:
   try:
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-      (out / name).write_text(content)
+      # Names of files may hold bytes that are no text.
+      (out / name).write_bytes(content.encode('utf-8', 'replace'))
   except OSError as error:
     raise ReportError(
       f'Cannot write the report to {out}: {error.strerror}. Say another --out.'

@@ -24,11 +24,11 @@ from workloads.batches import Arrays
 # Words of every class. Nouns and verbs have a singular and a plural form, each
 # a token of its own.
 TOPICS, NAMES, NOUNS, VERBS, ADJECTIVES, ADVERBS = 8, 112, 240, 120, 128, 48
-DOCUMENTS = {'train': 12_000, 'validation': 800, 'test': 800}
+DOCUMENTS = {'train': 3_000, 'validation': 600, 'test': 600}
 SENTENCES = (4, 13)  # In a document: from 4 to 12.
 
 ZIPF = 1.0  # The word of rank r is drawn about r**-ZIPF times,
-CHOICE = 1.5  # times the exponential of a normal of this standard deviation.
+CHOICE = 2.5  # times the exponential of a normal of this standard deviation.
 
 END, STOP, THE, THESE, WHICH, AND, TOO, NEAR, IT, THEY = range(10)
 NAME = 16  # The first name; before it there is room for function words.

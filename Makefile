@@ -1,0 +1,41 @@
+# Everything a newcomer needs: make demo, make test.
+PYTHON ?= python3
+PY := .venv/bin/python
+RACERS := nadamw,adamw,nesterov,lion,schedule_free,restarts
+
+.PHONY: demo test lint benchmarks lock clean
+
+# Races six training algorithms on three workloads; leaves report/index.html.
+demo: .venv/ready
+	$(PY) -m runner run --suite=mini --submissions=$(RACERS) --studies=1 --out=results
+	$(PY) -m scoring results --out=report
+	@echo "Open report/index.html"
+
+test: .venv/ready
+	$(PY) -m pytest
+
+lint: .venv/ready
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	.venv/bin/pyrefly check
+
+# Slow: the measured claims of BENCHMARKS.md.
+benchmarks: .venv/ready
+	$(PY) -m tests.benchmarks.throughput
+
+# Two steps, as pip refuses an editable install beside hashed requirements.
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else "TimeTrial needs Python 3.11 to 3.13; this is %d.%d. Try: make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --require-hashes -r requirements.lock
+	.venv/bin/pip install --no-deps -e .
+	@touch $@
+
+# After a change of dependencies in pyproject.toml; needs uv.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --extra dev \
+	  -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,341 @@
+"""What every workload promises: register one and it is tested.
+
+Everything that trains is compiled once for each workload. Published sizes are
+too large to run here; they are tested by shape in test_workload_numbers.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import workloads
+from runner.evaluate import evaluate
+from workloads import batches
+from workloads.roles import roles
+from workloads.workload import Model, Workload, mean_loss
+
+SIZE = 8  # Examples in a batch, everywhere.
+LIMIT = 5_000_000  # Parameters that are quick to train here.
+SPLITS = ('train', 'validation', 'test')
+ADAM = optax.adam(3e-3)
+
+
+@functools.cache
+def _shapes(name: str) -> Model:
+  return jax.eval_shape(workloads.get(name).init, jax.random.key(0))
+
+
+def _parameters(name: str) -> int:
+  return sum(leaf.size for leaf in jax.tree.leaves(_shapes(name).params))
+
+
+SMALL = [n for n in workloads.names() if _parameters(n) < LIMIT]
+small = pytest.mark.parametrize('name', SMALL)
+every = pytest.mark.parametrize('name', workloads.names())
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init(workload, key):
+  return workload.init(key)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _gradient(workload, model, batch):
+  value = jax.value_and_grad(
+    lambda params: mean_loss(
+      workload, params, model.state, batch, jax.random.key(1)
+    ),
+    has_aux=True,
+  )
+  return value(model.params)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _examine(workload, model, batch):
+  return workload.examine(model, batch)
+
+
+@jax.jit
+def _adam(model, state, opt_state, gradient):
+  updates, opt_state = ADAM.update(gradient, opt_state, model.params)
+  return Model(optax.apply_updates(model.params, updates), state), opt_state
+
+
+@functools.cache
+def _model(name: str) -> Model:
+  return _init(workloads.get(name), jax.random.key(0))
+
+
+@functools.cache
+def _fake(name: str) -> workloads.workload.Batch:
+  return workloads.get(name).fake_batch(jax.random.key(2), SIZE)
+
+
+@functools.cache
+def _source(name: str, split: str) -> workloads.workload.Source:
+  """Skips the test of a workload whose data are not here."""
+  try:
+    return workloads.get(name).source(split, None)
+  except FileNotFoundError as error:
+    pytest.skip(str(error))
+
+
+def _like(tree) -> list[tuple]:
+  """Paths, shapes and types of the leaves."""
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return [(path, leaf.shape, jnp.dtype(leaf.dtype)) for path, leaf in leaves]
+
+
+@small
+def test_the_same_key_gives_the_same_model(name):
+  workload = workloads.get(name)
+  again = _init(workload, jax.random.key(0))
+  other = _init(workload, jax.random.key(3))
+  same = jax.tree.map(np.array_equal, _model(name), again)
+  assert all(jax.tree.leaves(same))
+  same = jax.tree.map(np.array_equal, _model(name), other)
+  assert not all(jax.tree.leaves(same))
+
+
+@every
+def test_outputs_have_losses_and_the_state_keeps_its_shape(name):
+  workload = workloads.get(name)
+
+  def forward(model, key):
+    batch = workload.fake_batch(key, SIZE)
+    outputs, state = workload.forward(model, batch, key, 0.1)
+    return workload.losses(outputs, batch, 0.1), state
+
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  (losses, counts), state = jax.eval_shape(forward, _shapes(name), key)
+  assert losses.shape == counts.shape == (SIZE,)
+  assert losses.dtype == counts.dtype == jnp.float32
+  assert _like(state) == _like(_shapes(name).state)
+
+
+@every
+def test_statistics_have_a_row_for_every_example(name):
+  workload = workloads.get(name)
+  key = jax.eval_shape(lambda: jax.random.key(0))
+  batch = jax.eval_shape(lambda key: workload.fake_batch(key, SIZE), key)
+  stats = jax.eval_shape(workload.examine, _shapes(name), batch)
+  assert all(leaf.shape[0] == SIZE for leaf in jax.tree.leaves(stats))
+
+
+@small
+def test_the_loss_is_as_steep_as_its_gradient_is_long(name):
+  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  (loss, _), gradient = _gradient(workload, model, batch)
+  length = optax.tree.norm(gradient)
+  # The loss moves by a thousandth: far above its rounding error in float32
+  # (about 1e-6 of it), and little enough to be nearly straight.
+  step = 1e-3 * loss / length
+
+  def at(distance):
+    params = jax.tree.map(
+      lambda p, g: p + (distance / length * g).astype(p.dtype),
+      model.params,
+      gradient,
+    )
+    return _gradient(workload, model._replace(params=params), batch)[0][0]
+
+  slope = (at(step) - at(-step)) / (2 * step)
+  np.testing.assert_allclose(slope, length, rtol=0.02)
+
+
+@small
+def test_what_has_no_weight_does_not_count_in_training(name):
+  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  if batch['weights'].ndim > 1:
+    pytest.skip('Weights of rank 2 are applied by the losses.')
+  weights = jnp.ones(SIZE).at[-1].set(0)
+  targets = jax.tree.map(lambda x: x.at[-1].set(x[0]), batch['targets'])
+  plain = {**batch, 'weights': weights}
+  changed = {**plain, 'targets': targets}
+  one, other = (_gradient(workload, model, b) for b in (plain, changed))
+  assert all(jax.tree.leaves(jax.tree.map(np.array_equal, one, other)))
+
+
+@small
+def test_an_examined_example_does_not_know_its_batch(name):
+  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  turned = jax.tree.map(lambda x: jnp.roll(x, 3, axis=0), batch)
+  stats, moved = (_examine(workload, model, b) for b in (batch, turned))
+  # Sums may be taken in another order elsewhere in a batch.
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(
+      np.roll(a, 3, axis=0), b, rtol=1e-4, atol=1e-5
+    ),
+    stats,
+    moved,
+  )
+
+
+@small
+def test_metrics_do_not_depend_on_evaluation_batches_or_padding(name):
+  workload, model = workloads.get(name), _model(name)
+  source = _source(name, 'validation')
+  few = evaluate(workload, model, source, SIZE, limit=20)  # Four padded rows.
+  once = evaluate(workload, model, source, 20, limit=20)  # None.
+  assert few.keys() == once.keys()
+  for metric, value in few.items():
+    np.testing.assert_allclose(value, once[metric], rtol=1e-5, err_msg=metric)
+
+
+@small
+def test_thirty_steps_of_adam_learn_one_batch(name):
+  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  opt_state = ADAM.init(model.params)
+  (first, _), _ = _gradient(workload, model, batch)
+  for _ in range(30):
+    (loss, state), gradient = _gradient(workload, model, batch)
+    model, opt_state = _adam(model, state, opt_state, gradient)
+  assert loss < 0.8 * first
+
+
+@small
+def test_the_second_step_does_not_compile(name, caplog):
+  workload, source = workloads.get(name), _source(name, 'train')
+  model = _model(name)
+
+  @jax.jit
+  def step(model, batch):
+    (loss, state), gradient = _gradient(workload, model, batch)
+    params = jax.tree.map(
+      lambda p, g: p - (0.01 * g).astype(p.dtype), model.params, gradient
+    )
+    return Model(params, state), loss
+
+  def compilations() -> int:
+    return sum('Compiling' in r.getMessage() for r in caplog.records)
+
+  first, second = (
+    batches.train_batch(source, 0, n * SIZE, SIZE) for n in range(2)
+  )
+  with jax.log_compiles():
+    model, _ = step(model, first)
+    before = compilations()
+    step(model, second)
+  assert before > 0
+  assert compilations() == before
+
+
+@every
+def test_there_is_one_head_or_a_table_that_is_tied(name):
+  labels = jax.tree.leaves(roles(_shapes(name).params))
+  heads = labels.count('head')
+  assert heads == 1 or (heads == 0 and labels.count('embedding') == 1)
+
+
+@every
+def test_a_fake_batch_looks_like_a_real_one(name):
+  source = _source(name, 'train')
+  real = batches.train_batch(source, 0, 0, SIZE)
+  assert _like(_fake(name)) == _like(real)
+
+
+@every
+def test_workloads_are_values(name):
+  workload = workloads.get(name)
+  copy = dataclasses.replace(workload)
+  assert copy == workload
+  assert hash(copy) == hash(workload)
+  with pytest.raises(TypeError, match='Make it a variant instead'):
+    type('Mine', (type(workload),), {})
+
+
+def test_an_epoch_has_every_example_once_and_no_order_twice():
+  first = batches.stream(10, 0, 0, 10)
+  second = batches.stream(10, 0, 10, 10)
+  across = batches.stream(10, 0, 7, 6)
+  assert sorted(first) == sorted(second) == list(range(10))
+  assert list(first) != list(second)
+  assert list(across) == [*first[7:], *second[:3]]
+  assert list(batches.stream(10, 1, 0, 10)) != list(first)
+
+
+@every
+def test_a_training_batch_depends_on_seed_and_step_only(name):
+  source = _source(name, 'train')
+  first = 3 * len(source) - 5  # Across the end of an epoch.
+  one = batches.train_batch(source, 7, first, SIZE)
+  batches.train_batch(source, 8, 0, SIZE)
+  again = batches.train_batch(source, 7, first, SIZE)
+  assert all(jax.tree.leaves(jax.tree.map(np.array_equal, one, again)))
+
+
+def test_the_last_evaluation_batch_is_masked():
+  source = batches.Arrays({'inputs': np.arange(10)})
+  first, last = batches.eval_batches(source, 4, limit=7)
+  assert list(first['weights']) == [1, 1, 1, 1]
+  assert list(last['inputs']) == [4, 5, 6, 6]
+  assert list(last['weights']) == [1, 1, 1, 0]
+
+
+@functools.cache
+def _digests(name: str, split: str) -> list[str]:
+  """One for each example."""
+  source = _source(name, split)
+  size = len(source)
+  leaves = jax.tree.leaves(source[np.arange(size)])
+  rows = [np.ascontiguousarray(leaf).reshape(size, -1) for leaf in leaves]
+  return [
+    hashlib.md5(b''.join(r.tobytes() for r in row)).hexdigest()
+    for row in zip(*rows, strict=True)
+  ]
+
+
+@every
+def test_no_example_is_in_two_splits(name):
+  train, validation, test = (set(_digests(name, split)) for split in SPLITS)
+  assert not train & validation
+  assert not train & test
+  assert not validation & test
+
+
+PRINT_DIGESTS = """
+import hashlib, json, sys
+import jax, numpy as np
+import workloads
+found = {}
+for name in sys.argv[1:]:
+  source = workloads.get(name).source('validation', None)
+  leaves = jax.tree.leaves(source[np.arange(len(source))])
+  found[name] = [hashlib.md5(leaf.tobytes()).hexdigest() for leaf in leaves]
+print(json.dumps(found))
+"""
+
+
+def test_another_process_has_the_same_data():
+  names = []
+  here = {}
+  for name in workloads.names():
+    try:
+      source = workloads.get(name).source('validation', None)
+    except FileNotFoundError:
+      continue
+    names.append(name)
+    leaves = jax.tree.leaves(source[np.arange(len(source))])
+    here[name] = [hashlib.md5(leaf.tobytes()).hexdigest() for leaf in leaves]
+  there = subprocess.run(
+    [sys.executable, '-c', PRINT_DIGESTS, *names],
+    capture_output=True,
+    check=True,
+    cwd=pathlib.Path(__file__).parent.parent,
+    env={**os.environ, 'PYTHONHASHSEED': '1', 'JAX_PLATFORMS': 'cpu'},
+  )
+  assert json.loads(there.stdout) == here
+
+
+def test_every_workload_is_one():
+  assert all(isinstance(workloads.get(n), Workload) for n in workloads.names())

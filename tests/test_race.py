@@ -1,0 +1,326 @@
+"""Races in real processes, from the command line to the records."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from runner import checkpoint, hardware, records, rules
+
+ROOT = pathlib.Path(__file__).parent.parent
+SUITE = """
+version = "test"
+seed = 1
+cutoff = 4.0
+reference = "nadamw"
+[rulesets.self]
+studies = 1
+trials = 1
+budget_factor = 1.0
+[workloads.digits]
+metric = "error_rate"
+better = "lower"
+target = {target}
+steps = {steps}
+batch_size = {batch}
+eval_batch_size = 150
+evaluations = {evaluations}
+train_examples = 150
+"""
+MINE = '''"""A submission of a user's."""
+import itertools, os, time
+import jax, jax.numpy as jnp
+from submissions import nadamw
+from submissions.submission import Submission
+def build(task, *, steps, {argument}=None):
+  inner = nadamw.build(task._replace(steps=10_000), **nadamw.SELF)
+  {build}
+  def train(start):
+    for state in inner.train(start):
+      {step}
+      yield state
+      if state.done >= steps:
+        return
+  return Submission(train, inner.model, inner.scalars)
+SELF = {{'steps': {steps}}}
+'''
+
+
+@pytest.fixture
+def home(tmp_path):
+  return tmp_path
+
+
+def suite(home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5):
+  """A suite's file; its steps are worth so many seconds on this machine."""
+  path = home / 'tiny.toml'
+  path.write_text(
+    SUITE.format(
+      target=target, steps=steps, batch=batch, evaluations=evaluations
+    )
+  )
+  machine = hardware.describe()
+  loaded = rules.load(str(path))
+  speed = hardware.Speed(seconds, 0.0)
+  hardware.save(home / 'hardware', machine, loaded, {'digits': speed})
+  return path
+
+
+def mine(home, name, steps=40, build='', step='', argument='unused'):
+  path = home / f'{name}.py'
+  path.write_text(
+    MINE.format(
+      steps=steps,
+      build=build or 'pass',
+      step=step or 'pass',
+      argument=argument,
+    )
+  )
+  return path
+
+
+def command(home, *words, **options):
+  options |= {'hardware_dir': home / 'hardware'}
+  return [sys.executable, '-m', 'runner', *words] + [
+    f'--{name}={value}' for name, value in options.items()
+  ]
+
+
+def run(home, *words, **options):
+  return subprocess.run(
+    command(home, *words, **options),
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=300,
+    check=False,
+  )
+
+
+def folder(out, name):
+  return records.folder(out, name, 'digits', 0, 1)
+
+
+def final(path):
+  """Step and arrays of the last checkpoint."""
+  found = checkpoint.load(path / 'checkpoint')
+  return found.facts['steps'], found.facts['sha256']
+
+
+def curve(path):
+  return [
+    (row['global_step'], row['loss'], row['grad_norm'])
+    for row in records.read_rows(path / records.SCALARS)
+  ]
+
+
+def test_a_race_from_the_command_line_to_its_records(home):
+  """Two submissions, one of them a user's file; then nothing is left to do."""
+  out = home / 'out'
+  path = mine(home, 'mine')
+  flags = dict(
+    suite=suite(home, target=0.5), submissions=f'lion,{path}', out=out
+  )
+  done = run(home, 'run', **flags)
+  assert done.returncode == 0, done.stderr
+  assert '2 of 2 trials done' in done.stdout
+  plan = records.read_json(out / records.PLAN)
+  assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
+
+  lion = folder(out, 'lion')
+  assert records.status(lion).outcome == 'reached'
+  rows = records.read_rows(lion / records.EVALS)
+  assert list(rows[0]) == sorted(rows[0])
+  assert float(rows[-1]['validation/error_rate']) <= 0.5
+  assert rows[-1]['test/error_rate'] and not rows[0]['test/error_rate']
+  assert rows[-1]['validation/num_examples'] == '300'
+  assert (folder(out, 'mine') / 'mine.py').read_text() == path.read_text()
+  meta = records.read_json(lion / 'meta_data_0.json')
+  assert meta['packages']['jax'] and meta['hardware']['cores']
+
+  for name in ('lion', 'mine'):  # The accounts add up to the wall time.
+    events = list(records.read_lines(folder(out, name) / records.ATTEMPTS))
+    end, leave = events[-2:]
+    assert leave['event'] == 'exit'
+    assert abs(leave['residual_seconds']) < 0.01 * leave['wall_seconds'] + 0.05
+    assert sum(end['accounts'].values()) == pytest.approx(end['own_seconds'])
+
+  again = run(home, 'run', **flags)
+  assert again.returncode == 0
+  assert len(records.read_rows(lion / records.EVALS)) == len(rows)
+  state = json.loads(run(home, 'status', '--json', out=out).stdout)
+  assert {row['state'] for row in state} <= {'reached', 'ended'}
+
+
+def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
+  """Kill -9 in the middle; the same command goes on and ends the same."""
+  slow = mine(home, 'mine', steps=120, step='time.sleep(0.05)')
+  flags = dict(
+    suite=suite(home, seconds=100.0, evaluations=50), submissions=slow
+  )
+  whole = run(home, 'run', **flags, out=home / 'whole')
+  assert whole.returncode == 0, whole.stderr
+
+  out = home / 'killed'
+  runner = subprocess.Popen(
+    command(home, 'run', **flags, out=out),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  )
+  path = folder(out, 'mine')
+  deadline = time.monotonic() + 120
+  while len(records.read_rows(path / records.EVALS)) < 2:
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+  [start] = records.read_lines(path / records.ATTEMPTS)
+  os.kill(start['pid'], signal.SIGKILL)
+  runner.communicate(timeout=60)
+  assert runner.returncode == 1
+  assert records.status(path).outcome == 'preempted'
+  before = records.read_rows(path / records.EVALS)
+
+  again = run(home, 'run', **flags, out=out)
+  assert again.returncode == 0, again.stderr
+  assert final(path) == final(folder(home / 'whole', 'mine'))
+  assert curve(path) == curve(folder(home / 'whole', 'mine'))
+  rows = records.read_rows(path / records.EVALS)
+  assert rows[: len(before)] == before
+  steps = [int(row['global_step']) for row in rows]
+  seconds = [float(row['score']) for row in rows]
+  assert steps == sorted(set(steps)) and seconds == sorted(set(seconds))
+  assert rows[-1]['preemption_count'] == '1'
+
+
+BROKEN = {
+  'in_build': dict(build='raise RuntimeError("no build")'),
+  'first_step': dict(step='raise RuntimeError("no step")'),
+  'later_step': dict(
+    step='if state.done == 30: raise RuntimeError("step thirty")'
+  ),
+  'memory': dict(build='raise MemoryError("too large")'),
+  'leaves': dict(step='os._exit(3)'),
+}
+
+
+def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
+  paths = [mine(home, name, **how) for name, how in BROKEN.items()]
+  out = home / 'out'
+  good = mine(home, 'good')
+  done = run(
+    home,
+    'run',
+    suite=suite(home),
+    submissions=','.join(map(str, [*paths, good])),
+    out=out,
+  )
+  assert done.returncode == 1
+  assert 'Traceback' not in done.stdout + done.stderr
+  status = {name: records.status(folder(out, name)) for name in BROKEN}
+  assert {name: s.outcome for name, s in status.items()} == {
+    'in_build': 'crashed',
+    'first_step': 'crashed',
+    'later_step': 'crashed',
+    'memory': 'oom',
+    'leaves': 'crashed',
+  }
+  assert 'no build' in status['in_build'].reason
+  assert 'Exit code 3' in status['leaves'].reason
+  assert 'step thirty' in done.stdout
+  trace = folder(out, 'later_step') / 'traceback_0.txt'
+  assert 'step thirty' in trace.read_text()
+  assert records.status(folder(out, 'good')).outcome == 'ended'
+  shown = run(home, 'status', out=out)
+  assert 'step thirty' in shown.stdout and '5' in shown.stdout
+
+
+def test_a_batch_that_does_not_divide_over_the_devices_is_explained(
+  home, monkeypatch
+):
+  monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=3')
+  out = home / 'out'
+  done = run(home, 'run', suite=suite(home), submissions='lion', out=out)
+  assert done.returncode == 1
+  reason = records.status(folder(out, 'lion')).reason
+  assert 'Batch size 16 does not divide over 3 devices. Try 15 or 18' in reason
+
+
+def test_bad_requests_say_what_is_wrong_and_exit_with_2(home):
+  toml = suite(home)
+  foreign = home / 'foreign'
+  foreign.mkdir()
+  (foreign / 'thesis.tex').touch()
+  wrong = home / 'wrong.toml'
+  wrong.write_text(toml.read_text().replace('cutoff', 'cutof'))
+  misspelt = home / 'misspelt.py'
+  misspelt.write_text(
+    'def build(task, *, rate): ...\nSELF = {"rate": 1, "raet": 2}'
+  )
+  out = home / 'out'
+  for words, message in [
+    (['--submissions=lionn'], "Did you mean 'lion'?"),
+    (['--submissions='], 'No submissions'),
+    (['--submissions=lion', '--workloads=digit'], "Did you mean 'digits'?"),
+    (['--submissions=lion', f'--suite={wrong}'], "Did you mean 'cutoff'?"),
+    (['--submissions=lion', f'--out={foreign}'], 'not a results folder'),
+    (['--submissions=lion', f'--out={toml}'], 'is a file'),
+    (['--submissions=lion', '--out=/proc/x'], 'Cannot write to /proc/x'),
+    ([f'--submissions={misspelt}'], "Did you mean 'rate'?"),
+    (['--submissions=lion', '--ruleset=sefl'], "no ruleset 'sefl'"),
+    (['--submissions=lion', '--studies=0'], 'must be positive'),
+    (['--submisions=lion'], 'submisions'),
+  ]:
+    done = run(home, 'run', f'--suite={toml}', f'--out={out}', *words)
+    assert done.returncode == 2, (words, done.stdout, done.stderr)
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+  assert not out.exists()
+  assert run(home, 'rnu').returncode == 2
+  assert "Did you mean 'run'?" in run(home, 'rnu').stderr
+  assert sorted(p.name for p in foreign.iterdir()) == ['thesis.tex']
+
+
+def test_results_under_other_rules_or_from_another_source_are_kept_apart(home):
+  out = home / 'out'
+  path = mine(home, 'mine')
+  flags = dict(suite=suite(home), submissions=path, out=out)
+  assert run(home, 'run', **flags).returncode == 0
+  before = (out / records.PLAN).read_bytes()
+  path.write_text(path.read_text() + '# Changed.\n')
+  done = run(home, 'run', **flags)
+  assert done.returncode == 2 and 'has changed since' in done.stderr
+  suite(home, steps=401)
+  done = run(home, 'run', **flags | {'submissions': 'lion'})
+  assert done.returncode == 2
+  assert 'workloads.digits.steps 400 there, 401 here' in done.stderr
+  assert (out / records.PLAN).read_bytes() == before
+
+
+def test_plan_and_status_need_little_and_no_jax(home):
+  toml = suite(home)
+  probe = (
+    'import sys, runpy, time, atexit\n'
+    'seconds = time.process_time\n'
+    'atexit.register(lambda: print("jax" in sys.modules, seconds()))\n'
+    'runpy.run_module("runner", run_name="__main__", alter_sys=True)\n'
+  )
+  run(home, 'run', suite=toml, submissions=mine(home, 'm'), out=home / 'out')
+  for words in (
+    ['plan', f'--suite={toml}', '--submissions=lion'],
+    ['status', f'--out={home / "out"}'],
+  ):
+    done = subprocess.run(
+      [sys.executable, '-c', probe, *words],
+      cwd=ROOT,
+      capture_output=True,
+      text=True,
+      check=False,
+    )
+    imported, seconds = done.stdout.split()[-2:]
+    assert imported == 'False', done.stderr
+    assert float(seconds) < 1.0
