@@ -31,8 +31,8 @@ _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer('points', 10, 'To tune with, for set-targets.')
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
 # Of the process of one trial, which `run` starts.
-_FOLDER = flags.DEFINE_string('folder', None, 'Folder of one trial.')
-_STARTED = flags.DEFINE_float('started', None, 'Monotonic seconds.')
+_FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
+_STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
 _PROGRESS_FD = flags.DEFINE_integer(
   'progress_fd', -1, 'Where to tell progress.'
 )

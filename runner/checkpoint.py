@@ -47,7 +47,8 @@ def load(folder: pathlib.Path) -> Checkpoint | None:
     path = folder / f'{step}.msgpack'
     data = path.read_bytes() if path.exists() else b''
     if hashlib.sha256(data).hexdigest() == facts['sha256']:
-      return Checkpoint(serialization.msgpack_restore(data), facts)
+      arrays: Any = serialization.msgpack_restore(data)
+      return Checkpoint(arrays, facts)
   return None
 
 
@@ -77,7 +78,9 @@ def _like(leaf, value: np.ndarray):
   if not isinstance(leaf, jax.Array):
     return type(leaf)(value.item())
   if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-    value = jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
+    words = jax.numpy.asarray(value)
+    key = jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
+    return jax.device_put(key, leaf.sharding)
   return jax.device_put(value, leaf.sharding)
 
 

@@ -14,9 +14,9 @@ _COMPILING = '/jax/core/compile/'
 def noticed(clock: Clock) -> Iterator[None]:
   """While open, seconds of tracing and compiling go to 'compile'."""
 
-  def listen(event: str, seconds: float, **_) -> None:
+  def listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event.startswith(_COMPILING):
-      clock.compiled(seconds)
+      clock.compiled(duration_secs)
 
   jax.monitoring.register_event_duration_secs_listener(listen)
   try:

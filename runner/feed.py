@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import jax
 import numpy as np
@@ -64,7 +64,7 @@ class Feed:
 
 def _made_ahead(
   make: Callable[[int, int, int], Batch], size: int, stack: int, first: int
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
   """Batches in order, the next few made by a thread meanwhile."""
   made: queue.Queue = queue.Queue(AHEAD)
   over = threading.Event()

@@ -65,7 +65,12 @@ class _Race:
     self.row = Row(**self.trial['row'])
     self.budget = Budget(**self.trial['budget'])
     self.evals: list[Result] = []
-    self.feed: Feed | None = None
+    self._feed: Feed | None = None
+
+  @property
+  def feed(self) -> Feed:
+    assert self._feed is not None, 'Made once the data are found.'
+    return self._feed
 
   def run(self) -> Ending:
     workload = workloads.get(self.trial['workload'])
@@ -74,7 +79,7 @@ class _Race:
       for split in ('train', 'validation', 'test')
     }
     metadata.write(self.folder / f'meta_data_{self.attempt}.json', self.trial)
-    self.feed = Feed(sources['train'], self.trial['seed'], self.clock)
+    self._feed = Feed(sources['train'], self.trial['seed'], self.clock)
     with self.clock.account('train'):
       submission = self._build(workload, len(sources['train']))
     init, train = jax.random.split(jax.random.key(self.trial['seed']))
@@ -190,19 +195,13 @@ class _Race:
       'total_duration': sum(spent.values()),
     } | result.metrics
 
-  def _progress(self, scalar: Scalar) -> None:
-    self.tell(
-      {
-        'step': scalar.step,
-        'seconds': scalar.seconds,
-        'loss': scalar.values.get('loss'),
-      }
-    )
+  def _progress(self, step: int, seconds: float, loss: float) -> None:
+    self.tell({'step': step, 'seconds': seconds, 'loss': loss})
 
   def close(self, ending: Ending) -> None:
     """Says how the attempt ended; the last seconds are on 'record'."""
     with self.clock.account('record'):
-      steps = self.feed.steps if self.feed else 0
+      steps = self._feed.steps if self._feed else 0
     records.append_line(
       self.folder / records.ATTEMPTS,
       {

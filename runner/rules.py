@@ -152,13 +152,14 @@ def _ruleset(row: Mapping[str, Any], where: str) -> Ruleset:
   return Ruleset(row['studies'], row['trials'], float(row['budget_factor']))
 
 
-def _row(name: str, row: Mapping[str, Any], where: str) -> Row:
+def _row(name: str, row: dict[str, Any], where: str) -> Row:
   _check(row, _ROW, where)
   if row['better'] not in ('lower', 'higher'):
     raise RulesError(
       f"{where}: better = {row['better']!r}; say 'lower' or 'higher'."
     )
-  facts = {'target': None} | {k: v for k, v in row.items() if k != 'origin'}
+  facts: dict[str, Any] = {'target': None} | row
+  facts.pop('origin', None)
   return Row(name, **facts)
 
 

@@ -144,7 +144,7 @@ def _target(name: str, best: Best, values, again, seeds: int) -> dict[str, Any]:
     raise TargetsError(
       f'Only {len(repeated)} of {seeds} repeats of {name} ran.'
     )
-  tuned = {}
+  tuned: dict[str, float] = {}
   for trial, series in values:
     if trial.workload == name:
       known = tuned.get(trial.submission, pick(series))

@@ -42,13 +42,13 @@ class Watch:
     self,
     scalars: Callable[[PyTree], Scalars],
     every: int,
-    tell: Callable[[Scalar], None] = lambda scalar: None,
+    tell: Callable[[int, float, float], None] = lambda *_: None,
   ):
     """
     Args:
       scalars: What to record of a state.
       every: Steps from one record to the next.
-      tell: Hears of every step that is looked at.
+      tell: Hears step, charged seconds and loss of every state looked at.
     """
     self._scalars = scalars
     self._every = every
@@ -75,13 +75,14 @@ class Watch:
 
   def _look(self) -> None:
     step, seconds, scalars = self._pending.popleft()
-    values = {k: float(v) for k, v in jax.device_get(scalars).items() if k}
-    row = Scalar(step, seconds, values)
-    self._tell(row)
-    if not math.isfinite(values.get('loss', 0.0)):
-      raise Diverged(f'The loss is {values["loss"]} at step {step}.')
-    if values and step >= self._next:
-      self.rows.append(row)
+    jax.block_until_ready(scalars)
+    loss = float(scalars.get('loss', 0.0))
+    self._tell(step, seconds, loss)
+    if not math.isfinite(loss):
+      raise Diverged(f'The loss is {loss} at step {step}.')
+    if step >= self._next:  # The others are fetched only where they are kept.
+      values = {name: float(value) for name, value in scalars.items() if name}
+      self.rows.append(Scalar(step, seconds, values))
       self._next = step + self._every
 
 

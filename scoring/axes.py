@@ -1,8 +1,11 @@
 """Scales, ticks and ranges of charts."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
+Tick = tuple[float, str]  # Where, and what is written there.
 
 
 class Axis(NamedTuple):
@@ -42,13 +45,26 @@ class Axis(NamedTuple):
     return [s for s in steps if self.low <= s <= self.high]
 
 
-def label(value: float, ticks: Sequence[float]) -> str:
-  """As many decimals as tell the ticks apart."""
-  gaps = [b - a for a, b in zip(ticks, ticks[1:], strict=False)]
-  step = min(gaps, default=abs(value) or 1.0)
-  if abs(value) >= 1e5:
-    return f'{value:.0e}'.replace('e+0', 'e')
-  return f'{value:.{max(0, -math.floor(math.log10(step) + 1e-9))}f}'
+def labelled(ticks: Sequence[float], unit: str = '') -> list[Tick]:
+  """With as many decimals as tell them apart; the last one has the unit."""
+  step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
+  decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+  found = [
+    (
+      t,
+      f'{t:.0e}'.replace('e+0', 'e') if abs(t) >= 1e6 else f'{t:.{decimals}f}',
+    )
+    for t in ticks
+  ]
+  return [*found[:-1], (found[-1][0], found[-1][1] + unit)] if found else []
+
+
+def times(axis: Axis) -> list[Tick]:
+  """Ticks of an axis in seconds; long ones are told in hours."""
+  if axis.high < 20_000:
+    return labelled(axis.ticks(), ' s')
+  hours = axis._replace(low=axis.low / 3600, high=axis.high / 3600)
+  return [(3600 * t, text) for t, text in labelled(hours.ticks(), ' h')]
 
 
 def interesting(
@@ -76,7 +92,8 @@ def interesting(
   worst = late[int(0.95 * (len(late) - 1))] if lower else late[len(late) // 20]
   ends = [best, worst] + ([] if target is None else [target])
   low, high = min(ends), max(ends)
-  if low > 0 and high / low > 5:
+  # Accuracies end near 1: logs would hide what happens there.
+  if lower and low > 0 and high / low > 5:
     pad = (high / low) ** 0.06
     return low / pad, high * pad, True
   pad = 0.06 * (high - low) or 0.1 * abs(high) or 1.0

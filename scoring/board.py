@@ -2,7 +2,7 @@
 
 import collections
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -65,31 +65,40 @@ def make(results: Results) -> Board:
   rows = [{**t.key._asdict(), 'seconds': t.hit} for t in results.trials]
   studies = score.study_times(pd.DataFrame(rows))
   times = score.workload_times(studies).reindex(columns=list(rules.workloads))
-  tables = (times, score.ratios(times), score.credit(times, rules.cutoff))
+  tables: list[Any] = [
+    table.to_dict('index')
+    for table in (
+      times,
+      score.ratios(times),
+      score.credit(times, rules.cutoff),
+    )
+  ]
   trials = collections.defaultdict(list)
   for trial in results.trials:
     trials[trial.key.submission, trial.key.workload].append(trial)
   per_study = collections.defaultdict(dict)
   for submission, workload, study, seconds in studies.itertuples(index=False):
     per_study[submission, workload][study] = seconds
+  lines: Any = score.leaderboard(times, rules.cutoff).to_dict('index')
   standings = []
-  for line in score.leaderboard(times, rules.cutoff).itertuples():
+  for submission, line in lines.items():
     cells = {}
     for workload, row in rules.workloads.items():
-      place = (line.Index, workload)
-      numbers = [float(table.at[place]) for table in tables]
-      cells[workload] = _cell(numbers, per_study[place], trials[place], row)
-    standings.append(
-      Standing(
-        line.Index,
-        None if math.isnan(line.rank) else int(line.rank),
-        line.score,
-        line.best_case,
-        int(line.reached),
-        int(line.open_cells),
-        cells,
+      seconds, ratio, credit = (table[submission][workload] for table in tables)
+      place = (submission, workload)
+      found = trials[place]
+      cells[workload] = Cell(
+        seconds,
+        ratio,
+        credit,
+        per_study[place],
+        found,
+        *_best(found, row),
+        _open(found, row),
       )
-    )
+    rank = line.pop('rank')
+    rank = None if math.isnan(rank) else int(rank)
+    standings.append(Standing(submission, rank, **line, cells=cells))
   return Board(rules, standings)
 
 
@@ -109,14 +118,15 @@ def budget(cells: list[Cell]) -> float:
   return max(found, default=math.inf)
 
 
-def _cell(numbers, studies, trials: list[Trial], row: Row) -> Cell:
+def _best(trials: list[Trial], row: Row) -> tuple[float, float]:
+  """The best value of the target metric, and the time that its trial took."""
   best, used = math.nan, math.nan
   sign = 1 if row.better == 'lower' else -1
   for trial in trials:
     values = [sign * e.value for e in trial.evals if math.isfinite(e.value)]
     if values and not min(values) >= sign * best:
       best, used = sign * min(values), trial.seconds
-  return Cell(*numbers, studies, trials, best, used, _open(trials, row))
+  return best, used
 
 
 def _open(trials: list[Trial], row: Row) -> list[str]:

@@ -12,7 +12,7 @@ from scoring.board import Board, Standing
 from scoring.trials import Trial
 
 # Points of all curves on the page together: some 9 bytes each.
-POINTS = 24_000
+POINTS = 18_000
 
 
 class Panels(NamedTuple):
@@ -50,9 +50,9 @@ def panel(shared: Panels, standings: list[Standing], index: int) -> Markup:
   row = shared.row
   standing = standings[index]
   parts = [] if index else [_context(shared, standings)]
-  ticks = shared.up.ticks(4)
+  ticks = axes.labelled(shared.up.ticks(5))
   parts += [
-    svg.grid(shared.across, shared.across.ticks(4), shared.up, ticks, '{}', '{}'),
+    svg.grid(shared.across, axes.times(shared.across), shared.up, ticks),
     Markup(
       '<g clip-path="url(#{id}c)"><use href="#{id}" class="context"/>'
     ).format(id=shared.id),
@@ -144,7 +144,9 @@ def _path(shared: Panels, trial: Trial) -> str:
   if len(points) > shared.points:
     # The last point is kept: it is the hit, or how far the trial got.
     last = len(points) - 1
-    picks = {round(last * n / (shared.points - 1)) for n in range(shared.points)}
+    picks = {
+      round(last * n / (shared.points - 1)) for n in range(shared.points)
+    }
     points = [points[n] for n in sorted(picks)]
   places = [f'{shared.across(s):.0f} {shared.up(v):.1f}' for s, v in points]
   return 'M' + ' '.join(places) if places else ''

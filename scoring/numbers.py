@@ -10,7 +10,7 @@ def seconds(value: float) -> str:
   if value >= 36000:
     return f'{value / 3600:.1f} h'
   if value >= 1000:
-    return f'{value:,.0f} s'.replace(',', ' ')
+    return f'{value:,.0f} s'.replace(',', '\u202f')
   return f'{value:.1f} s' if value >= 10 else f'{value:.2f} s'
 
 

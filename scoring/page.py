@@ -8,6 +8,7 @@ import urllib.parse
 from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 
 from runner import records
 from scoring import board as boards
@@ -37,6 +38,7 @@ def render(results: Results, board: Board, out: pathlib.Path) -> str:
     'score': numbers.score,
     'hyperparameters': numbers.hyperparameters,
     'finite': math.isfinite,
+    'breakable': _breakable,
   }
   return environment.get_template('page.html').render(
     r=results,
@@ -67,6 +69,11 @@ def link(trial: Trial, out: pathlib.Path) -> str:
   way = os.path.relpath(trial.folder.resolve(), out.resolve())
   posix = pathlib.PurePath(way).as_posix()
   return urllib.parse.quote(posix, errors='surrogateescape') + '/'
+
+
+def _breakable(name: str) -> Markup:
+  """A name that may be broken after its underscores."""
+  return escape(name).replace('_', Markup('_<wbr>'))
 
 
 def _panels(board: Board) -> dict[str, list[Any]]:
@@ -157,6 +164,7 @@ def _flat(facts: dict[str, Any]) -> dict[str, str]:
   packages = facts.get('packages')
   return found | {
     str(name): str(version)
-    for name, version in (packages.items() if isinstance(packages, dict) else ())
+    for name, version in (
+      packages.items() if isinstance(packages, dict) else ()
+    )
   }
-

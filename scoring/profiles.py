@@ -4,19 +4,20 @@ import math
 
 from markupsafe import Markup
 
-from scoring import numbers, svg
-from scoring.axes import Axis
+from scoring import axes, numbers, svg
+from scoring.axes import Axis, Tick
 from scoring.board import Board, Standing
 
 
 def draw(board: Board) -> Markup:
   """Step curves: the share of workloads reached within tau of the fastest."""
   count = len(board.standings)
-  width, bottom = 700.0, max(300.0, 16.0 * count + 40)
+  width, bottom = 840.0, max(300.0, 16.0 * count + 40)
   cutoff = board.rules.cutoff
-  across = Axis(1.0, cutoff, 42.0, 520.0)
+  across = Axis(1.0, cutoff, 50.0, 620.0)
   up = Axis(0.0, 1.0, bottom, 22.0)
-  parts = [svg.grid(across, across.ticks(6), up, _shares(board), '{}×', '{}')]
+  multiples = axes.labelled(across.ticks(6), '×')
+  parts = [svg.grid(across, multiples, up, _shares(board))]
   spread = min(2.6, 16.0 / count)
   ends = []
   for index, standing in enumerate(board.standings):
@@ -29,22 +30,22 @@ def draw(board: Board) -> Markup:
     mark = '' if standing.rank else ' so far'
     parts.append(
       Markup(
-        '<path class="leader {c}" d="M520 {end:.1f} L532 {y:.1f} H540"/>'
-        '<text class="name" x="545" y="{at:.1f}">{name} '
+        '<path class="leader {c}" d="M620 {end:.1f} L632 {y:.1f} H640"/>'
+        '<text class="name" x="646" y="{at:.1f}">{name} '
         '<tspan class="faint">{score:.3f}{mark}</tspan></text>'
       ).format(
         c=svg.series(index),
         end=end,
         y=y,
         at=y + 4,
-        name=_short(standing.submission, 17),
+        name=_short(standing.submission, 22),
         score=standing.score,
         mark=mark,
       )
     )
   parts.append(
     Markup(
-      '<text class="axis" x="281" y="{}" text-anchor="middle">'
+      '<text class="axis" x="335" y="{}" text-anchor="middle">'
       'time to target ÷ fastest time</text>'
     ).format(bottom + 34)
   )
@@ -99,10 +100,11 @@ def _share(standing: Standing, cutoff: float) -> float:
   return sum(cell.ratio <= cutoff for cell in cells) / len(cells)
 
 
-def _shares(board: Board) -> list[float]:
+def _shares(board: Board) -> list[Tick]:
   """A line for every number of workloads, while they are few."""
   count = len(board.rules.workloads)
-  return [n / count for n in range(count + 1)] if count <= 10 else [0, 0.5, 1]
+  marks = range(count + 1) if count <= 10 else (0, count)
+  return [(n / count, f'{n}/{count}') for n in marks]
 
 
 def _apart(ends: list[tuple[float, int]], gap: float, up: Axis) -> list[float]:

@@ -14,14 +14,8 @@ from typing import Any, NamedTuple
 
 from runner import records, rules
 from scoring import trials
+from scoring.tree import Problem, find, relative
 from scoring.trials import Key, Trial
-
-
-class Problem(NamedTuple):
-  """Something in the folder that is not as it should be."""
-
-  path: str  # Relative to the results folder.
-  reason: str
 
 
 class Results(NamedTuple):
@@ -53,8 +47,12 @@ def read(folder: pathlib.Path, suite: str | None = None) -> Results:
     ReadError: there is nothing to score, or no rules to score it by.
     rules.RulesError: the rules are not to be found or wrong.
   """
+  what = ''
   if not folder.is_dir():
     what = 'is a file' if folder.exists() else 'does not exist'
+  elif not any(folder.iterdir()):
+    what = 'is empty'
+  if what:
     raise ReadError(
       f'{folder} {what}. Give the folder that `python -m runner run --out=...` '
       'wrote, or a tree like '
@@ -67,7 +65,7 @@ def read(folder: pathlib.Path, suite: str | None = None) -> Results:
       f'{folder} has no {records.PLAN}, so nothing says which rules it was run '
       'under. Say --rules=mini, or the path of a .toml file.'
     )
-  found, strays = _tree(folder)
+  found, strays = find(folder)
   problems += strays
   if plan is None:
     assert given is not None
@@ -86,20 +84,22 @@ def _read_plan(folder, given, plan, found, problems) -> Results:
       f'{plan["rules"].get("version", "")}) than those of this board.'
     )
   read_trials = []
+  unknown = collections.defaultdict(list)
   for entry in plan['trials']:
     key = Key(*(entry[name] for name in Key._fields))
     path = records.folder(folder, *key)
     found.pop(path, None)
     if key.workload not in suite.workloads:
-      problems.append(_unknown(folder, path, key.workload, suite))
+      unknown[key.workload].append(path)
       continue
     facts = dict(entry)
     if key.workload in plan['seconds']:
       facts['budget_seconds'] = plan['seconds'][key.workload]
     row = suite.workloads[key.workload]
     read_trials.append(trials.read(key, path, row, facts))
+  problems += _unknown(folder, unknown, suite)
   problems += [
-    Problem(_relative(folder, path), 'Not in the plan; not counted.')
+    Problem(relative(folder, path), 'Not in the plan; not counted.')
     for path in found
   ]
   return _results(
@@ -118,22 +118,24 @@ def _read_plan(folder, given, plan, found, problems) -> Results:
 def _read_tree(folder, suite, found, problems) -> Results:
   names = {name.replace('/', '_'): name for name in suite.workloads}
   cells = collections.defaultdict(dict)
+  unknown = collections.defaultdict(list)
   for path, (submission, study, name, number) in found.items():
     plain = re.sub(r'_(jax|pytorch)$', '', name)
     if plain not in names:
-      problems.append(_unknown(folder, path, plain, suite))
+      unknown[plain].append(path)
       continue
     cell = cells[submission, names[plain]]
     if (study, number) in cell:
       problems.append(
         Problem(
-          _relative(folder, path),
+          relative(folder, path),
           f'A second trial of this number, beside {cell[study, number]}; '
           'not counted.',
         )
       )
       continue
     cell[study, number] = path
+  problems += _unknown(folder, unknown, suite)
   everyone = sorted({submission for submission, _ in cells})
   studies = sorted({study for cell in cells.values() for study, _ in cell})
   read_trials = []
@@ -150,9 +152,7 @@ def _read_tree(folder, suite, found, problems) -> Results:
     f'There is no {records.PLAN}: what should have been run is guessed from '
     'the folders, and outcomes are judged by the evaluations alone.'
   ]
-  return _results(
-    folder, suite, '', {}, {}, '', read_trials, problems, remarks
-  )
+  return _results(folder, suite, '', {}, {}, '', read_trials, problems, remarks)
 
 
 def _results(
@@ -164,7 +164,7 @@ def _results(
       f'({", ".join(suite.workloads)}) in {folder}.'
     )
   problems += [
-    Problem(_relative(folder, trial.folder), trial.reason)
+    Problem(relative(folder, trial.folder), trial.reason)
     for trial in found
     if trial.state == trials.UNCLEAR
   ]
@@ -222,58 +222,15 @@ def _check_plan(plan: Any) -> None:
   plan['suite'] = str(plan['suite'])
 
 
-def _tree(
-  folder: pathlib.Path,
-) -> tuple[dict[pathlib.Path, tuple[str, int, str, int]], list[Problem]]:
-  """Trial folders by their place in the tree, and what does not belong."""
-  found, strays = {}, []
-
-  def inside(path: pathlib.Path, pattern: str, what: str):
-    """Folders whose names match; the others are strays."""
-    try:
-      children = sorted(path.iterdir(), key=_natural)
-    except OSError as error:
-      strays.append(Problem(_relative(folder, path), f'Unreadable: {error}.'))
-      return
-    for child in children:
-      match = re.fullmatch(pattern, child.name)
-      if child.name.startswith('.') or child.suffix in ('.log', '.partial'):
-        continue
-      if match and child.is_dir():
-        yield child, match
-      elif child != folder / records.PLAN:
-        kind = 'folder' if child.is_dir() else 'file'
-        strays.append(
-          Problem(
-            _relative(folder, child), f'A stray {kind} where {what} lie; unread.'
-          )
-        )
-
-  for submission, _ in inside(folder, '.+', 'submissions'):
-    for study, number in inside(submission, r'study_(\d+)', 'studies'):
-      for workload, _ in inside(study, '.+', 'workloads'):
-        for trial, index in inside(workload, r'trial_(\d+)', 'trials'):
-          found[trial] = (
-            submission.name,
-            int(number[1]),
-            workload.name,
-            int(index[1]),
-          )
-  return found, strays
-
-
-def _natural(path: pathlib.Path) -> list:
-  """Sorts trial_10 after trial_9."""
-  parts = re.split(r'(\d+)', path.name)
-  return [int(part) if part.isdigit() else part for part in parts]
-
-
-def _unknown(folder, path, workload: str, suite: rules.Rules) -> Problem:
-  return Problem(
-    _relative(folder, path),
-    f'{workload!r} is no workload of suite {suite.name!r}; not counted.',
-  )
-
-
-def _relative(folder: pathlib.Path, path: pathlib.Path) -> str:
-  return path.relative_to(folder).as_posix()
+def _unknown(
+  folder: pathlib.Path, paths: dict[str, list[pathlib.Path]], suite: rules.Rules
+) -> list[Problem]:
+  """A problem for each workload that the rules do not know."""
+  return [
+    Problem(
+      relative(folder, found[0]),
+      f'{workload!r} is no workload of suite {suite.name!r}; '
+      f'{len(found)} trials of it are not counted.',
+    )
+    for workload, found in paths.items()
+  ]

@@ -15,7 +15,11 @@ def show(results: Results, board: Board, console: rich.console.Console) -> None:
   """Prints the table, what is open and what is wrong with the files."""
   console.print(_text(f'TimeTrial {text.title(results)}', 'bold'))
   console.print(_text(' · '.join(text.facts(results)), 'dim'))
-  console.print(_table(board))
+  table = _table(board, list(board.rules.workloads))
+  roomy = console.options.update(width=10_000)
+  if console.measure(table, options=roomy).maximum > console.width:
+    table = _table(board, [])  # Times to the target are in the report.
+  console.print(table)
   console.print(_text(text.summary(board)))
   for standing in board.standings:
     for workload, cell in standing.cells.items():
@@ -31,13 +35,13 @@ def show(results: Results, board: Board, console: rich.console.Console) -> None:
     console.print(_text(remark, 'dim'))
 
 
-def _table(board: Board) -> rich.table.Table:
+def _table(board: Board, workloads: list[str]) -> rich.table.Table:
   table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   table.add_column('#', justify='right')
   table.add_column('submission', no_wrap=True)
   table.add_column('score', justify='right')
   table.add_column('reached', justify='right')
-  for workload in board.rules.workloads:
+  for workload in workloads:
     head = f'{workload}\n{text.target(board, workload)}'
     table.add_column(_text(head), justify='right')
   for standing in board.standings:
@@ -47,7 +51,7 @@ def _table(board: Board) -> rich.table.Table:
       _text(standing.submission, 'bold' if standing.rank == 1 else ''),
       score if standing.rank else f'({score})',
       f'{standing.reached}/{len(standing.cells)}',
-      *map(_cell, standing.cells.values()),
+      *(_cell(standing.cells[workload]) for workload in workloads),
     )
   return table
 

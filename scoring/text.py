@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from typing import Any
 
 from scoring import numbers
@@ -32,7 +33,9 @@ def facts(results: Results) -> list[str]:
     found.append(
       f'{machine["name"]}: {", ".join(map(str, what))}, {cores} cores'
     )
-  dates = sorted(trial.started[:10] for trial in results.trials if trial.started)
+  dates = sorted(
+    trial.started[:10] for trial in results.trials if trial.started
+  )
   if dates:
     both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
     found.append(both)
@@ -69,7 +72,9 @@ def cell(found: Cell) -> str:
     return numbers.seconds(found.seconds)
   got = ''
   if math.isfinite(found.best):
-    got = f', best {numbers.metric(found.best)} in {numbers.seconds(found.used)}'
+    got = (
+      f', best {numbers.metric(found.best)} in {numbers.seconds(found.used)}'
+    )
   hits = f' {found.hits} of {len(found.studies)} studies reached it'
   return f'{found.state}{got}{";" + hits if found.hits else ""}'
 
@@ -214,9 +219,8 @@ def _table(head, rows) -> list[str]:
 def _plain(value: str) -> str:
   """Text that Markdown takes as text, on one line."""
   found = ' '.join(str(value).split())
-  for mark in '\\`*_[]<>|':
-    found = found.replace(mark, '\\' + mark)
-  return found
+  # An underscore between letters is no emphasis.
+  return re.sub(r'([\\`*\[\]<>|]|\b_|_\b|(?<!\w)_)', r'\\\1', found)
 
 
 def _csv(head, rows) -> str:

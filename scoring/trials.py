@@ -4,7 +4,6 @@ A trial whose files are damaged or contradict each other is neither a hit nor a
 miss: its state is 'unclear', and its cell of the leaderboard stays open.
 """
 
-import csv
 import json
 import math
 import pathlib
@@ -12,22 +11,12 @@ from typing import Any, NamedTuple
 
 from runner import records
 from runner.rules import Row
+from scoring.evals import Damage, Eval, evaluations, first_hit
 
 # States beside the outcomes of records.SCORED and records.OPEN.
 MISSING = 'missing'  # Planned, but nothing has been run.
 UNFINISHED = 'unfinished'  # Running or interrupted; the files cannot tell.
 UNCLEAR = 'unclear'
-
-_SECONDS = 'accumulated_submission_time'
-_STEP = 'global_step'
-
-
-class Eval(NamedTuple):
-  """One evaluation on the validation split."""
-
-  step: int
-  seconds: float  # Charged.
-  value: float  # Of the workload's target metric; NaN where there is none.
 
 
 class Key(NamedTuple):
@@ -58,10 +47,6 @@ class Trial(NamedTuple):
   @property
   def open(self) -> bool:
     return math.isnan(self.hit)
-
-
-class Damage(ValueError):
-  """A file that cannot be taken at its word; the message says why."""
 
 
 def read(
@@ -107,74 +92,6 @@ def read(
   )
 
 
-def first_hit(evals: list[Eval], row: Row, budget: float) -> float:
-  """Charged seconds of the first evaluation that meets the target in time."""
-  for e in evals:
-    if row.reached(e.value):
-      return e.seconds if e.seconds <= budget else math.inf
-  return math.inf
-
-
-def evaluations(
-  path: pathlib.Path, column: str, ended: bool = False
-) -> list[Eval]:
-  """The evaluations of a trial, in the order in which they were made.
-
-  Args:
-    path: An eval_measurements.csv, which need not exist.
-    column: Of the target metric, such as 'validation/loss'.
-    ended: Whether the last line must be whole: in a trial that has not ended,
-      it may be in the middle of being written.
-
-  Raises:
-    Damage: the file is not what a trial writes.
-  """
-  try:
-    text = path.read_text()
-  except FileNotFoundError:
-    return []
-  except (OSError, UnicodeDecodeError) as error:
-    raise Damage(f'{path.name} cannot be read: {error}.') from error
-  if not text.endswith('\n'):
-    if ended:
-      raise Damage(f'{path.name} ends in the middle of a line.')
-    text = text[: text.rfind('\n') + 1]
-  try:
-    lines = list(csv.reader(text.splitlines()))
-  except csv.Error as error:
-    raise Damage(f'{path.name} is not a CSV file: {error}.') from error
-  return _checked(lines, column, path.name) if lines else []
-
-
-def _checked(lines: list[list[str]], column: str, name: str) -> list[Eval]:
-  header, *rows = lines
-  for wanted in (_STEP, _SECONDS, column):
-    if wanted not in header:
-      raise Damage(f'{name} has no column {wanted!r}.')
-  step, seconds, value = map(header.index, (_STEP, _SECONDS, column))
-  found = []
-  last = 0.0
-  for number, row in enumerate(rows, start=2):
-    if len(row) != len(header):
-      raise Damage(
-        f'{name}, line {number}: {len(row)} fields for {len(header)} columns.'
-      )
-    try:
-      made = Eval(
-        int(float(row[step])), float(row[seconds]), float(row[value] or 'nan')
-      )
-    except (ValueError, OverflowError) as error:
-      raise Damage(f'{name}, line {number}: {error}.') from error
-    if not last <= made.seconds < math.inf:
-      raise Damage(
-        f'{name}, line {number}: the clock says {made.seconds} s '
-        f'after {last} s.'
-      )
-    last = made.seconds
-    found.append(made)
-  return found
-
-
 def _facts(folder: pathlib.Path, plan: dict[str, Any]) -> dict[str, Any]:
   """The plan's word on a trial and its trial.json's, which must agree."""
   own = _json(folder / records.TRIAL) or {}
@@ -214,7 +131,9 @@ def _status(folder: pathlib.Path) -> tuple[records.Status, str]:
 
 
 def _meta(folder: pathlib.Path) -> dict[str, Any]:
-  paths = sorted(folder.glob('meta_data_*.json'), key=lambda p: (len(p.name), p))
+  paths = sorted(
+    folder.glob('meta_data_*.json'), key=lambda p: (len(p.name), p)
+  )
   found = _json(paths[-1]) if paths else {}
   return found if isinstance(found, dict) else {}
 
@@ -255,18 +174,19 @@ def _judged(
     return state, reason, math.nan
   if row.target is None:
     return state, f'{row.workload} has no target yet.', math.nan
-  if math.isfinite(hit):
-    return 'reached', reason, hit
   met = any(row.reached(e.value) for e in evals)
-  if state == 'reached' and not met:
+  if math.isfinite(hit):
+    state = 'reached'
+  elif met:
+    state = 'budget'
+    reason = 'It reached the target after its budget was spent.'
+  elif state == 'reached':
+    state, hit = UNCLEAR, math.nan
     reason = (
       "Its outcome is 'reached', but no evaluation meets "
       f'{row.metric} {row.target}: it ran for another target, or a part of '
       f'{records.EVALS} is lost.'
     )
-    return UNCLEAR, reason, math.nan
-  if met:
-    return 'budget', 'It reached the target after its budget was spent.', hit
-  if not evals and state in ('budget', 'ended'):
-    return state, f'{reason} It was never evaluated.', hit
+  elif not evals and state in ('budget', 'ended'):
+    reason = f'{reason} It was never evaluated.'
   return state, reason, hit

@@ -16,7 +16,10 @@ def build(
 ):  # fmt: skip
   schedule = schedules.warmup_constant(learning_rate, warmup, task.steps)
   tx = optax.contrib.schedule_free_adamw(
-    schedule, b1=1 - one_minus_beta1, b2=beta2, weight_decay=weight_decay
+    schedule,  # pyrefly: ignore
+    b1=1 - one_minus_beta1,
+    b2=beta2,
+    weight_decay=weight_decay,
   )
   average = optax.contrib.schedule_free_eval_params
   return from_optax(task, tx, schedule=schedule, eval_params=average, **options)

@@ -19,12 +19,12 @@ def scale_by_nadam(
     zeros = jax.tree.map(jnp.zeros_like, params)
     return optax.ScaleByAdamState(jnp.zeros((), jnp.int32), zeros, zeros)
 
-  def update(grads, state, params=None):
+  def update(updates, state, params=None):
     del params
     count = state.count + 1
-    mean = optax.tree.update_moment(grads, state.mu, b1, 1)
-    square = optax.tree.update_moment(grads, state.nu, b2, 2)
-    ahead = optax.tree.update_moment(grads, mean, b1, 1)
+    mean = optax.tree.update_moment(updates, state.mu, b1, 1)
+    square = optax.tree.update_moment(updates, state.nu, b2, 2)
+    ahead = optax.tree.update_moment(updates, mean, b1, 1)
     ahead = optax.tree.bias_correction(ahead, b1, count)
     scale = optax.tree.bias_correction(square, b2, count)
     updates = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), ahead, scale)

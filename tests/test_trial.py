@@ -163,7 +163,7 @@ def test_the_first_state_is_seen_before_it_is_recorded():
 
 def test_the_watch_is_never_more_than_two_states_behind():
   seen = []
-  watch = Watch(lambda n: {'loss': n}, 1, lambda row: seen.append(row.step))
+  watch = Watch(lambda n: {'loss': n}, 1, lambda step, *_: seen.append(step))
   for n in range(5):
     watch(n, 0.0, n)
   assert seen == [0, 1, 2]

@@ -50,5 +50,5 @@ def _variants(path: pathlib.Path) -> list[str]:
       case ast.Assign(
         targets=[ast.Name(id='VARIANTS')], value=ast.Dict(keys=keys)
       ):
-        return [k.value for k in keys if isinstance(k, ast.Constant)]
+        return [str(k.value) for k in keys if isinstance(k, ast.Constant)]
   return []

@@ -131,9 +131,7 @@ class Criteo1TB(Workload):
 
   def init(self, key):
     lines = jnp.zeros((1, DENSE + FIELDS))
-    return Model(
-      self._net.init(key, lines, train=False, dropout=0.0)['params']
-    )
+    return Model(self._net.init(key, lines, train=False, dropout=0.0)['params'])
 
   def forward(self, model, batch, key, dropout):
     logits = self._net.apply(

@@ -8,6 +8,7 @@ to test.
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +93,7 @@ class Digits(Workload):
     return losses, jnp.ones_like(losses)
 
   def examine(self, model, batch):
-    logits = self._net.apply(
+    logits: Any = self._net.apply(
       {'params': model.params, 'batch_stats': model.state},
       batch['inputs'],
       train=False,
@@ -115,7 +116,7 @@ def _images() -> dict[str, np.ndarray]:
   """All images, in an order that mixes the writers, pixels about N(0, 1)."""
   from sklearn import datasets  # noqa: PLC0415  Slow to import, needed late.
 
-  digits = datasets.load_digits()
+  digits: Any = datasets.load_digits()
   order = np.random.default_rng(0).permutation(len(digits.target))
   pixels = (digits.images[order, ..., None] - 4.88) / 6.02
   return {

@@ -34,6 +34,7 @@ class Decoder(nn.Module):
   width: int
   layers: int
   heads: int
+  init_std: float
   dtype: str
 
   @nn.compact
@@ -42,13 +43,14 @@ class Decoder(nn.Module):
       self.vocab,
       self.width,
       dtype=self.dtype,
-      embedding_init=nn.initializers.normal(0.02),
+      embedding_init=nn.initializers.normal(self.init_std),
       name='embedding',
     )
     x = table(tokens)  # [B, S, D]
+    shared = (self.layers, self.init_std, self.dtype)
     for _ in range(self.layers):
-      x += Attention(self.heads, self.layers, self.dtype)(self._norm(x))
-      x += GatedMLP(self.layers, self.dtype)(self._norm(x))
+      x += Attention(self.heads, *shared)(self._norm(x))
+      x += GatedMLP(*shared)(self._norm(x))
     return table.attend(self._norm(x))  # [B, S, V]
 
   def _norm(self, x):
@@ -60,6 +62,7 @@ class Attention(nn.Module):
 
   heads: int
   layers: int
+  init_std: float
   dtype: str
 
   @nn.compact
@@ -72,12 +75,12 @@ class Attention(nn.Module):
         shape,
         use_bias=False,
         dtype=self.dtype,
-        kernel_init=nn.initializers.normal(0.02),
+        kernel_init=nn.initializers.normal(self.init_std),
         name=name,
       )(x)  # [B, S, H, E]
 
-    # As published, the scale is stored in the precision of the computation. In
-    # bfloat16 the numbers about 20 are 1/8 apart, so small steps do not move it.
+    # As published, the scale is stored in the precision of the computation:
+    # in bfloat16 numbers near 20 are 1/8 apart, so small steps do not move it.
     scale = self.param('attn_scale', _attn_scale, length, self.dtype)
     query = _unit(rotate(project('query'))) * scale
     key, value = _unit(rotate(project('key'))), project('value')
@@ -87,7 +90,7 @@ class Attention(nn.Module):
       axis=(-2, -1),
       use_bias=False,
       dtype=self.dtype,
-      kernel_init=_residual_init(self.layers),
+      kernel_init=_residual_init(self.init_std, self.layers),
       name='out',
     )(mixed)  # [B, S, D]
 
@@ -96,6 +99,7 @@ class GatedMLP(nn.Module):
   """Gated linear unit of four times the width."""
 
   layers: int
+  init_std: float
   dtype: str
 
   @nn.compact
@@ -105,14 +109,14 @@ class GatedMLP(nn.Module):
       8 * width,
       use_bias=False,
       dtype=self.dtype,
-      kernel_init=nn.initializers.normal(0.02),
+      kernel_init=nn.initializers.normal(self.init_std),
       name='in',
     )(x)
     return nn.Dense(
       width,
       use_bias=False,
       dtype=self.dtype,
-      kernel_init=_residual_init(self.layers),
+      kernel_init=_residual_init(self.init_std, self.layers),
       name='out',
     )(nn.glu(hidden))  # First half times the sigmoid of the second.
 
@@ -162,6 +166,7 @@ class FineWebEduLM(Workload):
   layers: int = 12
   heads: int = 8
   length: int = 1024  # Tokens in a piece, S.
+  init_std: float = 0.02
   dtype: str = 'bfloat16'  # Of the computation; parameters are float32.
   data: str = 'finewebedu'  # Or 'grammar', generated.
 
@@ -170,7 +175,12 @@ class FineWebEduLM(Workload):
   @property
   def _net(self) -> Decoder:
     return Decoder(
-      self.vocab, self.width, self.layers, self.heads, self.dtype
+      self.vocab,
+      self.width,
+      self.layers,
+      self.heads,
+      self.init_std,
+      self.dtype,
     )
 
   def source(self, split, data_dir):
@@ -233,9 +243,9 @@ def _unit(x):
   return x / (jnp.linalg.norm(x, axis=-1, keepdims=True) + EPSILON)
 
 
-def _residual_init(layers: int):
+def _residual_init(std: float, layers: int):
   """Smaller where a block ends, so that depth does not add variance."""
-  return nn.initializers.normal(0.02 / math.sqrt(2 * layers))
+  return nn.initializers.normal(std / math.sqrt(2 * layers))
 
 
 VARIANTS = {
@@ -246,6 +256,7 @@ VARIANTS = {
     layers=2,
     heads=2,
     length=96,
+    init_std=0.08,  # With the width, the published variance of activations.
     dtype='float32',
     data='grammar',
   ),

@@ -1,0 +1,405 @@
+"""The command and what it writes."""
+
+import csv
+import html.parser
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import made_results as made
+import pytest
+import rich.console
+
+from scoring import board, numbers, read, report, terminal, text
+
+ROOT = pathlib.Path(__file__).parent.parent
+HOSTILE = '</script><script>alert(1)</script>'
+V06 = """
+version = "0.6"
+seed = 1
+cutoff = 4.0
+reference = "x"
+[rulesets.self]
+studies = 2
+trials = 1
+budget_factor = 1.5
+[workloads."criteo1tb/mini"]
+metric = "loss"
+better = "lower"
+target = 0.5
+steps = 1
+batch_size = 1
+eval_batch_size = 1
+evaluations = 1
+train_examples = 1
+"""
+
+
+class Page(html.parser.HTMLParser):
+  """Everything a page opens, and whether it is well nested."""
+
+  VOID = ('meta', 'link', 'br', 'img', 'wbr')
+
+  def __init__(self, source):
+    super().__init__()
+    self.tags, self.stack, self.scripts = [], [], []
+    self.feed(source)
+    assert not self.stack
+
+  def handle_starttag(self, tag, attrs):
+    self.tags.append((tag, dict(attrs)))
+    if tag not in self.VOID:
+      self.stack.append(tag)
+
+  def handle_startendtag(self, tag, attrs):
+    self.tags.append((tag, dict(attrs)))
+
+  def handle_endtag(self, tag):
+    if self.stack[-1] == 'li' != tag:
+      self.stack.pop()
+    assert self.stack.pop() == tag
+
+  def handle_data(self, data):
+    if self.stack and self.stack[-1] == 'script':
+      self.scripts.append(data)
+
+
+def command(*words, cwd=ROOT):
+  environment = os.environ | {'PYTHONPATH': str(ROOT), 'COLUMNS': '200'}
+  return subprocess.run(
+    [sys.executable, '-m', 'scoring', *map(str, words)],
+    check=False,
+    cwd=cwd,
+    env=environment,
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+
+
+def reported(results_folder, out, rules=None):
+  results = read.read(results_folder, rules)
+  return report.write(results, board.make(results), out).read_text()
+
+
+@pytest.fixture(scope='module')
+def race(tmp_path_factory):
+  """The results of a race and its report."""
+  top = tmp_path_factory.mktemp('race')
+  made.race(top / 'results')
+  reported(top / 'results', top / 'report')
+  return top
+
+
+def test_the_command_prints_and_writes_without_jax(race, tmp_path):
+  spy = 'import sys; sys.modules["jax"] = None; import runpy; '
+  spy += 'sys.argv = ["scoring", *sys.argv[1:]]; '
+  spy += 'runpy.run_module("scoring", run_name="__main__", alter_sys=True)'
+  out = tmp_path / 'deep' / 'report'
+  done = subprocess.run(
+    [sys.executable, '-c', spy, str(race / 'results'), f'--out={out}'],
+    check=False,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'schedule_free_adamw' in done.stdout
+  assert 'oom' in done.stdout
+  assert sorted(path.name for path in out.iterdir()) == [
+    'index.html',
+    'leaderboard.csv',
+    'leaderboard.json',
+    'report.md',
+    'times_to_target.csv',
+  ]
+
+
+def test_json_for_programs_and_no_report(race, tmp_path):
+  done = command(race / 'results', '--json', '--noreport', cwd=tmp_path)
+  assert done.returncode == 0, done.stderr
+  stored = (race / 'report' / 'leaderboard.json').read_text()
+  assert json.loads(done.stdout) == json.loads(stored)
+  assert not list(tmp_path.iterdir())
+
+
+def test_the_files_agree_with_each_other(race):
+  folder = race / 'report'
+  table = json.loads((folder / 'leaderboard.json').read_text())
+  with (folder / 'leaderboard.csv').open() as file:
+    lines = list(csv.DictReader(file))
+  with (folder / 'times_to_target.csv').open() as file:
+    times = {row.pop('submission'): row for row in csv.DictReader(file)}
+  page = (folder / 'index.html').read_text()
+  markdown = (folder / 'report.md').read_text().replace('\\', '')
+  assert len(lines) == len(table['leaderboard']) == 5
+  for line, row in zip(lines, table['leaderboard'], strict=True):
+    name = row['submission']
+    assert line['submission'] == name
+    assert line['rank'] == str(row['rank'] or '')
+    assert float(line['score']) == row['score']
+    assert int(line['open_cells']) == row['open_cells']
+    assert f'data-value="{row["score"]}"' in page
+    assert f'| {name} | {numbers.score(row["score"])}' in markdown
+    for workload, cell in row['workloads'].items():
+      written = times[name][workload]
+      if cell['state'] == 'reached':
+        assert float(written) == cell['seconds']
+        assert numbers.seconds(cell['seconds']) in page
+        assert numbers.seconds(cell['seconds']) in markdown
+      else:
+        assert written == {'missed': 'inf', 'open': ''}[cell['state']]
+        assert cell['seconds'] is None
+  embedded = Page(page).scripts[0]
+  assert json.loads(embedded) == table
+
+
+def test_the_page_stands_alone(race):
+  source = (race / 'report' / 'index.html').read_text()
+  assert len(source.encode()) < 500_000
+  assert not re.search(r'(?:src|href|url|@import)\W{1,3}(?:https?:)?//', source)
+  assert '//' not in re.sub(
+    r'<script.*?</script>|// .*', '', source, flags=re.S
+  )
+  page = Page(source)
+  names = [tag for tag, _ in page.tags]
+  assert 'img' not in names and 'link' not in names
+  for tag, attributes in page.tags:
+    if tag == 'svg':
+      assert attributes['role'] == 'img' and attributes['aria-label']
+    if tag == 'th':
+      assert attributes['scope'] in ('col', 'row')
+  assert names.count('table') == names.count('caption')
+  ids = [a['id'] for _, a in page.tags if 'id' in a]
+  assert len(ids) == len(set(ids))
+
+
+def test_links_lead_to_the_trials(race):
+  page = Page((race / 'report' / 'index.html').read_text())
+  links = {a['href'] for t, a in page.tags if t == 'a' and '_jax' in a['href']}
+  assert len(links) == 44  # One of 45 was not run.
+  for link in links:
+    assert (race / 'report' / link / 'trial.json').is_file()
+
+
+def test_reports_of_the_same_results_are_equal(race, tmp_path):
+  again = reported(race / 'results', race / 'again')
+  assert again == (race / 'report' / 'index.html').read_text()
+
+
+def test_hostile_names_are_escaped(tmp_path, capsys):
+  name = 'a<b>"&\'{{7*7}}'
+  points = {name: {HOSTILE: HOSTILE, 'nan': float('nan')}}
+  keys = [(name, 'digits', 0, 1), ('[bold]x', 'digits', 0, 1)]
+  plan = made.write_plan(tmp_path / 'results', keys, points=points)
+  values = [(1.0, 0.9), (2.0, 0.01)]
+  made.write_trial(
+    tmp_path / 'results', plan[0], values, 'crashed', HOSTILE, 'error_rate'
+  )
+  made.write_trial(
+    tmp_path / 'results', plan[1], values, 'reached', '', 'error_rate'
+  )
+  source = reported(tmp_path / 'results', tmp_path / 'report')
+  assert HOSTILE not in source
+  assert '<b>' not in source.replace('<b>digits</b>', '').replace(
+    '<b>criteo1tb/mini</b>', ''
+  ).replace('<b>finewebedu_lm/mini</b>', '')
+  page = Page(source)
+  assert len(page.scripts) == 2
+  table = json.loads(page.scripts[0])
+  assert name in [row['submission'] for row in table['leaderboard']]
+  assert '{{7*7}}' in source
+  results = read.read(tmp_path / 'results')
+  terminal.show(results, board.make(results), rich.console.Console(width=200))
+  shown = capsys.readouterr().out
+  assert '[bold]x' in shown and name in shown
+
+
+def damage(folder: pathlib.Path, how: str) -> None:
+  """Damages the files of a trial."""
+  evaluations = folder / 'eval_measurements.csv'
+  attempts = folder / 'attempts.jsonl'
+  content = evaluations.read_text()
+  lines = content.splitlines(keepends=True)
+  actions = {
+    'cut short': lambda: evaluations.write_text(content[:-9]),
+    'too few fields': lambda: evaluations.write_text(content + '1,2\n'),
+    'text for numbers': lambda: evaluations.write_text(
+      content + 'x,' * (lines[0].count(',')) + 'x\n'
+    ),
+    'no header': lambda: evaluations.write_text(''.join(lines[1:])),
+    'binary': lambda: evaluations.write_bytes(b'\xff\xfe\x00\x01\n'),
+    'lost': evaluations.unlink,
+    'empty': lambda: evaluations.write_text(''),
+    'a folder': lambda: (evaluations.unlink(), evaluations.mkdir()),
+    'clock turned back': lambda: evaluations.write_text(content + lines[1]),
+    'attempts not JSON': lambda: attempts.write_text('{"event": \n'),
+    'attempts without keys': lambda: attempts.write_text('{"event": "end"}\n'),
+    'attempts of numbers': lambda: attempts.write_text('7\n'),
+    'no attempts': attempts.unlink,
+    'another outcome': lambda: attempts.write_text(
+      attempts.read_text().replace('"reached"', '"glory"')
+    ),
+    'trial not JSON': lambda: (folder / 'trial.json').write_text('{'),
+    'another trial': lambda: (folder / 'trial.json').write_text('{"id": "0"}'),
+    'meta not JSON': lambda: (folder / 'meta_data_0.json').write_text('?'),
+  }
+  actions[how]()
+
+
+@pytest.mark.parametrize(
+  'how',
+  [
+    'cut short',
+    'too few fields',
+    'text for numbers',
+    'no header',
+    'binary',
+    'lost',
+    'empty',
+    'a folder',
+    'clock turned back',
+    'attempts not JSON',
+    'attempts without keys',
+    'attempts of numbers',
+    'no attempts',
+    'another outcome',
+    'trial not JSON',
+    'another trial',
+    'meta not JSON',
+  ],
+)
+def test_damage_is_reported_and_opens_the_cell(tmp_path, how):
+  keys = [('x', 'criteo1tb/mini', study, 1) for study in range(2)]
+  for trial in made.write_plan(tmp_path / 'results', keys):
+    values = [(1.0, 0.7), (8.0, 0.4)]
+    folder = made.write_trial(tmp_path / 'results', trial, values, 'reached')
+  damage(folder, how)
+  source = reported(tmp_path / 'results', tmp_path / 'report')
+  table = json.loads((tmp_path / 'report' / 'leaderboard.json').read_text())
+  [problem] = table['problems']
+  assert problem['path'] == 'x/study_1/criteo1tb_mini_jax/trial_1'
+  assert problem['path'] in source
+  cell = table['leaderboard'][0]['workloads']['criteo1tb/mini']
+  assert cell['state'] == 'open'
+  assert cell['studies'] == {'0': 8.0, '1': None}
+
+
+def test_a_running_race_is_shown_as_it_stands(tmp_path):
+  keys = [('x', 'criteo1tb/mini', study, 1) for study in range(2)]
+  first, _ = made.write_plan(tmp_path / 'results', keys)
+  folder = made.write_trial(
+    tmp_path / 'results', first, [(1.0, 0.7), (2.0, 0.6)], None
+  )
+  path = folder / 'eval_measurements.csv'
+  path.write_text(path.read_text() + '1.39,0.1,0')  # Being written.
+  reported(tmp_path / 'results', tmp_path / 'report')
+  table = json.loads((tmp_path / 'report' / 'leaderboard.json').read_text())
+  assert not table['problems']
+  cell = table['leaderboard'][0]['workloads']['criteo1tb/mini']
+  assert cell['best'] == 0.6
+  assert cell['open'] == [
+    'Study 0, trial 1: unfinished. Attempt 1 has not ended.',
+    '1 of 2 trials not run.',
+  ]
+
+
+def test_stray_files_and_unplanned_trials_are_reported(race, tmp_path):
+  folder = made.race(tmp_path / 'results')
+  (folder / 'notes.txt').write_text('x')
+  (folder / 'lion' / 'backup').mkdir()
+  (folder / 'lion' / 'study_0' / 'digits_jax' / 'trial_1_old').mkdir()
+  (folder / 'lion' / 'study_9' / 'digits_jax' / 'trial_1').mkdir(parents=True)
+  results = read.read(folder)
+  assert [problem.path for problem in results.problems] == [
+    'lion/backup',
+    'lion/study_0/digits_jax/trial_1_old',
+    'lion/study_9/digits_jax/trial_1',
+    'notes.txt',
+  ]
+  clean = read.read(race / 'results')
+  assert text.leaderboard_csv(board.make(results)) == text.leaderboard_csv(
+    board.make(clean)
+  )
+
+
+def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
+  folder = tmp_path / 'logs'
+  keys = [('x', 'criteo1tb/mini', 0, 1), ('x', 'criteo1tb/mini', 1, 1)]
+  keys += [('y', 'criteo1tb/mini', 0, 1), ('y', 'criteo1tb/mini', 1, 1)]
+  for trial in made.write_plan(folder, keys):
+    value = 0.6 if trial['submission'] == 'y' and trial['study'] else 0.4
+    made.write_trial(folder, trial, [(8.0 + trial['study'], value)])
+  for path in folder.rglob('*'):
+    if path.is_file() and path.name != 'eval_measurements.csv':
+      path.unlink()
+  (folder / 'x' / 'study_0' / 'mnist_jax' / 'trial_1').mkdir(parents=True)
+  odd = folder / 'x' / 'study_0' / 'criteo1tb_mini_jax'
+  odd.rename(odd.with_name('criteo1tb_mini_pytorch'))
+  suite = tmp_path / 'v06.toml'
+  suite.write_text(V06)
+  results = read.read(folder, str(suite))
+  table = text.table(results, board.make(results))
+  found = {row['submission']: row for row in table['leaderboard']}
+  assert (found['x']['rank'], found['y']['rank']) == (1, 2)
+  assert found['x']['workloads']['criteo1tb/mini']['seconds'] == 8.5
+  assert found['y']['workloads']['criteo1tb/mini']['state'] == 'missed'
+  assert "'mnist' is no workload" in table['problems'][0]['reason']
+  with pytest.raises(read.ReadError, match='--rules=mini'):
+    read.read(folder)
+
+
+@pytest.mark.parametrize(
+  ('prepare', 'expected'),
+  [
+    (lambda path: None, 'does not exist'),
+    (lambda path: path.mkdir(), 'is empty'),
+    (lambda path: (path / 'x').mkdir(parents=True), 'has no plan.json'),
+    (lambda path: path.write_text('x'), 'is a file'),
+    (lambda path: made.write_plan(path, []), 'No trials'),
+    (
+      lambda path: (path.mkdir(), (path / 'plan.json').write_text('{"rules":')),
+      'plan.json: It is not JSON',
+    ),
+    (
+      lambda path: (path.mkdir(), (path / 'plan.json').write_text('{}')),
+      'plan.json: It is damaged',
+    ),
+  ],
+)
+def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
+  folder = tmp_path / 'results'
+  prepare(folder)
+  with pytest.raises(read.ReadError) as error:
+    read.read(folder)
+  assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('words', 'expected'),
+  [
+    (['missing'], 'missing does not exist'),
+    ([], 'Say one results folder'),
+    (['results', '--rules=minni'], "Did you mean 'mini'?"),
+    (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
+    (['results', '--out=results/plan.json'], 'Say another --out'),
+  ],
+)
+def test_wrong_requests_are_explained(race, words, expected):
+  done = command(*words, cwd=race)
+  assert done.returncode == 2
+  assert expected in done.stderr
+  assert 'Traceback' not in done.stderr
+  assert not done.stdout
+  assert not (race / 'missing').exists()
+
+
+def test_a_narrow_terminal_shows_the_ranking_alone(race, capsys):
+  results = read.read(race / 'results')
+  terminal.show(results, board.make(results), rich.console.Console(width=60))
+  shown = capsys.readouterr().out
+  assert '1  schedule_free_adamw    0.9700      3/3' in shown
+  assert 'error_rate' not in shown
