@@ -22,8 +22,9 @@ def facts(results: Results) -> list[str]:
   rules, machine = results.rules, results.machine
   entered = len({trial.key.submission for trial in results.trials})
   found = [
-    f'{entered} submissions, {len(rules.workloads)} workloads, '
-    f'{len(results.trials)} trials'
+    f'{_count(entered, "submission")}, '
+    f'{_count(len(rules.workloads), "workload")}, '
+    f'{_count(len(results.trials), "trial")}'
   ]
   if results.ruleset:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
@@ -48,20 +49,21 @@ def summary(board: Board) -> str:
   unranked = [s for s in board.standings if s.open_cells]
   winners = [s.submission for s in ranked if s.rank == 1]
   found = []
-  if winners:
+  if winners and not any(s.reached for s in ranked):
+    found.append('No ranked submission reached a target.')
+  elif winners:
     verb = 'leads' if len(winners) == 1 else 'lead together'
     found.append(
       f'{_join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
       f'{_reached(ranked[0], board)}.'
     )
   if unranked:
-    names = _join([s.submission for s in unranked])
     cells = sum(s.open_cells for s in unranked)
-    subject = 'it is' if len(unranked) == 1 else 'they are'
-    what = '1 cell is' if cells == 1 else f'{cells} cells are'
     found.append(
-      f'{what} open for {names}, so {subject} not ranked; closing a cell '
-      "may lower others' scores."
+      f'{_count(cells, "cell")} {"is" if cells == 1 else "are"} open for '
+      f'{_join([s.submission for s in unranked])}, so '
+      f'{"it is" if len(unranked) == 1 else "they are"} not ranked'
+      + ("; closing a cell may lower others' scores." if ranked else '.')
     )
   return ' '.join(found)
 
@@ -230,6 +232,10 @@ def _csv(head, rows) -> str:
   return file.getvalue()
 
 
+def _count(number: int, noun: str) -> str:
+  return f'{number} {noun}' + ('' if number == 1 else 's')
+
+
 def _join(names: list[str]) -> str:
   if len(names) < 2:
     return ''.join(names)
@@ -238,4 +244,4 @@ def _join(names: list[str]) -> str:
 
 def _reached(standing: Standing, board: Board) -> str:
   count = len(board.rules.workloads)
-  return f'reaching the target on {standing.reached} of {count} workloads'
+  return f'reaching {standing.reached} of {_count(count, "target")}'

@@ -169,7 +169,7 @@ def test_rotary_positions():
 
 
 def test_attention():
-  layer = finewebedu_lm.Attention(heads=2, layers=3, dtype='float32')
+  layer = finewebedu_lm.Attention(2, layers=3, init_std=0.1, dtype='float32')
   x = np.random.default_rng(0).standard_normal((2, 10, 16))
   inputs = jnp.asarray(x, jnp.float32)
   params = layer.init(jax.random.key(0), inputs)['params']
@@ -191,7 +191,7 @@ def test_attention():
 
 
 def test_a_gated_mlp():
-  layer = finewebedu_lm.GatedMLP(layers=3, dtype='float32')
+  layer = finewebedu_lm.GatedMLP(layers=3, init_std=0.1, dtype='float32')
   x = np.random.default_rng(0).standard_normal((1, 5, 16))
   inputs = jnp.asarray(x, jnp.float32)
   params = layer.init(jax.random.key(0), inputs)['params']

@@ -166,7 +166,7 @@ class FineWebEduLM(Workload):
   layers: int = 12
   heads: int = 8
   length: int = 1024  # Tokens in a piece, S.
-  init_std: float = 0.02
+  init_std: float = 0.02  # Of all weights, less where a block ends.
   dtype: str = 'bfloat16'  # Of the computation; parameters are float32.
   data: str = 'finewebedu'  # Or 'grammar', generated.
 
