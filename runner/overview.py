@@ -34,10 +34,12 @@ def of_plan(plan: plans.Plan) -> str:
 def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
   """Where every planned trial stands."""
   rows = []
+  running = results.in_use(out)
   for trial in table['trials']:
     folder = results.place(out, trial)
     status = records.status(folder)
-    state = status.outcome or ('interrupted' if status.attempts else 'missing')
+    begun = 'running' if running else 'interrupted'
+    state = status.outcome or (begun if status.attempts else 'missing')
     rows.append(
       {
         'submission': trial['submission'],
@@ -61,7 +63,7 @@ def of_trials(rows: list[dict[str, Any]]) -> str:
     counts[row['state']] = counts.get(row['state'], 0) + 1
   lines = [', '.join(f'{n} {state}' for state, n in sorted(counts.items()))]
   for row in rows:
-    if row['state'] not in (*records.SCORED, 'missing'):
+    if row['state'] not in (*records.SCORED, 'missing', 'running'):
       lines.append(f'{progress.title(row)}: {row["state"]}. {row["reason"]}')
       lines.append(f'  {row["folder"]}')
   return '\n'.join(lines)

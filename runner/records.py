@@ -44,6 +44,10 @@ def folder(
   )
 
 
+class RecordsError(ValueError):
+  """A record is not what was written; the message names the file."""
+
+
 class Status(NamedTuple):
   """Where a trial stands."""
 
@@ -59,8 +63,20 @@ class Status(NamedTuple):
 
 
 def status(path: pathlib.Path) -> Status:
-  """The status of the trial in a folder, from its attempts."""
-  events = list(read_lines(path / ATTEMPTS))
+  """The status of the trial in a folder, from its attempts.
+
+  Raises:
+    RecordsError: the attempts are damaged.
+  """
+  try:
+    return _status(list(read_lines(path / ATTEMPTS)))
+  except (KeyError, TypeError, IndexError) as error:
+    raise RecordsError(
+      f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
+    ) from error
+
+
+def _status(events: list[dict[str, Any]]) -> Status:
   starts = [e for e in events if e['event'] == 'start']
   ends = [e for e in events if e['event'] == 'end']
   if not ends:
@@ -98,10 +114,17 @@ def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
 
 def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
   """Complete lines of JSON; a line cut short by a crash is left out."""
-  if path.exists():
-    for line in path.read_text().splitlines(keepends=True):
-      if line.endswith('\n'):
+  if not path.exists():
+    return
+  lines = path.read_text(errors='replace').splitlines(keepends=True)
+  for number, line in enumerate(lines, start=1):
+    if line.endswith('\n'):
+      try:
         yield json.loads(line)
+      except ValueError as error:
+        raise RecordsError(
+          f'{path} is damaged: line {number} is not JSON ({error}).'
+        ) from error
 
 
 def append_rows(

@@ -65,6 +65,18 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
     raise ResultsError(f'{out / records.PLAN} is damaged: {error}.') from error
 
 
+def in_use(out: pathlib.Path) -> bool:
+  """Whether a runner is at work in the folder."""
+  if not (out / '.lock').exists():
+    return False
+  with (out / '.lock').open() as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+      return True
+  return False
+
+
 def prepare(
   out: pathlib.Path, table: dict[str, Any], trial: dict
 ) -> pathlib.Path:

@@ -324,3 +324,36 @@ def test_plan_and_status_need_little_and_no_jax(home):
     imported, seconds = done.stdout.split()[-2:]
     assert imported == 'False', done.stderr
     assert float(seconds) < 1.0
+
+
+def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
+  """Half a second of matrix products is dispatched at every yield, and kept.
+
+  Nothing waits for them but the clock, when it leaves the training account.
+  """
+  leak = mine(
+    home,
+    'leak',
+    steps=2,
+    build=(
+      'kept = []; x = jnp.ones((400, 400)); slow = jax.jit(lambda x: '
+      'jax.lax.fori_loop(0, 400, lambda _, x: x @ x / 400, x)); '
+      'began = time.perf_counter(); slow(x).block_until_ready(); '
+      'began = time.perf_counter(); slow(x).block_until_ready(); '
+      'print("ALONE", time.perf_counter() - began, flush=True)'
+    ),
+    step='kept.append(slow(x + len(kept)))',
+  )
+  out = home / 'out'
+  done = run(home, 'run', suite=suite(home), submissions=leak, out=out)
+  assert done.returncode == 0, done.stderr
+  path = folder(out, 'leak')
+  [alone] = [
+    float(line.split()[1])
+    for line in (path / 'trial.log').read_text().splitlines()
+    if line.startswith('ALONE')
+  ]
+  rows = records.read_rows(path / records.EVALS)
+  first, last = (float(row['score']) for row in rows)
+  assert last - first > 0.5 * alone  # The second step is next to nothing.
+  assert float(rows[-1]['accumulated_eval_time']) < 5.0

@@ -49,6 +49,13 @@ def test_a_line_of_json_cut_by_a_kill_is_left_out(tmp_path):
   assert list(records.read_lines(path)) == [{'a': 1}]
 
 
+@pytest.mark.parametrize('text', ['{"event": 1\n', '{}\n', '[]\n', '7\n'])
+def test_damaged_attempts_are_told_by_their_file(tmp_path, text):
+  (tmp_path / records.ATTEMPTS).write_text(text)
+  with pytest.raises(records.RecordsError, match='is damaged'):
+    records.status(tmp_path)
+
+
 def test_json_is_replaced_in_one_step(tmp_path):
   path = tmp_path / 'x.json'
   records.write_json(path, {'a': 1})
