@@ -62,7 +62,7 @@ def eval_batches(
   Shapes never change: the last batch is filled with repetitions of its last
   example, whose weight is zero.
   """
-  total = min(len(source), limit or len(source))
+  total = len(source) if limit is None else min(len(source), limit)
   for start in range(0, total, size):
     real = min(size, total - start)
     indices = np.minimum(np.arange(start, start + size), total - 1)

@@ -69,15 +69,9 @@ class Attention(nn.Module):
   def __call__(self, x):  # [B, S, D]
     length, width = x.shape[1:]
 
-    def project(name):
+    def project(name):  # [B, S, H, E]
       shape = (self.heads, width // self.heads)
-      return nn.DenseGeneral(
-        shape,
-        use_bias=False,
-        dtype=self.dtype,
-        kernel_init=nn.initializers.normal(self.init_std),
-        name=name,
-      )(x)  # [B, S, H, E]
+      return _dense(shape, self.init_std, self.dtype, name)(x)
 
     # As published, the scale is stored in the precision of the computation:
     # in bfloat16 numbers near 20 are 1/8 apart, so small steps do not move it.
@@ -85,14 +79,8 @@ class Attention(nn.Module):
     query = _unit(rotate(project('query'))) * scale
     key, value = _unit(rotate(project('key'))), project('value')
     mixed = causal_attention(query, key, value)
-    return nn.DenseGeneral(
-      width,
-      axis=(-2, -1),
-      use_bias=False,
-      dtype=self.dtype,
-      kernel_init=_residual_init(self.init_std, self.layers),
-      name='out',
-    )(mixed)  # [B, S, D]
+    std = _residual_std(self.init_std, self.layers)
+    return _dense(width, std, self.dtype, 'out', axis=(-2, -1))(mixed)
 
 
 class GatedMLP(nn.Module):
@@ -105,20 +93,10 @@ class GatedMLP(nn.Module):
   @nn.compact
   def __call__(self, x):  # [B, S, D]
     width = x.shape[-1]
-    hidden = nn.Dense(
-      8 * width,
-      use_bias=False,
-      dtype=self.dtype,
-      kernel_init=nn.initializers.normal(self.init_std),
-      name='in',
-    )(x)
-    return nn.Dense(
-      width,
-      use_bias=False,
-      dtype=self.dtype,
-      kernel_init=_residual_init(self.init_std, self.layers),
-      name='out',
-    )(nn.glu(hidden))  # First half times the sigmoid of the second.
+    hidden = _dense(8 * width, self.init_std, self.dtype, 'in')(x)
+    std = _residual_std(self.init_std, self.layers)
+    # Gated: the first half times the sigmoid of the second.
+    return _dense(width, std, self.dtype, 'out')(nn.glu(hidden))
 
 
 def rotate(x):  # [B, S, H, E]
@@ -243,9 +221,20 @@ def _unit(x):
   return x / (jnp.linalg.norm(x, axis=-1, keepdims=True) + EPSILON)
 
 
-def _residual_init(std: float, layers: int):
+def _dense(features, std: float, dtype: str, name: str, axis=-1):
+  return nn.DenseGeneral(
+    features,
+    axis,
+    use_bias=False,
+    dtype=dtype,
+    kernel_init=nn.initializers.normal(std),
+    name=name,
+  )
+
+
+def _residual_std(std: float, layers: int) -> float:
   """Smaller where a block ends, so that depth does not add variance."""
-  return nn.initializers.normal(std / math.sqrt(2 * layers))
+  return std / math.sqrt(2 * layers)
 
 
 VARIANTS = {

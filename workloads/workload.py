@@ -30,7 +30,7 @@ class Source(Protocol):
   """Examples by number, so that any batch can be made at any time.
 
   `source[indices]` is a dictionary of arrays with leading axis len(indices),
-  without 'weights' unless the examples carry weights of their own.
+  without 'weights': those tell examples from padding and are added later.
   """
 
   def __len__(self) -> int: ...
