@@ -65,6 +65,9 @@ class _Race:
     self.row = Row(**self.trial['row'])
     self.budget = Budget(**self.trial['budget'])
     self.evals: list[Result] = []
+    dispatches = self.row.steps // self.row.steps_per_dispatch
+    stride = max(1, dispatches // RECORDS)
+    self.every = stride * self.row.steps_per_dispatch
     self._feed: Feed | None = None
 
   @property
@@ -92,9 +95,7 @@ class _Race:
       lambda: self.clock.charged() / self.budget.seconds,
     )
     start = self._restored(submission, start)
-    watch = Watch(
-      submission.scalars, max(1, self.row.steps // RECORDS), self._progress
-    )
+    watch = Watch(submission.scalars, self.every, self._progress)
     bench = Bench(
       self.clock,
       self.feed,
@@ -108,7 +109,12 @@ class _Race:
   def _build(self, workload: Workload, examples: int) -> Submission:
     row = self.row
     task = Task(
-      workload, row.steps, row.batch_size, examples, row.steps_per_dispatch
+      workload,
+      row.steps,
+      row.batch_size,
+      examples,
+      row.steps_per_dispatch,
+      self.every,
     )
     path = self.folder / f'{self.trial["submission"]}.py'
     return submissions.make(path, task, self.trial['hyperparameters'])

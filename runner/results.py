@@ -91,13 +91,14 @@ def prepare(
   workload = trial['workload']
   row = table['rules']['workloads'][workload]
   seconds = table['seconds'][workload]
+  factor = table['rules']['rulesets'][table['ruleset']]['budget_factor']
   facts = trial | {
     'suite': table['suite'],
     'ruleset': table['ruleset'],
     'row': {'workload': workload, 'target': None} | row,
     'budget': {
       'seconds': seconds,
-      'eval_seconds': seconds / row['evaluations'],
+      'eval_seconds': seconds / factor / row['evaluations'],
     }
     | table.get('limits', {}),
     'budget_seconds': seconds,

@@ -22,7 +22,7 @@ class Row(NamedTuple):
   steps: int  # Step budget: what the reference algorithm makes in its time.
   batch_size: int
   eval_batch_size: int
-  evaluations: int  # Evenly spread over the budget.
+  evaluations: int  # Evenly spread over the calibrated seconds.
   train_examples: int  # Of the training split, evaluated at the end.
   steps_per_dispatch: int = 1  # More where a step is shorter than its dispatch.
 

@@ -1,7 +1,7 @@
 """Looks at a running training without standing in its way.
 
-JAX returns before the device is done, so a loop can run far ahead of it. The
-watch waits at every state, but for one a few states back: the device always
+JAX returns before the device is done, so a loop can run far ahead of it. Every
+few states the watch waits, but for one a few states back: the device always
 has work, never much of it, and what it reads is ready.
 """
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from submissions.submission import Scalars
 from workloads.workload import PyTree
 
-LAG = 2  # States that may be unfinished.
+LAG = 4  # States that stay unfinished when the watch waits; it lets twice pass.
 
 
 class Diverged(Exception):
@@ -47,43 +47,47 @@ class Watch:
     """
     Args:
       scalars: What to record of a state.
-      every: Steps from one record to the next.
+      every: Records steps that are multiples of it, or the next after them.
       tell: Hears step, charged seconds and loss of every state looked at.
     """
     self._scalars = scalars
     self._every = every
     self._tell = tell
     self._pending: collections.deque = collections.deque()
-    self._next = 0
+    self._last = 0
     self.rows: list[Scalar] = []
 
   def __call__(self, step: int, seconds: float, state: PyTree) -> None:
     """Raises Diverged if an earlier loss was not finite."""
     scalars = self._scalars(state) or _marker(state)
     self._pending.append((step, seconds, scalars))
-    if len(self._pending) > LAG:
-      self._look()
+    if len(self._pending) > 2 * LAG:
+      self._look(LAG)
 
   def catch_up(self) -> None:
     """Looks at everything that is left; the devices must be done."""
-    while self._pending:
-      self._look()
+    self._look(0)
 
   def take(self) -> list[Scalar]:
     rows, self.rows = self.rows, []
     return rows
 
-  def _look(self) -> None:
-    step, seconds, scalars = self._pending.popleft()
+  def _look(self, leave: int) -> None:
+    """At all but so many of the newest states."""
+    while len(self._pending) > leave:
+      self._look_at(*self._pending.popleft())
+
+  def _look_at(self, step: int, seconds: float, scalars: Scalars) -> None:
     jax.block_until_ready(scalars)
     loss = float(scalars.get('loss', 0.0))
     self._tell(step, seconds, loss)
     if not math.isfinite(loss):
       raise Diverged(f'The loss is {loss} at step {step}.')
-    if step >= self._next:  # The others are fetched only where they are kept.
+    if step // self._every > self._last // self._every:
+      # The others are fetched only where they are kept.
       values = {name: float(value) for name, value in scalars.items() if name}
       self.rows.append(Scalar(step, seconds, values))
-      self._next = step + self._every
+    self._last = step
 
 
 def _marker(state: PyTree) -> Scalars:

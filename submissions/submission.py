@@ -34,6 +34,7 @@ class Task(NamedTuple):
   batch_size: int  # The default; an algorithm may choose its own.
   train_examples: int
   per_dispatch: int = 1  # Steps that `from_steps` gives the device at once.
+  record_every: int = 1  # Steps from one record of scalars to the next.
 
   @property
   def shapes(self) -> Model:
@@ -47,7 +48,7 @@ class Task(NamedTuple):
 
 
 class Batches(Protocol):
-  """Endless training data, already on the devices.
+  """Endless training data, spread over the devices where there are several.
 
   Every example drawn is gone: the next call goes on where the last one
   stopped, whatever its batch size, and so does a resumed trial.
@@ -159,6 +160,7 @@ class State(NamedTuple):
   model: Model
   opt: PyTree
   step: Array
+  norm: Array  # Of the gradient, when it was last recorded.
 
 
 def from_optax(
@@ -190,7 +192,8 @@ def from_optax(
 
   def init(model: Model, key: Key) -> State:
     del key
-    return State(model, tx.init(model.params), jnp.zeros((), jnp.int32))
+    zero = jnp.zeros(())
+    return State(model, tx.init(model.params), jnp.zeros((), jnp.int32), zero)
 
   def step(state: State, batch: Batch, key: Key) -> tuple[State, Scalars]:
     def loss(params):
@@ -206,7 +209,14 @@ def from_optax(
 
     params = state.model.params
     (value, inner), grads = jax.value_and_grad(loss, has_aux=True)(params)
-    norm = optax.tree.norm(grads)
+    # A norm takes as long as reading the gradient: only where it is recorded.
+    count = state.step + 1
+    norm = jax.lax.cond(
+      (count % task.record_every == 0) | (grad_clip is not None) | (count == 1),
+      optax.tree.norm,
+      lambda _: state.norm,
+      grads,
+    )
     if grad_clip is not None:
       scale = jnp.minimum(1.0, grad_clip / (norm + 1e-6))
       grads = jax.tree.map(lambda g: g * scale, grads)
@@ -215,7 +225,7 @@ def from_optax(
     scalars = {'loss': value, 'grad_norm': norm}
     if schedule is not None:
       scalars['learning_rate'] = jnp.asarray(schedule(state.step))
-    return State(model, opt, state.step + 1), scalars
+    return State(model, opt, count, norm), scalars
 
   average = jax.jit(eval_params) if eval_params else None
 

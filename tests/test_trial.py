@@ -126,7 +126,7 @@ def test_a_loss_that_is_not_finite_ends_the_trial():
   trial = Trial(bad, Budget(100, 50))
   assert trial.ending.outcome == 'diverged'
   assert 'step 3' in trial.ending.reason
-  assert trial.feed.steps <= 6  # Noticed within a few steps.
+  assert trial.feed.steps <= 12  # Noticed within a few steps.
 
 
 def test_a_metric_that_is_not_finite_ends_the_trial():
@@ -161,14 +161,14 @@ def test_the_first_state_is_seen_before_it_is_recorded():
   assert [state for _, state in trial.recorded] == trial.steps
 
 
-def test_the_watch_is_never_more_than_two_states_behind():
+def test_the_watch_is_never_more_than_eight_states_behind():
   seen = []
   watch = Watch(lambda n: {'loss': n}, 1, lambda step, *_: seen.append(step))
-  for n in range(5):
+  for n in range(20):
     watch(n, 0.0, n)
-  assert seen == [0, 1, 2]
+    assert n - len(seen) < 8
   watch.catch_up()
-  assert seen == [0, 1, 2, 3, 4]
+  assert seen == list(range(20))
 
 
 def test_scalars_are_recorded_sparsely():
@@ -176,7 +176,7 @@ def test_scalars_are_recorded_sparsely():
   for n in range(35):
     watch(n, 0.0, n)
   watch.catch_up()
-  assert [row.step for row in watch.take()] == [0, 10, 20, 30]
+  assert [row.step for row in watch.take()] == [10, 20, 30]
   assert watch.take() == []
 
 
