@@ -11,6 +11,7 @@ Commands:
 
 import difflib
 import pathlib
+import signal
 import sys
 
 from absl import app, flags
@@ -51,6 +52,8 @@ COMMANDS = {
 
 
 def main(argv: list[str]) -> int:
+  if argv[1:] != ['trial']:  # Being terminated is as good as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
   if command is None or len(argv) > 2:
     wrong = argv[2] if command else ' '.join(argv[1:])

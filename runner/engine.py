@@ -57,6 +57,7 @@ def _process(folder: pathlib.Path, started: float, log, tell: Tell) -> int:
     stdout=log,
     stderr=log,
     pass_fds=[writing],
+    start_new_session=True,  # Ctrl-C reaches it through its parent only.
     env=os.environ | {'PYTHONPATH': path.rstrip(os.pathsep)},
   )
   os.close(writing)

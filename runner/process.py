@@ -5,10 +5,10 @@ Errors of the submission become outcomes; the process says what happened in
 attempts.jsonl and leaves without cleaning up, as its seconds are counted.
 """
 
-import contextlib
 import json
 import os
 import pathlib
+import resource
 import time
 import traceback
 from collections.abc import Callable
@@ -219,6 +219,7 @@ class _Race:
         'seconds': self.clock.charged(),
         'accounts': self.clock.accounts(),
         'own_seconds': self.clock.own_seconds(),
+        'peak_memory_bytes': _peak_memory(),
       },
     )
 
@@ -239,6 +240,14 @@ def _failure(error: Exception, path: pathlib.Path) -> Ending:
   return Ending('oom' if memory else 'crashed', reason)
 
 
+def _peak_memory() -> dict[str, int]:
+  """Of the process, and of its first device where that is told."""
+  host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  stats = jax.local_devices()[0].memory_stats() or {}
+  device = stats.get('peak_bytes_in_use')
+  return {'host': host} | ({} if device is None else {'device': device})
+
+
 def _now() -> str:
   return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
 
@@ -255,7 +264,9 @@ def teller(descriptor: int) -> Callable[[dict], None]:
     if 'metric' not in news and now - last.get('time', 0.0) < 0.3:
       return
     last['time'] = now
-    with contextlib.suppress(BrokenPipeError):  # The parent is gone.
+    try:
       file.write(json.dumps(news) + '\n')
+    except BrokenPipeError:  # The parent is gone: another may resume this.
+      os._exit(1)
 
   return tell
