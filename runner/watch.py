@@ -43,18 +43,20 @@ class Watch:
     scalars: Callable[[PyTree], Scalars],
     every: int,
     tell: Callable[[int, float, float], None] = lambda *_: None,
+    step: int = 0,
   ):
     """
     Args:
       scalars: What to record of a state.
       every: Records steps that are multiples of it, or the next after them.
       tell: Hears step, charged seconds and loss of every state looked at.
+      step: Where the trial goes on.
     """
     self._scalars = scalars
     self._every = every
     self._tell = tell
     self._pending: collections.deque = collections.deque()
-    self._last = 0
+    self._last = step
     self.rows: list[Scalar] = []
 
   def __call__(self, step: int, seconds: float, state: PyTree) -> None:

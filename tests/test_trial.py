@@ -180,6 +180,15 @@ def test_scalars_are_recorded_sparsely():
   assert watch.take() == []
 
 
+def test_a_resumed_watch_records_the_steps_of_an_uninterrupted_one():
+  """It once recorded the first step after a resume beside the multiples."""
+  watch = Watch(lambda n: {'loss': n}, every=10, step=14)
+  for n in range(15, 35):
+    watch(n, 0.0, n)
+  watch.catch_up()
+  assert [row.step for row in watch.take()] == [20, 30]
+
+
 def test_divergence_is_told_with_its_step():
   watch = Watch(lambda n: {'loss': math.inf}, every=10)
   watch(7, 0.0, 7)

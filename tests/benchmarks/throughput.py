@@ -104,7 +104,7 @@ def harness(workload, row, count):
   entry = submissions.find('nadamw')
   source = workload.source('train', None)
   size, per_dispatch = row.batch_size, row.steps_per_dispatch
-  every = per_dispatch * max(1, row.steps // per_dispatch // process.RECORDS)
+  every = process.record_every(row)
   task = Task(workload, 1_000_000, size, len(source), per_dispatch, every)
   submission = submissions.make(entry.path, task, entry.self_point)
   clock = Clock(wait=devices.wait)
