@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from runner import checkpoint, hardware, records, rules
+from runner import checkpoint, engine, hardware, records, rules
 
 ROOT = pathlib.Path(__file__).parent.parent
 SUITE = """
@@ -147,7 +147,8 @@ def test_a_race_from_the_command_line_to_its_records(home):
     events = list(records.read_lines(folder(out, name) / records.ATTEMPTS))
     end, leave = events[-2:]
     assert leave['event'] == 'exit'
-    assert abs(leave['residual_seconds']) < 0.01 * leave['wall_seconds'] + 0.05
+    limit = max(engine.RESIDUAL * leave['wall_seconds'], engine.EXIT_SECONDS)
+    assert abs(leave['residual_seconds']) < limit
     assert sum(end['accounts'].values()) == pytest.approx(end['own_seconds'])
 
   again = run(home, 'run', **flags)
