@@ -8,6 +8,7 @@ steps, so the machine's speed does not matter. Protocol: Dahl et al. 2023,
 """
 
 import datetime
+import math
 import pathlib
 import statistics
 from collections.abc import Sequence
@@ -86,6 +87,13 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
   partial.replace(path)
 
 
+def lenient(value: float, lower: bool) -> float:
+  """Four digits, rounded so that the value itself still meets them."""
+  scale = 10.0 ** (3 - math.floor(math.log10(abs(value)))) if value else 1.0
+  rounded = math.ceil if lower else math.floor
+  return float(f'{rounded(value * scale) / scale:.4g}')
+
+
 def _plan(
   suite: rules.Rules, requests, machine, *, studies: int, trials: int
 ) -> Plan:
@@ -150,7 +158,7 @@ def _target(name: str, best: Best, values, again, seeds: int) -> dict[str, Any]:
       known = tuned.get(trial.submission, pick(series))
       tuned[trial.submission] = pick(known, pick(series))
   return {
-    'target': float(f'{statistics.median(repeated):.4g}'),
+    'target': lenient(statistics.median(repeated), lower),
     'submission': best.trial.submission,
     'point': best.trial.hyperparameters,
     'values': [float(f'{v:.5g}') for v in repeated],

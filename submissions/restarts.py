@@ -31,10 +31,10 @@ def build(task: Task, *, points: list[dict]) -> Submission:
 
 SELF = {
   'points': [
-    {'share': 0.35, 'learning_rate': 0.004, 'one_minus_beta1': 0.1,
+    {'share': 0.35, 'learning_rate': 0.012, 'one_minus_beta1': 0.1,
      'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05},
-    {'share': 0.9, 'learning_rate': 0.0015, 'one_minus_beta1': 0.05,
-     'beta2': 0.998, 'weight_decay': 0.1, 'warmup': 0.02},
+    {'share': 0.9, 'learning_rate': 0.006, 'one_minus_beta1': 0.06,
+     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05},
   ]
 }  # fmt: skip
 SPACE = None  # It searches by itself.

@@ -1,0 +1,65 @@
+"""Targets are set so that what set them meets them."""
+
+import datetime
+import tomllib
+
+import pytest
+
+from runner import plan, rules, targets
+
+SUITE = rules.load('mini')
+
+
+@pytest.mark.parametrize('lower', [True, False])
+@pytest.mark.parametrize(
+  'value', [7 / 300, 0.471466, 18.7436, 1e-5, 0.0, 123456]
+)
+def test_rounding_never_makes_a_target_stricter(value, lower):
+  """7 errors in 300 once became a target of 0.02333, which 7 errors miss."""
+  rounded = targets.lenient(value, lower)
+  assert rounded >= value if lower else rounded <= value
+  assert rounded == pytest.approx(value, rel=1e-3)
+
+
+def made(submission, point):
+  entry = plan.submissions.find(submission)
+  return plan.trial(SUITE, entry, 'digits', 0, 1, point)
+
+
+def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
+  row = SUITE.workloads['digits']
+  search = [
+    (made('lion', {'a': 1}), [0.5, 0.2, 0.3]),
+    (made('lion', {'a': 2}), [0.5, 0.4]),
+    (made('adamw', {'b': 1}), [0.9, 0.25]),
+  ]
+  best = targets._best(search, row)
+  assert best.trial.hyperparameters == {'a': 1} and best.value == 0.2
+  repeats = [(best.trial, [0.6, v]) for v in (0.3, 0.1, 0.2)]
+  found = targets._target('digits', best, search, repeats, 3)
+  assert found['target'] == 0.2
+  assert found['values'] == [0.3, 0.1, 0.2]
+  assert found['tuned'] == {'lion': 0.2, 'adamw': 0.25}
+
+
+def test_too_few_repeats_set_no_target():
+  row = SUITE.workloads['digits']
+  search = [(made('lion', {'a': 1}), [0.2])]
+  best = targets._best(search, row)
+  with pytest.raises(targets.TargetsError, match='Only 1 of 3'):
+    targets._target('digits', best, search, search, 3)
+
+
+def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
+  path = tmp_path / 'suite.toml'
+  path.write_text(
+    '# A comment.\n[workloads."a/b"]\nsteps = 3 # Few.\ntarget = 9.0\n'
+  )
+  facts = {'target': 0.5, 'submission': 'lion', 'values': [0.5]}
+  targets.write(path, {'a/b': facts}, 'a command')
+  text = path.read_text()
+  assert text.startswith('# A comment.') and '# Few.' in text
+  row = tomllib.loads(text)['workloads']['a/b']
+  assert row['target'] == 0.5 and row['steps'] == 3
+  assert row['origin']['command'] == 'a command'
+  assert isinstance(row['origin']['date'], datetime.date)
