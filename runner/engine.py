@@ -18,7 +18,7 @@ from runner import records, results
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
-EXIT_SECONDS = 0.25  # But leaving a process may take so long.
+EXIT_SECONDS = 0.1  # But telling of the end may take so long.
 
 Tell = Callable[[dict], None]
 
@@ -40,13 +40,19 @@ def run_trial(
   killed_before = _memory_kills()
   started = time.monotonic()
   with (folder / 'trial.log').open('ab') as log:
-    code = _process(folder, started, log, tell)
-  wall = time.monotonic() - started
-  _close(folder, code, wall, _memory_kills() > killed_before)
+    code, ended = _process(folder, started, log, tell)
+  killed = _memory_kills() > killed_before
+  _close(folder, code, ended - started, killed)
   return records.status(folder)
 
 
-def _process(folder: pathlib.Path, started: float, log, tell: Tell) -> int:
+def _process(
+  folder: pathlib.Path, started: float, log, tell: Tell
+) -> tuple[int, float]:
+  """Exit code of a trial's process, and when it was over.
+
+  That is when it says so, as the system takes a while to take its memory back.
+  """
   reading, writing = os.pipe()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   command += [f'--started={started!r}', f'--progress_fd={writing}']
@@ -61,11 +67,16 @@ def _process(folder: pathlib.Path, started: float, log, tell: Tell) -> int:
     env=os.environ | {'PYTHONPATH': path.rstrip(os.pathsep)},
   )
   os.close(writing)
+  ended = None
   try:
-    with os.fdopen(reading) as news:
-      for line in news:
-        tell(json.loads(line))
-    return child.wait()
+    with os.fdopen(reading) as lines:
+      for line in lines:
+        news = json.loads(line)
+        if 'over' in news:
+          ended = time.monotonic()
+        tell(news)
+    code = child.wait()
+    return code, ended or time.monotonic()
   except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
     child.kill()
     child.wait()

@@ -54,6 +54,7 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
       _train(folder, clock, journal, tell)
   except Exception as error:
     journal.end(journal.failure(error))
+  tell({'over': True})  # The parent stops its own watch.
 
 
 def record_every(row: Row) -> int:
@@ -183,7 +184,7 @@ def teller(descriptor: int) -> Tell:
 
   def tell(news: dict[str, Any]) -> None:
     now = time.monotonic()
-    if 'metric' not in news and now - last['time'] < 0.3:
+    if not news.keys() & {'metric', 'over'} and now - last['time'] < 0.3:
       return
     last['time'] = now
     try:

@@ -1,7 +1,7 @@
 """Self-tuning by restarts: NAdamW at several points in turn, on the clock.
 
-Each point gets a share of the step budget and starts from the initial
-parameters, the promising and short ones first. State: as NAdamW's.
+Each point, NAdamW's and its 'share' of the step budget, starts from the initial
+parameters; the short ones come first. State: as NAdamW's.
 """
 
 from submissions import nadamw
@@ -9,7 +9,6 @@ from submissions.submission import Submission, Task
 
 
 def build(task: Task, *, points: list[dict]) -> Submission:
-  """Every point is NAdamW's hyperparameters and 'share', of task.steps."""
   attempts = []
   for point in points:
     rest = {k: v for k, v in point.items() if k != 'share'}
@@ -32,9 +31,10 @@ def build(task: Task, *, points: list[dict]) -> Submission:
 SELF = {
   'points': [
     {'share': 0.35, 'learning_rate': 0.012, 'one_minus_beta1': 0.1,
-     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05},
+     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05,
+     'label_smoothing': 0.05},
     {'share': 0.9, 'learning_rate': 0.006, 'one_minus_beta1': 0.06,
-     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05},
+     'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05,
+     'label_smoothing': 0.05},
   ]
 }  # fmt: skip
-SPACE = None  # It searches by itself.
