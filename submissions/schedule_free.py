@@ -26,8 +26,8 @@ def build(
 
 
 SELF = {  # Found by hand on the mini suite.
-  'learning_rate': 0.01, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'learning_rate': 0.006, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+  'weight_decay': 0.1, 'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {
   'learning_rate': {'min': 3e-4, 'max': 3e-2, 'scaling': 'log'},

@@ -358,3 +358,41 @@ def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
   first, last = (float(row['score']) for row in rows)
   assert last - first > 0.5 * alone  # The second step is next to nothing.
   assert float(rows[-1]['accumulated_eval_time']) < 5.0
+
+
+FORGETFUL = '''"""Keeps a number that its state does not tell."""
+import jax.numpy as jnp
+from submissions.submission import Submission
+def build(task):
+  kept = {}
+  def train(start):
+    kept.update(model=start.model, number=0)
+    total = jnp.zeros(3) if start.state is None else start.state
+    for _ in start.batches(task.batch_size):
+      kept['number'] += 1
+      total = total + kept['number']
+      yield total
+  return Submission(train, lambda total: kept['model'])
+SELF = {}
+'''
+
+
+def test_check_finds_a_state_that_does_not_say_everything(home):
+  path = home / 'forgetful.py'
+  path.write_text(FORGETFUL)
+  done = run(home, 'check', suite=suite(home), submissions=path)
+  assert done.returncode == 1, done.stderr
+  trains, looking, resumed = done.stdout.strip().splitlines()
+  assert trains.startswith('ok   forgetful (self) on digits: trains')
+  assert looking == (
+    'ok   forgetful (self) on digits: looking does not change training'
+  )
+  assert resumed.startswith('FAIL') and 'say everything?' in resumed
+
+
+def test_check_tells_what_a_broken_submission_raises(home):
+  path = mine(home, 'broken', **BROKEN['first_step'])
+  done = run(home, 'check', suite=suite(home), submissions=path)
+  assert done.returncode == 1
+  [line] = done.stdout.strip().splitlines()
+  assert line.startswith('FAIL') and 'no step' in line
