@@ -78,7 +78,7 @@ def _read_plan(folder, given, plan, found, problems) -> Results:
     plan['rules'], plan['suite'], f'{folder / records.PLAN}: rules'
   )
   remarks = []
-  if given is not None and rules.dump(given) != plan['rules']:
+  if given is not None and _judged(rules.dump(given)) != _judged(plan['rules']):
     remarks.append(
       f'These results were run under other rules ({plan["suite"]} '
       f'{plan["rules"].get("version", "")}) than those of this board.'
@@ -153,6 +153,11 @@ def _read_tree(folder, suite, found, problems) -> Results:
     'the folders, and outcomes are judged by the evaluations alone.'
   ]
   return _results(folder, suite, '', {}, {}, '', read_trials, problems, remarks)
+
+
+def _judged(table: dict[str, Any]) -> dict[str, Any]:
+  """What a board depends on; how many studies were run, its plan says."""
+  return {name: row for name, row in table.items() if name != 'rulesets'}
 
 
 def _results(
