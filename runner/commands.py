@@ -13,17 +13,13 @@ from typing import NamedTuple
 import workloads
 from runner import (
   calibrate as calibration,
-)
-from runner import (
   engine,
   hardware,
   overview,
+  plan as plans,
   progress,
   results,
   rules,
-)
-from runner import (
-  plan as plans,
 )
 
 

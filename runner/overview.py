@@ -3,8 +3,7 @@
 import pathlib
 from typing import Any
 
-from runner import plan as plans
-from runner import progress, records, results
+from runner import plan as plans, progress, records, results
 
 
 def of_plan(plan: plans.Plan) -> str:

@@ -15,8 +15,14 @@ import jax
 
 import submissions
 import workloads
-from runner import checkpoint as checkpoints
-from runner import compiling, devices, evaluate, metadata, records
+from runner import (
+  checkpoint as checkpoints,
+  compiling,
+  devices,
+  evaluate,
+  metadata,
+  records,
+)
 from runner.clock import Clock
 from runner.feed import Feed
 from runner.journal import Journal

@@ -132,6 +132,7 @@ def append_rows(
 ) -> None:
   """Appends rows to a CSV file whose columns are fixed when it is made.
 
+  What a later row lacks stays empty, and what it has beside is left out.
   Rows that the file has already, told by their 'global_step', are left out, so
   that a resumed trial may offer again what it had before it was killed.
   """
@@ -142,7 +143,10 @@ def append_rows(
   if not fresh:
     return
   with path.open('a', newline='') as file:
-    writer = csv.DictWriter(file, sorted(columns), lineterminator='\n')
+    names = list(known[0]) if known else sorted(columns)
+    writer = csv.DictWriter(
+      file, names, extrasaction='ignore', lineterminator='\n'
+    )
     if not file.tell():
       writer.writeheader()
     writer.writerows(fresh)

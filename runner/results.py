@@ -8,8 +8,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from runner import plan as plans
-from runner import records
+from runner import plan as plans, records
 
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
 

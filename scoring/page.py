@@ -11,8 +11,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from runner import records
-from scoring import board as boards
-from scoring import curves, numbers, profiles, svg, text
+from scoring import board as boards, curves, numbers, profiles, svg, text
 from scoring.board import Board
 from scoring.read import Results
 from scoring.trials import Trial

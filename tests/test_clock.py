@@ -5,8 +5,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from runner import clock, compiling, devices
 from runner.clock import Clock

@@ -29,6 +29,13 @@ def test_rows_offered_again_after_a_resume_are_not_doubled(tmp_path):
   assert [r['global_step'] for r in records.read_rows(path)] == ['1', '2', '3']
 
 
+def test_columns_stay_as_they_are_whatever_a_later_row_has(tmp_path):
+  path = tmp_path / 'rows.csv'
+  records.append_rows(path, [row(1)], COLUMNS)
+  records.append_rows(path, [{'global_step': 2, 'norm': 3.0}], ('norm',))
+  assert records.read_rows(path)[1] == {'global_step': '2', 'score': ''}
+
+
 @pytest.mark.parametrize('cut', range(1, 34))
 def test_a_line_cut_by_a_kill_is_written_again(tmp_path, cut):
   """At whatever byte: no half row, none lost, none doubled."""

@@ -6,8 +6,7 @@ import made_results as made
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from runner.rules import Row
 from scoring import board, evals, numbers, read, score

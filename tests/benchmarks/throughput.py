@@ -18,8 +18,7 @@ import time
 
 import jax
 import optax
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import submissions
 import workloads
