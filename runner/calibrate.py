@@ -7,7 +7,6 @@ from runner import engine, plan, rules
 from runner.hardware import Speed
 
 STEPS = 0.25  # Of the step budget, run to measure the speed.
-FOR_EVER = 1e9
 
 
 class CalibrationError(RuntimeError):
@@ -30,10 +29,9 @@ def measure(
 
   Compilation and the steps after it are told apart by the clock's accounts.
   """
-  row = suite.workloads[name]._replace(target=None)  # It may not stop early.
+  row = suite.workloads[name]
   only = suite._replace(workloads={name: row})
-  endless = {name: Speed(FOR_EVER, 0.0)}
-  made = plan.make(only, 'self', [suite.reference], machine, endless)
+  made = plan.make_endless(only, 'self', [suite.reference], machine)
   steps = max(2, int(STEPS * row.steps))
   table = plan.table(made) | {
     'limits': {'steps': steps, 'eval_steps': steps},

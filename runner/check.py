@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 
 import submissions
 from runner import engine, hardware, plan, records, results, rules
-from runner.hardware import Speed
 
-FOR_EVER = 1e9
 STEPS = 8
 
 
@@ -27,10 +25,11 @@ def main(
 ) -> int:
   """Prints findings; 1 if any is bad."""
   good = True
+  machine = hardware.describe()
   for request in requests:
     entry = submissions.find(request)
     for ruleset in _rulesets(entry):
-      made = _plan(suite, ruleset, request)
+      made = plan.make_endless(suite, ruleset, [request], machine)
       for name in suite.workloads:
         [trial, *_] = [t for t in made.trials if t.workload == name]
         for finding in _findings(made, trial, data_dir):
@@ -53,16 +52,6 @@ def _rulesets(entry: submissions.Entry) -> list[str]:
       'nor SPACE (its search space in the external one). Write one of them.'
     )
   return found
-
-
-def _plan(suite: rules.Rules, ruleset: str, request: str) -> plan.Plan:
-  rows = {
-    name: row._replace(target=None) for name, row in suite.workloads.items()
-  }
-  endless = {name: Speed(FOR_EVER, 0.0) for name in rows}
-  machine = hardware.describe()
-  aimless = suite._replace(workloads=rows)
-  return plan.make(aimless, ruleset, [request], machine, endless)
 
 
 def _findings(made: plan.Plan, trial: plan.Trial, data_dir: str | None):

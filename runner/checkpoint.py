@@ -6,7 +6,6 @@ killed at any instant leaves the checkpoint before. No pickle: results are data.
 """
 
 import hashlib
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -32,7 +31,7 @@ def save(folder: pathlib.Path, step: int, state: PyTree, facts: dict) -> None:
   """Writes a checkpoint, then deletes all but the last ones."""
   folder.mkdir(exist_ok=True)
   data = serialization.msgpack_serialize(_arrays(state))
-  _write(folder / f'{step}.msgpack', data)
+  records.write(folder / f'{step}.msgpack', data)
   digest = hashlib.sha256(data).hexdigest()
   records.write_json(folder / f'{step}.json', facts | {'sha256': digest})
   for old in _steps(folder)[:-KEEP]:
@@ -90,21 +89,12 @@ def _arrays(state: PyTree) -> dict[str, np.ndarray]:
 
 
 def _plain(leaf) -> np.ndarray:
-  if isinstance(leaf, jax.Array):
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-      leaf = jax.random.key_data(leaf)
-    return np.asarray(leaf)
+  if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
+    leaf.dtype, jax.dtypes.prng_key
+  ):
+    leaf = jax.random.key_data(leaf)
   return np.asarray(leaf)
 
 
 def _steps(folder: pathlib.Path) -> list[int]:
   return sorted(int(p.stem) for p in folder.glob('*.json'))
-
-
-def _write(path: pathlib.Path, data: bytes) -> None:
-  partial = path.with_name(path.name + '.partial')
-  with partial.open('wb') as file:
-    file.write(data)
-    file.flush()
-    os.fsync(file.fileno())
-  partial.replace(path)

@@ -90,7 +90,7 @@ def _close(folder: pathlib.Path, code: int, wall: float, killed: bool) -> None:
   attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
     residual = wall - last['own_seconds']
-    _event(folder, 'exit', attempt, code=code, wall_seconds=wall,
+    records.event(folder, 'exit', attempt, code=code, wall_seconds=wall,
            residual_seconds=residual)  # fmt: skip
     if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
       reason = (
@@ -99,9 +99,9 @@ def _close(folder: pathlib.Path, code: int, wall: float, killed: bool) -> None:
       )
       _end(folder, last, 'invalid', reason)
     return
-  _event(folder, 'exit', attempt, code=code, wall_seconds=wall)
+  records.event(folder, 'exit', attempt, code=code, wall_seconds=wall)
   if not events:
-    _event(folder, 'start', attempt)  # It never came so far.
+    records.event(folder, 'start', attempt)  # It never came so far.
   outcome, reason = _death(folder, code, killed)
   _end(folder, {'attempt': attempt}, outcome, reason)
 
@@ -119,11 +119,6 @@ def _end(folder: pathlib.Path, last: dict, outcome: str, reason: str) -> None:
   rest = {'step': 0, 'seconds': 0.0, 'accounts': {}} | last
   rest |= {'event': 'end', 'outcome': outcome, 'reason': reason}
   records.append_line(folder / records.ATTEMPTS, rest)
-
-
-def _event(folder: pathlib.Path, event: str, attempt: int, **facts) -> None:
-  line = {'event': event, 'attempt': attempt} | facts
-  records.append_line(folder / records.ATTEMPTS, line)
 
 
 def _memory_kills() -> int:

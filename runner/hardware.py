@@ -11,7 +11,7 @@ import platform
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import rules
+from runner import records, rules
 
 FOLDER = rules.CONFIGS / 'hardware'
 
@@ -71,9 +71,7 @@ def save(
   for workload, speed in speeds.items():
     table[workload] = speed._asdict() | {'of': fingerprint(suite, workload)}
   document[suite.name] = table
-  partial = path.with_suffix('.partial')
-  partial.write_text(tomlkit.dumps(document))
-  partial.replace(path)
+  records.write(path, tomlkit.dumps(document).encode())
   return path
 
 

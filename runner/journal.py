@@ -3,7 +3,6 @@
 import os
 import pathlib
 import resource
-import time
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +29,7 @@ class Journal:
     self._clock = clock
     self._step = 0
     self.attempt = records.status(folder).attempts
-    self._event('start', pid=os.getpid(), time=_now())
+    records.event(folder, 'start', self.attempt, pid=os.getpid())
 
   def restore(self) -> checkpoint.Checkpoint | None:
     """The last checkpoint; rows that it knows are in the files from now on."""
@@ -84,8 +83,10 @@ class Journal:
     """Says how the attempt ended; its last seconds are on 'record'."""
     with self._clock.account('record'):
       self._append([], [_scalar_row(scalar) for scalar in scalars])
-    self._event(
+    records.event(
+      self._folder,
       'end',
+      self.attempt,
       outcome=ending.outcome,
       reason=ending.reason,
       step=max(step, self._step),
@@ -94,10 +95,6 @@ class Journal:
       own_seconds=self._clock.own_seconds(),
       peak_memory_bytes=_peak_memory(),
     )
-
-  def _event(self, event: str, **facts) -> None:
-    line = {'event': event, 'attempt': self.attempt} | facts
-    records.append_line(self._folder / records.ATTEMPTS, line)
 
   def _append(self, eval_rows: list[dict], scalar_rows: list[dict]) -> None:
     if eval_rows:
@@ -150,7 +147,3 @@ def _peak_memory() -> dict[str, int]:
   stats = jax.local_devices()[0].memory_stats() or {}
   device = stats.get('peak_bytes_in_use')
   return {'host': host} | ({} if device is None else {'device': device})
-
-
-def _now() -> str:
-  return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())

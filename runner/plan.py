@@ -15,6 +15,8 @@ import workloads
 from runner import records, rules, space
 from runner.hardware import Speed
 
+FOR_EVER = 1e9  # Seconds.
+
 
 class Trial(NamedTuple):
   submission: str
@@ -84,6 +86,21 @@ def make(
     if name in speeds
   }
   return Plan(suite, ruleset, machine, budgets, entries, trials)
+
+
+def make_endless(
+  suite: rules.Rules,
+  ruleset: str,
+  requests: Sequence[str],
+  machine: dict[str, Any],
+) -> Plan:
+  """A plan whose trials stop by a limit of steps: no targets, no budgets."""
+  rows = {
+    name: row._replace(target=None) for name, row in suite.workloads.items()
+  }
+  endless = dict.fromkeys(rows, Speed(FOR_EVER, 0.0))
+  aimless = suite._replace(workloads=rows)
+  return make(aimless, ruleset, requests, machine, endless)
 
 
 def _trials(

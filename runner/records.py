@@ -20,6 +20,7 @@ import csv
 import json
 import os
 import pathlib
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -94,11 +95,23 @@ def _status(events: list[dict[str, Any]]) -> Status:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
   """Replaces a file in one step: a reader sees the old or the new one."""
+  write(path, json.dumps(value, indent=2).encode())
+
+
+def write(path: pathlib.Path, data: bytes) -> None:
+  """As write_json, of any content."""
   partial = path.with_name(path.name + '.partial')
-  with partial.open('w') as file:
-    json.dump(value, file, indent=2)
+  with partial.open('wb') as file:
+    file.write(data)
     _flush(file)
   partial.replace(path)
+
+
+def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
+  """Appends to the attempts of a trial: its 'start', 'end' or 'exit'."""
+  now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+  line = {'event': kind, 'attempt': attempt, 'time': now} | facts
+  append_line(folder / ATTEMPTS, line)
 
 
 def read_json(path: pathlib.Path) -> Any:

@@ -15,11 +15,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from runner import engine, plan, progress, records, results, rules
-from runner.hardware import Speed
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
-FOR_EVER = 1e9
 
 
 class Best(NamedTuple):
@@ -67,7 +65,7 @@ def set_all(
   )
   again = _run(repeats, out / 'repeats', data_dir)
   return {
-    name: _target(name, found, values, again, seeds)
+    name: _target(suite.workloads[name], found, values, again, seeds)
     for name, found in best.items()
   }
 
@@ -82,9 +80,7 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
     row['target'] = facts.pop('target')
     today = datetime.datetime.now(datetime.UTC).date()
     row['origin'] = {'command': command, 'date': today} | facts
-  partial = path.with_suffix('.partial')
-  partial.write_text(tomlkit.dumps(document))
-  partial.replace(path)
+  records.write(path, tomlkit.dumps(document).encode())
 
 
 def lenient(value: float, lower: bool) -> float:
@@ -99,13 +95,12 @@ def _plan(
 ) -> Plan:
   """Trials without targets, and three quarters as long."""
   rows = {
-    name: row._replace(target=None, steps=int(SHARE * row.steps))
+    name: row._replace(steps=int(SHARE * row.steps))
     for name, row in suite.workloads.items()
   }
   ruleset = rules.Ruleset(studies, trials, 1.0)
-  aimless = suite._replace(workloads=rows, rulesets={'external': ruleset})
-  endless = {name: Speed(FOR_EVER, 0.0) for name in rows}
-  return plan.make(aimless, 'external', requests, machine, endless)
+  shorter = suite._replace(workloads=rows, rulesets={'external': ruleset})
+  return plan.make_endless(shorter, 'external', requests, machine)
 
 
 def _run(
@@ -125,28 +120,35 @@ def _run(
   return [
     (trial, values)
     for trial in made.trials
-    if (values := _values(trial.folder(out), made.suite.workloads))
+    if (values := _values(trial.folder(out), made.suite, trial.workload))
   ]
 
 
-def _values(folder: pathlib.Path, rows: dict[str, rules.Row]) -> list[float]:
+def _values(
+  folder: pathlib.Path, suite: rules.Rules, workload: str
+) -> list[float]:
   if not records.status(folder).done:
     return []
-  column = rows[records.read_json(folder / records.TRIAL)['workload']].column
+  column = suite.workloads[workload].column
   return [float(r[column]) for r in records.read_rows(folder / records.EVALS)]
 
 
 def _best(values, row: rules.Row) -> Best:
-  pick = min if row.better == 'lower' else max
+  pick = _better(row)
   found = [Best(t, pick(v)) for t, v in values if t.workload == row.workload]
   if not found:
     raise TargetsError(f'No trial on {row.workload} has any evaluation.')
   return pick(found, key=lambda best: best.value)
 
 
-def _target(name: str, best: Best, values, again, seeds: int) -> dict[str, Any]:
-  lower = best.value <= min(min(v) for t, v in values if t.workload == name)
-  pick = min if lower else max
+def _better(row: rules.Row):
+  return min if row.better == 'lower' else max
+
+
+def _target(
+  row: rules.Row, best: Best, values, again, seeds: int
+) -> dict[str, Any]:
+  name, pick = row.workload, _better(row)
   repeated = [pick(v) for t, v in again if t.workload == name]
   if len(repeated) < seeds:
     raise TargetsError(
@@ -158,7 +160,7 @@ def _target(name: str, best: Best, values, again, seeds: int) -> dict[str, Any]:
       known = tuned.get(trial.submission, pick(series))
       tuned[trial.submission] = pick(known, pick(series))
   return {
-    'target': lenient(statistics.median(repeated), lower),
+    'target': lenient(statistics.median(repeated), row.better == 'lower'),
     'submission': best.trial.submission,
     'point': best.trial.hyperparameters,
     'values': [float(f'{v:.5g}') for v in repeated],

@@ -36,7 +36,7 @@ def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
   best = targets._best(search, row)
   assert best.trial.hyperparameters == {'a': 1} and best.value == 0.2
   repeats = [(best.trial, [0.6, v]) for v in (0.3, 0.1, 0.2)]
-  found = targets._target('digits', best, search, repeats, 3)
+  found = targets._target(row, best, search, repeats, 3)
   assert found['target'] == 0.2
   assert found['values'] == [0.3, 0.1, 0.2]
   assert found['tuned'] == {'lion': 0.2, 'adamw': 0.25}
@@ -47,7 +47,7 @@ def test_too_few_repeats_set_no_target():
   search = [(made('lion', {'a': 1}), [0.2])]
   best = targets._best(search, row)
   with pytest.raises(targets.TargetsError, match='Only 1 of 3'):
-    targets._target('digits', best, search, search, 3)
+    targets._target(row, best, search, search, 3)
 
 
 def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
