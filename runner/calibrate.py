@@ -14,8 +14,12 @@ class CalibrationError(RuntimeError):
 
 
 def missing(suite: rules.Rules, speeds: dict[str, Speed]) -> list[str]:
-  """Workloads of the suite that have not been measured on this machine."""
-  return [name for name in suite.workloads if name not in speeds]
+  """Workloads that need calibrated budgets and have none on this machine."""
+  return [
+    name
+    for name, row in suite.workloads.items()
+    if row.seconds is None and name not in speeds
+  ]
 
 
 def measure(

@@ -93,7 +93,7 @@ def calibrate(request: Request) -> int:
   """Measures this machine anew."""
   suite = _suite(request)
   machine = hardware.describe()
-  speeds = _measure(request, suite, list(suite.workloads), machine)
+  speeds = _measure(request, suite, calibration.missing(suite, {}), machine)
   for name, speed in speeds.items():
     seconds = speed.seconds(suite.workloads[name].steps)
     print(
@@ -115,7 +115,7 @@ def set_targets(request: Request) -> int:
   from runner import targets  # noqa: PLC0415
 
   suite = _suite(request)
-  names = request.submissions or ('adamw', 'nadamw', 'nesterov', 'lion')
+  names = request.submissions or targets.STRONG
   points, seeds = request.points, request.seeds
   found = targets.set_all(
     suite,
@@ -126,8 +126,10 @@ def set_targets(request: Request) -> int:
     request.out,
     request.data_dir,
   )
+  only = f'--workloads={",".join(suite.workloads)} '
   command = (
     f'python -m runner set-targets --suite={request.suite} '
+    f'{only if request.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
   path = rules.find(request.suite)
@@ -148,14 +150,15 @@ def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
 
 def _suite(request: Request) -> rules.Rules:
   suite = rules.load(request.suite)
-  for name in request.workloads:
-    if name not in suite.workloads:
+  rows = suite.workloads | suite.unscored
+  chosen = tuple(map(workloads.canonical, request.workloads))
+  for name in chosen:
+    if name not in rows:
       workloads.check(name)
       raise rules.RulesError(
         f'Suite {suite.name} has no workload {name!r}. '
-        f'It has: {", ".join(suite.workloads)}.'
+        f'It has: {", ".join(rows)}.'
       )
-  chosen = request.workloads or tuple(suite.workloads)
   rulesets = suite.rulesets
   if request.studies is not None:
     if request.studies < 1:
@@ -166,7 +169,8 @@ def _suite(request: Request) -> rules.Rules:
     }
   return suite._replace(
     rulesets=rulesets,
-    workloads={name: suite.workloads[name] for name in chosen},
+    workloads={name: rows[name] for name in chosen or suite.workloads},
+    unscored={},
   )
 
 

@@ -19,7 +19,7 @@ def write(path: pathlib.Path, trial: dict) -> None:
     path,
     {
       'rng_seed': trial['seed'],
-      'workload.validation_target_value': row['target'],
+      'workload.validation_target_value': row.get('target'),
       'workload.target_metric_name': row['metric'],
       'workload.step_hint': row['steps'],
       'workload.max_allowed_runtime_sec': trial['budget']['seconds'],

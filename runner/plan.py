@@ -80,11 +80,9 @@ def make(
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)
   ]
   factor = suite.rulesets[ruleset].budget_factor
-  budgets = {
-    name: factor * speeds[name].seconds(row.steps)
-    for name, row in suite.workloads.items()
-    if name in speeds
-  }
+  known = {n: row.seconds for n, row in suite.workloads.items() if row.seconds}
+  known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
+  budgets = {n: factor * seconds for n, seconds in known.items()}
   return Plan(suite, ruleset, machine, budgets, entries, trials)
 
 
@@ -160,7 +158,7 @@ def trial(
   # The same for every submission: they share initial values and data order,
   # so that comparing them within a study takes less noise along.
   seed = int(_hash([suite.seed, workload, study, number]), 16) % 2**31
-  row = suite.workloads[workload]
+  row = [workload, rules.facts(suite.workloads[workload])]
   facts = [entry.name, entry.sha256, row, study, number, seed, point]
   return Trial(
     entry.name, workload, study, number, seed, point, _hash(facts)[:12]

@@ -22,6 +22,7 @@ from runner import (
   evaluate,
   metadata,
   records,
+  rules,
 )
 from runner.clock import Clock
 from runner.feed import Feed
@@ -125,12 +126,13 @@ def _train(
 
 
 def _problem(trial: dict[str, Any]) -> Problem:
-  workload = workloads.get(trial['workload'])
+  row = rules.row(trial['workload'], trial['row'])
+  workload = workloads.get(row.workload, row.quirks)
   sources = {
     split: workload.source(split, trial['data_dir'])
     for split in ('train', 'validation', 'test')
   }
-  return Problem(workload, sources, Row(**trial['row']))
+  return Problem(workload, sources, row)
 
 
 def _task(problem: Problem) -> Task:

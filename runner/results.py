@@ -91,14 +91,12 @@ def prepare(
   row = table['rules']['workloads'][workload]
   seconds = table['seconds'][workload]
   factor = table['rules']['rulesets'][table['ruleset']]['budget_factor']
+  period = row.get('eval_seconds') or seconds / factor / row['evaluations']
   facts = trial | {
     'suite': table['suite'],
     'ruleset': table['ruleset'],
-    'row': {'workload': workload, 'target': None} | row,
-    'budget': {
-      'seconds': seconds,
-      'eval_seconds': seconds / factor / row['evaluations'],
-    }
+    'row': row,
+    'budget': {'seconds': seconds, 'eval_seconds': period}
     | table.get('limits', {}),
     'budget_seconds': seconds,
     'data_dir': table.get('data_dir'),

@@ -9,6 +9,10 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import workloads
+from runner import schema
+from runner.schema import RulesError
+
 CONFIGS = pathlib.Path(__file__).parent.parent / 'configs'
 
 
@@ -22,13 +26,25 @@ class Row(NamedTuple):
   steps: int  # Step budget: what the reference algorithm makes in its time.
   batch_size: int
   eval_batch_size: int
-  evaluations: int  # Evenly spread over the calibrated seconds.
   train_examples: int  # Of the training split, evaluated at the end.
+  evaluations: int | None = None  # Evenly spread over the budget.
   steps_per_dispatch: int = 1  # More where a step is shorter than its dispatch.
+  # Of published boards, which were run on hardware of their own:
+  seconds: float | None = None  # Budget, instead of calibrated steps.
+  eval_seconds: float | None = None  # Period, instead of `evaluations`.
+  test_target: float | None = None  # On the test split; does not score.
+  quirks: tuple[str, ...] = ()  # Of the workload's QUIRKS.
 
   @property
   def column(self) -> str:
     return f'validation/{self.metric}'
+
+  @property
+  def looks(self) -> int:
+    """About how many evaluations a budget has."""
+    if self.evaluations is not None:
+      return self.evaluations
+    return max(1, round((self.seconds or 0) / (self.eval_seconds or 1)))
 
   def reached(self, value):
     """Works on numbers and on columns of them; NaN never reaches anything."""
@@ -56,14 +72,11 @@ class Rules(NamedTuple):
   reference: str  # The submission whose speed turns step budgets into seconds.
   rulesets: dict[str, Ruleset]
   workloads: dict[str, Row]
-
-
-class RulesError(ValueError):
-  """A rules file says something it may not; the message names file and key."""
+  unscored: dict[str, Row]  # May be run too, by name; do not count.
 
 
 def load(name: str) -> Rules:
-  """The suite of that name in configs/suites, or in a file.
+  """The rules of that name in configs/suites or configs/rules, or in a file.
 
   Raises:
     RulesError: no such suite, or a wrong, missing or unknown key in it.
@@ -78,7 +91,11 @@ def load(name: str) -> Rules:
 
 def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
   """Rules from a table as TOML holds it; `where` begins error messages."""
-  _check(table, _SUITE, f'{where}:')
+  schema.check(table, schema.SUITE, f'{where}:')
+  scored, unscored = table['workloads'], table.get('unscored', {})
+  rows = unscored | scored
+  if twice := unscored.keys() & scored.keys():
+    raise RulesError(f'{where}: {min(twice)} is both scored and unscored.')
   return Rules(
     name,
     table['version'],
@@ -89,52 +106,43 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
       key: _ruleset(row, f'{where}: [rulesets.{key}]')
       for key, row in table['rulesets'].items()
     },
-    {
-      key: _row(key, row, f'{where}: [workloads."{key}"]')
-      for key, row in table['workloads'].items()
-    },
+    _rows(scored, rows, f'{where}: [workloads'),
+    _rows(unscored, rows, f'{where}: [unscored'),
   )
 
 
 def dump(rules: Rules) -> dict[str, Any]:
   """The table that `parse` turns back into these rules; fit for JSON."""
-  return {
+  table = {
     'version': rules.version,
     'seed': rules.seed,
     'cutoff': rules.cutoff,
     'reference': rules.reference,
     'rulesets': {k: v._asdict() for k, v in rules.rulesets.items()},
-    'workloads': {k: _undo(row) for k, row in rules.workloads.items()},
+    'workloads': {k: facts(row) for k, row in rules.workloads.items()},
   }
+  if rules.unscored:
+    table['unscored'] = {k: facts(row) for k, row in rules.unscored.items()}
+  return table
 
 
-_SUITE = {
-  'version': str,
-  'seed': int,
-  'cutoff': (int, float),
-  'reference': str,
-  'rulesets': dict,
-  'workloads': dict,
-}
-_RULESET = {'studies': int, 'trials': int, 'budget_factor': (int, float)}
-_ROW = {
-  'metric': str,
-  'better': str,
-  'target': (int, float),
-  'steps': int,
-  'batch_size': int,
-  'eval_batch_size': int,
-  'evaluations': int,
-  'train_examples': int,
-  'steps_per_dispatch': int,
-  'origin': dict,  # How the target was set; for readers.
-}
-_OPTIONAL = {'target', 'steps_per_dispatch', 'origin'}
+def facts(row: Row) -> dict[str, Any]:
+  """What a row says, without its name and without what is not said."""
+  said = row._asdict() | {'quirks': list(row.quirks)}
+  del said['workload']
+  return {k: v for k, v in said.items() if v is not None and v != []}
+
+
+def row(name: str, said: Mapping[str, Any]) -> Row:
+  """Undoes `facts`."""
+  known: dict[str, Any] = {'target': None} | dict(said)
+  return Row(name, **known | {'quirks': tuple(known.get('quirks', ()))})
 
 
 def find(name: str) -> pathlib.Path:
   """The file of a suite."""
-  known = {p.stem: p for p in sorted(CONFIGS.glob('suites/*.toml'))}
+  files = [*CONFIGS.glob('suites/*.toml'), *CONFIGS.glob('rules/*.toml')]
+  known = {path.stem: path for path in sorted(files)}
   if name in known:
     return known[name]
   if name.endswith('.toml') and pathlib.Path(name).is_file():
@@ -147,44 +155,35 @@ def find(name: str) -> pathlib.Path:
   )
 
 
-def _ruleset(row: Mapping[str, Any], where: str) -> Ruleset:
-  _check(row, _RULESET, where)
-  return Ruleset(row['studies'], row['trials'], float(row['budget_factor']))
+def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
+  schema.check(table, schema.RULESET, where)
+  return Ruleset(
+    table['studies'], table['trials'], float(table['budget_factor'])
+  )
 
 
-def _row(name: str, row: dict[str, Any], where: str) -> Row:
-  _check(row, _ROW, where)
-  if row['better'] not in ('lower', 'higher'):
+def _rows(part: dict, rows: dict, where: str) -> dict[str, Row]:
+  """The rows of a part of the file, by their registered names."""
+  found = {}
+  for key in part:
+    name = workloads.canonical(key)
+    if name in found:
+      raise RulesError(f'{where}."{key}"]: {name} has a row already.')
+    found[name] = _row(name, rows, key, f'{where}."{key}"]')
+  return found
+
+
+def _row(name: str, rows: dict, key: str, where: str) -> Row:
+  said = schema.inherit(rows, key, where)
+  schema.check(said, schema.ROW, where)
+  if said['better'] not in ('lower', 'higher'):
     raise RulesError(
-      f"{where}: better = {row['better']!r}; say 'lower' or 'higher'."
+      f"{where}: better = {said['better']!r}; say 'lower' or 'higher'."
     )
-  facts: dict[str, Any] = {'target': None} | row
-  facts.pop('origin', None)
-  return Row(name, **facts)
-
-
-def _undo(row: Row) -> dict[str, Any]:
-  facts = row._asdict()
-  del facts['workload']
-  return {k: v for k, v in facts.items() if v is not None}
-
-
-def _check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
-  if not isinstance(table, dict):
-    raise RulesError(f'{where} must be a table, not {table!r}.')
-  for key, value in table.items():
-    if key not in kinds:
-      close = difflib.get_close_matches(key, kinds, n=1)
-      hint = f' Did you mean {close[0]!r}?' if close else ''
-      raise RulesError(
-        f'{where} unknown key {key!r}.{hint} Known: {", ".join(kinds)}.'
-      )
-    if not isinstance(value, kinds[key]) or isinstance(value, bool):
-      raise RulesError(f'{where} {key} = {value!r} is of the wrong type.')
-    if isinstance(value, int | float) and key not in _ANY_NUMBER and value <= 0:
-      raise RulesError(f'{where} {key} = {value!r} must be positive.')
-  if missing := kinds.keys() - table.keys() - _OPTIONAL:
-    raise RulesError(f'{where} lacks {", ".join(sorted(missing))}.')
-
-
-_ANY_NUMBER = {'target', 'seed'}
+  if ('seconds' in said) != ('eval_seconds' in said) or ('seconds' in said) == (
+    'evaluations' in said
+  ):
+    raise RulesError(
+      f'{where}: say either evaluations, or seconds and eval_seconds.'
+    )
+  return row(name, {k: v for k, v in said.items() if k != 'origin'})

@@ -14,10 +14,12 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import workloads
 from runner import engine, plan, progress, records, results, rules
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
+STRONG = ('adamw', 'nadamw', 'nesterov', 'momentum')  # As AlgoPerf.
 
 
 class Best(NamedTuple):
@@ -75,8 +77,13 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
   document = tomlkit.parse(path.read_text())
+  rows = {
+    workloads.canonical(key): row
+    for part in ('workloads', 'unscored')
+    for key, row in document.get(part, {}).items()
+  }
   for name, facts in targets.items():
-    row = document['workloads'][name]  # pyrefly: ignore
+    row = rows[name]
     row['target'] = facts.pop('target')
     today = datetime.datetime.now(datetime.UTC).date()
     row['origin'] = {'command': command, 'date': today} | facts
@@ -112,7 +119,7 @@ def _run(
     with progress.Progress(len(todo)) as live:
       for trial in todo:
         row = made.suite.workloads[trial['workload']]
-        period = max(1, row.steps // row.evaluations)
+        period = max(1, row.steps // row.looks)
         limits = {'steps': row.steps, 'eval_steps': period}
         live.begin(progress.title(trial), row._asdict())
         full = table | {'limits': limits, 'data_dir': data_dir}

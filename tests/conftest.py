@@ -1,6 +1,24 @@
-"""Every test runs on the CPU; a broadcast that nobody asked for is an error."""
+"""Every test runs on the CPU; a broadcast that nobody asked for is an error.
 
-import jax
+Tests compile much and compute little, so XLA optimizes less here, which
+compiles three times as fast. Processes that tests start optimize as ever.
+"""
+
+import os
+
+QUICK = (
+  '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
+)
+
+before = os.environ.get('XLA_FLAGS')
+os.environ['XLA_FLAGS'] = f'{before or ""} {QUICK}'.strip()
+
+import jax  # noqa: E402  XLA reads its flags when the backend starts.
 
 jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+jax.devices()
+if before is None:
+  del os.environ['XLA_FLAGS']
+else:
+  os.environ['XLA_FLAGS'] = before

@@ -1,7 +1,8 @@
 """What every workload promises: register one and it is tested.
 
-Everything that trains is compiled once for each workload. Published sizes are
-too large to run here; they are tested by shape in test_workload_numbers.
+What trains is shrunk first (tests/tiny.py): every variant as it is, with fewer
+and narrower layers and generated data, compiled once. Two names that shrink to
+the same workload are tested once. Published sizes are tested by shape.
 """
 
 import dataclasses
@@ -21,27 +22,37 @@ import pytest
 
 import workloads
 from runner.evaluate import evaluate
+from tests.tiny import tiny
 from workloads import batches
 from workloads.roles import roles
 from workloads.workload import Batch, Model, Source, Workload, mean_loss
 
 SIZE = 8  # Examples in a batch, everywhere.
-LIMIT = 5_000_000  # Parameters that are quick to train here.
 SPLITS = ('train', 'validation', 'test')
 ADAM = optax.adam(3e-3)
 
 
-@functools.cache
-def _shapes(name: str) -> Model:
-  return jax.eval_shape(workloads.get(name).init, jax.random.key(0))
+def _shapes(workload: Workload) -> Model:
+  return jax.eval_shape(workload.init, jax.random.key(0))
 
 
-def _parameters(name: str) -> int:
-  return sum(leaf.size for leaf in jax.tree.leaves(_shapes(name).params))
+# The last name of every value: of the mini and the published size it is that
+# of the mini, whose other fields are meant for generated data.
+DISTINCT = {tiny(name): name for name in workloads.names()}
+MINIS = [n for n in workloads.names() if n.endswith('/mini') or n == 'digits']
+BASES = [n for n in workloads.names() if '/' not in n]
 
 
-SMALL = [n for n in workloads.names() if _parameters(n) < LIMIT]
-small = pytest.mark.parametrize('name', SMALL)
+def _together(names):
+  """What is compiled for a name is compiled in one process of several."""
+  return [
+    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names
+  ]
+
+
+small = pytest.mark.parametrize('name', _together(DISTINCT.values()))
+mini = pytest.mark.parametrize('name', _together(MINIS))
+large = pytest.mark.parametrize('name', _together(BASES))
 every = pytest.mark.parametrize('name', workloads.names())
 
 
@@ -74,21 +85,17 @@ def _adam(model, state, opt_state, gradient):
 
 @functools.cache
 def _model(name: str) -> Model:
-  return _init(workloads.get(name), jax.random.key(0))
+  return _init(tiny(name), jax.random.key(0))
 
 
 @functools.cache
 def _fake(name: str) -> Batch:
-  return workloads.get(name).fake_batch(jax.random.key(2), SIZE)
+  return tiny(name).fake_batch(jax.random.key(2), SIZE)
 
 
 @functools.cache
 def _source(name: str, split: str) -> Source:
-  """Skips the test of a workload whose data are not here."""
-  try:
-    return workloads.get(name).source(split, None)
-  except FileNotFoundError as error:
-    pytest.skip(str(error))
+  return workloads.get(name).source(split, None)
 
 
 def _like(tree) -> list[tuple]:
@@ -99,7 +106,7 @@ def _like(tree) -> list[tuple]:
 
 @small
 def test_the_same_key_gives_the_same_model(name):
-  workload = workloads.get(name)
+  workload = tiny(name)
   again = _init(workload, jax.random.key(0))
   other = _init(workload, jax.random.key(3))
   same = jax.tree.map(np.array_equal, _model(name), again)
@@ -108,7 +115,7 @@ def test_the_same_key_gives_the_same_model(name):
   assert not all(jax.tree.leaves(same))
 
 
-@every
+@large
 def test_outputs_have_losses_and_the_state_keeps_its_shape(name):
   workload = workloads.get(name)
 
@@ -118,24 +125,25 @@ def test_outputs_have_losses_and_the_state_keeps_its_shape(name):
     return workload.losses(outputs, batch, 0.1), state
 
   key = jax.eval_shape(lambda: jax.random.key(0))
-  (losses, counts), state = jax.eval_shape(forward, _shapes(name), key)
+  shapes = _shapes(workload)
+  (losses, counts), state = jax.eval_shape(forward, shapes, key)
   assert losses.shape == counts.shape == (SIZE,)
   assert losses.dtype == counts.dtype == jnp.float32
-  assert _like(state) == _like(_shapes(name).state)
+  assert _like(state) == _like(shapes.state)
 
 
-@every
+@large
 def test_statistics_have_a_row_for_every_example(name):
   workload = workloads.get(name)
   key = jax.eval_shape(lambda: jax.random.key(0))
   batch = jax.eval_shape(lambda key: workload.fake_batch(key, SIZE), key)
-  stats = jax.eval_shape(workload.examine, _shapes(name), batch)
+  stats = jax.eval_shape(workload.examine, _shapes(workload), batch)
   assert all(leaf.shape[0] == SIZE for leaf in jax.tree.leaves(stats))
 
 
 @small
 def test_the_loss_is_as_steep_as_its_gradient_is_long(name):
-  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  workload, model, batch = tiny(name), _model(name), _fake(name)
   (loss, _), gradient = _gradient(workload, model, batch)
   length = optax.tree.norm(gradient)
   # The loss moves by a thousandth: far above its rounding error in float32
@@ -156,7 +164,7 @@ def test_the_loss_is_as_steep_as_its_gradient_is_long(name):
 
 @small
 def test_what_has_no_weight_does_not_count_in_training(name):
-  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  workload, model, batch = tiny(name), _model(name), _fake(name)
   if batch['weights'].ndim > 1:
     pytest.skip('Weights of rank 2 are applied by the losses.')
   weights = jnp.ones(SIZE).at[-1].set(0)
@@ -169,7 +177,7 @@ def test_what_has_no_weight_does_not_count_in_training(name):
 
 @small
 def test_an_examined_example_does_not_know_its_batch(name):
-  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  workload, model, batch = tiny(name), _model(name), _fake(name)
   turned = jax.tree.map(lambda x: jnp.roll(x, 3, axis=0), batch)
   stats, moved = (_examine(workload, model, b) for b in (batch, turned))
   # Sums may be taken in another order elsewhere in a batch.
@@ -184,8 +192,8 @@ def test_an_examined_example_does_not_know_its_batch(name):
 
 @small
 def test_metrics_do_not_depend_on_evaluation_batches_or_padding(name):
-  workload, model = workloads.get(name), _model(name)
-  source = _source(name, 'validation')
+  workload, model = tiny(name), _model(name)
+  source = tiny(name).source('validation', None)
   few = evaluate(workload, model, source, SIZE, limit=20)  # Four padded rows.
   once = evaluate(workload, model, source, 20, limit=20)  # None.
   assert few.keys() == once.keys()
@@ -195,7 +203,7 @@ def test_metrics_do_not_depend_on_evaluation_batches_or_padding(name):
 
 @small
 def test_thirty_steps_of_adam_learn_one_batch(name):
-  workload, model, batch = workloads.get(name), _model(name), _fake(name)
+  workload, model, batch = tiny(name), _model(name), _fake(name)
   opt_state = ADAM.init(model.params)
   (first, _), _ = _gradient(workload, model, batch)
   for _ in range(30):
@@ -206,8 +214,8 @@ def test_thirty_steps_of_adam_learn_one_batch(name):
 
 @small
 def test_the_second_step_does_not_compile(name, caplog):
-  workload, model = workloads.get(name), _model(name)
-  source, opt_state = _source(name, 'train'), ADAM.init(model.params)
+  workload, model = tiny(name), _model(name)
+  source, opt_state = tiny(name).source('train', None), ADAM.init(model.params)
 
   def compilations() -> int:
     return sum('Compiling' in r.getMessage() for r in caplog.records)
@@ -226,16 +234,16 @@ def test_the_second_step_does_not_compile(name, caplog):
 
 @every
 def test_there_is_one_head_or_a_table_that_is_tied(name):
-  labels = jax.tree.leaves(roles(_shapes(name).params))
+  labels = jax.tree.leaves(roles(_shapes(workloads.get(name)).params))
   heads = labels.count('head')
   assert heads == 1 or (heads == 0 and labels.count('embedding') == 1)
 
 
-@every
+@mini
 def test_a_fake_batch_looks_like_a_real_one(name):
-  source = _source(name, 'train')
+  source, key = _source(name, 'train'), jax.random.key(2)
   real = batches.train_batch(source, 0, 0, SIZE)
-  assert _like(_fake(name)) == _like(real)
+  assert _like(workloads.get(name).fake_batch(key, SIZE)) == _like(real)
 
 
 @every
@@ -258,7 +266,7 @@ def test_an_epoch_has_every_example_once_and_no_order_twice():
   assert list(batches.stream(10, 1, 0, 10)) != list(first)
 
 
-@every
+@mini
 def test_a_training_batch_depends_on_seed_and_step_only(name):
   source = _source(name, 'train')
   first = 3 * len(source) - 5  # Across the end of an epoch.
@@ -289,7 +297,7 @@ def _digests(name: str, split: str) -> list[str]:
   ]
 
 
-@every
+@mini
 def test_no_example_is_in_two_splits(name):
   train, validation, test = (set(_digests(name, split)) for split in SPLITS)
   assert not train & validation
@@ -311,24 +319,47 @@ print(json.dumps(found))
 
 
 def test_another_process_has_the_same_data():
-  names = []
   here = {}
-  for name in workloads.names():
-    try:
-      source = workloads.get(name).source('validation', None)
-    except FileNotFoundError:
-      continue
-    names.append(name)
+  for name in MINIS:
+    source = _source(name, 'validation')
     leaves = jax.tree.leaves(source[np.arange(len(source))])
     here[name] = [hashlib.md5(leaf.tobytes()).hexdigest() for leaf in leaves]
   there = subprocess.run(
-    [sys.executable, '-c', PRINT_DIGESTS, *names],
+    [sys.executable, '-c', PRINT_DIGESTS, *MINIS],
     capture_output=True,
     check=True,
     cwd=pathlib.Path(__file__).parent.parent,
     env={**os.environ, 'PYTHONHASHSEED': '1', 'JAX_PLATFORMS': 'cpu'},
   )
   assert json.loads(there.stdout) == here
+
+
+@every
+def test_a_workload_without_its_data_says_how_to_get_them(name):
+  """Or, where data are generated, has them."""
+  try:
+    assert len(workloads.get(name).source('validation', None)) > 0
+  except FileNotFoundError as error:
+    family = name.partition('/')[0]
+    assert f'{family}/mini' in str(error)
+
+
+@every
+def test_algoperf_joins_names_by_underscores(name):
+  assert workloads.check(name.replace('/', '_')) == name
+
+
+def test_an_unknown_quirk_is_explained():
+  with pytest.raises(ValueError, match="digits has no quirk 'odd'"):
+    workloads.get('digits', ['odd'])
+
+
+@every
+def test_every_quirk_can_be_asked_for(name):
+  plain = workloads.get(name)
+  for quirk, meaning in plain.QUIRKS.items():
+    assert workloads.get(name, [quirk]).quirks == (quirk,)
+    assert meaning.endswith('.')
 
 
 def test_every_workload_is_one():

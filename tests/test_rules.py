@@ -1,7 +1,9 @@
 """Suites: what they may say, and what they are told when they say else."""
 
 import copy
+import json
 import math
+import pathlib
 
 import pytest
 
@@ -10,6 +12,8 @@ import workloads
 from runner import rules
 
 SUITES = sorted(p.stem for p in rules.CONFIGS.glob('suites/*.toml'))
+BOARDS = sorted(p.stem for p in rules.CONFIGS.glob('rules/*.toml'))
+PUBLISHED = pathlib.Path(__file__).parents[2] / 'shared/data/official_boards'
 TABLE = {
   'version': '1',
   'seed': 0,
@@ -37,11 +41,62 @@ def parse(change=lambda table: None):
   return rules.parse(table, 'x', 'x.toml')
 
 
-@pytest.mark.parametrize('name', SUITES)
+@pytest.mark.parametrize('name', SUITES + BOARDS)
 def test_every_suite_names_what_exists(name):
   suite = rules.load(name)
-  assert suite.workloads.keys() <= set(workloads.names())
+  rows = suite.workloads | suite.unscored
+  assert rows.keys() <= set(workloads.names())
   assert suite.reference in submissions.names()
+  for row in rows.values():
+    workload = workloads.get(row.workload, row.quirks)
+    assert not row.quirks or workload.quirks == row.quirks
+
+
+@pytest.mark.parametrize('board', ['v05', 'v06'])
+def test_rules_of_published_boards_say_what_was_published(board):
+  budgets = PUBLISHED / 'budgets.json'
+  if not budgets.exists():
+    pytest.skip(f'{budgets} is not here.')
+  budgets = json.loads(budgets.read_text())
+  file = {'v05': 'v05', 'v06': 'v06_8base'}[board]
+  targets = json.loads(
+    (PUBLISHED / f'workload_targets_{file}.json').read_text()
+  )
+  found = rules.load(f'algoperf_{board}')
+  assert list(found.workloads) == targets['base_workloads']
+  rows = found.workloads | found.unscored
+  for name, published in targets['workloads'].items():
+    if name == 'finewebedu_lm':
+      continue  # On neither of these boards.
+    row = rows[workloads.check(name)]
+    assert row.metric == published['target_metric_name']
+    assert row.target == published['validation_target_value']
+  for name, seconds in budgets[board]['max_runtime_sec'].items():
+    assert found.workloads[name].seconds == seconds
+    assert found.workloads[name].steps == budgets[board]['step_hint'][name]
+    period = budgets['eval_period_sec'][name]
+    assert found.workloads[name].eval_seconds == period
+  self_tuning, tuned = (found.rulesets[n] for n in ('self', 'external'))
+  assert self_tuning.studies == tuned.studies == budgets[board]['studies']
+  assert self_tuning.budget_factor == budgets[board]['self_tuning_factor']
+  assert tuned.trials == budgets[board]['trials_external']
+
+
+def test_a_row_has_what_it_does_not_say_from_the_one_it_is_like():
+  def change(table):
+    row = {'like': 'digits', 'target': 0.1, 'steps': 20}
+    table['unscored'] = {'digits_silu': row}
+
+  suite = parse(change)
+  row = suite.unscored['digits/silu']
+  assert (row.target, row.steps, row.batch_size) == (0.1, 20, 8)
+  assert rules.parse(rules.dump(suite), 'x', 'x') == suite
+
+
+def test_a_target_is_never_taken_from_another_workload():
+  row = {'like': 'digits'}
+  suite = parse(lambda table: table.update(unscored={'digits/silu': row}))
+  assert suite.unscored['digits/silu'].target is None
 
 
 @pytest.mark.parametrize('name', SUITES)
@@ -74,6 +129,24 @@ def test_rules_survive_being_written_and_read():
     (lambda t: t['workloads']['digits'].update(steps='many'), 'wrong type'),
     (lambda t: t['workloads']['digits'].update(steps=0), 'must be positive'),
     (lambda t: t['workloads'].update(digits=3), 'must be a table'),
+    (
+      lambda t: t['workloads'].update(digits_silu={'like': 'digit'}),
+      "like = 'digit' must name another workload",
+    ),
+    (
+      lambda t: t['workloads']['digits'].update(seconds=9),
+      'say either evaluations, or seconds and eval_seconds',
+    ),
+    (
+      lambda t: t.update(unscored=dict(t['workloads'])),
+      'digits is both scored and unscored',
+    ),
+    (
+      lambda t: t['workloads'].update(
+        {'digits/silu': {'like': 'digits'}, 'digits_silu': {'like': 'digits'}}
+      ),
+      'digits/silu has a row already',
+    ),
   ],
 )
 def test_a_wrong_suite_is_explained(change, message):

@@ -63,3 +63,11 @@ def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
   assert row['target'] == 0.5 and row['steps'] == 3
   assert row['origin']['command'] == 'a command'
   assert isinstance(row['origin']['date'], datetime.date)
+
+
+def test_a_row_is_found_under_the_name_that_algoperf_gives_it(tmp_path):
+  path = tmp_path / 'suite.toml'
+  path.write_text('[workloads.criteo1tb_layernorm]\nsteps = 3\n')
+  targets.write(path, {'criteo1tb/layernorm': {'target': 0.5}}, 'a command')
+  table = tomllib.loads(path.read_text())
+  assert table['workloads']['criteo1tb_layernorm']['target'] == 0.5

@@ -1,5 +1,7 @@
 """Workloads by name: 'family' or 'family/variant', as in 'criteo1tb/mini'.
 
+AlgoPerf's names, which join the two by an underscore, are understood as well.
+
 A family is a module here with a literal dictionary VARIANTS of workloads by
 name. Names are read from the source without running it, so that listing them
 imports neither JAX nor a data library; `get` imports only the family asked for.
@@ -8,6 +10,7 @@ imports neither JAX nor a data library; `get` imports only the family asked for.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import difflib
 import functools
 import importlib
@@ -15,6 +18,8 @@ import pathlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+  from collections.abc import Sequence
+
   from workloads.workload import Workload
 
 
@@ -25,12 +30,21 @@ def names() -> tuple[str, ...]:
   return tuple(n for path in sorted(here.glob('*.py')) for n in _variants(path))
 
 
+def canonical(name: str) -> str:
+  """'criteo1tb_layernorm' becomes 'criteo1tb/layernorm'; others stay."""
+  if name in names():
+    return name
+  known = {known.replace('/', '_'): known for known in names()}
+  return known.get(name, name)
+
+
 def check(name: str) -> str:
-  """The name itself.
+  """The name as it is registered.
 
   Raises:
     ValueError: there is no such workload; names the closest one.
   """
+  name = canonical(name)
   if name in names():
     return name
   close = difflib.get_close_matches(name, names(), n=1)
@@ -38,10 +52,28 @@ def check(name: str) -> str:
   raise ValueError(f'No workload {name!r}.{hint} Known: {", ".join(names())}.')
 
 
-def get(name: str) -> Workload:
-  """The workload of that name; imports its family only."""
-  family = check(name).partition('/')[0]
-  return importlib.import_module(f'workloads.{family}').VARIANTS[name]
+def get(name: str, quirks: Sequence[str] = ()) -> Workload:
+  """The workload of that name; imports its family only.
+
+  Args:
+    name: As registered, or AlgoPerf's.
+    quirks: Oddities of AlgoPerf's code to reproduce, of the workload's QUIRKS.
+
+  Raises:
+    ValueError: there is no such workload, or it has no such quirk.
+  """
+  name = check(name)
+  family = name.partition('/')[0]
+  workload = importlib.import_module(f'workloads.{family}').VARIANTS[name]
+  for quirk in quirks:
+    if quirk not in workload.QUIRKS:
+      known = ', '.join(workload.QUIRKS) or 'none'
+      raise ValueError(f'{name} has no quirk {quirk!r}. It has: {known}.')
+  return (
+    dataclasses.replace(workload, quirks=tuple(quirks))
+    if quirks
+    else (workload)
+  )
 
 
 def _variants(path: pathlib.Path) -> list[str]:

@@ -173,12 +173,22 @@ VARIANTS = {
     residual=True, bottom=(256,) * 3, top=(256,) * 4
   ),
   'criteo1tb/embed_init': Criteo1TB(embed_scale=1.0),
+  'criteo1tb/test': Criteo1TB(vocab=2**16, embed_scale=2.0**-8),
   'criteo1tb/mini': Criteo1TB(
     vocab=clicks.VOCAB,
     embed_dim=32,
     embed_scale=clicks.VOCAB**-0.5,
     bottom=(256, 128, 32),
     top=(512, 512, 256, 128),
+    data='clicks',
+  ),
+  'criteo1tb/mini_layernorm': Criteo1TB(
+    vocab=clicks.VOCAB,
+    embed_dim=32,
+    embed_scale=clicks.VOCAB**-0.5,
+    bottom=(256, 128, 32),
+    top=(512, 512, 256, 128),
+    layer_norm=True,
     data='clicks',
   ),
 }

@@ -44,9 +44,14 @@ class Workload(abc.ABC):
   The fields are the knobs that variants and scales turn: a variant is an
   instance, not a subclass. Being frozen, a workload hashes by value, so it can
   be a static argument of jax.jit.
+
+  Where AlgoPerf's code computes something odd, a workload does it right. Rules
+  of published boards ask for the odd way by its name in QUIRKS; a workload that
+  has some has a field `quirks`, those it shall have.
   """
 
   loss_kind: ClassVar[str]  # 'softmax', 'sigmoid', 'absolute' or 'ctc'.
+  QUIRKS: ClassVar[Mapping[str, str]] = {}  # What each of them does.
 
   def __init_subclass__(cls) -> None:
     if Workload not in cls.__bases__:

@@ -1,0 +1,92 @@
+"""Which keys the tables of a rules file may have, and what is in them.
+
+The standard library only, as `rules`.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+NUMBER = (int, float)
+SUITE = {
+  'version': str,
+  'seed': int,
+  'cutoff': NUMBER,
+  'reference': str,
+  'rulesets': dict,
+  'workloads': dict,
+  'unscored': dict,  # Workloads that may be run too, but do not count.
+}
+RULESET = {'studies': int, 'trials': int, 'budget_factor': NUMBER}
+ROW = {
+  'like': str,  # Another row of the file, which has what is not said here.
+  'metric': str,
+  'better': str,
+  'target': NUMBER,
+  'test_target': NUMBER,
+  'steps': int,
+  'batch_size': int,
+  'eval_batch_size': int,
+  'evaluations': int,
+  'train_examples': int,
+  'steps_per_dispatch': int,
+  'seconds': NUMBER,
+  'eval_seconds': NUMBER,
+  'quirks': list,
+  'origin': dict,  # How the target was set; for readers.
+}
+OPTIONAL = {
+  'unscored',
+  'like',
+  'target',
+  'test_target',
+  'evaluations',
+  'steps_per_dispatch',
+  'seconds',
+  'eval_seconds',
+  'quirks',
+  'origin',
+}
+ANY_NUMBER = {'target', 'test_target', 'seed'}  # The others are positive.
+
+
+class RulesError(ValueError):
+  """A rules file says something it may not; the message names file and key."""
+
+
+def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
+  """Raises RulesError unless the table has the right keys, of these kinds."""
+  if not isinstance(table, dict):
+    raise RulesError(f'{where} must be a table, not {table!r}.')
+  for key, value in table.items():
+    if key not in kinds:
+      close = difflib.get_close_matches(key, kinds, n=1)
+      hint = f' Did you mean {close[0]!r}?' if close else ''
+      raise RulesError(
+        f'{where} unknown key {key!r}.{hint} Known: {", ".join(kinds)}.'
+      )
+    if not isinstance(value, kinds[key]) or isinstance(value, bool):
+      raise RulesError(f'{where} {key} = {value!r} is of the wrong type.')
+    if isinstance(value, int | float) and key not in ANY_NUMBER and value <= 0:
+      raise RulesError(f'{where} {key} = {value!r} must be positive.')
+  if missing := kinds.keys() - table.keys() - OPTIONAL:
+    raise RulesError(f'{where} lacks {", ".join(sorted(missing))}.')
+
+
+def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
+  """The row, with what it does not say from the row that it is `like`.
+
+  Never a target: that of another workload is not this one's.
+  """
+  row = rows[name]
+  if not isinstance(row, dict) or 'like' not in row:
+    return row
+  other = row['like']
+  if other not in rows or 'like' in rows[other]:
+    raise RulesError(
+      f'{where}: like = {other!r} must name another workload of the file, one '
+      'that is not itself like another.'
+    )
+  taken = rows[other].keys() - {'target', 'test_target', 'origin'}
+  own = {k: v for k, v in row.items() if k != 'like'}
+  return {k: rows[other][k] for k in rows[other] if k in taken} | own

@@ -1,0 +1,38 @@
+"""SGD with heavy-ball momentum and linear decay.
+
+Polyak 1964, "Some methods of speeding up the convergence of iteration methods".
+Weight decay is coupled: it enters the gradient before the momentum. State:
+4 bytes a parameter.
+"""
+
+import optax
+
+from submissions import schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, weight_decay, warmup,
+  end_factor, **options
+):  # fmt: skip
+  schedule = schedules.warmup_linear(
+    learning_rate, warmup, task.steps, end_factor
+  )
+  tx = optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    optax.sgd(schedule, 1 - one_minus_beta1),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # Found by hand on the mini suite.
+  'learning_rate': 0.3, 'one_minus_beta1': 0.1, 'weight_decay': 1e-6,
+  'warmup': 0.05, 'end_factor': 0.01, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AlgoPerf's archived baseline.
+  'learning_rate': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 5e-3, 'max': 0.3, 'scaling': 'log'},
+  'weight_decay': {'min': 1e-7, 'max': 5e-5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'end_factor': {'feasible_points': [0.001, 0.01]},
+}

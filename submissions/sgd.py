@@ -1,0 +1,27 @@
+"""Plain stochastic gradient descent with cosine decay, for comparison.
+
+Robbins and Monro 1951, "A Stochastic Approximation Method". No momentum and no
+state.
+"""
+
+import optax
+
+from submissions import schedules
+from submissions.submission import from_optax
+
+
+def build(task, *, learning_rate, weight_decay, warmup, **options):
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule))
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # Found by hand on the mini suite.
+  'learning_rate': 1.0, 'weight_decay': 1e-6, 'warmup': 0.05,
+  'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {
+  'learning_rate': {'min': 0.02, 'max': 20.0, 'scaling': 'log'},
+  'weight_decay': {'min': 1e-7, 'max': 5e-5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}

@@ -1,0 +1,121 @@
+"""One training step of every model at its published size: time and memory.
+
+python -m tests.benchmarks.published_sizes [workload ...]
+
+Without names, of every base workload. Each runs in a process of its own, so
+that peak memory is its own. On a CPU the batch is small and Criteo 1TB is left
+out, as its table, gradient and moments take 9 GB; on a GPU it is the published
+batch of one of eight devices. Batches are random; the optimizer is NAdamW.
+"""
+
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import jax
+import optax
+
+import workloads
+from runner import rules
+from submissions.transforms import scale_by_nadam
+from workloads.workload import Model, mean_loss
+
+DEVICES = 8  # Of the machine that the published batch sizes are made for.
+CPU_BATCH = {'mnist': 8, 'cifar': 8, 'imagenet_resnet': 8, 'imagenet_vit': 8}
+STEPS = 3  # After the first, which compiles.
+KEY = jax.random.key(0)
+CHILD = '--measure'
+
+
+def main(names):
+  on_cpu = jax.default_backend() == 'cpu'
+  print(f'{jax.devices()[0].device_kind}, {platform.machine()}, jax '
+        f'{jax.__version__}')  # fmt: skip
+  print('| workload | batch | parameters | compile s | step s | peak GiB |')
+  print('|---|---|---|---|---|---|')
+  for name in names or published():
+    if on_cpu and not names and name == 'criteo1tb':
+      continue
+    batch = CPU_BATCH.get(name, 2) if on_cpu else per_device(name)
+    child = [sys.executable, '-m', __spec__.name, CHILD, name, str(batch)]
+    done = subprocess.run(child, capture_output=True, text=True, check=False)
+    if done.returncode:
+      print(f'| {name} | {batch} | failed: {done.stderr.strip()[-300:]} |')
+      continue
+    row = json.loads(done.stdout.splitlines()[-1])
+    print(
+      f'| {name} | {batch} | {row["parameters"]:,} | {row["compile"]:.1f} '
+      f'| {row["step"]:.3f} | {row["peak"]:.2f} |',
+      flush=True,
+    )
+
+
+def published():
+  """The base workloads that have published sizes."""
+  bases = [name for name in workloads.names() if '/' not in name]
+  return [name for name in bases if name != 'digits']
+
+
+def per_device(name):
+  rows = {}
+  for board in ('algoperf_a100', 'algoperf_v06'):
+    found = rules.load(board)
+    rows |= found.workloads | found.unscored
+  return max(1, rows[workloads.check(name)].batch_size // DEVICES)
+
+
+def measure(name, batch_size):
+  """Prints one line of JSON: seconds, and GiB of this process or its GPU."""
+  workload = workloads.get(name)
+  tx = optax.chain(scale_by_nadam(0.9, 0.999), optax.scale(-1e-3))
+  model = jax.jit(workload.init)(KEY)
+  opt_state = jax.jit(tx.init)(model.params)
+  make = jax.jit(workload.fake_batch, static_argnums=1)
+  batch = make(KEY, batch_size)
+
+  def step(model, opt_state, batch, key):
+    def loss(params):
+      return mean_loss(workload, params, model.state, batch, key, dropout=0.1)
+
+    grads, state = jax.grad(loss, has_aux=True)(model.params)
+    updates, opt_state = tx.update(grads, opt_state, model.params)
+    return Model(optax.apply_updates(model.params, updates), state), opt_state
+
+  parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+  step = jax.jit(step, donate_argnums=(0, 1))
+  start = time.perf_counter()
+  compiled = step.lower(model, opt_state, batch, KEY).compile()
+  compile_seconds = time.perf_counter() - start
+  seconds = []
+  for _ in range(STEPS + 1):
+    start = time.perf_counter()
+    model, opt_state = compiled(model, opt_state, batch, KEY)
+    jax.block_until_ready(model)
+    seconds.append(time.perf_counter() - start)
+  row = {
+    'parameters': parameters,
+    'compile': compile_seconds,
+    'step': statistics.median(seconds[1:]),
+    'peak': peak_bytes() / 2**30,
+  }
+  print(json.dumps(row))
+
+
+def peak_bytes():
+  stats = jax.devices()[0].memory_stats()
+  if stats:
+    return stats['peak_bytes_in_use']
+  return (
+    resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+  )  # Linux: KiB.
+
+
+if __name__ == '__main__':
+  if sys.argv[1:2] == [CHILD]:
+    measure(sys.argv[2], int(sys.argv[3]))
+  else:
+    main(sys.argv[1:])

@@ -1,0 +1,139 @@
+"""Beam search on the device: the likeliest sequences of a step function.
+
+A step function gives the logits of the next token. Sequences start from token
+0 and end with `eos`; finished ones compete by log-probability divided by a
+penalty on their length (Wu et al. 2016, "Google's Neural Machine Translation
+System", arXiv:1609.08144, equation 14).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from workloads.workload import Array, PyTree
+
+# step(tokens [B, K], position [], cache) = logits [B, K, V], cache. The leaves
+# of a cache are [B, K, ...].
+Step = Callable[[Array, Array, PyTree], tuple[Array, PyTree]]
+
+# The score of what does not exist. Not infinite, since it gets added to.
+NOTHING = -1e7
+
+
+class Beams(NamedTuple):
+  """Where a search stands. K sequences of each kind, the best first."""
+
+  position: Array  # []: of the last token of the live sequences.
+  live: Array  # [B, K, L]: unfinished.
+  live_scores: Array  # [B, K]: log-probabilities.
+  done: Array  # [B, K, L]: finished.
+  done_scores: Array  # [B, K]: log-probabilities by penalties.
+  cache: PyTree  # What the step function remembers of the live ones.
+
+
+def search(
+  step: Step,
+  cache: PyTree,
+  length: int,
+  *,
+  eos: int,
+  width: int = 4,
+  alpha: float = 0.6,
+) -> Array:
+  """The best sequence of every example, [B, length - 1] int32.
+
+  Where nothing finishes in time, the likeliest unfinished sequence.
+
+  Args:
+    step: Logits of the token after `position`, and the new cache.
+    cache: Before the first token; leaves [B, ...], without beams.
+    length: Tokens of a sequence, with the 0 at its start.
+    eos: The token that finishes a sequence; zeros follow it.
+    width: Live sequences of every example, K. One is a greedy search, but for
+      lengths: it goes on after a sequence has finished.
+    alpha: Exponent of the penalty on length.
+  """
+  beams = lax.while_loop(
+    lambda beams: _may_improve(beams, length, alpha),
+    lambda beams: _extend(step, beams, eos, alpha),
+    _start(cache, length, width),
+  )
+  finished = beams.done_scores[:, 0] > NOTHING / 2  # [B]
+  best = jnp.where(finished[:, None], beams.done[:, 0], beams.live[:, 0])
+  return best[:, 1:]
+
+
+def penalty(length, alpha: float):
+  """What a log-probability of `length` tokens is divided by."""
+  return ((5 + length) / 6) ** alpha
+
+
+def _start(cache: PyTree, length: int, width: int) -> Beams:
+  """One live sequence of each example; the others are there in name only."""
+  batch = len(jax.tree.leaves(cache)[0])
+  tokens = jnp.zeros((batch, width, length), jnp.int32)
+  scores = jnp.full((batch, width), NOTHING)
+  return Beams(
+    position=jnp.zeros((), jnp.int32),
+    live=tokens,
+    live_scores=scores.at[:, 0].set(0),
+    done=tokens,
+    done_scores=scores,
+    cache=jax.tree.map(lambda x: jnp.repeat(x[:, None], width, axis=1), cache),
+  )
+
+
+def _may_improve(beams: Beams, length: int, alpha: float) -> Array:
+  """Whether a live sequence of any example can still beat a finished one.
+
+  Log-probabilities only fall, and no penalty is above that of full length. So
+  the examples that have their answer keep it while others go on.
+  """
+  bound = beams.live_scores[:, 0] / penalty(length, alpha)  # [B]
+  answered = beams.done_scores.min(axis=1) > bound
+  return (beams.position < length - 1) & ~answered.all()
+
+
+def _extend(step: Step, beams: Beams, eos: int, alpha: float) -> Beams:
+  """All live sequences one token longer.
+
+  Of 2K candidates at most K can have ended, as each comes from another beam:
+  K stay live.
+  """
+  position, width = beams.position, beams.live.shape[1]
+  last = lax.dynamic_index_in_dim(beams.live, position, 2, keepdims=False)
+  logits, cache = step(last, position, beams.cache)
+  scores = beams.live_scores[:, :, None] + jax.nn.log_softmax(logits)
+  flat = scores.reshape(len(scores), -1)  # [B, KV]
+  scores, choice = lax.top_k(flat, 2 * width)  # [B, 2K]
+  parent, token = jnp.divmod(choice, logits.shape[-1])
+  candidates = lax.dynamic_update_index_in_dim(
+    _rows(beams.live, parent), token, position + 1, 2
+  )  # [B, 2K, L]
+  ended = token == eos
+
+  live_scores, kept = lax.top_k(jnp.where(ended, NOTHING, scores), width)
+  parents = jnp.take_along_axis(parent, kept, axis=1)  # [B, K]
+  new_scores = scores / penalty(position + 1, alpha)
+  done_scores, best = lax.top_k(
+    jnp.concatenate(
+      [beams.done_scores, jnp.where(ended, new_scores, NOTHING)], axis=1
+    ),
+    width,
+  )
+  return Beams(
+    position=position + 1,
+    live=_rows(candidates, kept),
+    live_scores=live_scores,
+    done=_rows(jnp.concatenate([beams.done, candidates], axis=1), best),
+    done_scores=done_scores,
+    cache=jax.tree.map(lambda x: _rows(x, parents), cache),
+  )
+
+
+def _rows(x: Array, rows: Array) -> Array:
+  """Of x [B, N, ...] the rows [B, M] of each example: [B, M, ...]."""
+  return jax.vmap(lambda x, rows: x[rows])(x, rows)

@@ -1,0 +1,83 @@
+"""ResNet-18 on CIFAR-10, for development: it is part of no leaderboard.
+
+He et al. 2016, "Deep Residual Learning for Image Recognition",
+arXiv:1512.03385, with a 3x3 stem that keeps the image's size. Data: CIFAR-10
+(Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"),
+45,000 images to train, 5,000 to validate and 10,000 to test.
+"""
+
+import dataclasses
+
+from workloads import classification, drawings, residual
+from workloads.workload import Workload
+
+CHANNELS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Cifar(Workload):
+  """Softmax cross-entropy; the metric is the accuracy.
+
+  There is no dropout: a rate is accepted and does nothing.
+  """
+
+  blocks: tuple[int, ...] = (2, 2, 2, 2)  # In each stage.
+  widths: tuple[int, ...] = (64, 128, 256, 512)  # Of each stage.
+  activation: str = 'relu'
+  image_size: int = 32
+  classes: int = 10
+  data: str = 'cifar10'  # Or 'drawings', generated.
+
+  loss_kind = 'softmax'
+
+  @property
+  def _net(self) -> residual.ResNet:
+    return residual.ResNet(
+      'small',
+      'basic',
+      self.blocks,
+      self.widths,
+      self.classes,
+      self.activation,
+      last_scale=0.0,
+    )
+
+  def source(self, split, data_dir):
+    if self.data == 'drawings':
+      return drawings.source(
+        split, self.image_size, CHANNELS, self.classes, mess=0.5, world=1
+      )
+    raise FileNotFoundError(
+      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
+      "them is not written yet. 'cifar/mini' needs no data."
+    )
+
+  def fake_batch(self, key, batch_size):
+    return classification.fake_batch(
+      key, batch_size, self.image_size, CHANNELS, self.classes
+    )
+
+  def init(self, key):
+    return residual.init(self._net, key, self.image_size, CHANNELS)
+
+  def forward(self, model, batch, key, dropout):
+    del key, dropout  # Published without.
+    return residual.forward(self._net, model, batch)
+
+  def losses(self, outputs, batch, label_smoothing):
+    return classification.losses(outputs, batch, label_smoothing)
+
+  def examine(self, model, batch):
+    logits = residual.evaluate(self._net, model, batch)
+    return classification.statistics(logits, batch)
+
+  def summarize(self, stats):
+    return classification.summarize(stats)
+
+
+VARIANTS = {
+  'cifar': Cifar(),
+  'cifar/mini': Cifar(
+    blocks=(1, 1, 1, 1), widths=(8, 16, 32, 64), data='drawings'
+  ),
+}

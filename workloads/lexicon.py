@@ -1,0 +1,112 @@
+"""Words of the generated pair of languages, and the pieces they are made of.
+
+Both languages share one vocabulary, as translation does that copies names.
+Frequent words are one piece; rare nouns and verbs are spelt in two that other
+words have as well, as subword vocabularies do (Sennrich et al. 2016, "Neural
+Machine Translation of Rare Words with Subword Units", arXiv:1508.07909).
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+NOUNS, VERBS, ADJECTIVES, ADVERBS, NAMES = 200, 100, 60, 24, 40
+WHOLE_NOUNS, WHOLE_VERBS = 100, 50  # The more frequent: in one piece.
+TWO_VERBS, TWO_ADJECTIVES = 12, 8  # Have a translation for what is alive.
+SYLLABLES = 32  # First ones, and second ones, of the rare words.
+GENDERS, TENSES, RELATIONS = 3, 3, 3
+
+# Pieces: '▁' is the space before a word. Prefixes of the source begin a word
+# that its stem goes on with; suffixes of the target end one.
+FIXED = (
+  *('▁⁇', '▁⁇', '', '.', '?'),  # Padding, unknown, the end, marks.
+  *('▁le', '▁un', '▁not', '▁who', '▁does'),  # Source: words
+  *('▁in', '▁by', '▁for'),  # and prepositions,
+  *('▁o', '▁me', '▁ga', '▁na', '▁mu'),  # prefixes of number and of tense.
+  *('▁ta', '▁ti', '▁tu'),  # Target: articles by gender,
+  *('us', 'eb', 'om', 'im', 'ske', 'ski', 'lo', 'lu', 'nar', 'nir'),  # case,
+  *('a', 'ax', 'ar', 'ak', 'al'),  # endings of adjectives by gender
+  *('i', 'ix', 'ir', 'ik', 'il'),  # and role,
+  *('u', 'ux', 'ur', 'uk', 'ul'),
+  *('en', 'anen', 'id', 'anid', 'ush', 'anush'),  # tense and negation,
+  *('ya', 'yaz', 'yo', 'yoz', 'ye', 'yez'),  # persons of verbs,
+  *('nta', 'nti', 'ntu', 'ko'),  # participles, and the ending of questions.
+)
+PAD, EOS, STOP, MARK = 0, 2, 3, 4
+THE, A, NOT, WHO, DOES, PREPOSITION, NUMBER, TENSE = 5, 6, 7, 8, 9, 10, 13, 15
+ARTICLE, CASE, ADJECTIVE_END, VERB_END, PERSON = 18, 21, 31, 46, 52
+PARTICIPLE, QUESTION = 58, 61
+SUBJECT, OBJECT, PLACE = 0, 1, 2  # Roles: places go on, one by relation.
+ROLES = PLACE + RELATIONS
+NOTHING = -1
+
+SIZES = (  # Of the groups of pieces, in their order.
+  len(FIXED),
+  NAMES,
+  *(WHOLE_NOUNS, WHOLE_VERBS, ADJECTIVES, ADVERBS, SYLLABLES, SYLLABLES),
+  *(WHOLE_NOUNS, WHOLE_VERBS + TWO_VERBS, ADJECTIVES + TWO_ADJECTIVES),
+  *(ADVERBS, SYLLABLES, SYLLABLES),
+)
+STARTS = np.cumsum((0, *SIZES))
+VOCAB = int(STARTS[-1])
+NAME, SOURCE, TARGET = STARTS[1], STARTS[2:8], STARTS[8:14]
+# Groups that begin a word: stems of source nouns and verbs have prefixes, and
+# the last group of a language is of second syllables.
+WORDS = (1, 4, 5, 8, 9, 10, 11, 12)
+
+
+class Lexicon(NamedTuple):
+  """The two pieces, or one and nothing, of the words of a language."""
+
+  noun: np.ndarray  # [NOUNS + NAMES, 2]
+  verb: np.ndarray  # [VERBS, 2]; the second translations come last.
+  adjective: np.ndarray  # [ADJECTIVES, 2]; alike.
+  adverb: np.ndarray  # [ADVERBS, 2]
+
+
+@functools.cache
+def pieces() -> tuple[str, ...]:
+  """The text of every piece; '▁' is a space before it."""
+  rng = np.random.default_rng(2)
+  letters = [list(kind) for kind in ('bdfgkmprvz', 'aeiou', 'lnrst')]
+  stems = (
+    ''.join(rng.choice(letters[n]) for n in (0, 1, 0, 1, 2))
+    for _ in range(2 * VOCAB)
+  )
+  unique = list(dict.fromkeys(stems))[: VOCAB - len(FIXED)]
+  groups = np.repeat(np.arange(len(SIZES)), SIZES)[len(FIXED) :]
+  return FIXED + tuple(
+    f'▁{stem}' if group in WORDS else stem
+    for stem, group in zip(unique, groups, strict=True)
+  )
+
+
+def spell(rng: np.random.Generator, starts: np.ndarray) -> Lexicon:
+  """Spells the words of a language whose groups of pieces start there."""
+  noun, verb, adjective, adverb, first, second = starts
+  rare = rng.choice(SYLLABLES**2, NOUNS + VERBS, replace=False)  # All unlike.
+  spelt = np.stack([first + rare // SYLLABLES, second + rare % SYLLABLES], 1)
+  return Lexicon(
+    noun=np.concatenate(
+      [
+        _whole(noun, WHOLE_NOUNS),
+        spelt[: NOUNS - WHOLE_NOUNS],
+        _whole(NAME, NAMES),
+      ]
+    ),
+    verb=np.concatenate(
+      [
+        _whole(verb, WHOLE_VERBS),
+        spelt[NOUNS : NOUNS + VERBS - WHOLE_VERBS],
+        _whole(verb + WHOLE_VERBS, TWO_VERBS),
+      ]
+    ),
+    adjective=_whole(adjective, ADJECTIVES + TWO_ADJECTIVES),
+    adverb=_whole(adverb, ADVERBS),
+  )
+
+
+def _whole(first: int, count: int) -> np.ndarray:
+  """Words of one piece each, [count, 2]."""
+  return np.stack([first + np.arange(count), np.full(count, NOTHING)], axis=1)

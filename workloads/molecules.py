@@ -1,0 +1,302 @@
+"""Generated molecules: what `ogbg/mini` learns from.
+
+Nobody's molecules: made-up ones with the batch dictionary of ogbg-molpcba and
+what makes that hard. They obey valences: chains and branches, of carbon mostly,
+grow on rings of five and six atoms, aromatic or not. Atoms and bonds come as
+small integers, the element as one code. An assay is positive where two groups
+of atoms lie a certain number of bonds apart, so that messages must travel.
+Positives are few, a quarter of the labels is missing, and there are too few
+molecules not to learn some of them by heart. In training two labels in a
+hundred are wrong, as measured ones are.
+
+Everything is drawn for all G molecules of a split at once, atom by atom; every
+split has a random stream of its own.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from workloads.batches import Arrays
+
+EXAMPLES = {'train': 1_024, 'validation': 1_024, 'test': 1_024}
+SIZES = (12, 28)  # Atoms of a molecule, at least and at most, without hydrogen.
+ATOMS = SIZES[1]
+EDGES = 64  # A tree has 27 bonds, at most five rings close; times two.
+
+CARBON, NITROGEN, OXYGEN, FLUORINE, SULFUR, CHLORINE = range(6)
+CODES = np.array([5, 6, 7, 8, 15, 16])  # As published: atomic number less one.
+VALENCES = np.array([4, 3, 2, 1, 2, 1])
+IN_CHAIN = (0.58, 0.15, 0.16, 0.04, 0.03, 0.04)  # Shares of the elements.
+IN_RING = (0.74, 0.19, 0.03, 0.0, 0.04, 0.0)
+DOUBLED = np.array([0.12, 0.12, 0.55, 0.0, 0.0, 0.0])  # Of bonds in a chain.
+RING = 0.16  # How often a ring begins where it can,
+FLAT = 0.7  # and is aromatic.
+SINGLE, DOUBLE, AROMATIC = 0, 1, 3  # Codes of bonds, as published.
+NOTHING = -1
+
+# An assay asks for two groups and the number of bonds between them.
+ASSAYS = (
+  ('amine', 'carbonyl', 2),
+  ('ether', 'branch', 2),
+  ('halogen', 'stem', 2),
+  ('sulfur', 'stem', 2),
+  ('amine', 'halogen', 3),
+  ('carbonyl', 'stem', 3),
+  ('methyl', 'alkene', 3),
+  ('pyridine', 'methyl', 3),
+  ('saturated', 'saturated', 3),
+  ('amine', 'ether', 4),
+  ('carbonyl', 'saturated', 4),
+  ('pyridine', 'amine', 4),
+  ('amine', 'amine', 5),
+  ('ether', 'halogen', 5),
+  ('hydroxyl', 'stem', 5),
+  ('pyridine', 'stem', 5),
+)
+REACH = 5  # Their largest number of bonds.
+TASKS = len(ASSAYS)
+MISSING = np.linspace(0.15, 0.35, TASKS)  # Share of an assay's labels.
+FLIPPED = 0.02  # Share of the training labels that are wrong.
+
+
+class Rings(NamedTuple):
+  """Which of the atoms, as they follow each other, make rings: each [G, N]."""
+
+  ring: np.ndarray  # Bool: whether the atom is in one,
+  flat: np.ndarray  # in an aromatic one,
+  place: np.ndarray  # and how many of its atoms came before.
+  closes: np.ndarray  # The first atom, at the last one; NOTHING elsewhere.
+
+
+class Atoms(NamedTuple):
+  """What G molecules of up to N atoms consist of: each [G, N].
+
+  Every atom but the first is bound to an earlier one, its parent.
+  """
+
+  there: np.ndarray  # Bool: whether the molecule has so many.
+  element: np.ndarray
+  hydrogens: np.ndarray  # Valences left over.
+  parent: np.ndarray
+  bond: np.ndarray  # Code of the bond to the parent.
+
+
+class Bonds(NamedTuple):
+  """All bonds of G molecules, in rows some of which are empty: each [G, R]."""
+
+  there: np.ndarray  # Bool
+  begin: np.ndarray  # Numbers of atoms.
+  end: np.ndarray
+  code: np.ndarray
+
+  def near(self) -> np.ndarray:
+    """Whether two atoms are bound, or the same: bool [G, N, N]."""
+    near = np.repeat(np.eye(ATOMS, dtype=bool)[None], len(self.there), axis=0)
+    graph, row = np.nonzero(self.there)
+    begin, end = self.begin[graph, row], self.end[graph, row]
+    near[graph, begin, end] = near[graph, end, begin] = True
+    return near
+
+
+@functools.cache
+def source(split: str) -> Arrays:
+  """Padded graphs as in `graphs`, 'targets' and 'labelled' [G, TASKS]."""
+  rng = np.random.default_rng([2, list(EXAMPLES).index(split)])
+  size = rng.integers(*SIZES, EXAMPLES[split], endpoint=True)
+  rings = _rings(rng, size)
+  atoms = _atoms(rng, size, rings)
+  bonds = _bonds(atoms, rings)
+  near = bonds.near()
+  sp2 = _unsaturated(atoms, bonds) | (rings.flat & atoms.there)
+  features = _features(rng, atoms, rings, near, sp2)
+  edges = _edges(rng, bonds, sp2)
+  targets = _assays(_groups(atoms, rings, near, sp2), near)
+  if split == 'train':
+    targets ^= rng.random(targets.shape) < FLIPPED
+  labelled = rng.random(targets.shape) >= MISSING
+  return Arrays(
+    {
+      'nodes': features,
+      **edges,
+      'n_node': size.astype(np.int32),
+      'targets': (targets & labelled).astype(np.float32),
+      'labelled': labelled.astype(np.float32),
+    }
+  )
+
+
+def _rings(rng: np.random.Generator, size: np.ndarray) -> Rings:
+  """Rings that begin anywhere, if they can end within the size [G]."""
+  count = len(size)
+  ring = Rings(*(np.zeros((count, ATOMS), t) for t in (bool, bool, int, int)))
+  ring.closes[:] = NOTHING
+  length, place = np.zeros(count, int), np.zeros(count, int)
+  flat = np.zeros(count, bool)
+  for n in range(ATOMS):
+    inside = (place > 0) & (place < length)
+    draw = rng.choice([5, 6], count, p=[0.3, 0.7])
+    begins = ~inside & (rng.random(count) < RING) & (n + draw <= size)
+    place = np.where(inside, place, 0)
+    length = np.where(begins, draw, length)
+    flat = np.where(begins, rng.random(count) < FLAT, flat)
+    ring.ring[:, n] = within = inside | begins
+    ring.flat[:, n] = within & flat
+    ring.place[:, n] = place
+    last = within & (place == length - 1)
+    ring.closes[last, n] = n - place[last]
+    place += within
+  return ring
+
+
+def _atoms(rng: np.random.Generator, size: np.ndarray, rings: Rings) -> Atoms:
+  """Binds atom after atom to an earlier one that has a valence left."""
+  count = len(size)
+  every = np.arange(count)
+  there = np.arange(ATOMS) < size[:, None]
+  element, free, parent, bond = (
+    np.zeros((count, ATOMS), int) for _ in range(4)
+  )
+  for n in range(ATOMS):
+    ring, flat, place = (r[:, n] for r in (rings.ring, rings.flat, rings.place))
+    before = free[:, :n]
+    kind = np.where(
+      ring, _drawn(rng, IN_RING, count), _drawn(rng, IN_CHAIN, count)
+    )
+    # Carbon comes first and second in a ring, so that more can grow on it.
+    kind = np.where(ring & (place < 2), CARBON, kind)
+    bound = np.where(ring & (place > 0), n - 1, _parents(rng, before))
+    double = ~ring & ~rings.ring[every, bound] & (free[every, bound] > 1)
+    double &= rng.random(count) < DOUBLED[kind]
+    # A chain that would leave no valence to grow on goes on with carbon.
+    rest = before.sum(axis=1) + VALENCES[kind] - 2 * (1 + double)
+    kind = np.where(~ring & (rest < 1), CARBON, kind)
+    double &= rest >= 1
+    # The bonds of a ring, 1.5 each where it is aromatic, and the one it is on.
+    inner = ring * np.where(flat, np.minimum(3, VALENCES[kind]), 2)
+    outer = (1 + double) * (place == 0) * (n > 0)
+    element[:, n], parent[:, n] = kind, bound
+    free[:, n] = VALENCES[kind] - inner - outer
+    free[every, bound] -= outer * there[:, n]
+    bond[:, n] = np.where(flat & (place > 0), AROMATIC, DOUBLE * double)
+  return Atoms(there, element, free * there, parent, bond)
+
+
+def _drawn(rng: np.random.Generator, shares, count: int) -> np.ndarray:
+  return rng.choice(len(shares), count, p=shares)
+
+
+def _parents(rng: np.random.Generator, free: np.ndarray) -> np.ndarray:
+  """Numbers [G] of atoms of those [G, n] that have a valence left.
+
+  Late ones more often: molecules are rather long than bushy.
+  """
+  if not free.shape[1]:
+    return np.zeros(len(free), int)
+  late = np.linspace(0.5, 1.5, free.shape[1])
+  return ((late + rng.random(free.shape)) * (free > 0)).argmax(axis=1)
+
+
+def _bonds(atoms: Atoms, rings: Rings) -> Bonds:
+  """Those to parents and those that close rings, moved to the front."""
+  numbers = np.broadcast_to(np.arange(ATOMS), atoms.there.shape)
+  closing = rings.closes != NOTHING
+  bonds = [
+    np.concatenate(pair, axis=1)
+    for pair in (
+      (atoms.there & (numbers > 0), closing),
+      (atoms.parent, rings.closes),
+      (numbers, numbers),
+      (atoms.bond, np.where(rings.flat, AROMATIC, SINGLE)),
+    )
+  ]
+  order = np.argsort(~bonds[0], axis=1, kind='stable')[:, : EDGES // 2]
+  return Bonds(*(np.take_along_axis(rows, order, axis=1) for rows in bonds))
+
+
+def _unsaturated(atoms: Atoms, bonds: Bonds) -> np.ndarray:
+  """Whether an atom has a double bond: bool [G, N]."""
+  found = np.zeros(atoms.there.shape, bool)
+  graph, row = np.nonzero(bonds.there & (bonds.code == DOUBLE))
+  found[graph, bonds.begin[graph, row]] = True
+  found[graph, bonds.end[graph, row]] = True
+  return found
+
+
+def _features(rng, atoms, rings, near, sp2) -> np.ndarray:
+  """'nodes' [G, N, 9]: the integers of OGB, in its order."""
+  noise = rng.random(atoms.there.shape)
+  degree = near.sum(axis=2) - 1
+  stereo = (atoms.element == CARBON) & ~sp2 & (degree > 2)
+  charged = (atoms.element == NITROGEN) & (noise < 0.05)
+  columns = (
+    CODES[atoms.element],
+    np.where(stereo & (noise < 0.4), 1 + (noise < 0.2), 0),  # Chirality.
+    degree,
+    5 + charged,
+    atoms.hydrogens,
+    np.zeros(atoms.there.shape),  # Radical electrons.
+    2 - sp2,  # Hybridization: 1 for sp2, 2 for sp3.
+    rings.flat,
+    rings.ring,
+  )
+  features = np.stack(columns, axis=-1) * atoms.there[..., None]
+  return features.astype(np.float32)
+
+
+def _edges(rng, bonds: Bonds, sp2: np.ndarray) -> dict[str, np.ndarray]:
+  """'edges' [G, E, 3] and where they are: every bond in both directions."""
+  begin, end = bonds.begin * bonds.there, bonds.end * bonds.there
+  cis = rng.integers(0, 3, begin.shape) * (bonds.code == DOUBLE)
+  every = np.arange(len(begin))[:, None]
+  conjugated = sp2[every, begin] & sp2[every, end]
+  features = np.stack([bonds.code, cis, conjugated], axis=-1)
+  features *= bonds.there[..., None]
+
+  def both(one, other):
+    return np.stack([one, other], axis=2).reshape(len(one), -1)
+
+  return {
+    'edges': np.repeat(features, 2, axis=1).astype(np.float32),
+    'senders': both(begin, end).astype(np.int32),
+    'receivers': both(end, begin).astype(np.int32),
+    'n_edge': (2 * bonds.there.sum(axis=1)).astype(np.int32),
+  }
+
+
+def _groups(atoms, rings, near, sp2) -> dict[str, np.ndarray]:
+  """Which atoms belong to which group: each bool [G, N]."""
+  element, degree = atoms.element, near.sum(axis=2) - 1
+  chain = ~rings.ring
+  carbon, oxygen = element == CARBON, element == OXYGEN
+  groups = {
+    'pyridine': rings.flat & (element == NITROGEN),
+    'amine': ~sp2 & (element == NITROGEN),
+    'carbonyl': oxygen & sp2 & chain,
+    'hydroxyl': oxygen & (atoms.hydrogens == 1),
+    'ether': oxygen & ~sp2 & (atoms.hydrogens == 0),
+    'halogen': (element == FLUORINE) | (element == CHLORINE),
+    'sulfur': element == SULFUR,
+    'methyl': carbon & (degree == 1) & ~sp2,
+    'branch': carbon & chain & ~sp2 & (degree > 2),
+    'alkene': carbon & chain & sp2,
+    'stem': carbon & rings.flat & (degree == 3),
+    'saturated': carbon & rings.ring & ~rings.flat & (degree == 2),
+  }
+  return {name: where & atoms.there for name, where in groups.items()}
+
+
+def _assays(groups: dict[str, np.ndarray], near: np.ndarray) -> np.ndarray:
+  """Which assays find what they ask for: bool [G, TASKS]."""
+  step = near.astype(np.float32)
+  within = [np.eye(ATOMS, dtype=bool) & near, near]  # [G, N, N] each.
+  for _ in range(REACH - 1):
+    within.append(within[-1].astype(np.float32) @ step > 0)
+
+  def found(one, other, bonds):
+    apart = within[bonds] & ~within[bonds - 1]
+    pairs = groups[one][:, :, None] & groups[other][:, None]
+    return (apart & pairs).any(axis=(1, 2))
+
+  return np.stack([found(*assay) for assay in ASSAYS], axis=1)
