@@ -87,6 +87,6 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
       f'{where}: like = {other!r} must name another workload of the file, one '
       'that is not itself like another.'
     )
-  taken = rows[other].keys() - {'target', 'test_target', 'origin'}
-  own = {k: v for k, v in row.items() if k != 'like'}
-  return {k: rows[other][k] for k in rows[other] if k in taken} | own
+  own = {'target', 'test_target', 'origin'}
+  taken = {k: v for k, v in rows[other].items() if k not in own}
+  return taken | {k: v for k, v in row.items() if k != 'like'}

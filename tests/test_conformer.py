@@ -1,4 +1,4 @@
-"""The Conformer against AlgoPerf's shapes and against plain numpy."""
+"""The Conformer, its parts against plain numpy."""
 
 import dataclasses
 

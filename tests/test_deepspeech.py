@@ -1,4 +1,4 @@
-"""DeepSpeech against AlgoPerf's record of shapes, and its pieces in numpy."""
+"""DeepSpeech, its parts against plain numpy."""
 
 import dataclasses
 import functools
@@ -10,7 +10,8 @@ import pytest
 from scipy import special
 
 import workloads
-from workloads import librispeech_deepspeech as deepspeech, utterances
+from tests.tiny import tiny
+from workloads import librispeech_deepspeech as deepspeech
 from workloads.roles import roles
 from workloads.workload import Model
 
@@ -20,17 +21,6 @@ PUBLISHED = [
   'librispeech_deepspeech/no_resnet',
   'librispeech_deepspeech/norm_and_spec_aug',
 ]
-TINY = {
-  'channels': 4,
-  'width': 16,
-  'recurrent': 1,
-  'feed_forward': 1,
-  'vocab': len(utterances.PIECES),
-  'samples': utterances.SAMPLES,
-  'length': utterances.LENGTH,
-  'momentum': 0.9,
-  'data': 'utterances',
-}
 SIZE, BANDS = 3, 80
 
 
@@ -47,13 +37,8 @@ def test_only_batch_norm_has_a_state(name):
   assert [leaf.shape for leaf in state] == 2 * norms * [(512,)]
 
 
-@functools.cache
-def _tiny(name: str = 'librispeech_deepspeech'):
-  return dataclasses.replace(workloads.get(name), **TINY)
-
-
 def _net(**fields):
-  return dataclasses.replace(_tiny(), **fields)._net
+  return dataclasses.replace(tiny('librispeech_deepspeech'), **fields)._net
 
 
 @functools.cache

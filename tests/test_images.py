@@ -1,8 +1,4 @@
-"""The image classifiers: their sizes, their parts and the figures they see.
-
-Published sizes and initial statistics against a record of AlgoPerf's own
-(../shared/data/param_shapes, skipped where it is not there).
-"""
+"""The image classifiers: their parts and the figures they see."""
 
 import dataclasses
 import functools
@@ -14,34 +10,13 @@ import pytest
 from scipy import special
 
 import workloads
+from tests.tiny import tiny
 from workloads import classification, drawings, imagenet_vit, residual
 
 # Compiles in less time than the default, whose draws are no better here.
 QUICK_KEY = jax.random.key(0, impl='unsafe_rbg')
 
-TINY = {  # Fields that make any variant of a family small.
-  'mnist': {'width': 8},
-  'cifar': {'widths': (16, 32), 'blocks': (1, 1)},
-  'imagenet_resnet': {
-    'widths': (4, 8),
-    'blocks': (1, 1),
-    'image_size': 32,
-    'classes': 20,
-  },
-  'imagenet_vit': {
-    'patch': 8,
-    'width': 16,
-    'layers': 2,
-    'heads': 2,
-    'image_size': 32,
-    'classes': 20,
-  },
-}
-
-
-def _tiny(name: str):
-  fields = TINY[name.partition('/')[0]]
-  return dataclasses.replace(workloads.get(name), data='drawings', **fields)
+FAMILIES = ['mnist', 'cifar', 'imagenet_resnet', 'imagenet_vit']
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -157,7 +132,7 @@ def test_residual_networks(stem, block):
 
 
 def test_evaluation_normalizes_by_running_statistics():
-  workload = _tiny('imagenet_resnet')
+  workload = tiny('imagenet_resnet')
   model = _init(workload, QUICK_KEY)
   batch = workload.fake_batch(jax.random.key(1), 4)
   shifted = model._replace(state=jax.tree.map(lambda s: s + 1, model.state))
@@ -173,7 +148,7 @@ def test_evaluation_normalizes_by_running_statistics():
 
 @pytest.mark.parametrize('name', ['mnist', 'cifar', 'imagenet_resnet'])
 def test_dropout_without_a_site_does_nothing(name):
-  workload = _tiny(name)
+  workload = tiny(name)
   model = _init(workload, QUICK_KEY)
   batch = workload.fake_batch(jax.random.key(1), 4)
   one, other = (
@@ -256,7 +231,7 @@ def _vit_logits(workload, params, images):
 
 @pytest.mark.parametrize('variant', ['', '/glu', '/post_ln', '/map'])
 def test_vision_transformers(variant):
-  workload = _tiny('imagenet_vit' + variant)
+  workload = tiny('imagenet_vit' + variant)
   model = _moved(_init(workload, QUICK_KEY))
   batch = workload.fake_batch(jax.random.key(1), 4)
   key = jax.random.key(2)
@@ -269,7 +244,7 @@ def test_vision_transformers(variant):
 
 
 def test_a_fresh_vision_transformer_guesses_evenly():
-  workload = _tiny('imagenet_vit')
+  workload = tiny('imagenet_vit')
   model = _init(workload, QUICK_KEY)
   batch = workload.fake_batch(jax.random.key(1), 4)
   stats = workload.examine(model, batch)
@@ -278,7 +253,7 @@ def test_a_fresh_vision_transformer_guesses_evenly():
 
 def test_dropout_acts_after_the_positions():
   """Without blocks, all of the image is lost there."""
-  workload = dataclasses.replace(_tiny('imagenet_vit'), layers=0)
+  workload = dataclasses.replace(tiny('imagenet_vit'), layers=0)
   model = _moved(_init(workload, QUICK_KEY))
   batch = workload.fake_batch(jax.random.key(1), 4)
   kept, lost = (
@@ -448,7 +423,7 @@ def test_distances_to_a_plus():
   np.testing.assert_allclose(corner, expected, atol=step)
 
 
-@pytest.mark.parametrize('name', TINY)
+@pytest.mark.parametrize('name', FAMILIES)
 def test_missing_images_are_explained(name, tmp_path):
   with pytest.raises(FileNotFoundError, match=f"'{name}/mini' needs no data"):
     workloads.get(name).source('train', str(tmp_path))

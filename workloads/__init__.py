@@ -69,11 +69,9 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
     if quirk not in workload.QUIRKS:
       known = ', '.join(workload.QUIRKS) or 'none'
       raise ValueError(f'{name} has no quirk {quirk!r}. It has: {known}.')
-  return (
-    dataclasses.replace(workload, quirks=tuple(quirks))
-    if quirks
-    else (workload)
-  )
+  if not quirks:
+    return workload  # Which need not have the field.
+  return dataclasses.replace(workload, quirks=tuple(quirks))
 
 
 def _variants(path: pathlib.Path) -> list[str]:

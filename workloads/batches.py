@@ -26,6 +26,16 @@ class Arrays(NamedTuple):
     return {name: rows[indices] for name, rows in self.rows.items()}
 
 
+def no_records(
+  data: str, split: str, data_dir: str | None, mini: str
+) -> FileNotFoundError:
+  """To be raised where the data of a workload are not; names one without."""
+  return FileNotFoundError(
+    f'No prepared records of {data} ({split}) below {data_dir}: reading them '
+    f'is not written yet. {mini!r} needs no data.'
+  )
+
+
 def stream(size: int, seed: int, first: int, count: int) -> np.ndarray:
   """Numbers of the examples first..first+count-1 of the shuffled stream.
 

@@ -8,7 +8,7 @@ arXiv:1512.03385, with a 3x3 stem that keeps the image's size. Data: CIFAR-10
 
 import dataclasses
 
-from workloads import classification, drawings, residual
+from workloads import batches, classification, drawings, residual
 from workloads.workload import Workload
 
 CHANNELS = 3
@@ -47,10 +47,7 @@ class Cifar(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.5, world=1
       )
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'cifar/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'cifar/mini')
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import clicks
+from workloads import batches, clicks
 from workloads.workload import Model, Workload
 
 DENSE = 13
@@ -112,10 +112,7 @@ class Criteo1TB(Workload):
   def source(self, split, data_dir):
     if self.data == 'clicks':
       return clicks.source(split)
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'criteo1tb/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'criteo1tb/mini')
 
   def fake_batch(self, key, batch_size):
     counts, ids, label = jax.random.split(key, 3)
@@ -166,6 +163,14 @@ def _dense(width: int, kernel_init, name: str | None = None) -> nn.Dense:
   )
 
 
+MINI = Criteo1TB(
+  vocab=clicks.VOCAB,
+  embed_dim=32,
+  embed_scale=clicks.VOCAB**-0.5,
+  bottom=(256, 128, 32),
+  top=(512, 512, 256, 128),
+  data='clicks',
+)
 VARIANTS = {
   'criteo1tb': Criteo1TB(),
   'criteo1tb/layernorm': Criteo1TB(layer_norm=True),
@@ -174,21 +179,6 @@ VARIANTS = {
   ),
   'criteo1tb/embed_init': Criteo1TB(embed_scale=1.0),
   'criteo1tb/test': Criteo1TB(vocab=2**16, embed_scale=2.0**-8),
-  'criteo1tb/mini': Criteo1TB(
-    vocab=clicks.VOCAB,
-    embed_dim=32,
-    embed_scale=clicks.VOCAB**-0.5,
-    bottom=(256, 128, 32),
-    top=(512, 512, 256, 128),
-    data='clicks',
-  ),
-  'criteo1tb/mini_layernorm': Criteo1TB(
-    vocab=clicks.VOCAB,
-    embed_dim=32,
-    embed_scale=clicks.VOCAB**-0.5,
-    bottom=(256, 128, 32),
-    top=(512, 512, 256, 128),
-    layer_norm=True,
-    data='clicks',
-  ),
+  'criteo1tb/mini': MINI,
+  'criteo1tb/mini_layernorm': dataclasses.replace(MINI, layer_norm=True),
 }

@@ -10,12 +10,11 @@ import dataclasses
 import functools
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import linen as nn
 
+from workloads import classification
 from workloads.batches import Arrays
 from workloads.workload import Model, Workload
 
@@ -63,12 +62,7 @@ class Digits(Workload):
     return Arrays({k: rows[SPLITS[split]] for k, rows in _images().items()})
 
   def fake_batch(self, key, batch_size):
-    pixels, digit = jax.random.split(key)
-    return {
-      'inputs': jax.random.normal(pixels, (batch_size, 8, 8, 1)),
-      'targets': jax.random.randint(digit, (batch_size,), 0, CLASSES),
-      'weights': jnp.ones(batch_size),
-    }
+    return classification.fake_batch(key, batch_size, 8, 1, CLASSES)
 
   def init(self, key):
     image = jnp.zeros((1, 8, 8, 1))
@@ -87,10 +81,7 @@ class Digits(Workload):
     return logits, new['batch_stats']
 
   def losses(self, outputs, batch, label_smoothing):
-    targets = jax.nn.one_hot(batch['targets'], CLASSES)
-    targets = optax.smooth_labels(targets, label_smoothing)
-    losses = optax.softmax_cross_entropy(outputs, targets)  # [B]
-    return losses, jnp.ones_like(losses)
+    return classification.losses(outputs, batch, label_smoothing)
 
   def examine(self, model, batch):
     logits: Any = self._net.apply(
@@ -99,10 +90,7 @@ class Digits(Workload):
       train=False,
       dropout=0.0,
     )
-    return {
-      'loss': self.losses(logits, batch, 0.0)[0],
-      'error_rate': logits.argmax(axis=-1) != batch['targets'],
-    }
+    return classification.statistics(logits, batch)
 
   def summarize(self, stats):
     return {

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import kspace, phantoms
+from workloads import batches, kspace, phantoms
 from workloads.ssim import ssim
 from workloads.workload import Model, Workload
 
@@ -125,10 +125,7 @@ class FastMRI(Workload):
   def source(self, split, data_dir):
     if self.data == 'phantoms':
       return phantoms.source(split, self.size)
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'fastmri/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'fastmri/mini')
 
   def fake_batch(self, key, batch_size):
     image, noise = jax.random.split(key)
@@ -194,16 +191,13 @@ def _like(skip, x):  # [B, H, W, C]
   return jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), 'reflect')
 
 
+MINI = FastMRI(channels=8, levels=3, size=48, data='phantoms')
 VARIANTS = {
   'fastmri': FastMRI(),
   'fastmri/model_size': FastMRI(channels=64, levels=3),
   'fastmri/tanh': FastMRI(activation='tanh'),
   'fastmri/layernorm': FastMRI(layer_norm=True),
-  'fastmri/mini': FastMRI(channels=8, levels=3, size=48, data='phantoms'),
-  'fastmri/mini_tanh': FastMRI(
-    channels=8, levels=3, activation='tanh', size=48, data='phantoms'
-  ),
-  'fastmri/mini_layernorm': FastMRI(
-    channels=8, levels=3, layer_norm=True, size=48, data='phantoms'
-  ),
+  'fastmri/mini': MINI,
+  'fastmri/mini_tanh': dataclasses.replace(MINI, activation='tanh'),
+  'fastmri/mini_layernorm': dataclasses.replace(MINI, layer_norm=True),
 }

@@ -10,7 +10,7 @@ arXiv:1902.10811), matched frequency.
 
 import dataclasses
 
-from workloads import classification, drawings, residual
+from workloads import batches, classification, drawings, residual
 from workloads.workload import Workload
 
 CHANNELS = 3
@@ -51,10 +51,7 @@ class ImageNetResNet(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.6
       )
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'imagenet_resnet/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'imagenet_resnet/mini')
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

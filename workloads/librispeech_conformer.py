@@ -12,13 +12,12 @@ import dataclasses
 import math
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import mel, speech, utterances
+from workloads import recognition, speech, utterances
 from workloads.speech import XAVIER
-from workloads.workload import Model, Workload
+from workloads.workload import Workload
 
 LONGEST = 10_000.0  # Wavelength of the slowest position, in radians of a frame.
 
@@ -195,46 +194,25 @@ class LibriSpeechConformer(Workload):
     )
 
   def init(self, key):
-    frames = mel.count_frames(self.samples)
-    features = jnp.zeros((1, frames, mel.BANDS))
-    variables = self._net.init(
-      key, features, jnp.zeros((1, frames)), train=False, dropout=0.0
-    )
-    return Model(variables['params'], variables['batch_stats'])
+    return recognition.init(self._net, key)
 
   def forward(self, model, batch, key, dropout):
-    masks, key = jax.random.split(key)
-    features, paddings = mel.log_mel(batch['inputs'], batch['input_paddings'])
-    features = speech.spec_augment(
-      masks,
-      features,
-      paddings,
+    return recognition.forward(
+      self._net,
+      model,
+      batch,
+      key,
+      dropout,
       time_masks=self.time_masks,
       frequency_masks=self.frequency_masks,
     )
-    outputs, new = self._net.apply(
-      {'params': model.params, 'batch_stats': model.state},
-      features,
-      paddings,
-      train=True,
-      dropout=dropout,
-      rngs={'dropout': key},
-      mutable=['batch_stats'],
-    )
-    return outputs, new['batch_stats']
 
   def losses(self, outputs, batch, label_smoothing):
     del label_smoothing  # Published without.
     return speech.ctc_losses(outputs, batch)
 
   def examine(self, model, batch):
-    outputs = self._net.apply(
-      {'params': model.params, 'batch_stats': model.state},
-      *mel.log_mel(batch['inputs'], batch['input_paddings']),
-      train=False,
-      dropout=0.0,
-    )
-    return speech.examine(outputs, batch)
+    return speech.examine(recognition.evaluate(self._net, model, batch), batch)
 
   def summarize(self, stats):
     return speech.summarize(stats, speech.pieces(self.data), self.quirks)
@@ -244,7 +222,7 @@ def _dense(features, name: str | None = None, axis=-1) -> nn.DenseGeneral:
   return nn.DenseGeneral(features, axis, kernel_init=XAVIER, name=name)
 
 
-_MINI = LibriSpeechConformer(
+MINI = LibriSpeechConformer(
   vocab=len(utterances.PIECES),
   channels=16,
   width=64,
@@ -265,11 +243,11 @@ VARIANTS = {
   ),
   'librispeech_conformer/layernorm': LibriSpeechConformer(block_norm=False),
   'librispeech_conformer/gelu': LibriSpeechConformer(activation='gelu'),
-  'librispeech_conformer/mini': _MINI,
+  'librispeech_conformer/mini': MINI,
   'librispeech_conformer/mini_attention_temperature': dataclasses.replace(
-    _MINI, temperature=1.6
+    MINI, temperature=1.6
   ),
   'librispeech_conformer/mini_gelu': dataclasses.replace(
-    _MINI, activation='gelu'
+    MINI, activation='gelu'
   ),
 }

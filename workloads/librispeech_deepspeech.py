@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from workloads import mel, speech, utterances
-from workloads.workload import Model, Workload
+from workloads import recognition, speech, utterances
+from workloads.workload import Workload
 
 GATES = 4  # Of an LSTM: input, forget, candidate, output.
 FIXED_DROPOUT = 0.1  # Of a quirk.
@@ -198,59 +198,35 @@ class LibriSpeechDeepSpeech(Workload):
     )
 
   def init(self, key):
-    features = jnp.zeros((1, 8, mel.BANDS))
-    variables = self._net.init(
-      key, features, jnp.zeros((1, 8)), train=False, dropout=0.0
-    )
-    return Model(variables['params'], variables.get('batch_stats', ()))
+    return recognition.init(self._net, key)
 
   def forward(self, model, batch, key, dropout):
-    augment, drop = jax.random.split(key)
-    features, paddings = mel.log_mel(batch['inputs'], batch['input_paddings'])
-    features = speech.spec_augment(
-      augment,
-      features,
-      paddings,
+    return recognition.forward(
+      self._net,
+      model,
+      batch,
+      key,
+      dropout,
       time_masks=self.time_masks,
       frequency_masks=self.frequency_masks,
     )
-    outputs, new = self._net.apply(
-      _variables(model),
-      features,
-      paddings,
-      train=True,
-      dropout=dropout,
-      rngs={'dropout': drop},
-      mutable=['batch_stats'],
-    )
-    return outputs, new.get('batch_stats', ())
 
   def losses(self, outputs, batch, label_smoothing):
     del label_smoothing  # Ignored, as published.
     return speech.ctc_losses(outputs, batch)
 
   def examine(self, model, batch):
-    features, paddings = mel.log_mel(batch['inputs'], batch['input_paddings'])
-    outputs = self._net.apply(
-      _variables(model), features, paddings, train=False, dropout=0.0
-    )
-    return speech.examine(outputs, batch)
+    return speech.examine(recognition.evaluate(self._net, model, batch), batch)
 
   def summarize(self, stats):
     return speech.summarize(stats, speech.pieces(self.data), self.quirks)
-
-
-def _variables(model: Model) -> dict:
-  """As flax has them; with layer norm there is no state."""
-  state = {'batch_stats': model.state} if model.state else {}
-  return {'params': model.params, **state}
 
 
 def _dense(features: int, name: str | None = None) -> nn.Dense:
   return nn.Dense(features, kernel_init=speech.XAVIER, name=name)
 
 
-_MINI = LibriSpeechDeepSpeech(
+MINI = LibriSpeechDeepSpeech(
   channels=8,
   width=128,
   recurrent=2,
@@ -271,11 +247,11 @@ VARIANTS = {
   'librispeech_deepspeech/norm_and_spec_aug': LibriSpeechDeepSpeech(
     layer_norm=True, time_masks=15, frequency_masks=4
   ),
-  'librispeech_deepspeech/mini': _MINI,
+  'librispeech_deepspeech/mini': MINI,
   'librispeech_deepspeech/mini_tanh': dataclasses.replace(
-    _MINI, activation='tanh'
+    MINI, activation='tanh'
   ),
   'librispeech_deepspeech/mini_norm_and_spec_aug': dataclasses.replace(
-    _MINI, layer_norm=True, time_masks=3, frequency_masks=2
+    MINI, layer_norm=True, time_masks=3, frequency_masks=2
   ),
 }

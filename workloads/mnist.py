@@ -11,7 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from workloads import classification, drawings
+from workloads import batches, classification, drawings
 from workloads.workload import Model, Workload
 
 CHANNELS = 1
@@ -56,10 +56,7 @@ class Mnist(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.35
       )
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'mnist/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'mnist/mini')
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import graphs, molecules
+from workloads import batches, graphs, molecules
 from workloads.average_precision import mean_average_precision
 from workloads.workload import Model, Workload
 
@@ -120,10 +120,7 @@ class Ogbg(Workload):
   def source(self, split, data_dir):
     if self.data == 'molecules':
       return molecules.source(split)
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'ogbg/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'ogbg/mini')
 
   def fake_batch(self, key, batch_size):
     # One draw for all: every draw would be compiled by itself, for a second.
@@ -237,44 +234,25 @@ class Ogbg(Workload):
     return self.max_edges if self.pool_edges is None else self.pool_edges
 
 
+MINI = Ogbg(
+  latent=48,
+  width=48,
+  steps=3,
+  tasks=molecules.TASKS,
+  max_nodes=molecules.ATOMS,
+  max_edges=molecules.EDGES,
+  pool_nodes=21,
+  pool_edges=44,
+  data='molecules',
+)
 VARIANTS = {
   'ogbg': Ogbg(),
   'ogbg/gelu': Ogbg(activation='gelu'),
   'ogbg/silu': Ogbg(activation='silu'),
   'ogbg/model_size': Ogbg(latent=128, layers=2, steps=3),
-  'ogbg/mini': Ogbg(
-    latent=48,
-    width=48,
-    steps=3,
-    tasks=molecules.TASKS,
-    max_nodes=molecules.ATOMS,
-    max_edges=molecules.EDGES,
-    pool_nodes=21,
-    pool_edges=44,
-    data='molecules',
-  ),
-  'ogbg/mini_gelu': Ogbg(
-    activation='gelu',
-    latent=48,
-    width=48,
-    steps=3,
-    tasks=molecules.TASKS,
-    max_nodes=molecules.ATOMS,
-    max_edges=molecules.EDGES,
-    pool_nodes=21,
-    pool_edges=44,
-    data='molecules',
-  ),
-  'ogbg/mini_model_size': Ogbg(
-    latent=24,
-    width=48,
-    layers=2,
-    steps=2,
-    tasks=molecules.TASKS,
-    max_nodes=molecules.ATOMS,
-    max_edges=molecules.EDGES,
-    pool_nodes=21,
-    pool_edges=44,
-    data='molecules',
+  'ogbg/mini': MINI,
+  'ogbg/mini_gelu': dataclasses.replace(MINI, activation='gelu'),
+  'ogbg/mini_model_size': dataclasses.replace(
+    MINI, latent=24, layers=2, steps=2
   ),
 }

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import beam, bleu, languages, lexicon
+from workloads import batches, beam, bleu, languages, lexicon
 from workloads.transformer import Block, Transformer
 from workloads.workload import Model, Workload
 
@@ -68,10 +68,7 @@ class WMT(Workload):
   def source(self, split, data_dir):
     if self.data == 'languages':
       return languages.source(split, self.length)
-    raise FileNotFoundError(
-      f'No prepared records of {self.data} ({split}) below {data_dir}: reading '
-      "them is not written yet. 'wmt/mini' needs no data."
-    )
+    raise batches.no_records(self.data, split, data_dir, 'wmt/mini')
 
   def fake_batch(self, key, batch_size):
     batch = {'weights': jnp.ones(batch_size)}
@@ -190,39 +187,21 @@ class WMT(Workload):
     }
 
 
+MINI = WMT(
+  vocab=lexicon.VOCAB,
+  width=64,
+  layers=2,
+  heads=4,
+  hidden=128,
+  length=20,
+  data='languages',
+)
 VARIANTS = {
   'wmt': WMT(),
   'wmt/post_ln': WMT(post_norm=True),
   'wmt/attention_temp': WMT(temperature=4.0),
   'wmt/glu_tanh': WMT(activation='tanh', glu=True),
-  'wmt/mini': WMT(
-    vocab=lexicon.VOCAB,
-    width=64,
-    layers=2,
-    heads=4,
-    hidden=128,
-    length=20,
-    data='languages',
-  ),
-  'wmt/mini_post_ln': WMT(
-    vocab=lexicon.VOCAB,
-    width=64,
-    layers=2,
-    heads=4,
-    hidden=128,
-    length=20,
-    post_norm=True,
-    data='languages',
-  ),
-  'wmt/mini_glu_tanh': WMT(
-    vocab=lexicon.VOCAB,
-    width=64,
-    layers=2,
-    heads=4,
-    hidden=128,
-    length=20,
-    activation='tanh',
-    glu=True,
-    data='languages',
-  ),
+  'wmt/mini': MINI,
+  'wmt/mini_post_ln': dataclasses.replace(MINI, post_norm=True),
+  'wmt/mini_glu_tanh': dataclasses.replace(MINI, activation='tanh', glu=True),
 }

@@ -109,9 +109,8 @@ def peak_bytes():
   stats = jax.devices()[0].memory_stats()
   if stats:
     return stats['peak_bytes_in_use']
-  return (
-    resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  )  # Linux: KiB.
+  usage = resource.getrusage(resource.RUSAGE_SELF)
+  return usage.ru_maxrss * 1024  # From KiB, as Linux tells it.
 
 
 if __name__ == '__main__':
