@@ -115,6 +115,8 @@ def set_targets(request: Request) -> int:
   from runner import targets  # noqa: PLC0415
 
   suite = _suite(request)
+  path = rules.find(request.suite)
+  targets.check(path, suite)
   names = request.submissions or targets.STRONG
   points, seeds = request.points, request.seeds
   found = targets.set_all(
@@ -132,7 +134,6 @@ def set_targets(request: Request) -> int:
     f'{only if request.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
-  path = rules.find(request.suite)
   targets.write(path, found, command)
   print(f'Targets written to {path}.')
   return 0
@@ -159,6 +160,7 @@ def _suite(request: Request) -> rules.Rules:
         f'Suite {suite.name} has no workload {name!r}. '
         f'It has: {", ".join(rows)}.'
       )
+  chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if request.studies is not None:
     if request.studies < 1:
@@ -169,9 +171,14 @@ def _suite(request: Request) -> rules.Rules:
     }
   return suite._replace(
     rulesets=rulesets,
-    workloads={name: rows[name] for name in chosen or suite.workloads},
+    workloads={name: _alone(rows[name], chosen) for name in chosen},
     unscored={},
   )
+
+
+def _alone(row: rules.Row, chosen: tuple[str, ...]) -> rules.Row:
+  """A held-out variant that is raced without its base scores by itself."""
+  return row if row.held_out_of in chosen else row._replace(held_out_of=None)
 
 
 def _plan(request: Request, suite, machine, speeds) -> plans.Plan:

@@ -14,7 +14,7 @@ from runner.clock import Clock
 from runner.feed import Feed
 from runner.trial import Ending, Result
 from runner.watch import Scalar
-from workloads.workload import PyTree
+from workloads.workload import Model, PyTree
 
 
 class Journal:
@@ -28,6 +28,7 @@ class Journal:
     self._folder = folder
     self._clock = clock
     self._step = 0
+    self._optimizer_bytes = 0
     self.attempt = records.status(folder).attempts
     records.event(folder, 'start', self.attempt, pid=os.getpid())
 
@@ -45,12 +46,15 @@ class Journal:
     state: PyTree,
     feed: Feed,
     scalars: list[Scalar],
+    model: Model,
   ) -> None:
     """Of the newest evaluation: a checkpoint, and then the rows.
 
     The checkpoint is first and knows the rows, so that a process killed in
-    between neither loses nor doubles them.
+    between neither loses nor doubles them. What the state has beside a model
+    like this one is the optimizer's.
     """
+    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
     eval_row = self._eval_row(evals[-1])
     scalar_rows = [_scalar_row(scalar) for scalar in scalars]
     with self._clock.account('checkpoint'):
@@ -94,6 +98,7 @@ class Journal:
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
       peak_memory_bytes=_peak_memory(),
+      optimizer_bytes=self._optimizer_bytes,
     )
 
   def _append(self, eval_rows: list[dict], scalar_rows: list[dict]) -> None:
@@ -132,6 +137,11 @@ def _columns(eval_row: dict[str, Any]) -> list[str]:
     for split in ('train', 'validation', 'test')
     for metric in metrics
   ]
+
+
+def _bytes(tree: PyTree) -> int:
+  leaves = jax.tree.leaves(tree)
+  return sum(x.nbytes for x in leaves if isinstance(x, jax.Array))
 
 
 def _scalar_row(scalar: Scalar) -> dict[str, Any]:

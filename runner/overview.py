@@ -12,6 +12,7 @@ def of_plan(plan: plans.Plan) -> str:
     f'Suite {plan.suite.name} {plan.suite.version}, ruleset {plan.ruleset}, '
     f'on {plan.machine["name"]}, plan {plan.hash[:12]}:'
   ]
+  widest = max(map(len, plan.suite.workloads), default=0)
   for name in plan.entries:
     for workload in plan.suite.workloads:
       some = [
@@ -19,7 +20,9 @@ def of_plan(plan: plans.Plan) -> str:
       ]
       budget = plan.budgets.get(workload)
       time = 'not calibrated' if budget is None else f'{budget:.1f} s each'
-      lines.append(f'  {name:<20} {workload:<24} {len(some):>3} trials, {time}')
+      lines.append(
+        f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
+      )
   hours = plan.predicted_seconds / 3600
   known = set(plan.budgets) == set(plan.suite.workloads)
   lines.append(

@@ -110,7 +110,7 @@ def _train(
   )
 
   def record(result: Result, state) -> None:
-    journal.record(evals, state, feed, watch.take())
+    journal.record(evals, state, feed, watch.take(), start.model)
     tell(_news(result, problem.row))
 
   bench = Bench(

@@ -34,6 +34,9 @@ class Row(NamedTuple):
   eval_seconds: float | None = None  # Period, instead of `evaluations`.
   test_target: float | None = None  # On the test split; does not score.
   quirks: tuple[str, ...] = ()  # Of the workload's QUIRKS.
+  # A held-out variant scores nothing itself: who misses it loses the credit of
+  # this other workload.
+  held_out_of: str | None = None
 
   @property
   def column(self) -> str:
@@ -62,6 +65,42 @@ class Ruleset(NamedTuple):
   budget_factor: float  # Times the calibrated seconds.
 
 
+class Reading(NamedTuple):
+  """How times are read from logs; the defaults are what AlgoPerf documents.
+
+  Published boards were computed otherwise here and there. Their rules say so,
+  by one of the other values in READINGS.
+  """
+
+  fastest: str = 'time'  # The trial that counts in a study.
+  missing: str = 'open'  # What a study without any evaluations is.
+  late: str = 'missed'  # What a target met after the budget is.
+  cut: str = 'last'  # When those beyond the cutoff drop out.
+
+
+READINGS = {
+  'fastest': {
+    'time': 'the trial with the least time',
+    'evaluation': 'the trial with the fewest evaluations, then the least time',
+  },
+  'missing': {
+    'open': 'a study that was not run leaves its cell open',
+    'missed': 'a study that was not run is a miss',
+    'left out': 'a study that was not run is left out of the median, and a '
+    'workload without any is missed',
+  },
+  'late': {
+    'missed': 'a target that is met after the budget is missed',
+    'counts': 'budgets are not looked at',
+  },
+  'cut': {
+    'last': 'who misses a held-out variant is out before the fastest is sought',
+    'first': 'who misses a held-out variant is still the fastest by which '
+    'others are beyond the cutoff',
+  },
+}
+
+
 class Rules(NamedTuple):
   """A suite: what is raced, and how the race is scored."""
 
@@ -73,6 +112,21 @@ class Rules(NamedTuple):
   rulesets: dict[str, Ruleset]
   workloads: dict[str, Row]
   unscored: dict[str, Row]  # May be run too, by name; do not count.
+  reading: Reading = Reading()
+
+  @property
+  def scored(self) -> dict[str, Row]:
+    """The workloads that give credit: all but held-out variants."""
+    return {
+      name: row for name, row in self.workloads.items() if not row.held_out_of
+    }
+
+  def seconds(self, workload: str, ruleset: str) -> float | None:
+    """The budget of a published board; None where it is calibrated."""
+    seconds = self.workloads[workload].seconds
+    if seconds is None or ruleset not in self.rulesets:
+      return None
+    return seconds * self.rulesets[ruleset].budget_factor
 
 
 def load(name: str) -> Rules:
@@ -82,21 +136,18 @@ def load(name: str) -> Rules:
     RulesError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = find(name)
-  try:
-    table = tomllib.loads(path.read_text())
-  except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-    raise RulesError(f'{path} is not valid TOML: {error}.') from error
-  return parse(table, path.stem, str(path))
+  return parse(_table(path), path.stem, str(path))
 
 
 def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
   """Rules from a table as TOML holds it; `where` begins error messages."""
+  table = _extended(table, where)
   schema.check(table, schema.SUITE, f'{where}:')
   scored, unscored = table['workloads'], table.get('unscored', {})
   rows = unscored | scored
   if twice := unscored.keys() & scored.keys():
     raise RulesError(f'{where}: {min(twice)} is both scored and unscored.')
-  return Rules(
+  rules = Rules(
     name,
     table['version'],
     table['seed'],
@@ -108,7 +159,16 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
     },
     _rows(scored, rows, f'{where}: [workloads'),
     _rows(unscored, rows, f'{where}: [unscored'),
+    _reading(table.get('scoring', {}), f'{where}: [scoring]'),
   )
+  for row in rules.workloads.values():
+    if row.held_out_of and row.held_out_of not in rules.scored:
+      raise RulesError(
+        f'{where}: [workloads."{row.workload}"] held_out_of = '
+        f'{row.held_out_of!r} must be a workload of the suite that is not held '
+        f'out itself: {", ".join(rules.scored)}.'
+      )
+  return rules
 
 
 def dump(rules: Rules) -> dict[str, Any]:
@@ -123,6 +183,8 @@ def dump(rules: Rules) -> dict[str, Any]:
   }
   if rules.unscored:
     table['unscored'] = {k: facts(row) for k, row in rules.unscored.items()}
+  if rules.reading != Reading():
+    table['scoring'] = rules.reading._asdict()
   return table
 
 
@@ -153,6 +215,40 @@ def find(name: str) -> pathlib.Path:
     f'No suite {name!r}.{hint} Known: {", ".join(known)}, '
     'or give the path of a .toml file.'
   )
+
+
+def _table(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    return tomllib.loads(path.read_text())
+  except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    raise RulesError(f'{path} is not valid TOML: {error}.') from error
+
+
+def _extended(table: Any, where: str) -> Any:
+  """With all that the suite has which this one extends."""
+  if not isinstance(table, dict) or 'extends' not in table:
+    return table
+  own = {k: v for k, v in table.items() if k != 'extends'}
+  other = _table(find(str(table['extends'])))
+  if 'extends' in other:
+    raise RulesError(
+      f'{where}: extends = {table["extends"]!r}, which extends another suite '
+      'itself. Extend that one.'
+    )
+  merged = other | own
+  for part in ('workloads', 'unscored'):
+    merged[part] = other.get(part, {}) | own.get(part, {})
+  return merged
+
+
+def _reading(table: Mapping[str, Any], where: str) -> Reading:
+  schema.check(table, schema.READING, where)
+  for key, value in table.items():
+    if value not in READINGS[key]:
+      raise RulesError(
+        f'{where} {key} = {value!r}; say one of {", ".join(READINGS[key])}.'
+      )
+  return Reading(**table)
 
 
 def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
@@ -186,4 +282,7 @@ def _row(name: str, rows: dict, key: str, where: str) -> Row:
     raise RulesError(
       f'{where}: say either evaluations, or seconds and eval_seconds.'
     )
-  return row(name, {k: v for k, v in said.items() if k != 'origin'})
+  facts = {k: v for k, v in said.items() if k != 'origin'}
+  if 'held_out_of' in facts:
+    facts['held_out_of'] = workloads.canonical(facts['held_out_of'])
+  return row(name, facts)

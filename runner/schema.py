@@ -9,6 +9,7 @@ from typing import Any
 
 NUMBER = (int, float)
 SUITE = {
+  'extends': str,  # Another suite, which has what is not said here.
   'version': str,
   'seed': int,
   'cutoff': NUMBER,
@@ -16,9 +17,12 @@ SUITE = {
   'rulesets': dict,
   'workloads': dict,
   'unscored': dict,  # Workloads that may be run too, but do not count.
+  'scoring': dict,  # How logs are read, where otherwise than documented.
 }
 RULESET = {'studies': int, 'trials': int, 'budget_factor': NUMBER}
+READING = {'fastest': str, 'missing': str, 'late': str, 'cut': str}
 ROW = {
+  'held_out_of': str,  # The workload whose credit is lost where this is missed.
   'like': str,  # Another row of the file, which has what is not said here.
   'metric': str,
   'better': str,
@@ -36,7 +40,11 @@ ROW = {
   'origin': dict,  # How the target was set; for readers.
 }
 OPTIONAL = {
+  'extends',
   'unscored',
+  'scoring',
+  'held_out_of',
+  *READING,
   'like',
   'target',
   'test_target',
@@ -87,6 +95,6 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
       f'{where}: like = {other!r} must name another workload of the file, one '
       'that is not itself like another.'
     )
-  own = {'target', 'test_target', 'origin'}
+  own = {'target', 'test_target', 'origin', 'held_out_of'}
   taken = {k: v for k, v in rows[other].items() if k not in own}
   return taken | {k: v for k, v in row.items() if k != 'like'}

@@ -11,6 +11,7 @@ import datetime
 import math
 import pathlib
 import statistics
+import tomllib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -72,22 +73,36 @@ def set_all(
   }
 
 
+def check(path: pathlib.Path, suite: rules.Rules) -> None:
+  """Raises RulesError where the file has no rows to write targets into."""
+  rows = _rows(tomllib.loads(path.read_text()))
+  if foreign := [name for name in suite.workloads if name not in rows]:
+    raise rules.RulesError(
+      f'{path} has no row of its own for {", ".join(foreign)}: their targets '
+      f'are set in the suite that it extends. Say --workloads={",".join(rows)}.'
+    )
+
+
 def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
   """Writes targets and their origin into a suite's file."""
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
   document = tomlkit.parse(path.read_text())
-  rows = {
-    workloads.canonical(key): row
-    for part in ('workloads', 'unscored')
-    for key, row in document.get(part, {}).items()
-  }
+  rows = _rows(document)
   for name, facts in targets.items():
     row = rows[name]
     row['target'] = facts.pop('target')
     today = datetime.datetime.now(datetime.UTC).date()
     row['origin'] = {'command': command, 'date': today} | facts
   records.write(path, tomlkit.dumps(document).encode())
+
+
+def _rows(document) -> dict[str, Any]:
+  return {
+    workloads.canonical(key): row
+    for part in ('workloads', 'unscored')
+    for key, row in document.get(part, {}).items()
+  }
 
 
 def lenient(value: float, lower: bool) -> float:

@@ -1,7 +1,8 @@
 """python -m scoring RESULTS --flags: the leaderboard of a results folder.
 
-Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json
-and times_to_target.csv into --out.
+Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json,
+times_to_target.csv and figures/ into --out. `python -m scoring replay RESULTS`
+says what smaller budgets, fewer studies and pruning would have changed.
 """
 
 import json
@@ -11,42 +12,118 @@ import sys
 import rich.console
 from absl import app, flags
 
-from scoring import board, read, report, terminal, text
+from scoring import board, read, score, terminal, uncertainty
 
 _RULES = flags.DEFINE_string(
   'rules', None, "Name or .toml file of a suite, instead of the results' own."
 )
+_RULESET = flags.DEFINE_enum(
+  'ruleset',
+  None,
+  ['self', 'external'],
+  'Of results without a plan: decides budgets and the number of studies.',
+)
+_INTEGRAL = flags.DEFINE_enum(
+  'integral',
+  'exact',
+  score.INTEGRALS,
+  'Area under the profiles: in closed form, or by the 100-point trapezoids of '
+  'the published boards.',
+)
+_RESAMPLE = flags.DEFINE_enum(
+  'resample',
+  'studies',
+  uncertainty.UNITS,
+  'What is drawn again for the intervals.',
+)
+_DRAWS = flags.DEFINE_integer(
+  'draws', uncertainty.DRAWS, 'How often it is drawn.', lower_bound=1
+)
+_SEED = flags.DEFINE_integer('seed', uncertainty.SEED, 'Of the draws.')
+_AGAINST = flags.DEFINE_string(
+  'against',
+  None,
+  "Submission that speedups compare with: the rules' reference.",
+)
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
+_INTO = flags.DEFINE_string(
+  'into', None, "Markdown file whose part between report.md's markers to renew."
+)
 _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
 def main(argv: list[str]) -> int:
   try:
-    if len(argv) != 2:
-      raise ValueError(
-        f'Say one results folder, not {len(argv) - 1}: '
-        'python -m scoring results --out=report'
-      )
-    return _score(pathlib.Path(argv[1]), pathlib.Path(_OUT.value))
+    match argv[1:]:
+      case ['replay', folder]:
+        return _replay(_read(folder))
+      case [folder] if folder != 'replay':
+        return _score(_read(folder), pathlib.Path(_OUT.value))
+    raise ValueError(
+      f'Say one results folder, not {len(argv) - 1}: '
+      'python -m scoring results --out=report, or '
+      'python -m scoring replay results'
+    )
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)
     return 2
 
 
-def _score(folder: pathlib.Path, out: pathlib.Path) -> int:
-  results = read.read(folder, _RULES.value)
-  scored = board.make(results)
-  written = report.write(results, scored, out) if _REPORT.value else None
-  if _JSON.value:
-    print(json.dumps(text.table(results, scored), indent=2))
+def _read(folder: str) -> read.Results:
+  return read.read(pathlib.Path(folder), _RULES.value, _RULESET.value)
+
+
+def _score(results: read.Results, out: pathlib.Path) -> int:
+  scored = board.make(results, _INTEGRAL.value)
+  if not (_REPORT.value or _JSON.value or _INTO.value):
+    spread = uncertainty.bootstrap(
+      scored, _RESAMPLE.value, _DRAWS.value, _SEED.value
+    )
+    terminal.show(results, scored, spread, _console())
     return 0
-  # Into a file or a pipe, lines are not cut to a guessed width.
-  console = rich.console.Console(width=None if sys.stdout.isatty() else 200)
-  terminal.show(results, scored, console)
-  if written:
-    print(f'Report: {written}')
+  from scoring import analysis, markdown, tables  # noqa: PLC0415  Slower than the scores.
+
+  made = analysis.make(
+    results,
+    scored,
+    _RESAMPLE.value,
+    _DRAWS.value,
+    _SEED.value,
+    _AGAINST.value,
+  )
+  written = None
+  if _REPORT.value:
+    from scoring import report  # noqa: PLC0415  Draws.
+
+    written = report.write(results, scored, made, out)
+  if _INTO.value:
+    markdown.renew(
+      pathlib.Path(_INTO.value), markdown.render(results, scored, made)
+    )
+  if _JSON.value:
+    print(json.dumps(tables.everything(results, scored, made), indent=2))
+  else:
+    terminal.show(results, scored, made.spread, _console())
+    if written:
+      print(f'Report: {written}')
   return 0
+
+
+def _replay(results: read.Results) -> int:
+  from scoring import replay  # noqa: PLC0415  Needed by this command only.
+
+  found = replay.replay(results, _INTEGRAL.value)
+  if _JSON.value:
+    print(json.dumps(replay.table(found), indent=2))
+  else:
+    replay.show(found, _console())
+  return 0
+
+
+def _console() -> rich.console.Console:
+  # Into a file or a pipe, lines are not cut to a guessed width.
+  return rich.console.Console(width=None if sys.stdout.isatty() else 200)
 
 
 def _parse(argv: list[str]) -> list[str]:

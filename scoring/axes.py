@@ -5,6 +5,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 Tick = tuple[float, str]  # Where, and what is written there.
 
 
@@ -68,9 +70,7 @@ def times(axis: Axis) -> list[Tick]:
 
 
 def interesting(
-  curves: Sequence[Sequence[tuple[float, float]]],
-  target: float | None,
-  lower: bool,
+  curves: Sequence[np.ndarray], target: float | None, lower: bool
 ) -> tuple[float, float, bool]:
   """The range of values worth looking at, and whether to draw it in logs.
 
@@ -79,18 +79,19 @@ def interesting(
   may a curve that diverges.
 
   Args:
-    curves: (seconds, value) pairs, finite.
+    curves: The finite values of every curve, in their order.
     target: Is in the range, where there is one.
     lower: Whether lower values are better.
   """
-  values = sorted(v for c in curves for _, v in c)
-  late = sorted(v for c in curves for _, v in c[len(c) // 5 :])
-  if not values:
+  curves = [curve for curve in curves if curve.size]
+  if not curves:
     middle = target or 0.0
     return middle - 1.0, middle + 1.0, False
-  best = values[0] if lower else values[-1]
+  every = np.concatenate(curves)
+  late = np.sort(np.concatenate([c[len(c) // 5 :] for c in curves]))
+  best = every.min() if lower else every.max()
   worst = late[int(0.95 * (len(late) - 1))] if lower else late[len(late) // 20]
-  ends = [best, worst] + ([] if target is None else [target])
+  ends = [float(best), float(worst)] + ([] if target is None else [target])
   low, high = min(ends), max(ends)
   # Accuracies end near 1: logs would hide what happens there.
   if lower and low > 0 and high / low > 5:

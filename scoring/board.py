@@ -2,13 +2,14 @@
 
 import collections
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
 
 from runner.rules import Row, Rules
-from scoring import score
+from scoring import score, times as tables
 from scoring.read import Results
+from scoring.times import Times
 from scoring.trials import MISSING, Trial
 
 
@@ -16,13 +17,16 @@ class Cell(NamedTuple):
   """One submission on one workload. Times are charged seconds."""
 
   seconds: float  # The median over studies; inf: missed, NaN: open.
-  ratio: float  # To the fastest.
+  ratio: float  # To the fastest that counts.
   credit: float  # What it adds to the score, before the mean over workloads.
-  studies: dict[int, float]  # The fastest trial's time of every study.
+  studies: dict[int, float]  # The time of every study that counts.
   trials: list[Trial]
   best: float  # The best value of the target metric in any trial.
+  margin: float  # How far that is short of the target, as a share of it.
   used: float  # The time spent by the trial with the best value.
+  outcome: str  # Of that trial.
   open: list[str]  # Why it is open; empty if it is not.
+  lost: str  # Why a target that was reached gives no credit; else ''.
 
   @property
   def state(self) -> str:
@@ -42,64 +46,87 @@ class Standing(NamedTuple):
   rank: int | None  # None with open cells.
   score: float  # So far, if there are open cells.
   best_case: float  # If every open cell were the fastest.
-  reached: int  # Workloads.
+  reached: int  # Scored workloads with credit.
   open_cells: int
-  cells: dict[str, Cell]  # By workload.
+  cells: dict[str, Cell]  # By workload, held-out ones last.
 
 
 class Board(NamedTuple):
   """A scored race."""
 
   rules: Rules
+  integral: str  # 'exact' or 'published'.
   standings: list[Standing]  # Best first, those without a rank last.
+  times: Times
 
   @property
   def provisional(self) -> bool:
     """Whether an open cell may still change other submissions' scores."""
     return any(standing.open_cells for standing in self.standings)
 
+  def scores(self, cells: np.ndarray) -> np.ndarray:
+    """Scores [..., N] of medians [..., N, W], in the order of `times`."""
+    return score.score(self.qualified(cells), self.rules.cutoff, self.integral)
 
-def make(results: Results) -> Board:
+  def qualified(self, cells: np.ndarray) -> np.ndarray:
+    """Times [..., N, B] on the scored workloads, after all rules."""
+    return score.qualified(self.times.scored(cells), self.rules, self.cut)
+
+  @property
+  def cut(self) -> str:
+    return self.rules.reading.cut
+
+  @property
+  def closed(self) -> np.ndarray:
+    """Which submissions have no open cell [N], in the order of `times`."""
+    open_cells = {s.submission: s.open_cells for s in self.standings}
+    return np.array([not open_cells[name] for name in self.times.submissions])
+
+
+def make(results: Results, integral: str = 'exact') -> Board:
   """Scores what was read."""
-  rules = results.rules
-  rows = [{**t.key._asdict(), 'seconds': t.hit} for t in results.trials]
-  studies = score.study_times(pd.DataFrame(rows))
-  times = score.workload_times(studies).reindex(columns=list(rules.workloads))
-  tables: list[Any] = [
-    table.to_dict('index')
-    for table in (
-      times,
-      score.ratios(times),
-      score.credit(times, rules.cutoff),
-    )
-  ]
-  trials = collections.defaultdict(list)
+  rules = results.rules._replace(reading=results.reading)
+  found = tables.collect(results)
+  board = Board(rules, integral, [], found)
+  medians = found.cells
+  counted = board.qualified(medians)
+  ratios = score.ratios(counted)
+  credit = score.credit(ratios, rules.cutoff, integral)
+  by_cell = collections.defaultdict(list)
   for trial in results.trials:
-    trials[trial.key.submission, trial.key.workload].append(trial)
-  per_study = collections.defaultdict(dict)
-  for submission, workload, study, seconds in studies.itertuples(index=False):
-    per_study[submission, workload][study] = seconds
-  lines: Any = score.leaderboard(times, rules.cutoff).to_dict('index')
-  standings = []
-  for submission, line in lines.items():
+    by_cell[trial.key.submission, trial.key.workload].append(trial)
+  names, scored = list(rules.workloads), list(rules.scored)
+  lines = []
+  for n, submission in enumerate(found.submissions):
     cells = {}
-    for workload, row in rules.workloads.items():
-      seconds, ratio, credit = (table[submission][workload] for table in tables)
-      place = (submission, workload)
-      found = trials[place]
-      cells[workload] = Cell(
-        seconds,
-        ratio,
-        credit,
-        per_study[place],
-        found,
-        *_best(found, row),
-        _open(found, row),
+    for name in sorted(names, key=lambda name: name not in scored):
+      w, row = names.index(name), rules.workloads[name]
+      trials = by_cell[submission, name]
+      ratio, gain, after = math.nan, math.nan, math.nan
+      if name in scored:
+        b = scored.index(name)
+        ratio, gain, after = (x[n, b] for x in (ratios, credit, counted))
+      cells[name] = Cell(
+        float(found.scored(medians)[n, w]),
+        float(ratio),
+        float(gain),
+        _studies(found, n, w, results),
+        trials,
+        *_best(trials, row),
+        _open(trials, row, rules),
+        _lost(medians[n, w], after, gain, ratio, rules, name),
       )
-    rank = line.pop('rank')
-    rank = None if math.isnan(rank) else int(rank)
-    standings.append(Standing(submission, rank, **line, cells=cells))
-  return Board(rules, standings)
+    lines.append(_standing(submission, cells, rules))
+  ranks = score.ranks(
+    np.array([s.score for s in lines]),
+    np.array([not s.open_cells for s in lines]),
+  )
+  lines = [
+    line._replace(rank=None if math.isnan(rank) else int(rank))
+    for line, rank in zip(lines, ranks, strict=True)
+  ]
+  lines.sort(key=lambda s: (s.rank or math.inf, -s.score, s.submission))
+  return board._replace(standings=lines)
 
 
 def spent(cell: Cell) -> dict[str, float]:
@@ -118,18 +145,47 @@ def budget(cells: list[Cell]) -> float:
   return max(found, default=math.inf)
 
 
-def _best(trials: list[Trial], row: Row) -> tuple[float, float]:
-  """The best value of the target metric, and the time that its trial took."""
-  best, used = math.nan, math.nan
+def _standing(submission: str, cells: dict[str, Cell], rules: Rules):
+  scored = [cells[name] for name in rules.scored]
+  gains = [cell.credit for cell in scored]
+  # A cell whose held-out variant is open may still lose or gain its credit.
+  waiting = [math.isnan(gain) for gain in gains]
+  return Standing(
+    submission,
+    None,
+    sum(0.0 if math.isnan(g) else g for g in gains) / len(gains),
+    sum(1.0 if math.isnan(g) else g for g in gains) / len(gains),
+    sum(math.isfinite(cell.ratio) for cell in scored),
+    sum(waiting),
+    cells,
+  )
+
+
+def _studies(found: Times, n: int, w: int, results: Results):
+  numbers = sorted({trial.key.study for trial in results.trials})
+  return {
+    number: float(found.studies[n, w, s])
+    for s, number in enumerate(numbers)
+    if found.counted[n, w, s]
+  }
+
+
+def _best(trials: list[Trial], row: Row) -> tuple[float, float, float, str]:
+  """Best value of the target metric, its margin, its trial's time and state."""
   sign = 1 if row.better == 'lower' else -1
+  best, used, outcome = math.nan, math.nan, ''
   for trial in trials:
-    values = [sign * e.value for e in trial.evals if math.isfinite(e.value)]
-    if values and not min(values) >= sign * best:
-      best, used = sign * min(values), trial.seconds
-  return best, used
+    values = sign * trial.evals.values[np.isfinite(trial.evals.values)]
+    if values.size and not values.min() >= sign * best:
+      best = float(sign * values.min())
+      used, outcome = trial.seconds, trial.state
+  margin = math.nan
+  if row.target is not None:
+    margin = sign * (best - row.target) / (abs(row.target) or 1.0)
+  return best, margin, used, outcome or (trials[0].state if trials else '')
 
 
-def _open(trials: list[Trial], row: Row) -> list[str]:
+def _open(trials: list[Trial], row: Row, rules: Rules) -> list[str]:
   if not trials:
     return ['No trial of it is planned.']
   if row.target is None:
@@ -140,6 +196,17 @@ def _open(trials: list[Trial], row: Row) -> list[str]:
     if t.open and t.state != MISSING
   ]
   missing = sum(t.state == MISSING for t in trials)
-  if missing:
+  if missing and rules.reading.missing == 'open':
     found.append(f'{missing} of {len(trials)} trials not run.')
   return found
+
+
+def _lost(median, after, gain, ratio, rules: Rules, name: str) -> str:
+  if not math.isfinite(median) or gain != 0:
+    return ''
+  if math.isfinite(after):
+    return f'{ratio:.1f} times the fastest time'
+  held_out = [
+    r.workload for r in rules.workloads.values() if r.held_out_of == name
+  ]
+  return f'{" or ".join(held_out)} missed, or beyond the cutoff'

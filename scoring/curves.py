@@ -1,12 +1,17 @@
-"""Training curves as small multiples: a panel a submission and workload."""
+"""Training curves as small multiples: a panel a submission and workload.
+
+Every curve is drawn once, in definitions that the panels refer to: its own
+panel in colour, all others in grey.
+"""
 
 import math
 from typing import NamedTuple
 
+import numpy as np
 from markupsafe import Markup
 
 from runner.rules import Row
-from scoring import axes, numbers, svg
+from scoring import axes, board as boards, numbers, svg
 from scoring.axes import Axis
 from scoring.board import Board, Standing
 from scoring.trials import Trial
@@ -23,18 +28,36 @@ class Panels(NamedTuple):
   up: Axis  # The target metric.
   points: int  # A curve at most.
   budget: float
-  id: str  # Of the elements that all panels refer to.
+  id: str  # Begins the ids of the elements that panels refer to.
 
 
-def share(board: Board, workload: str, number: int, budget: float) -> Panels:
-  """Axes for the training curves on one workload."""
+def draw(board: Board, workload: str, number: int) -> tuple[Markup, list]:
+  """Definitions, and the panels of all submissions that refer to them.
+
+  Args:
+    board: Scored.
+    workload: Which.
+    number: Of the workload, for ids.
+  """
+  panels = _share(board, workload, number)
+  shown = [
+    _panel(panels, standing, index)
+    for index, standing in enumerate(board.standings)
+  ]
+  return _definitions(panels, board.standings), shown
+
+
+def _share(board: Board, workload: str, number: int) -> Panels:
   row = board.rules.workloads[workload]
-  every = [t for s in board.standings for t in s.cells[workload].trials]
-  curves = [_finite(trial) for trial in every]
-  low, high, log = axes.interesting(curves, row.target, row.better == 'lower')
-  last = max((c[-1][0] for c in curves if c), default=1.0)
+  cells = [standing.cells[workload] for standing in board.standings]
+  budget = boards.budget(cells)
+  curves = [_finite(trial) for cell in cells for trial in cell.trials]
+  low, high, log = axes.interesting(
+    [values for _, values in curves], row.target, row.better == 'lower'
+  )
+  last = max((float(s[-1]) for s, _ in curves if s.size), default=1.0)
   end = max(last, budget) if math.isfinite(budget) else last
-  total = len(every) * len(board.rules.workloads)
+  total = len(curves) * len(board.rules.workloads)
   return Panels(
     row,
     Axis(0.0, 1.02 * (end or 1.0), 44.0, 312.0),
@@ -45,116 +68,125 @@ def share(board: Board, workload: str, number: int, budget: float) -> Panels:
   )
 
 
-def panel(shared: Panels, standings: list[Standing], index: int) -> Markup:
-  """The curves of one submission, before the others' in grey."""
-  row = shared.row
-  standing = standings[index]
-  parts = [] if index else [_context(shared, standings)]
-  ticks = axes.labelled(shared.up.ticks(5))
-  parts += [
-    svg.grid(shared.across, axes.times(shared.across), shared.up, ticks),
-    Markup(
-      '<g clip-path="url(#{id}c)"><use href="#{id}" class="context"/>'
-    ).format(id=shared.id),
-  ]
+def _definitions(panels: Panels, standings: list[Standing]) -> Markup:
+  across, up, row = panels.across, panels.up, panels.row
+  frame = [svg.grid(across, axes.times(across), up, axes.labelled(up.ticks(5)))]
   if row.target is not None:
-    parts.append(
-      Markup(
-        '<path class="target" d="M44 {y:.1f} H312"><title>target: {m} {t}'
-        '</title></path>'
-      ).format(y=shared.up(row.target), m=row.metric, t=row.target)
+    frame.append(
+      Markup('<path class="target" d="M44 {:.1f} H312"/>').format(
+        up(row.target)
+      )
     )
-  if math.isfinite(shared.budget):
-    parts.append(
-      Markup(
-        '<path class="budget" d="M{x:.1f} 10 V168"><title>budget: {s}</title>'
-        '</path>'
-      ).format(x=shared.across(shared.budget), s=numbers.seconds(shared.budget))
+  if math.isfinite(panels.budget):
+    frame.append(
+      Markup('<path class="budget" d="M{:.1f} 10 V168"/>').format(
+        across(panels.budget)
+      )
     )
-  trials = standing.cells[row.workload].trials
-  parts += [_curve(shared, trial, svg.series(index)) for trial in trials]
-  parts.append(Markup('</g>'))
-  text = (
-    f'{row.metric} of {standing.submission} on {row.workload} against charged '
-    f'seconds, {len(trials)} trials.'
+  curves = [
+    svg.whose(
+      index,
+      [
+        Markup('<path id="{}" d="{}"/>').format(
+          _id(panels, index, number), _path(panels, trial)
+        )
+        for number, trial in enumerate(standing.cells[row.workload].trials)
+        if trial.evals
+      ],
+    )
+    for index, standing in enumerate(standings)
+  ]
+  return svg.shared(
+    [
+      Markup(
+        '<clipPath id="{id}c"><rect x="44" y="6" width="272" height="162"/>'
+        '</clipPath><g id="{id}f">{frame}</g><g id="{id}">{curves}</g>'
+      ).format(
+        id=panels.id, frame=Markup().join(frame), curves=Markup().join(curves)
+      )
+    ]
   )
-  return svg.draw(320, 196, text, parts)
 
 
-def _curve(shared: Panels, trial: Trial, classes: str) -> Markup:
-  key = trial.key
+def _panel(panels: Panels, standing: Standing, index: int) -> Markup:
+  """The curves of one submission, before everybody's in grey."""
+  trials = standing.cells[panels.row.workload].trials
+  curves = [
+    _curve(panels, trial, index, number)
+    for number, trial in enumerate(trials)
+    if trial.evals
+  ]
+  text = (
+    f'{panels.row.metric} of {standing.submission} on {panels.row.workload} '
+    f'against charged seconds, {len(trials)} trials.'
+  )
+  inside = Markup(
+    '<use href="#{id}f"/><g clip-path="url(#{id}c)">'
+    '<use href="#{id}" class="context"/>{curves}</g>'
+  ).format(id=panels.id, curves=Markup().join(curves))
+  return svg.draw(320, 196, text, [inside])
+
+
+def _curve(panels: Panels, trial: Trial, index: int, number: int) -> Markup:
+  key, classes = trial.key, svg.series(index)
+  which = f'study {key.study}, trial {key.trial}'
   made = Markup(
-    '<path class="curve {c}" d="{d}"><title>{name}, study {study}, trial '
-    '{trial}: {state}, {metric} {last} after {seconds}</title></path>'
+    '<use href="#{id}" class="curve {c}"><title>{which}: {state}, {metric} '
+    '{last} after {seconds}</title></use>'
   ).format(
+    id=_id(panels, index, number),
     c=classes,
-    d=_path(shared, trial),
-    name=key.submission,
-    study=key.study,
-    trial=key.trial,
+    which=which,
     state=trial.state,
-    metric=shared.row.metric,
-    last=numbers.metric(trial.evals[-1].value if trial.evals else math.nan),
+    metric=panels.row.metric,
+    last=numbers.metric(float(trial.evals.values[-1])),
     seconds=numbers.seconds(trial.seconds),
   )
-  points = _finite(trial)
-  if math.isfinite(trial.hit):
-    value = next(v for s, v in points if s == trial.hit)
+  seconds, values = _finite(trial)
+  if trial.at is not None:
     made += Markup(
       '<circle class="hit {c}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>'
-      'study {study}: target reached in {s}</title></circle>'
+      '{which}: target reached in {s}</title></circle>'
     ).format(
       c=classes,
-      x=shared.across(trial.hit),
-      y=shared.up(value),
-      study=key.study,
+      x=panels.across(trial.hit),
+      y=panels.up(float(trial.evals.values[trial.at])),
+      which=which,
       s=numbers.seconds(trial.hit),
     )
-  elif points and (trial.open or trial.state == 'diverged'):
-    x, y = shared.across(points[-1][0]), shared.up(points[-1][1])
+  elif seconds.size and (trial.open or trial.state == 'diverged'):
+    x, y = panels.across(seconds[-1]), panels.up(values[-1])
     y = min(164.0, max(14.0, y))
     made += Markup(
-      '<path class="stop" d="M{a:.1f} {b:.1f} l7 7 m0 -7 l-7 7"><title>study '
-      '{study}: {state}. {reason}</title></path>'
+      '<path class="stop" d="M{a:.1f} {b:.1f} l7 7 m0 -7 l-7 7"><title>'
+      '{which}: {state}. {reason}</title></path>'
     ).format(
-      a=x - 3.5,
-      b=y - 3.5,
-      study=key.study,
-      state=trial.state,
-      reason=trial.reason,
+      a=x - 3.5, b=y - 3.5, which=which, state=trial.state, reason=trial.reason
     )
   return made
 
 
-def _context(shared: Panels, standings: list[Standing]) -> Markup:
-  """Everybody's curves, drawn once and used in every panel."""
-  paths = [
-    _path(shared, trial)
-    for standing in standings
-    for trial in standing.cells[shared.row.workload].trials
-  ]
-  return Markup(
-    '<defs><clipPath id="{id}c"><rect x="44" y="6" width="272" height="162"/>'
-    '</clipPath><path id="{id}" d="{d}"/></defs>'
-  ).format(id=shared.id, d=' '.join(paths))
+def _id(panels: Panels, index: int, number: int) -> str:
+  return f'{panels.id}-{index}-{number}'
 
 
-def _path(shared: Panels, trial: Trial) -> str:
-  points = _finite(trial, shared.up.log)
-  if len(points) > shared.points:
+def _path(panels: Panels, trial: Trial) -> str:
+  seconds, values = _finite(trial, panels.up.log)
+  if len(seconds) > panels.points:
     # The last point is kept: it is the hit, or how far the trial got.
-    last = len(points) - 1
-    picks = {
-      round(last * n / (shared.points - 1)) for n in range(shared.points)
-    }
-    points = [points[n] for n in sorted(picks)]
-  places = [f'{shared.across(s):.0f} {shared.up(v):.1f}' for s, v in points]
+    picks = np.linspace(0, len(seconds) - 1, panels.points).round().astype(int)
+    seconds, values = seconds[picks], values[picks]
+  pairs = zip(seconds.tolist(), values.tolist(), strict=True)
+  places = [f'{panels.across(s):.0f} {panels.up(v):.1f}' for s, v in pairs]
   return 'M' + ' '.join(places) if places else ''
 
 
-def _finite(trial: Trial, positive: bool = False) -> list[tuple[float, float]]:
-  return [
-    (e.seconds, e.value)
-    for e in trial.evals
-    if math.isfinite(e.value) and (e.value > 0 or not positive)
-  ]
+def _finite(
+  trial: Trial, positive: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+  """Seconds and values [N] of the evaluations that can be drawn."""
+  values = trial.evals.values
+  keep = np.isfinite(values)
+  if positive:
+    keep &= values > 0
+  return trial.evals.seconds[keep], values[keep]

@@ -2,38 +2,49 @@
 
 import csv
 import math
+import operator
 import pathlib
 from typing import NamedTuple
+
+import numpy as np
 
 from runner.rules import Row
 
 _SECONDS = 'accumulated_submission_time'
+_COMPILE = 'accumulated_compile_time'
 _STEP = 'global_step'
 
 
-class Eval(NamedTuple):
-  """One evaluation on the validation split."""
+class Evals(NamedTuple):
+  """Evaluations on the validation split, each array [N] in float64."""
 
-  step: int
-  seconds: float  # Charged.
-  value: float  # Of the workload's target metric; NaN where there is none.
+  steps: np.ndarray
+  seconds: np.ndarray  # Charged.
+  values: np.ndarray  # Of the target metric; NaN where there is none.
+  compile: np.ndarray  # Charged seconds of compilation; NaN: not recorded.
+
+  def __bool__(self) -> bool:
+    return self.steps.size > 0
+
+
+NONE = Evals(*np.empty((4, 0)))
 
 
 class Damage(ValueError):
   """A file that cannot be taken at its word; the message says why."""
 
 
-def first_hit(evals: list[Eval], row: Row, budget: float) -> float:
-  """Charged seconds of the first evaluation that meets the target in time."""
-  for e in evals:
-    if row.reached(e.value):
-      return e.seconds if e.seconds <= budget else math.inf
-  return math.inf
+def first_hit(evals: Evals, row: Row, budget: float = math.inf) -> int | None:
+  """Which evaluation meets the target first; None if it is late, or none."""
+  met = np.flatnonzero(row.reached(evals.values))
+  if not met.size or evals.seconds[met[0]] > budget:
+    return None
+  return int(met[0])
 
 
 def evaluations(
   path: pathlib.Path, column: str, ended: bool = False
-) -> list[Eval]:
+) -> tuple[Evals, list[str]]:
   """The evaluations of a trial, in the order in which they were made.
 
   Args:
@@ -42,50 +53,95 @@ def evaluations(
     ended: Whether the last line must be whole: in a trial that has not ended,
       it may be in the middle of being written.
 
+  Returns:
+    The evaluations, and remarks on what was left out of them.
+
   Raises:
     Damage: the file is not what a trial writes.
   """
   try:
     text = path.read_text()
   except FileNotFoundError:
-    return []
+    return NONE, []
   except (OSError, UnicodeDecodeError) as error:
     raise Damage(f'{path.name} cannot be read: {error}.') from error
   if not text.endswith('\n'):
     if ended:
       raise Damage(f'{path.name} ends in the middle of a line.')
     text = text[: text.rfind('\n') + 1]
+  lines = _fields(text, path.name)
+  return _checked(lines, column, path.name) if lines else (NONE, [])
+
+
+def _fields(text: str, name: str) -> list[list[str]]:
+  if '"' not in text:  # As ever; several times faster.
+    return [line.split(',') for line in text.splitlines()]
   try:
-    lines = list(csv.reader(text.splitlines()))
+    return list(csv.reader(text.splitlines()))
   except csv.Error as error:
-    raise Damage(f'{path.name} is not a CSV file: {error}.') from error
-  return _checked(lines, column, path.name) if lines else []
+    raise Damage(f'{name} is not a CSV file: {error}.') from error
 
 
-def _checked(lines: list[list[str]], column: str, name: str) -> list[Eval]:
+def _checked(
+  lines: list[list[str]], column: str, name: str
+) -> tuple[Evals, list[str]]:
   header, *rows = lines
   for wanted in (_STEP, _SECONDS, column):
     if wanted not in header:
       raise Damage(f'{name} has no column {wanted!r}.')
-  step, seconds, value = map(header.index, (_STEP, _SECONDS, column))
-  found = []
-  last = 0.0
+  if rows and set(map(len, rows)) != {len(header)}:
+    number, row = next(
+      (n, row) for n, row in enumerate(rows, 2) if len(row) != len(header)
+    )
+    raise Damage(
+      f'{name}, line {number}: {len(row)} fields for {len(header)} columns.'
+    )
+  rows, remarks = _without_repeats(rows, header.index(_STEP), name)
+  steps, seconds, values, compiled = (
+    _numbers(rows, header, wanted, name)
+    for wanted in (_STEP, _SECONDS, column, _COMPILE)
+  )
+  if not all(map(math.isfinite, steps)):
+    raise Damage(f'{name} has an evaluation without its step.')
+  # NaN compares as false, so it is found here too.
+  if not all(map(operator.le, [0.0, *seconds], [*seconds, math.inf])):
+    raise Damage(
+      f'{name}: the clock goes backwards or is no number, in '
+      f'{", ".join(map(str, seconds))} s.'
+    )
+  if math.inf in seconds:
+    raise Damage(f'{name}: the clock says inf s.')
+  columns = (steps, seconds, values, compiled)
+  return Evals(*map(np.array, columns)), remarks
+
+
+def _without_repeats(
+  rows: list[list[str]], step: int, name: str
+) -> tuple[list[list[str]], list[str]]:
+  """A row that stands twice counts once; two that differ are damage."""
+  known = {row[step]: row for row in rows}
+  if len(known) == len(rows):
+    return rows, []
   for number, row in enumerate(rows, start=2):
-    if len(row) != len(header):
+    if known[row[step]] != row:
       raise Damage(
-        f'{name}, line {number}: {len(row)} fields for {len(header)} columns.'
+        f'{name}, line {number}: another evaluation of step {row[step]}, '
+        'with other figures.'
       )
-    try:
-      made = Eval(
-        int(float(row[step])), float(row[seconds]), float(row[value] or 'nan')
-      )
-    except (ValueError, OverflowError) as error:
-      raise Damage(f'{name}, line {number}: {error}.') from error
-    if not last <= made.seconds < math.inf:
-      raise Damage(
-        f'{name}, line {number}: the clock says {made.seconds} s '
-        f'after {last} s.'
-      )
-    last = made.seconds
-    found.append(made)
-  return found
+  repeats = len(rows) - len(known)
+  return list(known.values()), [
+    f'{name}: {repeats} repeated rows were counted once.'
+  ]
+
+
+def _numbers(
+  rows: list[list[str]], header: list[str], column: str, name: str
+) -> list[float]:
+  """Of one column, all NaN if the file has none like that."""
+  if column not in header:
+    return [math.nan] * len(rows)
+  at = header.index(column)
+  try:
+    return [float(row[at] or 'nan') for row in rows]
+  except ValueError as error:
+    raise Damage(f'{name}, column {column}: {error}.') from error

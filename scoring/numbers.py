@@ -33,9 +33,28 @@ def score(value: float) -> str:
   return f'{value:.4f}'
 
 
+def interval(ends: tuple[float, float] | None) -> str:
+  """Of a score."""
+  return f'{ends[0]:.3f} – {ends[1]:.3f}' if ends else '–'
+
+
+def share(value: float) -> str:
+  """A part of one in percent, with two digits."""
+  return f'{100 * value:.2g} %'
+
+
 def hyperparameters(values: dict) -> list[tuple[str, str]]:
   """Names and values; floats as short as they can be read back."""
   return [
     (str(k), f'{v:.6g}' if isinstance(v, float) else str(v))
     for k, v in values.items()
   ]
+
+
+def size(count: float) -> str:
+  """Of memory, from bytes, in powers of 1000."""
+  for unit in ('B', 'kB', 'MB', 'GB', 'TB'):
+    if count < 1000 or unit == 'TB':
+      break
+    count /= 1000
+  return f'{count:.3g} {unit}'

@@ -22,7 +22,94 @@ for (const table of document.querySelectorAll('table.sortable')) {
     });
   });
 }
+
+// Shows the submissions that are checked. One rule hides all that belongs to
+// the others, however many trials there are.
+const filter = document.getElementById('filter');
+if (filter) {
+  const rule = document.head.appendChild(document.createElement('style'));
+  const boxes = [...filter.querySelectorAll('input')];
+  const renew = () => {
+    const hidden = boxes.filter((box) => !box.checked);
+    const names = hidden.map((box) => `[data-who="${box.value}"]`);
+    rule.textContent = names.length ? `${names}{display:none!important}` : '';
+    const count = boxes.length - hidden.length;
+    filter.querySelector('output').textContent = `${count} of ${boxes.length}`;
+  };
+  filter.addEventListener('change', renew);
+  filter.addEventListener('click', (event) => {
+    if (event.target.tagName !== 'BUTTON') return;
+    boxes.forEach((box) => { box.checked = event.target.value === 'all'; });
+    renew();
+  });
+  filter.addEventListener('submit', (event) => event.preventDefault());
+  filter.hidden = false;
+  renew();
+}
+
+// Values of marks in charts and of chips: under the pointer, on the focus, and
+// by the arrow keys in a chart that has the focus. Without this script, titles
+// show them.
+const tip = document.body.appendChild(document.createElement('div'));
+tip.id = 'tip';
+tip.setAttribute('role', 'status');
+let shown = null;
+const marked = (node) => node.closest?.('[data-tip], [title], svg :has(> title)');
+const words = (mark) => {
+  const title = mark.querySelector(':scope > title');
+  const text = title?.textContent || mark.getAttribute('title');
+  if (text) {  // Shown once, not by the browser too.
+    mark.dataset.tip = text;
+    mark.setAttribute('aria-label', text);
+    mark.removeAttribute('title');
+    title?.remove();
+  }
+  return mark.dataset.tip;
+};
+const show = (mark) => {
+  shown?.classList.remove('on');
+  shown = mark;
+  tip.classList.toggle('on', Boolean(mark));
+  if (!mark) return;
+  mark.classList.add('on');
+  tip.textContent = words(mark);
+  const box = mark.getBoundingClientRect();
+  const left = box.left + Math.min(box.width, 600) / 2 - tip.offsetWidth / 2;
+  const above = box.top - tip.offsetHeight - 8;
+  const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
+  tip.style.left = `${Math.max(8, Math.min(left, room))}px`;
+  tip.style.top = `${above > 4 ? above : box.bottom + 8}px`;
+};
+document.addEventListener('pointerover', (event) => show(marked(event.target)));
+document.addEventListener('focusin', (event) => show(marked(event.target)));
+document.addEventListener('focusout', () => show(null));
+document.addEventListener('scroll', () => shown && show(shown), {passive: true});
+for (const chart of document.querySelectorAll('[data-walk]')) {
+  chart.tabIndex = 0;
+  chart.setAttribute('role', 'group');
+  chart.addEventListener('keydown', (event) => {
+    const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1};
+    if (event.key === 'Escape') show(null);
+    if (!step[event.key]) return;
+    event.preventDefault();
+    const found = 'svg [data-tip], svg :has(> title)';
+    const marks = [...chart.querySelectorAll(found)]
+      .filter((mark) => mark.getClientRects().length);
+    const at = marks.indexOf(shown);
+    const next = at < 0 ? 0 : at + step[event.key];
+    if (marks[next]) {
+      marks[next].scrollIntoView({block: 'nearest', behavior: 'instant'});
+      show(marks[next]);
+    }
+  });
+}
+
 // Printed, everything is unfolded.
+let folded = [];
 addEventListener('beforeprint', () => {
-  document.querySelectorAll('details').forEach((d) => { d.open = true; });
+  folded = [...document.querySelectorAll('details:not([open])')];
+  folded.forEach((part) => { part.open = true; });
+});
+addEventListener('afterprint', () => {
+  folded.forEach((part) => { part.open = false; });
 });

@@ -5,69 +5,132 @@ import math
 import os
 import pathlib
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
 from runner import records
-from scoring import board as boards, curves, numbers, profiles, svg, text
-from scoring.board import Board
+from runner.rules import READINGS
+from scoring import (
+  costs,
+  curves,
+  dots,
+  machines,
+  numbers,
+  profiles,
+  readings,
+  score,
+  svg,
+  tables,
+  text,
+  times,
+  uncertainty,
+)
+from scoring.analysis import Analysis
+from scoring.board import Board, Standing
+from scoring.details import Details
 from scoring.read import Results
-from scoring.trials import Trial
+from scoring.trials import Key, Trial
 
 HERE = pathlib.Path(__file__).parent
-ACCOUNTS = ('compile', 'data', 'train', 'view')  # Charged.
 
 
-def render(results: Results, board: Board, out: pathlib.Path) -> str:
+def render(
+  results: Results, board: Board, analysis: Analysis, out: pathlib.Path
+) -> str:
   """The page; links to trials are relative to the folder it is written to."""
-  loader = jinja2.FileSystemLoader(HERE)
+  # Held-out variants last, as in the cells of every standing.
+  names = list(board.standings[0].cells)
+  drawn = {
+    name: curves.draw(board, name, number) for number, name in enumerate(names)
+  }
+  return (
+    _environment()
+    .get_template('page.html')
+    .render(
+      r=results,
+      board=board,
+      a=analysis,
+      rules=board.rules,
+      workloads={name: board.rules.workloads[name] for name in names},
+      scored=list(board.rules.scored),
+      title=text.title(results),
+      facts=text.facts(results, analysis.details.values()),
+      summary=text.summary(board, analysis.spread),
+      sureness=text.sureness(board, analysis.spread),
+      css=(HERE / 'page.css').read_text(),
+      script=(HERE / 'page.js').read_text(),
+      profiles=profiles.draw(board, analysis.spread),
+      plots={
+        name: dots.draw(board, name, number)
+        for number, name in enumerate(names)
+      },
+      drawn=drawn,
+      clocks=costs.clocks(board),
+      memory=costs.memory(board, analysis.details),
+      intervals=_intervals(board, analysis),
+      faster=_faster(board, analysis),
+      moved=_moved(board, analysis),
+      speedups={s.submission: s for s in analysis.speedups},
+      link=_links(results, out),
+      points=lambda standing: _points(standing, analysis.details),
+      departures=_departures(board, analysis),
+      versions=machines.versions([d.facts for d in analysis.details.values()]),
+      states=_states(results),
+      data=tables.everything(results, board, analysis),
+    )
+  )
+
+
+def _environment() -> jinja2.Environment:
   environment = jinja2.Environment(
-    loader=loader,
+    loader=jinja2.FileSystemLoader(HERE),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
   )
+  environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
   environment.filters |= {
     'seconds': numbers.seconds,
     'metric': numbers.metric,
     'ratio': numbers.ratio,
     'score': numbers.score,
+    'share': numbers.share,
+    'interval': numbers.interval,
+    'size': numbers.size,
     'hyperparameters': numbers.hyperparameters,
     'finite': math.isfinite,
     'breakable': _breakable,
   }
-  return environment.get_template('page.html').render(
-    r=results,
-    board=board,
-    rules=board.rules,
-    workloads=board.rules.workloads,
-    title=text.title(results),
-    facts=text.facts(results),
-    summary=text.summary(board),
-    css=(HERE / 'page.css').read_text(),
-    script=(HERE / 'page.js').read_text(),
-    profiles=profiles.draw(board),
-    panels=_panels(board),
-    clocks=_clocks(board),
-    series=svg.series,
-    link=lambda trial: link(trial, out),
-    chip=_chip,
-    versions=_versions(results),
-    states=_states(results),
-    data=text.table(results, board),
-  )
+  # Seen in macros and included templates too, unlike what a page is given.
+  seen: dict[str, Any] = {
+    'series': svg.series,
+    'chip': _chip,
+    'MEASURES': times.MEASURES,
+    'READINGS': READINGS,
+    'LEVEL': uncertainty.LEVEL,
+    'SURE': uncertainty.SURE,
+    'DRAWN': text.DRAWN,
+    'GRID': score.GRID,
+  }
+  environment.globals.update(seen)
+  return environment
 
 
-def link(trial: Trial, out: pathlib.Path) -> str:
-  """The way from the page to the trial's folder; '' if it was not run."""
-  if not trial.folder.exists():
-    return ''
-  way = os.path.relpath(trial.folder.resolve(), out.resolve())
-  posix = pathlib.PurePath(way).as_posix()
-  return urllib.parse.quote(posix, errors='surrogateescape') + '/'
+def _links(results: Results, out: pathlib.Path) -> Callable[[Trial], str]:
+  """The way from the page to a trial's folder; '' if it was not run."""
+  top = os.path.relpath(results.folder.resolve(), out.resolve())
+
+  def link(trial: Trial) -> str:
+    if not trial.folder.exists():
+      return ''
+    way = pathlib.PurePath(top, trial.folder.relative_to(results.folder))
+    return urllib.parse.quote(way.as_posix(), errors='surrogateescape') + '/'
+
+  return link
 
 
 def _breakable(name: str) -> Markup:
@@ -75,52 +138,86 @@ def _breakable(name: str) -> Markup:
   return escape(name).replace('_', Markup('_<wbr>'))
 
 
-def _panels(board: Board) -> dict[str, list[Any]]:
-  """The training curves of every workload, a panel a submission."""
-  made = {}
-  for number, workload in enumerate(board.rules.workloads):
-    cells = [standing.cells[workload] for standing in board.standings]
-    shared = curves.share(board, workload, number, boards.budget(cells))
-    made[workload] = [
-      curves.panel(shared, board.standings, index)
-      for index in range(len(board.standings))
-    ]
-  return made
-
-
-def _clocks(board: Board) -> dict[str, list[dict[str, Any]]]:
-  """Mean seconds a trial by account, as shares of the workload's longest."""
-  made = {}
-  for workload in board.rules.workloads:
-    found = {
-      standing.submission: boards.spent(standing.cells[workload])
-      for standing in board.standings
-    }
-    longest = max((sum(spent.values()) for spent in found.values()), default=0)
-    made[workload] = [
-      _bar(name, spent, longest) for name, spent in found.items() if spent
-    ]
-  return {workload: bars for workload, bars in made.items() if bars}
-
-
-def _bar(name: str, spent: dict[str, float], longest: float) -> dict[str, Any]:
-  charged = [(account, spent.get(account, 0.0)) for account in ACCOUNTS]
-  free = [(a, s) for a, s in spent.items() if a not in ACCOUNTS]
-  parts = []
-  at = 0.0
-  for kind, seconds in [*charged, ('free', sum(s for _, s in free))]:
-    width = 100 * seconds / longest if longest else 0.0
-    parts.append((kind, at, width, seconds))
-    at += width
+def _intervals(board: Board, analysis: Analysis) -> dict[str, tuple]:
+  """Of score and rank, by submission; None where nothing is known."""
   return {
-    'submission': name,
-    'parts': parts,
-    'charged': sum(s for _, s in charged),
-    'compile': spent.get('compile', 0.0),
-    'data': spent.get('data', 0.0),
-    'free': free,
-    'free_seconds': sum(s for _, s in free),
+    s.submission: (
+      uncertainty.interval(board, analysis.spread, s.submission),
+      uncertainty.rank_interval(board, analysis.spread, s.submission),
+    )
+    for s in board.standings
   }
+
+
+def _faster(board: Board, analysis: Analysis) -> list[list[float]]:
+  """How often the row beats the column, in the order of the standings."""
+  if analysis.spread is None:
+    return []
+  order = [board.times.submissions.index(s.submission) for s in board.standings]
+  return analysis.spread.faster[order][:, order].tolist()
+
+
+def _moved(board: Board, analysis: Analysis) -> dict[str, dict[str, int]]:
+  """Ranks without one workload each, where they are others than on the board.
+
+  Only submissions that have a rank on the board take part.
+  """
+  ranked = {s.submission: s.rank for s in board.standings if s.rank}
+  found: dict[str, dict[str, int]] = {}
+  for workload, scores in analysis.without.items():
+    of = {name: round(scores[name], 12) for name in ranked}
+    ranks = {n: 1 + sum(o > of[n] for o in of.values()) for n in ranked}
+    found[workload] = {n: r for n, r in ranks.items() if r != ranked[n]}
+  return found
+
+
+def _points(
+  standing: Standing, details: dict[Key, Details]
+) -> tuple[list[dict[str, Any]], dict[Key, int]]:
+  """The hyperparameters a submission was run with, and which trial had which.
+
+  Most trials share them, so that they are said once.
+  """
+  points: dict[str, dict[str, Any]] = {}
+  numbered: dict[str, int] = {}
+  of = {}
+  for cell in standing.cells.values():
+    for trial in cell.trials:
+      point = details[trial.key].hyperparameters
+      name = repr(sorted(point.items()))
+      points.setdefault(name, point)
+      of[trial.key] = numbered.setdefault(name, len(numbered) + 1)
+  return list(points.values()), of
+
+
+def _departures(board: Board, analysis: Analysis) -> list[tuple]:
+  """Rules that are read otherwise than documented, and what hangs on them.
+
+  Returns:
+    The rule, how it is read here, how it is documented, and the differences
+    with their submissions' places on the board.
+  """
+  ways = [
+    (rule, READINGS[rule][value], READINGS[rule][documented])
+    for rule, value in board.rules.reading._asdict().items()
+    # An open cell has no score yet, and so differs in none.
+    if value not in (documented := getattr(readings.DOCUMENTED, rule), 'open')
+  ]
+  if board.integral != 'exact':
+    words = f'the area is that of trapezoids on {score.GRID} points'
+    ways.append(('integral', words, 'it is exact'))
+  places = {s.submission: n for n, s in enumerate(board.standings)}
+  return [
+    (
+      *way,
+      [
+        (places[d.submission], d)
+        for d in analysis.differences
+        if d.rule == way[0]
+      ],
+    )
+    for way in ways
+  ]
 
 
 def _chip(trial: Trial) -> str:
@@ -135,35 +232,3 @@ def _states(results: Results) -> dict[str, int]:
   return dict(
     collections.Counter(t.state for t in results.trials).most_common()
   )
-
-
-def _versions(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
-  """What the trials ran on, and how many of them on which."""
-  counts: dict[str, collections.Counter] = {}
-  for trial in results.trials:
-    for name, value in _flat(trial.facts).items():
-      counts.setdefault(name, collections.Counter())[value] += 1
-  return [(name, found.most_common()) for name, found in counts.items()]
-
-
-def _flat(facts: dict[str, Any]) -> dict[str, str]:
-  wanted = {
-    'python_version': 'Python',
-    'platform': 'Platform',
-    'devices': 'Devices',
-    'git_commit_hash': 'Commit',
-  }
-  found = {
-    label: ', '.join(map(str, value)) if isinstance(value, list) else str(value)
-    for name, label in wanted.items()
-    if (value := facts.get(name)) not in (None, [], '')
-  }
-  if facts.get('git_changes') and 'Commit' in found:
-    found['Commit'] += ' with uncommitted changes'
-  packages = facts.get('packages')
-  return found | {
-    str(name): str(version)
-    for name, version in (
-      packages.items() if isinstance(packages, dict) else ()
-    )
-  }

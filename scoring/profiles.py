@@ -7,65 +7,84 @@ from markupsafe import Markup
 from scoring import axes, numbers, svg
 from scoring.axes import Axis, Tick
 from scoring.board import Board, Standing
+from scoring.uncertainty import Spread
 
 
-def draw(board: Board) -> Markup:
+def draw(board: Board, spread: Spread | None) -> Markup:
   """Step curves: the share of workloads reached within tau of the fastest."""
   count = len(board.standings)
-  width, bottom = 840.0, max(300.0, 16.0 * count + 40)
+  bottom = max(300.0, 16.0 * count + 40)
   cutoff = board.rules.cutoff
   across = Axis(1.0, cutoff, 50.0, 620.0)
   up = Axis(0.0, 1.0, bottom, 22.0)
   multiples = axes.labelled(across.ticks(6), '×')
-  parts = [svg.grid(across, multiples, up, _shares(board))]
-  spread = min(2.6, 16.0 / count)
-  ends = []
-  for index, standing in enumerate(board.standings):
-    # A hair apart, so that curves which coincide can all be seen.
-    shift = (index - (count - 1) / 2) * spread
-    parts.append(_steps(standing, svg.series(index), across, up, shift, cutoff))
-    ends.append((up(_share(standing, cutoff)) + shift, index))
-  for y, (end, index) in zip(_apart(ends, 15.0, up), ends, strict=True):
-    standing = board.standings[index]
-    mark = '' if standing.rank else ' so far'
-    parts.append(
-      Markup(
-        '<path class="leader {c}" d="M620 {end:.1f} L632 {y:.1f} H640"/>'
-        '<text class="name" x="646" y="{at:.1f}">{name} '
-        '<tspan class="faint">{score:.3f}{mark}</tspan></text>'
-      ).format(
-        c=svg.series(index),
-        end=end,
-        y=y,
-        at=y + 4,
-        name=_short(standing.submission, 22),
-        score=standing.score,
-        mark=mark,
-      )
+  grid = svg.grid(across, multiples, up, _shares(board))
+  # A hair apart, so that curves which coincide can all be seen.
+  gap = min(2.6, 16.0 / count)
+  shifts = [(index - (count - 1) / 2) * gap for index in range(count)]
+  bands = []
+  if spread is not None:
+    bands = [
+      svg.whose(index, [_band(spread, board, index, across, up, shift)])
+      for index, shift in enumerate(shifts)
+    ]
+  ends = [
+    (up(_share(standing, board)) + shift, index)
+    for index, (standing, shift) in enumerate(
+      zip(board.standings, shifts, strict=True)
     )
-  parts.append(
-    Markup(
-      '<text class="axis" x="335" y="{}" text-anchor="middle">'
-      'time to target ÷ fastest time</text>'
-    ).format(bottom + 34)
-  )
+  ]
+  curves = [
+    svg.whose(
+      index,
+      [
+        _steps(board, index, across, up, shifts[index]),
+        _name(board.standings[index], index, end, y),
+      ],
+    )
+    for y, (end, index) in zip(_apart(ends, 15.0, up), ends, strict=True)
+  ]
+  label = Markup(
+    '<text class="axis" x="335" y="{}" text-anchor="middle">'
+    'time to target ÷ fastest time</text>'
+  ).format(bottom + 34)
   names = ', '.join(s.submission for s in board.standings)
   text = (
     'Performance profiles: share of workloads reached within a multiple of '
     f'the fastest time, up to {cutoff:g}, of {names}.'
   )
-  return svg.draw(width, bottom + 40, text, parts)
+  return svg.draw(840, bottom + 40, text, [grid, *bands, *curves, label])
+
+
+def _band(
+  spread: Spread, board: Board, index: int, across: Axis, up: Axis, shift: float
+) -> Markup:
+  """Between the edges of the resampled profiles."""
+  n = board.times.submissions.index(board.standings[index].submission)
+  low, high = spread.bands[:, n].tolist()
+  taus = spread.taus.tolist()
+  edges = [
+    *zip(taus, high, strict=True),
+    *zip(taus[::-1], low[::-1], strict=True),
+  ]
+  places = [f'{across(tau):.0f} {up(y) + shift:.1f}' for tau, y in edges]
+  # Many bands are paler, so that curves can be seen through all of them.
+  opacity = min(0.13, 0.8 / len(board.standings))
+  return Markup(
+    '<path class="band {}" fill-opacity="{:.2f}" d="M{}Z"/>'
+  ).format(svg.series(index), opacity, ' '.join(places))
 
 
 def _steps(
-  standing: Standing, classes: str, across: Axis, up: Axis, shift: float, cutoff
+  board: Board, index: int, across: Axis, up: Axis, shift: float
 ) -> Markup:
+  standing, cutoff = board.standings[index], board.rules.cutoff
+  count, classes = len(board.rules.scored), svg.series(index)
   found = sorted(
     (cell.ratio, name)
     for name, cell in standing.cells.items()
     if cell.ratio <= cutoff
   )
-  count = len(standing.cells)
   path = f'M{across(1.0):.1f} {up(0.0) + shift:.1f}'
   dots = Markup()
   for number, (ratio, name) in enumerate(found, start=1):
@@ -95,14 +114,32 @@ def _steps(
   )
 
 
-def _share(standing: Standing, cutoff: float) -> float:
-  cells = standing.cells.values()
-  return sum(cell.ratio <= cutoff for cell in cells) / len(cells)
+def _name(standing: Standing, index: int, end: float, y: float) -> Markup:
+  """The submission's name and score at the height `y`, beside its curve."""
+  return Markup(
+    '<path class="leader {c}" d="M620 {end:.1f} L632 {y:.1f} H640"/>'
+    '<text class="name" x="646" y="{at:.1f}">{name} '
+    '<tspan class="faint">{score:.3f}{mark}</tspan></text>'
+  ).format(
+    c=svg.series(index),
+    end=end,
+    y=y,
+    at=y + 4,
+    name=_short(standing.submission, 22),
+    score=standing.score,
+    mark='' if standing.rank else ' so far',
+  )
+
+
+def _share(standing: Standing, board: Board) -> float:
+  """Of the workloads, where its curve ends."""
+  found = [c.ratio <= board.rules.cutoff for c in standing.cells.values()]
+  return sum(found) / len(board.rules.scored)
 
 
 def _shares(board: Board) -> list[Tick]:
   """A line for every number of workloads, while they are few."""
-  count = len(board.rules.workloads)
+  count = len(board.rules.scored)
   marks = range(count + 1) if count <= 10 else (0, count)
   return [(n / count, f'{n}/{count}') for n in marks]
 

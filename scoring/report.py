@@ -3,7 +3,8 @@
 import json
 import pathlib
 
-from scoring import page, text
+from scoring import figures, markdown, page, tables
+from scoring.analysis import Analysis
 from scoring.board import Board
 from scoring.read import Results
 
@@ -12,25 +13,28 @@ class ReportError(ValueError):
   """The report cannot be written; the message says why."""
 
 
-def write(results: Results, board: Board, out: pathlib.Path) -> pathlib.Path:
+def write(
+  results: Results, board: Board, analysis: Analysis, out: pathlib.Path
+) -> pathlib.Path:
   """Writes the report into a folder; returns the page's path.
 
   Raises:
     ReportError: the folder cannot be written to.
   """
-  table = text.table(results, board)
+  table = tables.everything(results, board, analysis)
   files = {
-    'index.html': page.render(results, board, out),
-    'report.md': text.markdown(results, board),
-    'leaderboard.csv': text.leaderboard_csv(board),
-    'times_to_target.csv': text.times_csv(board),
+    'index.html': page.render(results, board, analysis, out),
+    'report.md': markdown.render(results, board, analysis),
+    'leaderboard.csv': tables.leaderboard_csv(board, analysis),
+    'times_to_target.csv': tables.times_csv(board),
     'leaderboard.json': json.dumps(table, indent=2, allow_nan=False) + '\n',
   }
   try:
-    out.mkdir(parents=True, exist_ok=True)
+    (out / 'figures').mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
       # Names of files may hold bytes that are no text.
       (out / name).write_bytes(content.encode('utf-8', 'replace'))
+    figures.write(board, analysis, out / 'figures')
   except OSError as error:
     raise ReportError(
       f'Cannot write the report to {out}: {error.strerror}. Say another --out.'

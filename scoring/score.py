@@ -1,6 +1,8 @@
 """From times to the target to scores. Pure functions of tables; no files.
 
-Times are charged seconds. A miss is inf, and an open cell NaN, all the way.
+Times are charged seconds, or any other measure of effort. A miss is inf, and an
+open cell NaN, all the way. Arrays are [..., N, W], N submissions by W
+workloads, so that thousands of resampled tables are scored at once.
 
 A submission's time on a workload is the median over studies of the fastest
 trial's time to the target. Its score is the area under its performance profile
@@ -9,76 +11,136 @@ has a closed form: a workload reached in r times the fastest time adds
 (cutoff - r) / (cutoff - 1), and nothing beyond the cutoff.
 """
 
+import warnings
+
 import numpy as np
 import pandas as pd
 
+from runner.rules import Reading, Rules
+
 STUDY = ['submission', 'workload', 'study']
+GRID = 100  # Points of the published boards' integral.
+INTEGRALS = ('exact', 'published')
 
 
-def study_times(trials: pd.DataFrame) -> pd.DataFrame:
-  """The fastest trial of every study; open if any of its trials is.
+def study_times(trials: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+  """The time of every study; open if any of its trials is.
 
   Args:
-    trials: One row a trial: submission, workload, study, seconds.
+    trials: One row a trial: submission, workload, study, seconds, and `at`,
+      the number of the evaluation that is the hit; inf: a miss, -1: open.
+    reading: Which trial counts.
 
   Returns:
     One row a study: submission, workload, study, seconds.
   """
+  if reading.fastest == 'evaluation':
+    order = trials.sort_values(['at', 'seconds'], na_position='first')
+    return order.drop_duplicates(STUDY)[[*STUDY, 'seconds']]
   groups = trials.groupby(STUDY, sort=False)['seconds']
   return groups.min(skipna=False).reset_index()  # pyrefly: ignore
 
 
-def workload_times(studies: pd.DataFrame) -> pd.DataFrame:
-  """Submissions by workloads: the median over studies; open if any is.
+def medians(studies: np.ndarray) -> np.ndarray:
+  """The median over the last axis; NaN if anything there is.
 
   Of an even number of studies, the mean of the middle two: inf if one is.
   """
-  groups = studies.groupby(STUDY[:2], sort=False)['seconds']
-  return groups.median(skipna=False).unstack()  # pyrefly: ignore
+  size = studies.shape[-1]
+  found = np.sort(studies, axis=-1)  # NaN last.
+  lower, upper = found[..., (size - 1) // 2], found[..., size // 2]
+  middle = lower if size % 2 else (lower + upper) / 2
+  return np.where(np.isnan(found[..., -1]), np.nan, middle)
 
 
-def ratios(times: pd.DataFrame) -> pd.DataFrame:
-  """How many times the fastest time: 1 is the fastest, inf a miss."""
-  found = times / times.min()
-  return found.mask(times == times.min(), 1.0).mask(np.isinf(times), np.inf)
+def qualified(times: np.ndarray, rules: Rules, cut: str) -> np.ndarray:
+  """Times on the scored workloads [..., N, B], after the held-out rule.
 
+  Who misses a held-out variant, or is beyond the cutoff there, loses the
+  workload that it is a variant of; who misses that one is not looked at on the
+  variant.
 
-def credit(times: pd.DataFrame, cutoff: float) -> pd.DataFrame:
-  """What every workload adds: from 1 for the fastest to 0 at the cutoff."""
-  return ((cutoff - ratios(times)) / (cutoff - 1)).clip(lower=0.0)
-
-
-def score(times: pd.DataFrame, cutoff: float) -> pd.Series:
-  """The mean over workloads of their credit; open cells add nothing yet."""
-  return credit(times, cutoff).fillna(0.0).mean(axis=1)
-
-
-def profile(times: pd.DataFrame, taus) -> pd.DataFrame:
-  """Share of workloads each submission reaches within tau of the fastest."""
-  within = ratios(times).to_numpy()[:, :, None] <= np.asarray(taus)
-  return pd.DataFrame(within.mean(axis=1), times.index, taus)
-
-
-def leaderboard(times: pd.DataFrame, cutoff: float) -> pd.DataFrame:
-  """Ranked submissions first, then those with open cells, best first.
-
-  Returns:
-    By submission: rank (NaN with open cells; equal scores share one), score,
-    best_case (the score if every open cell were the fastest), reached and
-    open_cells (numbers of workloads).
+  Args:
+    times: [..., N, W], on the workloads of the rules in their order.
+    rules: Say which workloads are held out, and the cutoff.
+    cut: As Reading's.
   """
-  missing = times.isna()
-  board = pd.DataFrame(
-    {
-      'score': score(times, cutoff),
-      'best_case': credit(times, cutoff).fillna(1.0).mean(axis=1),
-      'reached': np.isfinite(times).sum(axis=1),
-      'open_cells': missing.sum(axis=1),
-    }
-  )
-  closed = board['score'].where(board['open_cells'] == 0)
+  names = list(rules.workloads)
+  times = np.array(times, float)
+  held_out = [
+    (names.index(row.workload), names.index(row.held_out_of))
+    for row in rules.workloads.values()
+    if row.held_out_of
+  ]
+  for variant, base in held_out:
+    missed = np.isinf(times[..., base])
+    times[..., variant][missed] = np.inf
+  cuts = [variant for variant, _ in held_out]
+  for column in range(len(names)) if cut == 'first' else cuts:
+    part = times[..., column]
+    part[part > rules.cutoff * best(part, axis=-1)] = np.inf
+  for variant, base in held_out:
+    column = times[..., base]
+    column[np.isinf(times[..., variant])] = np.inf
+    column[np.isnan(times[..., variant]) & np.isfinite(column)] = np.nan
+  scored = [n for n, name in enumerate(names) if name in rules.scored]
+  return times[..., scored]
+
+
+def best(times: np.ndarray, axis: int) -> np.ndarray:
+  """The least time, kept as an axis of size one; NaN only if all are."""
+  with warnings.catch_warnings():
+    warnings.simplefilter('ignore', RuntimeWarning)  # Nothing but open cells.
+    return np.nanmin(times, axis=axis, keepdims=True)
+
+
+def ratios(times: np.ndarray) -> np.ndarray:
+  """How many times the fastest time: 1 is the fastest, inf a miss."""
+  times = np.asarray(times, float)
+  fastest = best(times, axis=-2)
+  with np.errstate(invalid='ignore', divide='ignore'):
+    found = times / fastest
+  found = np.where(times == fastest, 1.0, found)
+  return np.where(np.isinf(times), np.inf, found)
+
+
+def credit(
+  ratios: np.ndarray, cutoff: float, integral: str = 'exact'
+) -> np.ndarray:
+  """What every workload adds: from 1 for the fastest to 0 at the cutoff.
+
+  With integral='published' it is what the trapezoids of the published boards
+  give, on 100 points: half of one of 99 cells may be added or left out.
+  """
+  if integral == 'exact':
+    return np.clip((cutoff - ratios) / (cutoff - 1), 0.0, None)
+  grid = np.linspace(1.0, cutoff, GRID)
+  first = np.searchsorted(grid, ratios)  # The first point that is reached.
+  area = np.where(first == 0, GRID - 1, GRID - 1 - first + 0.5) / (GRID - 1)
+  return np.where(np.isnan(ratios), np.nan, np.where(first < GRID, area, 0.0))
+
+
+def score(
+  times: np.ndarray, cutoff: float, integral: str = 'exact'
+) -> np.ndarray:
+  """The mean over workloads of their credit; open cells add nothing yet."""
+  found = credit(ratios(times), cutoff, integral)
+  return np.where(np.isnan(found), 0.0, found).mean(axis=-1)
+
+
+def profile(times: np.ndarray, taus) -> np.ndarray:
+  """Share of workloads reached within tau of the fastest, [..., N, T]."""
+  return (ratios(times)[..., None] <= np.asarray(taus)).mean(axis=-2)
+
+
+def ranks(scores: np.ndarray, closed: np.ndarray) -> np.ndarray:
+  """Ranks from 1 of scores [..., N]; equal ones share the better rank.
+
+  Args:
+    scores: Higher is better.
+    closed: [N], who has a rank; the others get NaN and take no place.
+  """
   # Sums of the same credit in another order differ in the last digits.
-  board.insert(0, 'rank', closed.round(12).rank(method='min', ascending=False))
-  return board.sort_index().sort_values(
-    ['rank', 'score'], ascending=[True, False], na_position='last'
-  )
+  scores = np.where(closed, np.round(scores, 12), -np.inf)
+  ahead = (scores[..., None, :] > scores[..., :, None]).sum(axis=-1)
+  return np.where(closed, 1 + ahead, np.nan)

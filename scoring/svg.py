@@ -1,8 +1,9 @@
 """Pieces of inline SVG that every chart is made of.
 
 Colours come from the page's style sheet: a submission's class is `s0` to `s7`,
-and `d1` to `d3` dashes where there are more than eight. Texts are escaped by
-markupsafe.
+and `d1` to `d3` dashes where there are more than eight. What belongs to one
+submission says so in `data-who`, so that the page can hide it. Texts are
+escaped by markupsafe.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,18 @@ def draw(
     '<svg viewBox="0 0 {w:.0f} {h:.0f}" role="img" aria-label="{text}">'
     '{inside}</svg>'
   ).format(w=width, h=height, text=text, inside=Markup().join(parts))
+
+
+def shared(parts: Iterable[Markup]) -> Markup:
+  """Definitions that charts refer to by their ids; shows nothing itself."""
+  return Markup(
+    '<svg class="shared" aria-hidden="true"><defs>{}</defs></svg>'
+  ).format(Markup().join(parts))
+
+
+def whose(index: int, parts: Iterable[Markup]) -> Markup:
+  """What belongs to the submission in this place of the board."""
+  return Markup('<g data-who="{}">{}</g>').format(index, Markup().join(parts))
 
 
 def grid(across: Axis, xs: list[Tick], up: Axis, ys: list[Tick]) -> Markup:

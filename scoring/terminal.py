@@ -1,26 +1,34 @@
 """The leaderboard on a terminal."""
 
+import math
+
 import rich.console
 import rich.table
 import rich.text
 
-from scoring import numbers, text
+from scoring import numbers, text, uncertainty
 from scoring.board import Board, Cell
 from scoring.read import Results
+from scoring.uncertainty import Spread
 
 SHOWN = 8  # Problems; the report tells them all.
 
 
-def show(results: Results, board: Board, console: rich.console.Console) -> None:
+def show(
+  results: Results,
+  board: Board,
+  spread: Spread | None,
+  console: rich.console.Console,
+) -> None:
   """Prints the table, what is open and what is wrong with the files."""
   console.print(_text(f'TimeTrial {text.title(results)}', 'bold'))
   console.print(_text(' · '.join(text.facts(results)), 'dim'))
-  table = _table(board, list(board.rules.workloads))
+  table = _table(board, spread, list(board.rules.workloads))
   roomy = console.options.update(width=10_000)
   if console.measure(table, options=roomy).maximum > console.width:
-    table = _table(board, [])  # Times to the target are in the report.
+    table = _table(board, spread, [])  # Times to the target are in the report.
   console.print(table)
-  console.print(_text(text.summary(board)))
+  console.print(_text(text.summary(board, spread)))
   for standing in board.standings:
     for workload, cell in standing.cells.items():
       for reason in cell.open:
@@ -35,11 +43,14 @@ def show(results: Results, board: Board, console: rich.console.Console) -> None:
     console.print(_text(remark, 'dim'))
 
 
-def _table(board: Board, workloads: list[str]) -> rich.table.Table:
+def _table(
+  board: Board, spread: Spread | None, workloads: list[str]
+) -> rich.table.Table:
   table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   table.add_column('#', justify='right')
   table.add_column('submission', no_wrap=True)
   table.add_column('score', justify='right')
+  table.add_column('90 % interval', justify='right')
   table.add_column('reached', justify='right')
   for workload in workloads:
     head = f'{workload}\n{text.target(board, workload)}'
@@ -50,13 +61,20 @@ def _table(board: Board, workloads: list[str]) -> rich.table.Table:
       str(standing.rank or '–'),
       _text(standing.submission, 'bold' if standing.rank == 1 else ''),
       score if standing.rank else f'({score})',
-      f'{standing.reached}/{len(standing.cells)}',
+      numbers.interval(
+        uncertainty.interval(board, spread, standing.submission)
+      ),
+      f'{standing.reached}/{len(board.rules.scored)}',
       *(_cell(standing.cells[workload]) for workload in workloads),
     )
   return table
 
 
 def _cell(cell: Cell) -> rich.text.Text:
+  if cell.lost:
+    return _text(f'{numbers.seconds(cell.seconds)}, no credit', 'dim')
+  if cell.state == 'reached' and not math.isfinite(cell.ratio):
+    return _text(numbers.seconds(cell.seconds))  # Held out.
   if cell.state == 'reached':
     style = 'bold green' if cell.ratio == 1 else ''
     found = f'{numbers.seconds(cell.seconds)} {numbers.ratio(cell.ratio)}'

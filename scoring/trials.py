@@ -6,12 +6,13 @@ miss: its state is 'unclear', and its cell of the leaderboard stays open.
 
 import json
 import math
+import os
 import pathlib
 from typing import Any, NamedTuple
 
 from runner import records
 from runner.rules import Row
-from scoring.evals import Damage, Eval, evaluations, first_hit
+from scoring.evals import NONE, Damage, Evals, evaluations, first_hit
 
 # States beside the outcomes of records.SCORED and records.OPEN.
 MISSING = 'missing'  # Planned, but nothing has been run.
@@ -36,21 +37,40 @@ class Trial(NamedTuple):
   state: str
   reason: str
   budget: float  # Charged seconds; inf where nothing says so.
-  evals: list[Eval]
-  hit: float  # Charged seconds to the target; inf: a miss, NaN: open.
+  evals: Evals
+  at: int | None  # The evaluation that meets the target; None: a miss.
+  open: bool  # Whether it is neither a hit nor a miss.
   seconds: float  # Charged in all.
   accounts: dict[str, float]  # Seconds by account of the clock.
-  hyperparameters: dict[str, Any]
-  started: str  # UTC, of the first attempt; '' where nothing says so.
-  facts: dict[str, Any]  # Machine and versions of the last attempt.
+  remarks: list[str]  # On what was left out of its files.
 
   @property
-  def open(self) -> bool:
-    return math.isnan(self.hit)
+  def hit(self) -> float:
+    """Charged seconds to the target; inf: a miss, NaN: open."""
+    return self.measured('seconds')
+
+  def measured(self, what: str) -> float:
+    """As `hit`, of another measure of effort.
+
+    Args:
+      what: 'seconds', 'steps', or 'compiled', the seconds without those of
+        compilation; NaN where these are not recorded.
+    """
+    if self.open:
+      return math.nan
+    if self.at is None:
+      return math.inf
+    if what == 'compiled':
+      return float(self.evals.seconds[self.at] - self.evals.compile[self.at])
+    return float(getattr(self.evals, what)[self.at])
 
 
 def read(
-  key: Key, folder: pathlib.Path, row: Row, plan: dict[str, Any] | None
+  key: Key,
+  folder: pathlib.Path,
+  row: Row,
+  plan: dict[str, Any] | None,
+  budget: float | None = None,
 ) -> Trial:
   """Reads the folder of a trial; damage becomes its state.
 
@@ -58,24 +78,27 @@ def read(
     key: Which trial it is.
     folder: Its folder, which need not exist.
     row: The workload in the rules to be scored by.
-    plan: The trial in plan.json, with 'budget_seconds'; None where there is no
-      plan, as in AlgoPerf's logs, which do not tell outcomes either.
+    plan: The trial in plan.json; None where there is no plan, as in AlgoPerf's
+      logs, which do not tell outcomes either.
+    budget: Charged seconds; None where only the trial itself may say so.
   """
-  facts: dict[str, Any] = dict(plan or {})
   status = records.Status(None, '', 0, 0.0, {})
-  evals: list[Eval] = []
-  started, meta = '', {}
+  evals, remarks = NONE, []
   try:
-    facts = _facts(folder, facts)
-    status, started = _status(folder)
-    meta = _meta(folder)
-    evals = evaluations(folder / records.EVALS, row.column, status.done)
-    state, reason = _state(folder, status, evals, plan is None)
+    names = _names(folder)
+    budget = _budget(folder, names, plan, budget)
+    if records.ATTEMPTS in names:
+      status = _status(folder)
+    if records.EVALS in names:
+      evals, remarks = evaluations(
+        folder / records.EVALS, row.column, status.done
+      )
+    state, reason = _state(names, status, evals, plan is None)
   except Damage as damage:
     state, reason = UNCLEAR, str(damage)
-  budget = float(facts.get('budget_seconds', math.inf))
-  hit = first_hit(evals, row, budget)
-  state, reason, hit = _judged(state, reason, hit, evals, row)
+  budget = math.inf if budget is None else budget
+  state, reason, at, is_open = _judged(state, reason, evals, row, budget)
+  last = float(evals.seconds[-1]) if evals else 0.0
   return Trial(
     key,
     folder,
@@ -83,75 +106,78 @@ def read(
     reason,
     budget,
     evals,
-    hit,
-    max([status.seconds, *(e.seconds for e in evals[-1:])]),
+    at,
+    is_open,
+    max(status.seconds, last),
     status.accounts,
-    facts.get('hyperparameters', {}),
-    started,
-    meta,
+    remarks,
   )
 
 
-def _facts(folder: pathlib.Path, plan: dict[str, Any]) -> dict[str, Any]:
-  """The plan's word on a trial and its trial.json's, which must agree."""
-  own = _json(folder / records.TRIAL) or {}
-  if plan and own and plan['id'] != own.get('id'):
+def missing(key: Key, folder: pathlib.Path) -> Trial:
+  """A trial that was not run, whatever is in its folder."""
+  return Trial(
+    key, folder, MISSING, 'Not run.', math.inf, NONE, None, True, 0.0, {}, []
+  )
+
+
+def _names(folder: pathlib.Path) -> frozenset[str]:
+  """One look instead of one for each of the files that may be there."""
+  try:
+    return frozenset(os.listdir(folder))
+  except FileNotFoundError:
+    return frozenset()
+  except OSError as error:
+    raise Damage(f'It cannot be read: {error.strerror}.') from error
+
+
+def _budget(
+  folder: pathlib.Path,
+  names: frozenset[str],
+  plan: dict[str, Any] | None,
+  budget: float | None,
+) -> float | None:
+  """The budget; plan and trial.json must be of the same trial."""
+  if records.TRIAL not in names:
+    return budget
+  try:
+    own = records.read_json(folder / records.TRIAL)
+  except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    raise Damage(f'{records.TRIAL} is damaged: {error}.') from error
+  if not isinstance(own, dict):
+    raise Damage(f'{records.TRIAL} is no table.')
+  if plan and plan['id'] != own.get('id'):
     raise Damage(
       f'{records.TRIAL} is of trial {own.get("id")}, planned is {plan["id"]}.'
     )
-  facts = own | plan
-  if 'hyperparameters' not in facts:
-    facts['hyperparameters'] = _json(folder / 'hparams.json') or {}
-  if not isinstance(facts['hyperparameters'], dict):
-    raise Damage('The hyperparameters are not a table.')
-  if not isinstance(facts.get('budget_seconds', 0.0), int | float):
-    raise Damage(f'budget_seconds is {facts["budget_seconds"]!r}.')
-  return facts
+  if budget is not None or 'budget_seconds' not in own:
+    return budget
+  said = own['budget_seconds']
+  if isinstance(said, bool) or not isinstance(said, int | float):
+    raise Damage(f'budget_seconds is {said!r}.')
+  return float(said)
 
 
-def _status(folder: pathlib.Path) -> tuple[records.Status, str]:
-  """The status, and when the first attempt was started."""
+def _status(folder: pathlib.Path) -> records.Status:
   try:
     status = records.status(folder)
-    events = records.read_lines(folder / records.ATTEMPTS)
-    starts = [e['time'] for e in events if e['event'] == 'start']
     numbers = [status.seconds, *status.accounts.values()]
     if not all(isinstance(n, int | float) and n >= 0 for n in numbers):
       raise Damage(f'{records.ATTEMPTS} has a number that is no time.')
     known = (None, *records.SCORED, *records.OPEN)
     if status.outcome not in known:
       raise Damage(f'{records.ATTEMPTS}: no outcome {status.outcome!r}.')
+  except Damage:
+    raise
+  except ValueError as error:
+    raise Damage(f'{records.ATTEMPTS} is damaged: {error}.') from error
   except (OSError, LookupError, TypeError, AttributeError) as error:
     raise Damage(f'{records.ATTEMPTS} is damaged: {error!r}.') from error
-  except ValueError as error:
-    if isinstance(error, Damage):
-      raise
-    raise Damage(f'{records.ATTEMPTS} is damaged: {error}.') from error
-  return status, str(starts[0]) if starts else ''
-
-
-def _meta(folder: pathlib.Path) -> dict[str, Any]:
-  paths = sorted(
-    folder.glob('meta_data_*.json'), key=lambda p: (len(p.name), p)
-  )
-  found = _json(paths[-1]) if paths else {}
-  return found if isinstance(found, dict) else {}
-
-
-def _json(path: pathlib.Path) -> Any:
-  try:
-    return records.read_json(path)
-  except FileNotFoundError:
-    return None
-  except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-    raise Damage(f'{path.name} is damaged: {error}.') from error
+  return status
 
 
 def _state(
-  folder: pathlib.Path,
-  status: records.Status,
-  evals: list[Eval],
-  unplanned: bool,
+  names: frozenset[str], status: records.Status, evals: Evals, unplanned: bool
 ) -> tuple[str, str]:
   if status.outcome is not None:
     return status.outcome, status.reason
@@ -161,32 +187,32 @@ def _state(
     return 'budget', 'Its log tells no outcome; judged by its evaluations.'
   if evals:
     return UNCLEAR, f'It has evaluations, but no {records.ATTEMPTS}.'
-  if unplanned and folder.exists():
+  if unplanned and names:
     return MISSING, f'It has no {records.EVALS} with evaluations in it.'
   return MISSING, 'Not run.'
 
 
 def _judged(
-  state: str, reason: str, hit: float, evals: list[Eval], row: Row
-) -> tuple[str, str, float]:
-  """State, reason and time by the rules of this board."""
+  state: str, reason: str, evals: Evals, row: Row, budget: float
+) -> tuple[str, str, int | None, bool]:
+  """State, reason, the hit and whether it is open, by this board's rules."""
   if state not in records.SCORED:
-    return state, reason, math.nan
+    return state, reason, None, True
   if row.target is None:
-    return state, f'{row.workload} has no target yet.', math.nan
-  met = any(row.reached(e.value) for e in evals)
-  if math.isfinite(hit):
-    state = 'reached'
-  elif met:
-    state = 'budget'
+    return state, f'{row.workload} has no target yet.', None, True
+  at = first_hit(evals, row, budget)
+  if at is not None:
+    return 'reached', reason, at, False
+  if first_hit(evals, row) is not None:
     reason = 'It reached the target after its budget was spent.'
-  elif state == 'reached':
-    state, hit = UNCLEAR, math.nan
+    return 'budget', reason, None, False
+  if state == 'reached':
     reason = (
       "Its outcome is 'reached', but no evaluation meets "
       f'{row.metric} {row.target}: it ran for another target, or a part of '
       f'{records.EVALS} is lost.'
     )
-  elif not evals and state in ('budget', 'ended'):
+    return UNCLEAR, reason, None, True
+  if not evals and state in ('budget', 'ended'):
     reason = f'{reason} It was never evaluated.'
-  return state, reason, hit
+  return state, reason, None, False

@@ -4,7 +4,6 @@ import math
 
 import made_results as made
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -20,9 +19,8 @@ RULES = made.RULES | {
     for name in ('w', 'family/variant')
   }
 }
-TIMES = pd.DataFrame(
-  {'a': [10.0, 25.0, INF], 'b': [8.0, 4.0, 15.9]}, index=['x', 'y', 'z']
-)
+# Rows x, y and z, workloads a and b.
+TIMES = np.array([[10.0, 8.0], [25.0, 4.0], [INF, 15.9]])
 
 seconds = st.floats(0.1, 1e5) | st.just(INF)
 tables = st.integers(1, 4).flatmap(
@@ -58,21 +56,21 @@ def standing(scored, name):
 
 def test_a_board_worked_by_hand():
   # a: the fastest takes 10. b: 4. Cutoff 4: credit (4 - ratio) / 3.
-  found = score.score(TIMES, 4.0)
-  assert found['x'] == pytest.approx((1 + (4 - 8 / 4) / 3) / 2)
-  assert found['y'] == pytest.approx(((4 - 2.5) / 3 + 1) / 2)
-  assert found['z'] == pytest.approx((0 + (4 - 15.9 / 4) / 3) / 2)
+  x, y, z = score.score(TIMES, 4.0)
+  assert x == pytest.approx((1 + (4 - 8 / 4) / 3) / 2)
+  assert y == pytest.approx(((4 - 2.5) / 3 + 1) / 2)
+  assert z == pytest.approx((0 + (4 - 15.9 / 4) / 3) / 2)
 
 
 def test_beyond_the_cutoff_nothing_is_added():
-  times = pd.DataFrame({'a': [1.0, 4.0, 4.1]}, index=['x', 'y', 'z'])
+  times = np.array([[1.0], [4.0], [4.1]])
   assert score.score(times, 4.0).tolist() == [1.0, 0.0, 0.0]
 
 
 @settings(max_examples=50, deadline=None)
 @given(tables)
 def test_the_score_is_the_area_under_the_profile(rows):
-  times = pd.DataFrame(rows)
+  times = np.array(rows)
   taus = np.linspace(1.0, 4.0, 1501)
   middles = (taus[1:] + taus[:-1]) / 2
   areas = score.profile(times, middles).mean(axis=1)
@@ -83,7 +81,7 @@ def test_the_score_is_the_area_under_the_profile(rows):
 @settings(max_examples=50, deadline=None)
 @given(tables, st.sampled_from([0.25, 2.0, 3600.0]))
 def test_the_unit_of_time_does_not_matter(rows, factor):
-  times = pd.DataFrame(rows)
+  times = np.array(rows)
   np.testing.assert_allclose(
     score.score(times, 4.0), score.score(times * factor, 4.0), atol=1e-12
   )
@@ -92,12 +90,12 @@ def test_the_unit_of_time_does_not_matter(rows, factor):
 @settings(max_examples=50, deadline=None)
 @given(tables, st.data(), st.floats(0.01, 1.0))
 def test_being_faster_never_costs(rows, data, factor):
-  times = pd.DataFrame(rows)
+  times = np.array(rows)
   who = data.draw(st.integers(0, len(rows) - 1))
   where = data.draw(st.integers(0, len(rows[0]) - 1))
   quicker = times.copy()
-  now = times.iat[who, where]
-  quicker.iat[who, where] = 1e5 * factor if math.isinf(now) else now * factor
+  now = times[who, where]
+  quicker[who, where] = 1e5 * factor if math.isinf(now) else now * factor
   before, after = score.score(times, 4.0), score.score(quicker, 4.0)
   assert after[who] >= before[who] - 1e-12
   others = [n for n in range(len(rows)) if n != who]
@@ -105,7 +103,7 @@ def test_being_faster_never_costs(rows, data, factor):
 
 
 def test_a_workload_nobody_reaches_adds_nothing_for_anybody():
-  wider = TIMES.assign(c=INF)
+  wider = np.pad(TIMES, ((0, 0), (0, 1)), constant_values=INF)
   np.testing.assert_allclose(
     score.score(wider, 4.0) * 3, score.score(TIMES, 4.0) * 2
   )
@@ -140,19 +138,16 @@ def test_the_median_of_studies_of_the_fastest_trial(tmp_path):
   ],
 )
 def test_a_missed_study_takes_part_in_the_median(studies, median):
-  rows = [('x', 'a', n, t) for n, t in enumerate(studies)]
-  table = pd.DataFrame(rows, columns=[*score.STUDY, 'seconds'])
-  found = score.workload_times(table).at['x', 'a']
+  found = score.medians(np.array(studies))
   assert found == pytest.approx(median, nan_ok=True)
 
 
 def test_equal_scores_share_a_rank():
-  times = pd.DataFrame(
-    {'a': [1.0, 2.0, 3.0], 'b': [2.0, 1.0, INF]}, index=['y', 'x', 'z']
-  )
-  found = score.leaderboard(times, 4.0)
-  assert found['rank'].to_dict() == {'x': 1, 'y': 1, 'z': 3}
-  assert list(found.index) == ['x', 'y', 'z']
+  scores = score.score(np.array([[1.0, 2.0], [2.0, 1.0], [3.0, INF]]), 4.0)
+  assert score.ranks(scores, np.full(3, True)).tolist() == [1, 1, 3]
+  # Who has open cells has no rank, and takes none away.
+  ranks = score.ranks(scores, np.array([False, True, True]))
+  np.testing.assert_array_equal(ranks, [NAN, 1, 2])
 
 
 @pytest.mark.parametrize('outcome', ['oom', 'crashed', 'preempted', 'missing'])
@@ -215,18 +210,25 @@ def test_a_hit_beyond_the_budget_does_not_count(tmp_path):
   assert found.cells['family/variant'].state == 'reached'
 
 
+def evaluated(*values):
+  """One evaluation a second."""
+  numbered = np.arange(len(values), dtype=float)
+  return evals.Evals(numbered, numbered, np.array(values), numbered)
+
+
 def test_only_the_first_hit_counts_and_equality_is_one():
-  made_evals = [evals.Eval(n, float(n), v) for n, v in enumerate([0.6, 0.5, 0])]
-  assert evals.first_hit(made_evals, ROW, INF) == 1.0
+  assert evals.first_hit(evaluated(0.6, 0.5, 0.0), ROW) == 1
   higher = ROW._replace(better='higher')
-  assert evals.first_hit(made_evals, higher, INF) == 0.0
+  assert evals.first_hit(evaluated(0.6, 0.5, 0.0), higher) == 0
+  # A later hit does not make up for a late one.
+  assert evals.first_hit(evaluated(0.6, 0.5, 0.0), ROW, budget=0.9) is None
 
 
 @pytest.mark.parametrize('better', ['lower', 'higher'])
 def test_nan_never_reaches(better):
   row = ROW._replace(better=better)
-  assert evals.first_hit([evals.Eval(1, 1.0, NAN)], row, INF) == INF
-  assert evals.first_hit([evals.Eval(1, 1.0, 0.5)], row, INF) == 1.0
+  assert evals.first_hit(evaluated(NAN), row) is None
+  assert evals.first_hit(evaluated(NAN, 0.5), row) == 1
 
 
 def test_a_target_that_trials_did_not_run_for_leaves_cells_open(tmp_path):

@@ -1,0 +1,151 @@
+"""The report as Markdown, for places where no HTML goes."""
+
+import math
+import pathlib
+import re
+
+from scoring import numbers, text, times, uncertainty
+from scoring.analysis import Analysis
+from scoring.board import Board, Cell, Standing
+from scoring.read import Results
+
+BEGIN, END = '<!-- timetrial: begin -->', '<!-- timetrial: end -->'
+
+
+def render(results: Results, board: Board, analysis: Analysis) -> str:
+  """The report for places where no HTML goes.
+
+  What is between the markers can be pasted into, and kept true in, a README.
+  """
+  known = analysis.details.values()
+  lines = [f'# TimeTrial: {text.title(results)}', '']
+  lines += [' · '.join(text.facts(results, known)), '']
+  lines += [_plain(text.summary(board, analysis.spread)), '', BEGIN, '']
+  lines += _table(
+    ['rank', 'submission', 'score', '90 % interval', 'reached', 'open cells'],
+    [_line(s, board, analysis) for s in board.standings],
+  )
+  lines += [
+    '',
+    'Charged seconds to the target, and how many times the fastest:',
+  ]
+  lines += ['']
+  lines += _table(
+    ['workload', 'target', *(s.submission for s in board.standings)],
+    [
+      [
+        name + (' (held out)' if row.held_out_of else ''),
+        text.target(board, name),
+        *(_timed(s.cells[name]) for s in board.standings),
+      ]
+      for name, row in board.rules.workloads.items()
+    ],
+  )
+  lines += ['', END]
+  lines += _more(board, analysis)
+  rows = [
+    [s.submission, name, reason]
+    for s in board.standings
+    for name, found in s.cells.items()
+    for reason in found.open
+  ]
+  if rows:
+    lines += ['', '## Open cells', '']
+    lines += _table(['submission', 'workload', 'reason'], rows)
+  if analysis.problems:
+    lines += ['', '## Problems in the results', '']
+    lines += _table(['path', 'reason'], analysis.problems)
+  if results.remarks:
+    lines += ['', *map(_plain, results.remarks)]
+  return '\n'.join(lines) + '\n'
+
+
+def renew(path: pathlib.Path, report: str) -> None:
+  """Puts what stands between a report's markers between those of a file.
+
+  Raises:
+    ValueError: the file has no such place; nothing is written.
+  """
+  try:
+    old = path.read_text()
+  except OSError as error:
+    raise ValueError(f'{path} cannot be read: {error.strerror}.') from error
+  if old.count(BEGIN) != 1 or old.find(END) < old.find(BEGIN):
+    raise ValueError(
+      f'{path} says no place for the leaderboard. Put the lines {BEGIN} and '
+      f'{END} into it, once, where it shall be.'
+    )
+  new = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
+  before, after = old.partition(BEGIN)[0], old.partition(END)[2]
+  path.write_text(before + new + END + after)
+
+
+def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
+  so_far = '' if standing.rank else f' so far (≤ {standing.best_case:.4f})'
+  return [
+    str(standing.rank or '–'),
+    standing.submission,
+    numbers.score(standing.score) + so_far,
+    numbers.interval(
+      uncertainty.interval(board, analysis.spread, standing.submission)
+    ),
+    f'{standing.reached} / {len(board.rules.scored)}',
+    str(standing.open_cells or ''),
+  ]
+
+
+def _more(board: Board, analysis: Analysis) -> list[str]:
+  """Scores by other measures, speedups, and other readings of the rules."""
+  names = [s.submission for s in board.standings]
+  lines = ['', '## Scores by measure of effort', '']
+  lines += _table(
+    ['submission', *(times.MEASURES[what] for what in analysis.measures)],
+    [
+      [name, *(numbers.score(s[name]) for s in analysis.measures.values())]
+      for name in names
+    ],
+  )
+  lines += ['', f'## Speed against {_plain(analysis.reference)}', '']
+  lines += ['A miss takes the whole budget in the first two columns.', '']
+  found = {speedup.submission: speedup for speedup in analysis.speedups}
+  lines += _table(
+    ['submission', 'geometric mean', 'arithmetic mean', 'where both reached'],
+    [
+      [
+        name,
+        numbers.ratio(found[name].geometric),
+        numbers.ratio(found[name].arithmetic),
+        f'{numbers.ratio(found[name].both)} of {found[name].shared}',
+      ]
+      for name in names
+    ],
+  )
+  if analysis.differences:
+    lines += ['', '## Where the rules as documented say otherwise', '']
+    lines += _table(
+      ['submission', 'this board', 'score', 'documented', 'score then'],
+      [
+        [d.submission, d.here, numbers.score(d.score), d.documented,
+         numbers.score(d.other)]
+        for d in analysis.differences
+      ],
+    )  # fmt: skip
+  return lines
+
+
+def _timed(found: Cell) -> str:
+  if found.state == 'reached' and math.isfinite(found.ratio):
+    return f'{text.cell(found)} ({numbers.ratio(found.ratio)})'
+  return text.cell(found)
+
+
+def _table(head, rows) -> list[str]:
+  lines = [head, ['---'] * len(head), *rows]
+  return ['| ' + ' | '.join(map(_plain, line)) + ' |' for line in lines]
+
+
+def _plain(value: str) -> str:
+  """Text that Markdown takes as text, on one line."""
+  found = ' '.join(str(value).split())
+  # An underscore between letters is no emphasis.
+  return re.sub(r'([\\`*\[\]<>|]|\b_|_\b|(?<!\w)_)', r'\\\1', found)
