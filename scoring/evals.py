@@ -111,8 +111,16 @@ def _checked(
     )
   if math.inf in seconds:
     raise Damage(f'{name}: the clock says inf s.')
-  columns = (steps, seconds, values, compiled)
-  return Evals(*map(np.array, columns)), remarks
+  found = Evals(*map(np.array, (steps, seconds, values, compiled)))
+  odd = ~np.isfinite(found.values)
+  if odd.any():  # Infinity is no result either, though it would beat targets.
+    found.values[odd] = np.nan
+    remarks = [
+      *remarks,
+      f'{name}: {odd.sum()} evaluations have no number for {column}; none of '
+      'them is a hit.',
+    ]
+  return found, remarks
 
 
 def _without_repeats(

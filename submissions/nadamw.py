@@ -24,8 +24,9 @@ def build(
 
 
 SELF = {  # Found by hand on the mini suite.
-  'learning_rate': 0.006, 'one_minus_beta1': 0.06, 'beta2': 0.998,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'learning_rate': 0.0045, 'one_minus_beta1': 0.08, 'beta2': 0.98,
+  'weight_decay': 0.1, 'warmup': 0.1, 'grad_clip': 1.0,
+  'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},

@@ -185,6 +185,15 @@ def test_values_are_shown_by_mouse_and_by_keyboard(opened):
   assert not tip.is_visible()
 
 
+@pytest.mark.parametrize('width', [390, 760, 1180])
+def test_scores_are_not_drawn_over_the_next_column(opened, width):
+  """They were, where the table was narrower than bar and number."""
+  row = opened(width=width).locator('#board-table tbody tr').first
+  score = row.locator('.meter > span').bounding_box()
+  reached = row.locator('td').nth(2).bounding_box()
+  assert score['x'] + score['width'] <= reached['x']
+
+
 def test_a_telephone_shows_it_all_without_scrolling_sideways(opened):
   tab = opened(width=390)
   wide = tab.evaluate('document.documentElement.scrollWidth')

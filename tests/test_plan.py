@@ -48,9 +48,11 @@ def test_submissions_share_seeds_and_nothing_else_does():
 
 def test_budgets_follow_the_measured_speed():
   made = make('lion')
-  steps = SUITE.workloads['digits'].steps
+  steps = SUITE.workloads['criteo1tb/mini'].steps
   factor = SUITE.rulesets['self'].budget_factor
-  assert made.budgets['digits'] == pytest.approx(factor * (2 + steps * 0.01))
+  assert made.budgets['criteo1tb/mini'] == pytest.approx(
+    factor * (2 + steps * 0.01)
+  )
 
 
 def test_external_trials_draw_fresh_points_for_every_study():
@@ -67,7 +69,7 @@ def test_a_listed_space_gives_the_same_points_to_every_study(tmp_path):
   made = make(path, ruleset='external')
   for study in range(3):
     found = [t.hyperparameters['a'] for t in made.trials
-             if t.study == study and t.workload == 'digits']  # fmt: skip
+             if (t.study, t.workload) == (study, 'criteo1tb/mini')]  # fmt: skip
     assert found == [1, 2]
 
 
@@ -145,7 +147,9 @@ def test_unknown_names_are_explained():
   with pytest.raises(ValueError, match="has no ruleset 'sefl'"):
     make('nadamw', ruleset='sefl')
   odd = SUITE._replace(
-    workloads={'digts': SUITE.workloads['digits']._replace(workload='digts')}
+    workloads={
+      'digts': SUITE.workloads['criteo1tb/mini']._replace(workload='digts')
+    }
   )
   with pytest.raises(ValueError, match="Did you mean 'digits'"):
     make('nadamw', suite=odd)

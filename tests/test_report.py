@@ -240,15 +240,18 @@ def test_damage_is_reported_and_opens_the_cell(tmp_path, how):
   assert cell['studies'] == {'0': 8.0, '1': None}
 
 
-@pytest.mark.parametrize('how', ['meta not JSON', 'a row twice'])
+@pytest.mark.parametrize(
+  'how', ['meta not JSON', 'a row twice', 'not a number']
+)
 def test_damage_that_changes_no_time_is_reported_only(tmp_path, how):
   [trial] = made.write_plan(tmp_path, [('x', 'criteo1tb/mini', 0, 1)])
-  values = [(1.0, 0.7), (8.0, 0.4)]
+  odd = float('-inf') if how == 'not a number' else 0.6
+  values = [(1.0, 0.7), (4.0, odd), (8.0, 0.4)]
   folder = made.write_trial(tmp_path, trial, values, 'reached')
   path = folder / 'eval_measurements.csv'
   if how == 'a row twice':
     path.write_text(path.read_text() + path.read_text().splitlines()[-1] + '\n')
-  else:
+  elif how == 'meta not JSON':
     (folder / 'meta_data_0.json').write_text('?')
   found, explained = scored(read.read(tmp_path))
   [problem] = explained.problems

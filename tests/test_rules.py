@@ -63,7 +63,11 @@ def test_rules_of_published_boards_say_what_was_published(board):
     (PUBLISHED / f'workload_targets_{file}.json').read_text()
   )
   found = rules.load(f'algoperf_{board}')
-  assert list(found.workloads) == targets['base_workloads']
+  assert list(found.scored) == targets['base_workloads']
+  held_out = [n for n, row in found.workloads.items() if row.held_out_of]
+  assert held_out == [
+    workloads.canonical(name) for name in targets['held_out_workloads']
+  ]
   rows = found.workloads | found.unscored
   for name, published in targets['workloads'].items():
     if name == 'finewebedu_lm':
@@ -108,6 +112,36 @@ def test_every_target_says_where_it_comes_from(name):
     assert {'command', 'date', 'values'} <= row['origin'].keys()
 
 
+def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
+  path = tmp_path / 'more.toml'
+  path.write_text(
+    'extends = "mini"\nversion = "7"\n'
+    '[workloads."ogbg/mini_gelu"]\nlike = "ogbg/mini"\n'
+    'held_out_of = "ogbg_mini"\n'
+  )
+  mini, found = rules.load('mini'), rules.load(str(path))
+  assert (found.version, found.seed) == ('7', mini.seed)
+  assert found.scored == mini.workloads
+  row = found.workloads['ogbg/mini_gelu']
+  assert (row.held_out_of, row.target) == ('ogbg/mini', None)
+  assert row.steps == mini.workloads['ogbg/mini'].steps
+  assert rules.parse(rules.dump(found), 'more', 'x') == found
+  again = tmp_path / 'again.toml'
+  again.write_text(f'extends = "{path}"\n')
+  with pytest.raises(rules.RulesError, match='extends another suite itself'):
+    rules.load(str(again))
+
+
+def test_every_family_with_variants_has_one_held_out():
+  families = {
+    name.partition('/')[0] for name in workloads.names() if '/mini_' in name
+  }
+  suite = rules.load('mini_variants')
+  held_out = [row for row in suite.workloads.values() if row.held_out_of]
+  assert {row.workload.partition('/')[0] for row in held_out} == families
+  assert suite.scored == rules.load('mini').workloads
+
+
 def test_rules_survive_being_written_and_read():
   suite = parse()
   assert rules.parse(rules.dump(suite), 'x', 'x') == suite
@@ -125,6 +159,14 @@ def test_rules_survive_being_written_and_read():
     (
       lambda t: t['workloads']['digits'].update(better='less'),
       "better = 'less'; say 'lower' or 'higher'",
+    ),
+    (
+      lambda t: t.update(scoring={'fastest': 'score'}),
+      "fastest = 'score'; say one of time, evaluation",
+    ),
+    (
+      lambda t: t['workloads']['digits'].update(held_out_of='digits'),
+      "held_out_of = 'digits' must be a workload of the suite",
     ),
     (lambda t: t['workloads']['digits'].update(steps='many'), 'wrong type'),
     (lambda t: t['workloads']['digits'].update(steps=0), 'must be positive'),

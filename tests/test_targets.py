@@ -23,11 +23,11 @@ def test_rounding_never_makes_a_target_stricter(value, lower):
 
 def made(submission, point):
   entry = plan.submissions.find(submission)
-  return plan.trial(SUITE, entry, 'digits', 0, 1, point)
+  return plan.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
 
 
 def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
-  row = SUITE.workloads['digits']
+  row = SUITE.workloads['criteo1tb/mini']
   search = [
     (made('lion', {'a': 1}), [0.5, 0.2, 0.3]),
     (made('lion', {'a': 2}), [0.5, 0.4]),
@@ -43,7 +43,7 @@ def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
 
 
 def test_too_few_repeats_set_no_target():
-  row = SUITE.workloads['digits']
+  row = SUITE.workloads['criteo1tb/mini']
   search = [(made('lion', {'a': 1}), [0.2])]
   best = targets._best(search, row)
   with pytest.raises(targets.TargetsError, match='Only 1 of 3'):
@@ -63,6 +63,13 @@ def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
   assert row['target'] == 0.5 and row['steps'] == 3
   assert row['origin']['command'] == 'a command'
   assert isinstance(row['origin']['date'], datetime.date)
+
+
+def test_targets_are_set_where_the_rows_are():
+  suite = rules.load('mini_variants')
+  with pytest.raises(rules.RulesError, match='the suite that it extends'):
+    targets.check(rules.find('mini_variants'), suite)
+  targets.check(rules.find('mini'), SUITE)
 
 
 def test_a_row_is_found_under_the_name_that_algoperf_gives_it(tmp_path):

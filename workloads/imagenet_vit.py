@@ -162,7 +162,7 @@ class ImageNetViT(Workload):
     if self.data == 'drawings':
       # A transformer must learn from few images what a convolution knows.
       return drawings.source(
-        split, self.image_size, CHANNELS, self.classes, mess=0.3
+        split, self.image_size, CHANNELS, self.classes, mess=0.15
       )
     raise batches.no_records(self.data, split, data_dir, 'imagenet_vit/mini')
 
@@ -209,8 +209,8 @@ def _dense(width: int) -> nn.Dense:
 
 MINI = ImageNetViT(
   patch=8,
-  width=96,
-  layers=3,
+  width=48,
+  layers=2,
   heads=4,
   image_size=32,
   classes=20,
