@@ -25,8 +25,8 @@ def write(
   files = {
     'index.html': page.render(results, board, analysis, out),
     'report.md': markdown.render(results, board, analysis),
-    'leaderboard.csv': tables.leaderboard_csv(board, analysis),
-    'times_to_target.csv': tables.times_csv(board),
+    'leaderboard.csv': tables.leaderboard(board, analysis).to_csv(index=False),
+    'times_to_target.csv': tables.times_to_target(board).to_csv(),
     'leaderboard.json': json.dumps(table, indent=2, allow_nan=False) + '\n',
   }
   try:

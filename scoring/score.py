@@ -11,34 +11,32 @@ has a closed form: a workload reached in r times the fastest time adds
 (cutoff - r) / (cutoff - 1), and nothing beyond the cutoff.
 """
 
+import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from runner.rules import Reading, Rules
 
-STUDY = ['submission', 'workload', 'study']
 GRID = 100  # Points of the published boards' integral.
 INTEGRALS = ('exact', 'published')
 
 
-def study_times(trials: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-  """The time of every study; open if any of its trials is.
+def study_time(
+  trials: Sequence[tuple[float, float]], reading: Reading
+) -> float:
+  """The time of a study; NaN, open, if any of its trials is.
 
   Args:
-    trials: One row a trial: submission, workload, study, seconds, and `at`,
-      the number of the evaluation that is the hit; inf: a miss, -1: open.
+    trials: For each the number of the evaluation that is the hit (inf: a miss,
+      -1: open) and its seconds.
     reading: Which trial counts.
-
-  Returns:
-    One row a study: submission, workload, study, seconds.
   """
   if reading.fastest == 'evaluation':
-    order = trials.sort_values(['at', 'seconds'], na_position='first')
-    return order.drop_duplicates(STUDY)[[*STUDY, 'seconds']]
-  groups = trials.groupby(STUDY, sort=False)['seconds']
-  return groups.min(skipna=False).reset_index()  # pyrefly: ignore
+    return min(trials)[1]
+  seconds = [time for _, time in trials]
+  return math.nan if any(map(math.isnan, seconds)) else min(seconds)
 
 
 def medians(studies: np.ndarray) -> np.ndarray:

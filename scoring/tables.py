@@ -1,9 +1,9 @@
 """The leaderboard for programs: CSV and JSON."""
 
-import csv
-import io
 import math
 from typing import Any
+
+import pandas as pd
 
 from scoring import uncertainty
 from scoring.analysis import Analysis
@@ -11,50 +11,44 @@ from scoring.board import Board, Standing
 from scoring.read import Results
 
 
-def leaderboard_csv(board: Board, analysis: Analysis) -> str:
+def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
   """A line a submission.
 
   The rank is empty with open cells, the interval where there is one study.
   """
-  head = ['submission', 'rank', 'score', 'score_low', 'score_high']
-  head += ['best_case', 'reached', 'workloads', 'open_cells']
-  rows = [
-    [
-      s.submission,
-      s.rank,
-      s.score,
-      *(uncertainty.interval(board, analysis.spread, s.submission) or ('', '')),
-      s.best_case,
-      s.reached,
-      len(board.rules.scored),
-      s.open_cells,
-    ]
-    for s in board.standings
-  ]
-  return _csv(head, rows)
+  rows = []
+  for s in board.standings:
+    ends = uncertainty.interval(board, analysis.spread, s.submission)
+    low, high = ends or (math.nan, math.nan)
+    rows.append(
+      {
+        'submission': s.submission,
+        'rank': s.rank,
+        'score': s.score,
+        'score_low': low,
+        'score_high': high,
+        'best_case': s.best_case,
+        'reached': s.reached,
+        'workloads': len(board.rules.scored),
+        'open_cells': s.open_cells,
+      }
+    )
+  return pd.DataFrame(rows).astype({'rank': 'Int64'})
 
 
-def times_csv(board: Board) -> str:
-  """Submissions by workloads in seconds: inf for a miss, empty if open.
+def times_to_target(board: Board) -> pd.DataFrame:
+  """Submissions by workloads in seconds: inf for a miss, NaN if open.
 
-  Where a published board leaves all studies out, it is empty too.
+  Where a published board leaves all studies out, it is NaN too.
   """
   names = list(board.rules.workloads)
-  cells = board.times.cells
-  rows = []
+  table = pd.DataFrame(board.times.cells, board.times.submissions, names)
+  table = table.rename_axis('submission')
   for standing in board.standings:
-    row = cells[board.times.submissions.index(standing.submission)].tolist()
-    known = zip(names, row, strict=True)
-    rows.append(
-      [
-        standing.submission,
-        *(
-          '' if standing.cells[name].open or math.isnan(seconds) else seconds
-          for name, seconds in known
-        ),
-      ]
-    )
-  return _csv(['submission', *names], rows)
+    for name, cell in standing.cells.items():
+      if cell.open:
+        table.loc[standing.submission, name] = math.nan
+  return table.loc[[standing.submission for standing in board.standings]]
 
 
 def everything(
@@ -154,10 +148,3 @@ def _number(value: Any) -> Any:
   if isinstance(value, float) and not math.isfinite(value):
     return None
   return value
-
-
-def _csv(head, rows) -> str:
-  file = io.StringIO()
-  writer = csv.writer(file, lineterminator='\n')
-  writer.writerows([head, *rows])
-  return file.getvalue()

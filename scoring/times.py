@@ -1,9 +1,10 @@
 """Times to the target of all studies, as arrays that can be resampled."""
 
+import collections
+import math
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from runner.rules import Reading
 from scoring import score
@@ -61,28 +62,25 @@ def collect(
     reading: Instead of that of the results.
   """
   reading = reading or results.reading
-  rows = []
+  groups = collections.defaultdict(list)
   for trial in results.trials:
     value, at = trial.measured(what), -1 if trial.at is None else trial.at
     if trial.state == MISSING and reading.missing == 'left out':
       continue
     if trial.state == MISSING and reading.missing == 'missed':
-      value = np.inf
-    rows.append((*trial.key, value, np.inf if np.isinf(value) else at))
-  names = [*results.trials[0].key._fields, 'seconds', 'at']
-  studies = score.study_times(pd.DataFrame(rows, columns=names), reading)
+      value = math.inf
+    key = trial.key
+    groups[key.submission, key.workload, key.study].append(
+      (math.inf if math.isinf(value) else at, value)
+    )
   submissions = sorted({trial.key.submission for trial in results.trials})
-  axes = [
-    submissions,
-    list(results.rules.workloads),
-    sorted({trial.key.study for trial in results.trials}),
-  ]
+  numbers = sorted({trial.key.study for trial in results.trials})
+  axes = (submissions, list(results.rules.workloads), numbers)
+  places = [{name: n for n, name in enumerate(axis)} for axis in axes]
   shape = tuple(map(len, axes))
   values, counted = np.full(shape, np.nan), np.zeros(shape, bool)
-  places = tuple(
-    pd.Index(axis).get_indexer(pd.Index(studies[name]))
-    for axis, name in zip(axes, score.STUDY, strict=True)
-  )
-  values[places] = studies['seconds']
-  counted[places] = True
+  for names, trials in groups.items():
+    place = tuple(at[name] for at, name in zip(places, names, strict=True))
+    values[place] = score.study_time(trials, reading)
+    counted[place] = True
   return Times(submissions, values, counted, bool(results.hash))
