@@ -40,7 +40,8 @@ def interval(ends: tuple[float, float] | None) -> str:
 
 def share(value: float) -> str:
   """A part of one in percent, with two digits."""
-  return f'{100 * value:.2g} %'
+  percent = 100 * value
+  return f'{percent:.0f} %' if percent >= 10 else f'{percent:.2g} %'
 
 
 def hyperparameters(values: dict) -> list[tuple[str, str]]:

@@ -295,3 +295,11 @@ def _write_suite(path, rules, targets):
       text = f'"{value}"' if isinstance(value, str) else value
       lines.append(f'{key} = {text}')
   path.write_text('\n'.join(lines))
+
+
+@pytest.mark.parametrize(
+  ('value', 'text'), [(2.04, '204 %'), (0.17, '17 %'), (0.0123, '1.2 %')]
+)
+def test_shares_read_well(value, text):
+  """A miss by twice the target was once 2e+02 % short."""
+  assert numbers.share(value) == text
