@@ -54,10 +54,10 @@ class Journal:
     between neither loses nor doubles them. What the state has beside a model
     like this one is the optimizer's.
     """
-    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
     eval_row = self._eval_row(evals[-1])
     scalar_rows = [_scalar_row(scalar) for scalar in scalars]
     with self._clock.account('checkpoint'):
+      self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
       facts = {
         'steps': feed.steps,
         'examples': feed.examples,

@@ -121,6 +121,11 @@ class Rules(NamedTuple):
       name: row for name, row in self.workloads.items() if not row.held_out_of
     }
 
+  @property
+  def held_out_last(self) -> dict[str, Row]:
+    """All workloads, held-out variants behind those that give credit."""
+    return self.scored | self.workloads
+
   def seconds(self, workload: str, ruleset: str) -> float | None:
     """The budget of a published board; None where it is calibrated."""
     seconds = self.workloads[workload].seconds

@@ -17,7 +17,6 @@ class Analysis(NamedTuple):
   """Of one board."""
 
   spread: Spread | None  # None where there is nothing to resample.
-  ties: list[list[str]]  # Neighbours that cannot be told apart.
   without: dict[str, dict[str, float]]  # Scores without one workload each.
   differences: list[Difference]  # From the documented rules.
   measures: dict[str, dict[str, float]]  # Scores by measure of effort.
@@ -54,7 +53,6 @@ def make(
   }
   return Analysis(
     spread,
-    uncertainty.ties(board, spread),
     uncertainty.without(board),
     readings.differences(results, board),
     readings.measures(results, board),

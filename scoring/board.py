@@ -70,11 +70,7 @@ class Board(NamedTuple):
 
   def qualified(self, cells: np.ndarray) -> np.ndarray:
     """Times [..., N, B] on the scored workloads, after all rules."""
-    return score.qualified(self.times.scored(cells), self.rules, self.cut)
-
-  @property
-  def cut(self) -> str:
-    return self.rules.reading.cut
+    return score.qualified(self.times.scored(cells), self.rules)
 
   @property
   def closed(self) -> np.ndarray:
@@ -85,7 +81,7 @@ class Board(NamedTuple):
 
 def make(results: Results, integral: str = 'exact') -> Board:
   """Scores what was read."""
-  rules = results.rules._replace(reading=results.reading)
+  rules = results.rules
   found = tables.collect(results)
   board = Board(rules, integral, [], found)
   medians = found.cells
@@ -99,8 +95,8 @@ def make(results: Results, integral: str = 'exact') -> Board:
   lines = []
   for n, submission in enumerate(found.submissions):
     cells = {}
-    for name in sorted(names, key=lambda name: name not in scored):
-      w, row = names.index(name), rules.workloads[name]
+    for name, row in rules.held_out_last.items():
+      w = names.index(name)
       trials = by_cell[submission, name]
       ratio, gain, after = math.nan, math.nan, math.nan
       if name in scored:

@@ -104,7 +104,7 @@ def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
 
 def _times(figure: Any, board: Board) -> None:
   """A dot a study, a bar at the median, an arrow where a study missed."""
-  names = list(board.standings[0].cells)
+  names = list(board.rules.held_out_last)
   count = len(board.standings)
   columns = min(COLUMNS, len(names))
   rows = math.ceil(len(names) / columns)

@@ -22,7 +22,14 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
   lines += [' · '.join(text.facts(results, known)), '']
   lines += [_plain(text.summary(board, analysis.spread)), '', BEGIN, '']
   lines += _table(
-    ['rank', 'submission', 'score', '90 % interval', 'reached', 'open cells'],
+    [
+      'rank',
+      'submission',
+      'score',
+      f'{numbers.share(uncertainty.LEVEL)} interval',
+      'reached',
+      'open cells',
+    ],
     [_line(s, board, analysis) for s in board.standings],
   )
   lines += [
@@ -125,11 +132,16 @@ def _more(board: Board, analysis: Analysis) -> list[str]:
     lines += _table(
       ['submission', 'this board', 'score', 'documented', 'score then'],
       [
-        [d.submission, d.here, numbers.score(d.score), d.documented,
-         numbers.score(d.other)]
+        [
+          d.submission,
+          d.departure.here,
+          numbers.score(d.score),
+          d.departure.documented,
+          numbers.score(d.other),
+        ]
         for d in analysis.differences
       ],
-    )  # fmt: skip
+    )
   return lines
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup, escape
 
 from runner import records
@@ -42,7 +43,7 @@ def render(
 ) -> str:
   """The page; links to trials are relative to the folder it is written to."""
   # Held-out variants last, as in the cells of every standing.
-  names = list(board.standings[0].cells)
+  names = list(board.rules.held_out_last)
   drawn = {
     name: curves.draw(board, name, number) for number, name in enumerate(names)
   }
@@ -54,7 +55,7 @@ def render(
       board=board,
       a=analysis,
       rules=board.rules,
-      workloads={name: board.rules.workloads[name] for name in names},
+      workloads=board.rules.held_out_last,
       scored=list(board.rules.scored),
       title=text.title(results),
       facts=text.facts(results, analysis.details.values()),
@@ -162,12 +163,14 @@ def _moved(board: Board, analysis: Analysis) -> dict[str, dict[str, int]]:
 
   Only submissions that have a rank on the board take part.
   """
-  ranked = {s.submission: s.rank for s in board.standings if s.rank}
+  ranked = [s.submission for s in board.standings if s.rank]
+  known = [s.rank for s in board.standings if s.rank]
   found: dict[str, dict[str, int]] = {}
   for workload, scores in analysis.without.items():
-    of = {name: round(scores[name], 12) for name in ranked}
-    ranks = {n: 1 + sum(o > of[n] for o in of.values()) for n in ranked}
-    found[workload] = {n: r for n, r in ranks.items() if r != ranked[n]}
+    of = np.array([scores[name] for name in ranked])
+    ranks = score.ranks(of, np.full(len(ranked), True)).astype(int).tolist()
+    now = zip(ranked, ranks, known, strict=True)
+    found[workload] = {name: rank for name, rank, was in now if rank != was}
   return found
 
 
@@ -191,32 +194,22 @@ def _points(
 
 
 def _departures(board: Board, analysis: Analysis) -> list[tuple]:
-  """Rules that are read otherwise than documented, and what hangs on them.
+  """Departures from the documented rules, and what hangs on them.
 
   Returns:
-    The rule, how it is read here, how it is documented, and the differences
-    with their submissions' places on the board.
+    Each with its differences and their submissions' places on the board.
   """
-  ways = [
-    (rule, READINGS[rule][value], READINGS[rule][documented])
-    for rule, value in board.rules.reading._asdict().items()
-    # An open cell has no score yet, and so differs in none.
-    if value not in (documented := getattr(readings.DOCUMENTED, rule), 'open')
-  ]
-  if board.integral != 'exact':
-    words = f'the area is that of trapezoids on {score.GRID} points'
-    ways.append(('integral', words, 'it is exact'))
   places = {s.submission: n for n, s in enumerate(board.standings)}
   return [
     (
-      *way,
+      departure,
       [
         (places[d.submission], d)
         for d in analysis.differences
-        if d.rule == way[0]
+        if d.departure == departure
       ],
     )
-    for way in ways
+    for departure in readings.departures(board)
   ]
 
 

@@ -60,10 +60,10 @@ def prune(
   kept: list[Trial] = []
   for submission in sorted({trial.key.submission for trial in trials}):
     medians: dict[str, float] = {}
-    for workload in _ordered(results):
+    for workload in results.rules.held_out_last:
       studies = cells[submission, workload]
       counted = [s for s in studies.values() if _counts(results, s)]
-      by_time = results.reading.fastest == 'time' or all(
+      by_time = results.rules.reading.fastest == 'time' or all(
         len(study) == 1 for study in counted
       )
       outside = _outside(results, workload, medians, fastest, len(counted))
@@ -84,28 +84,9 @@ def prune(
   return kept, saved
 
 
-def until(trial: Trial, seconds: float) -> Trial:
-  """What there is of a trial that is stopped at this charged second."""
-  if trial.seconds <= seconds:
-    return trial
-  count = int((trial.evals.seconds <= seconds).sum())
-  hit = trial.at is not None and trial.at < count
-  return trial._replace(
-    evals=type(trial.evals)(*(column[:count] for column in trial.evals)),
-    at=trial.at if hit else None,
-    seconds=seconds,
-  )
-
-
-def _ordered(results: Results) -> list[str]:
-  """Workloads, held-out ones last."""
-  rows = results.rules.workloads
-  return sorted(rows, key=lambda name: name not in results.rules.scored)
-
-
 def _counts(results: Results, study: list[Trial]) -> bool:
   """Whether the study takes part in the median."""
-  left_out = results.reading.missing == 'left out'
+  left_out = results.rules.reading.missing == 'left out'
   return not left_out or any(t.state != MISSING for t in study)
 
 
@@ -144,7 +125,7 @@ def _run(
       kept.append(trial)
       continue
     saved[limit.reason] += (trial.seconds - limit.seconds) / 3600
-    kept.append(until(trial, limit.seconds))
+    kept.append(trial.until(limit.seconds))
   return kept
 
 

@@ -23,8 +23,7 @@ class Results(NamedTuple):
   """Everything that a board is made of."""
 
   folder: pathlib.Path
-  rules: rules.Rules
-  reading: rules.Reading
+  rules: rules.Rules  # With the reading that applies to these results.
   ruleset: str  # '' where nothing says so.
   machine: dict[str, Any]
   budgets: dict[str, float]  # Charged seconds by workload, where known.
@@ -122,8 +121,7 @@ def _read_plan(folder, given, plan, found, problems) -> Results:
   return _results(
     Results(
       folder,
-      suite,
-      rules.Reading(),
+      suite._replace(reading=rules.Reading()),
       plan.get('ruleset', ''),
       plan.get('hardware', {}),
       {w: s for w, s in plan['seconds'].items() if w in suite.workloads},
@@ -168,7 +166,6 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     Results(
       folder,
       suite,
-      suite.reading,
       ruleset,
       {},
       known,

@@ -17,12 +17,18 @@ from scoring.read import Results
 DOCUMENTED = Reading(missing='missed')  # A study that was not run is no hit.
 
 
-class Difference(NamedTuple):
-  """A submission whose score hangs on how one rule is read."""
+class Departure(NamedTuple):
+  """A rule that a board reads otherwise than it is documented."""
 
   rule: str  # Of Reading; 'integral' for that.
   here: str  # What this board does.
   documented: str
+
+
+class Difference(NamedTuple):
+  """A submission whose score hangs on how one rule is read."""
+
+  departure: Departure
   submission: str
   score: float  # On this board.
   other: float  # As documented.
@@ -38,22 +44,32 @@ class Speedup(NamedTuple):
   shared: int  # How many these are.
 
 
-def differences(results: Results, board: Board) -> list[Difference]:
-  """What each departure from the documented rules does to the scores."""
+def departures(board: Board) -> list[Departure]:
+  """Where the board departs from the documented rules."""
   found = []
-  here = _scores(results, board, results.reading, board.integral)
-  for rule, value in results.reading._asdict().items():
+  for rule, value in board.rules.reading._asdict().items():
     documented = getattr(DOCUMENTED, rule)
-    if value in (documented, 'open'):
-      continue
-    reading = results.reading._replace(**{rule: documented})
-    other = _scores(results, board, reading, board.integral)
-    words = (READINGS[rule][value], READINGS[rule][documented])
-    found += _compared(board, rule, *words, here, other)
+    # An open cell has no score yet, and so differs in none.
+    if value not in (documented, 'open'):
+      words = READINGS[rule]
+      found.append(Departure(rule, words[value], words[documented]))
   if board.integral != 'exact':
-    other = _scores(results, board, results.reading, 'exact')
-    words = (f'trapezoids on {score.GRID} points', 'the exact area')
-    found += _compared(board, 'integral', *words, here, other)
+    here = f'the area is that of trapezoids on {score.GRID} points'
+    found.append(Departure('integral', here, 'the area is exact'))
+  return found
+
+
+def differences(results: Results, board: Board) -> list[Difference]:
+  """What each departure does to the scores."""
+  here = _scores(results, board)
+  found = []
+  for departure in departures(board):
+    other = _scores(*_documented(results, board, departure.rule))
+    found += [
+      Difference(departure, name, here[name], other[name])
+      for name in (standing.submission for standing in board.standings)
+      if abs(here[name] - other[name]) > 1e-9
+    ]
   return found
 
 
@@ -67,9 +83,7 @@ def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
     hits = [t.measured(what) for t in results.trials if t.at is not None]
     if any(map(math.isnan, hits)):
       continue
-    times = tables.collect(results, what)
-    scores = board._replace(times=times).scores(times.cells)
-    found[what] = dict(zip(times.submissions, scores.tolist(), strict=True))
+    found[what] = _scores(results, board, what)
   return found
 
 
@@ -125,28 +139,31 @@ def _geometric(values: np.ndarray) -> float:
   return float(np.exp(np.log(values).mean())) if values.size else math.nan
 
 
-def _scores(results: Results, board: Board, reading: Reading, integral: str):
+def _documented(
+  results: Results, board: Board, rule: str
+) -> tuple[Results, Board]:
+  """The same with one rule read as documented."""
+  if rule == 'integral':
+    return results, board._replace(integral='exact')
+  documented = {rule: getattr(DOCUMENTED, rule)}
+  rules = board.rules._replace(
+    reading=board.rules.reading._replace(**documented)
+  )
   trials = results.trials
-  if reading.late != results.reading.late:
+  if rule == 'late':
     trials = [
-      t._replace(at=None)
-      if t.at is not None
-      and t.evals.seconds[t.at] > results.budgets.get(t.key.workload, math.inf)
-      else t
-      for t in trials
+      trial.until(results.budgets.get(trial.key.workload, math.inf))
+      for trial in trials
     ]
-  read = results._replace(trials=trials)
-  times = tables.collect(read, reading=reading)
-  rules = board.rules._replace(reading=reading)
-  other = board._replace(rules=rules, integral=integral, times=times)
-  return dict(
-    zip(times.submissions, other.scores(times.cells).tolist(), strict=True)
+  return results._replace(rules=rules, trials=trials), board._replace(
+    rules=rules
   )
 
 
-def _compared(board: Board, rule, here, documented, scores, other):
-  return [
-    Difference(rule, here, documented, name, scores[name], other[name])
-    for name in (s.submission for s in board.standings)
-    if abs(scores[name] - other[name]) > 1e-9
-  ]
+def _scores(
+  results: Results, board: Board, what: str = 'seconds'
+) -> dict[str, float]:
+  """By submission, of the board's rules on these results."""
+  times = tables.collect(results, what)
+  scores = board._replace(times=times).scores(times.cells)
+  return dict(zip(times.submissions, scores.tolist(), strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 
 from runner.records import SCORED
 from scoring import board as boards, score
-from scoring.pruning import REASONS, prune, until
+from scoring.pruning import REASONS, prune
 from scoring.read import Results
 from scoring.trials import Trial
 
@@ -138,11 +138,9 @@ def _hours(trials: list[Trial]) -> float:
 
 def _stopped(trial: Trial) -> Trial:
   """AlgoPerf's trials went on until they reached the test target too."""
-  if trial.at is None:
-    return trial
-  return trial._replace(seconds=min(trial.seconds, trial.hit))
+  return trial if trial.at is None else trial.until(trial.hit)
 
 
 def _within(trial: Trial, share: float, results: Results) -> Trial:
   budget = share * results.budgets.get(trial.key.workload, math.inf)
-  return until(trial, budget) if trial.state in SCORED else trial
+  return trial.until(budget) if trial.state in SCORED else trial

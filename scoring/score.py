@@ -51,7 +51,7 @@ def medians(studies: np.ndarray) -> np.ndarray:
   return np.where(np.isnan(found[..., -1]), np.nan, middle)
 
 
-def qualified(times: np.ndarray, rules: Rules, cut: str) -> np.ndarray:
+def qualified(times: np.ndarray, rules: Rules) -> np.ndarray:
   """Times on the scored workloads [..., N, B], after the held-out rule.
 
   Who misses a held-out variant, or is beyond the cutoff there, loses the
@@ -60,8 +60,7 @@ def qualified(times: np.ndarray, rules: Rules, cut: str) -> np.ndarray:
 
   Args:
     times: [..., N, W], on the workloads of the rules in their order.
-    rules: Say which workloads are held out, and the cutoff.
-    cut: As Reading's.
+    rules: Say which workloads are held out, the cutoff, and when it cuts.
   """
   names = list(rules.workloads)
   times = np.array(times, float)
@@ -74,14 +73,14 @@ def qualified(times: np.ndarray, rules: Rules, cut: str) -> np.ndarray:
     missed = np.isinf(times[..., base])
     times[..., variant][missed] = np.inf
   cuts = [variant for variant, _ in held_out]
-  for column in range(len(names)) if cut == 'first' else cuts:
+  for column in range(len(names)) if rules.reading.cut == 'first' else cuts:
     part = times[..., column]
     part[part > rules.cutoff * best(part, axis=-1)] = np.inf
   for variant, base in held_out:
     column = times[..., base]
     column[np.isinf(times[..., variant])] = np.inf
     column[np.isnan(times[..., variant]) & np.isfinite(column)] = np.nan
-  scored = [n for n, name in enumerate(names) if name in rules.scored]
+  scored = [names.index(name) for name in rules.scored]
   return times[..., scored]
 
 

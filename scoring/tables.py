@@ -89,7 +89,9 @@ def everything(
       for s in analysis.sensitivity
     ],
     'differences_from_documented_rules': [
-      d._asdict() for d in analysis.differences
+      d.departure._asdict()
+      | {'submission': d.submission, 'score': d.score, 'other': d.other}
+      for d in analysis.differences
     ],
     'problems': [problem._asdict() for problem in analysis.problems],
     'remarks': results.remarks,
@@ -105,7 +107,7 @@ def _uncertainty(board: Board, analysis: Analysis) -> dict[str, Any] | None:
     'resampled': spread.unit,
     'draws': spread.draws,
     'level': uncertainty.LEVEL,
-    'not_told_apart': analysis.ties,
+    'not_told_apart': uncertainty.ties(board, spread),
     'faster': {
       name: dict(zip(names, row, strict=True))
       for name, row in zip(names, spread.faster.tolist(), strict=True)

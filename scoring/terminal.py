@@ -50,7 +50,9 @@ def _table(
   table.add_column('#', justify='right')
   table.add_column('submission', no_wrap=True)
   table.add_column('score', justify='right')
-  table.add_column('90 % interval', justify='right')
+  table.add_column(
+    f'{numbers.share(uncertainty.LEVEL)} interval', justify='right'
+  )
   table.add_column('reached', justify='right')
   for workload in workloads:
     head = f'{workload}\n{text.target(board, workload)}'

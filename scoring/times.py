@@ -2,11 +2,11 @@
 
 import collections
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from runner.rules import Reading
 from scoring import score
 from scoring.read import Results
 from scoring.trials import MISSING
@@ -30,9 +30,8 @@ class Times(NamedTuple):
   def cells(self) -> np.ndarray:
     """Medians over studies [N, W]; NaN: open, or no study counts."""
     found = np.full(self.studies.shape[:2], np.nan)
-    for size, rows, columns in self.groups():
-      values = self.studies[rows, columns][self.counted[rows, columns]]
-      found[rows, columns] = score.medians(values.reshape(-1, size))
+    for rows, columns, values in self.groups():
+      found[rows, columns] = score.medians(values)
     return found
 
   @property
@@ -40,28 +39,31 @@ class Times(NamedTuple):
     """Cells [N, W] of which no study counts: misses on published boards."""
     return np.logical_not(self.counted.any(axis=-1))
 
-  def groups(self):
-    """Cells by how many of their studies count: size, rows and columns."""
+  def groups(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Cells by how many of their studies count.
+
+    Yields:
+      Rows [C], columns [C] and times of the studies [C, size] of such cells.
+    """
     sizes = self.counted.sum(axis=-1)
     for size in np.unique(sizes[sizes > 0]):
-      yield int(size), *np.nonzero(sizes == size)
+      rows, columns = np.nonzero(sizes == size)
+      values = self.studies[rows, columns][self.counted[rows, columns]]
+      yield rows, columns, values.reshape(-1, size)
 
   def scored(self, cells: np.ndarray) -> np.ndarray:
     """Medians [..., N, W] as they are scored."""
     return np.where(self.left_out, np.inf, cells)
 
 
-def collect(
-  results: Results, what: str = 'seconds', reading: Reading | None = None
-) -> Times:
+def collect(results: Results, what: str = 'seconds') -> Times:
   """Times to the target of every study.
 
   Args:
     results: With all trials.
     what: Of MEASURES.
-    reading: Instead of that of the results.
   """
-  reading = reading or results.reading
+  reading = results.rules.reading
   groups = collections.defaultdict(list)
   for trial in results.trials:
     value, at = trial.measured(what), -1 if trial.at is None else trial.at

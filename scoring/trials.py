@@ -64,6 +64,17 @@ class Trial(NamedTuple):
       return float(self.evals.seconds[self.at] - self.evals.compile[self.at])
     return float(getattr(self.evals, what)[self.at])
 
+  def until(self, seconds: float) -> 'Trial':
+    """What there is of it if it is stopped at this charged second."""
+    if self.seconds <= seconds:
+      return self
+    count = int((self.evals.seconds <= seconds).sum())
+    return self._replace(
+      evals=Evals(*(column[:count] for column in self.evals)),
+      at=self.at if self.at is not None and self.at < count else None,
+      seconds=seconds,
+    )
+
 
 def read(
   key: Key,

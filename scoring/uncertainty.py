@@ -154,8 +154,8 @@ def _studies_again(
     rng.random((count, *shape)), (count, *times.studies.shape)
   )
   found = np.full((count, *times.studies.shape[:2]), np.nan)
-  for size, rows, columns in times.groups():
-    values = times.studies[rows, columns][times.counted[rows, columns]]
+  for rows, columns, values in times.groups():
+    size = values.shape[-1]
     picks = (draws[:, rows, columns, :size] * size).astype(int)
     drawn = np.take_along_axis(values.reshape(1, -1, size), picks, axis=-1)
     found[:, rows, columns] = score.medians(drawn)

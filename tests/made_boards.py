@@ -51,7 +51,7 @@ def results(suite: Rules, hits: dict[tuple, float | tuple | None]) -> Results:
   made = [_trial(Key(*key), hit) for key, hit in hits.items()]
   budgets = dict.fromkeys(suite.workloads, LATE)
   return Results(
-    pathlib.Path('made'), suite, suite.reading, 'self', {}, budgets, '', {},
+    pathlib.Path('made'), suite, 'self', {}, budgets, '', {},
     made, [], [],
   )  # fmt: skip
 

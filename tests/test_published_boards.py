@@ -81,7 +81,7 @@ def test_both_readings_give_these_scores(name, logs):
   """Logs where the least time and the fewest evaluations agree."""
   known = official(name, 'comparison_{}_scores')
   other = readings.differences(logs, board.make(logs, 'published'))
-  assert {d.rule for d in other} == {'integral'}
+  assert {d.departure.rule for d in other} == {'integral'}
   for difference in other:
     assert difference.other == pytest.approx(
       known.at[difference.submission, 'mintime_exact'], abs=1e-9

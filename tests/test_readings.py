@@ -58,7 +58,10 @@ def test_the_order_of_the_cut_matters_to_the_slow():
   assert scores(first, hits) == {'x': 0, 'y': 0, 'z': 0}
   results = made.results(first, hits)
   found = readings.differences(results, board.make(results))
-  assert {(d.rule, d.submission) for d in found} == {('cut', 'y'), ('cut', 'z')}
+  assert {(d.departure.rule, d.submission) for d in found} == {
+    ('cut', 'y'),
+    ('cut', 'z'),
+  }
   assert found[0].other == 1.0
 
 
@@ -96,7 +99,7 @@ def test_the_fastest_trial_by_evaluations():
     'y': 90.0,
   }
   other = readings.differences(results, found)
-  assert [(d.rule, d.submission) for d in other] == [
+  assert [(d.departure.rule, d.submission) for d in other] == [
     ('fastest', 'y'),
     ('fastest', 'x'),
   ]
