@@ -6,12 +6,14 @@ compiles three times as fast. Processes that tests start optimize as ever.
 
 import os
 
+from runner import engine  # Without JAX.
+
 QUICK = (
   '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
 )
 
 before = os.environ.get('XLA_FLAGS')
-os.environ['XLA_FLAGS'] = f'{before or ""} {QUICK}'.strip()
+os.environ['XLA_FLAGS'] = f'{engine.XLA_FLAGS} {before or ""} {QUICK}'
 
 import jax  # noqa: E402  XLA reads its flags when the backend starts.
 

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 
+import jax
 import pytest
 
 from runner import checkpoint, engine, hardware, records, rules
+from workloads.digits import Digits
 
 ROOT = pathlib.Path(__file__).parent.parent
 SUITE = """
@@ -151,11 +153,26 @@ def test_a_race_from_the_command_line_to_its_records(home):
     assert abs(leave['residual_seconds']) < limit
     assert sum(end['accounts'].values()) == pytest.approx(end['own_seconds'])
 
+  # Lion has one number for every parameter, and a counter or two.
+  end = list(records.read_lines(lion / records.ATTEMPTS))[-2]
+  params = jax.eval_shape(Digits().init, jax.random.key(0)).params
+  count = sum(leaf.size for leaf in jax.tree.leaves(params))
+  assert 4 * count < end['optimizer_bytes'] < 4 * count + 100
+
   again = run(home, 'run', **flags)
   assert again.returncode == 0
   assert len(records.read_rows(lion / records.EVALS)) == len(rows)
   state = json.loads(run(home, 'status', '--json', out=out).stdout)
   assert {row['state'] for row in state} <= {'reached', 'ended'}
+
+
+def test_trials_run_without_the_scheduler_that_hangs(monkeypatch):
+  """A first step waited for ever now and then; what users set is kept."""
+  monkeypatch.delenv('XLA_FLAGS', raising=False)
+  assert engine.environment()['XLA_FLAGS'] == engine.XLA_FLAGS
+  monkeypatch.setenv('XLA_FLAGS', '--xla_dump_to=x')
+  flags = engine.environment()['XLA_FLAGS'].split()
+  assert flags == [engine.XLA_FLAGS, '--xla_dump_to=x']
 
 
 def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
