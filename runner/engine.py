@@ -21,8 +21,8 @@ RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
 EXIT_SECONDS = 0.1  # But telling of the end may take so long.
 # With this scheduler, programs on two cores of a CPU now and then wait for ever
 # in their first step: 9 of 36 starts of librispeech_deepspeech/mini with jax
-# 0.10.2, and none of 56 without it. Other workloads pay for that with steps up to
-# a third longer (the conformer's), all submissions alike.
+# 0.10.2, and none of 56 without it. Other workloads pay for that with steps up
+# to a third longer (the conformer's), all submissions alike.
 XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 
 Tell = Callable[[dict], None]
