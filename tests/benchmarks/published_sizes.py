@@ -20,7 +20,7 @@ import jax
 import optax
 
 import workloads
-from runner import rules
+from runner import engine, rules
 from submissions.transforms import scale_by_nadam
 from workloads.workload import Model, mean_loss
 
@@ -42,7 +42,13 @@ def main(names):
       continue
     batch = CPU_BATCH.get(name, 2) if on_cpu else per_device(name)
     child = [sys.executable, '-m', __spec__.name, CHILD, name, str(batch)]
-    done = subprocess.run(child, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+      child,
+      capture_output=True,
+      text=True,
+      check=False,
+      env=engine.environment(),  # As trials run; without it, some hang.
+    )
     if done.returncode:
       print(f'| {name} | {batch} | failed: {done.stderr.strip()[-300:]} |')
       continue
