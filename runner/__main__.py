@@ -7,6 +7,7 @@ Commands:
   check        Test submissions before they are entered.
   calibrate    Measure what step budgets are worth on this machine.
   set-targets  Find a suite's targets by tuning several algorithms.
+  tune         Find a submission's one point that is good on all workloads.
 """
 
 import difflib
@@ -19,7 +20,9 @@ from absl import app, flags
 from runner import commands, hardware
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
-_SUBMISSIONS = flags.DEFINE_list('submissions', [], 'Names or .py files.')
+_SUBMISSIONS = flags.DEFINE_list(
+  'submissions', [], "Names or .py files, or 'all'."
+)
 _WORKLOADS = flags.DEFINE_list('workloads', [], 'Only these of the suite.')
 _RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
 _STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
@@ -29,7 +32,9 @@ _HARDWARE = flags.DEFINE_string(
   'hardware_dir', str(hardware.FOLDER), 'Folder of measured speeds.'
 )
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
-_POINTS = flags.DEFINE_integer('points', 10, 'To tune with, for set-targets.')
+_POINTS = flags.DEFINE_integer(
+  'points', 10, 'Draws from a search space, for set-targets and tune.'
+)
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
@@ -45,6 +50,7 @@ COMMANDS = {
   'check': lambda: commands.check(_request()),
   'calibrate': lambda: commands.calibrate(_request()),
   'set-targets': lambda: commands.set_targets(_request()),
+  'tune': lambda: commands.tune(_request()),
   'trial': lambda: commands.trial(
     pathlib.Path(_FOLDER.value), _STARTED.value, _PROGRESS_FD.value
   ),

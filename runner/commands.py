@@ -10,6 +10,7 @@ import pathlib
 import sys
 from typing import NamedTuple
 
+import submissions
 import workloads
 from runner import (
   calibrate as calibration,
@@ -18,6 +19,7 @@ from runner import (
   overview,
   plan as plans,
   progress,
+  race,
   results,
   rules,
 )
@@ -34,7 +36,7 @@ class Request(NamedTuple):
   out: pathlib.Path
   data_dir: str | None
   json: bool
-  points: int = 10  # Of each search space, when targets are set.
+  points: int = 10  # Of each search space, to tune with.
   seeds: int = 5  # Repeats of the best point.
   hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
 
@@ -47,16 +49,8 @@ def run(request: Request) -> int:
   results.stored(request.out)
   speeds = _speeds(request, suite, machine)
   plan = _plan(request, suite, machine, speeds)
-  with results.opened(request.out, plan) as table:
-    table |= {'data_dir': request.data_dir}
-    todo = engine.pending(request.out, table)
-    with progress.Progress(len(todo)) as live:
-      for trial in todo:
-        name = trial['workload']
-        row = table['rules']['workloads'][name]
-        live.begin(progress.title(trial), row, table['seconds'][name])
-        live.end(engine.run_trial(request.out, table, trial, live.tell))
-    left = engine.pending(request.out, table)
+  table = race.run(request.out, plan, request.data_dir)
+  left = engine.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
   if left:
@@ -139,6 +133,28 @@ def set_targets(request: Request) -> int:
   return 0
 
 
+def tune(request: Request) -> int:
+  """Finds one point that is good on all workloads, for each submission."""
+  from runner import tune as tuning  # noqa: PLC0415
+
+  suite = _suite(request)
+  tuning.check(suite)
+  names = _named(request)
+  for name in names:  # Bad requests fail before hours are spent.
+    tuning.candidates(suite, submissions.find(name), request.points)
+  for name in names:
+    found = tuning.tune(
+      suite,
+      name,
+      request.points,
+      hardware.describe(),
+      request.out,
+      request.data_dir,
+    )
+    print(tuning.text(name, found, len(suite.workloads)))
+  return 0
+
+
 def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
   """The process of one trial. Leaves at once: its seconds are counted."""
   from runner import process  # noqa: PLC0415  Imports JAX.
@@ -181,14 +197,19 @@ def _alone(row: rules.Row, chosen: tuple[str, ...]) -> rules.Row:
   return row if row.held_out_of in chosen else row._replace(held_out_of=None)
 
 
-def _plan(request: Request, suite, machine, speeds) -> plans.Plan:
+def _named(request: Request) -> tuple[str, ...]:
   if not request.submissions:
     raise ValueError(
-      'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py'
+      'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py, '
+      'or all that come with TimeTrial: --submissions=all'
     )
-  return plans.make(
-    suite, request.ruleset, request.submissions, machine, speeds
-  )
+  if request.submissions == ('all',):
+    return submissions.names()
+  return request.submissions
+
+
+def _plan(request: Request, suite, machine, speeds) -> plans.Plan:
+  return plans.make(suite, request.ruleset, _named(request), machine, speeds)
 
 
 def _speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:

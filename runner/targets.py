@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import workloads
-from runner import engine, plan, progress, records, results, rules
+from runner import plan, race, records, rules
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
@@ -129,16 +129,7 @@ def _run(
   made: Plan, out: pathlib.Path, data_dir: str | None
 ) -> list[tuple[Trial, list[float]]]:
   """Trials with their validation values, of those that trained."""
-  with results.opened(out, made) as table:
-    todo = engine.pending(out, table)
-    with progress.Progress(len(todo)) as live:
-      for trial in todo:
-        row = made.suite.workloads[trial['workload']]
-        period = max(1, row.steps // row.looks)
-        limits = {'steps': row.steps, 'eval_steps': period}
-        live.begin(progress.title(trial), row._asdict())
-        full = table | {'limits': limits, 'data_dir': data_dir}
-        live.end(engine.run_trial(out, full, trial, live.tell))
+  race.run(out, made, data_dir, race.by_steps)
   return [
     (trial, values)
     for trial in made.trials

@@ -1,8 +1,10 @@
 """Submissions by name or by path, read before they are run.
 
-A submission is a file with a function `build` and literals SELF and SPACE. The
-planner needs only the literals, so they are read from the source: planning and
-status import neither JAX nor anybody's code.
+A submission is a file with a function `build` and literals: SELF, its point in
+the self-tuning ruleset; SPACE, its search space in the external one; POINTS,
+further points for self-tuning by name: `lion@default` enters POINTS['default']
+of lion instead of its SELF. The planner needs only the literals, so they are
+read from the source: planning and status import neither JAX nor anybody's code.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Entry(NamedTuple):
   optional: frozenset[str] | None  # Further ones; None: any.
   self_point: dict[str, Any] | None
   space: dict[str, Any] | list[dict[str, Any]] | None
+  points: dict[str, dict[str, Any]]  # Further ones for self-tuning, by name.
 
 
 @functools.cache
@@ -47,9 +50,28 @@ def names() -> tuple[str, ...]:
 def find(request: str) -> Entry:
   """The submission of that name, or in the file of that path.
 
+  `name@point` is the submission with a point of its POINTS instead of SELF.
+
   Raises:
-    SubmissionError: no such name or file, or not a submission.
+    SubmissionError: no such name, file or point, or not a submission.
   """
+  name, at, point = request.partition('@')
+  entry = _find(name)
+  if not at:
+    return entry
+  if point not in entry.points:
+    known = ', '.join(f'{name}@{p}' for p in entry.points) or 'none'
+    raise SubmissionError(
+      f'{entry.path} has no point {point!r} in POINTS. It has: {known}.'
+    )
+  return entry._replace(
+    name=f'{entry.name}@{point}',
+    self_point=entry.points[point],
+    space=None,  # A point is of the self-tuning ruleset.
+  )
+
+
+def _find(request: str) -> Entry:
   if request in names():
     return _read(HERE / f'{request}.py')
   path = pathlib.Path(request)
@@ -119,6 +141,7 @@ def _read(path: pathlib.Path) -> Entry:
     _optional(function, {a.arg for a in named} - required),
     _literal(tree, 'SELF', path),
     _literal(tree, 'SPACE', path),
+    _literal(tree, 'POINTS', path) or {},
   )
 
 

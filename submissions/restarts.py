@@ -1,7 +1,7 @@
 """Self-tuning by restarts: NAdamW at several points in turn, on the clock.
 
 Each point, NAdamW's and its 'share' of the step budget, starts from the initial
-parameters; the short ones come first. State: as NAdamW's.
+parameters; the short ones come first. State: 8 bytes a parameter.
 """
 
 from submissions import nadamw

@@ -1,7 +1,7 @@
 """Plain stochastic gradient descent with cosine decay, for comparison.
 
-Robbins and Monro 1951, "A Stochastic Approximation Method". No momentum and no
-state.
+Robbins and Monro 1951, "A Stochastic Approximation Method". State: 0 bytes a
+parameter.
 """
 
 import optax

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from workloads.roles import roles
+from workloads.roles import input_axes, roles
 from workloads.workload import (
   Array,
   Batch,
@@ -45,6 +45,15 @@ class Task(NamedTuple):
   def roles(self) -> PyTree:
     """A tree like the parameters: 'embedding', 'head', 'vector', 'weight'."""
     return roles(self.shapes.params)
+
+  @property
+  def input_axes(self) -> PyTree:
+    """A tree like the parameters: how many leading axes are inputs."""
+    return input_axes(self.shapes.params)
+
+  def mask(self, *wanted: str) -> PyTree:
+    """A tree like the parameters: True where the role is one of these."""
+    return jax.tree.map(lambda role: role in wanted, self.roles)
 
 
 class Batches(Protocol):

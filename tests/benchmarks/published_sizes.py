@@ -55,7 +55,7 @@ def main(names):
     row = json.loads(done.stdout.splitlines()[-1])
     print(
       f'| {name} | {batch} | {row["parameters"]:,} | {row["compile"]:.1f} '
-      f'| {row["step"]:.3f} | {row["peak"]:.2f} |',
+      f'| {row["step"]:.3g} | {row["peak"]:.2f} |',
       flush=True,
     )
 

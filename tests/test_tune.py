@@ -1,0 +1,101 @@
+"""Calibration: one point of a submission for all workloads of a suite."""
+
+import json
+import pathlib
+
+import pytest
+
+import submissions
+from runner import hardware, rules, tune
+
+SUITE = rules.load('mini')
+ROW = SUITE.workloads['criteo1tb/mini']._replace(target=0.5, steps=100)
+TINY = """
+version = "test"
+seed = 1
+cutoff = 4.0
+reference = "nadamw"
+[rulesets.self]
+studies = 1
+trials = 1
+budget_factor = 1.0
+[workloads.digits]
+metric = "error_rate"
+better = "lower"
+target = 0.5
+steps = 60
+batch_size = 64
+eval_batch_size = 150
+evaluations = 3
+train_examples = 150
+"""
+MINE = '''"""SGD of a user's."""
+import optax
+from submissions.submission import from_optax
+def build(task, *, rate, **options):
+  return from_optax(task, optax.adam(rate), **options)
+SELF = {'rate': 1e-9}
+POINTS = {'good': {'rate': 0.01}, 'same': {'rate': 1e-9}}
+SPACE = {'rate': {'min': 1e-8, 'max': 1e-7, 'scaling': 'log'}}
+'''
+
+
+def test_a_reached_target_costs_the_share_of_the_steps_it_took():
+  assert tune.cost(ROW, [0, 40, 80], [0.9, 0.5, 0.6]) == 0.4
+
+
+def test_a_miss_costs_more_than_any_hit_and_more_the_farther_it_is():
+  near = tune.cost(ROW, [0, 100], [0.9, 0.55])
+  far = tune.cost(ROW, [0, 100], [0.9, 0.8])
+  assert near == pytest.approx(2 * 1.1)
+  assert far == pytest.approx(2 * 1.6)
+  assert tune.cost(ROW, [100], [float('nan')]) == 4.0
+  assert tune.cost(ROW, [], []) == 4.0
+  assert tune.cost(ROW, [0], [50.0]) == 4.0  # However far.
+
+
+def test_higher_can_be_better():
+  row = ROW._replace(better='higher')
+  assert tune.cost(row, [50], [0.6]) == 0.5
+  assert tune.cost(row, [50], [0.4]) == pytest.approx(2 * 1.2)
+
+
+def test_candidates_are_self_further_points_and_draws_each_once(tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text(MINE)
+  found = tune.candidates(SUITE, submissions.find(str(path)), 2)
+  assert found[:2] == [{'rate': 1e-9}, {'rate': 0.01}]
+  assert len(found) == 4
+  assert all(1e-8 <= point['rate'] <= 1e-7 for point in found[2:])
+
+
+def test_a_suite_without_targets_cannot_tune():
+  rows = {'digits': ROW._replace(workload='digits', target=None)}
+  with pytest.raises(rules.RulesError, match='set-targets'):
+    tune.check(SUITE._replace(workloads=rows))
+
+
+def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
+  path, suite = tmp_path / 'mine.py', tmp_path / 'tiny.toml'
+  path.write_text(MINE)
+  suite.write_text(TINY)
+  loaded = rules.load(str(suite))
+  out = tmp_path / 'tuning'
+
+  def run():
+    machine = hardware.describe()
+    return tune.tune(loaded, str(path), 1, machine, out, None)
+
+  best, *rest = run()
+  assert best.point == {'rate': 0.01}
+  assert best.reached == 1 and best.mean <= 1
+  assert [one.reached for one in rest] == [0, 0]
+  attempts = sorted(pathlib.Path(out).rglob('attempts.jsonl'))
+  before = [path.read_text() for path in attempts]
+  assert len(attempts) == 3
+  assert run()[0] == best
+  assert [path.read_text() for path in attempts] == before
+  shown = tune.text('mine', [best, *rest], 1)
+  assert "SELF = {'rate': 0.01}" in shown
+  budget = json.loads(next(out.rglob('trial.json')).read_text())['budget']
+  assert budget['steps'] == 60  # By steps, not by seconds.
