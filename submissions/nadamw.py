@@ -24,8 +24,8 @@ def build(
 
 
 SELF = {  # Found by hand on the mini suite.
-  'learning_rate': 0.0045, 'one_minus_beta1': 0.08, 'beta2': 0.98,
-  'weight_decay': 0.1, 'warmup': 0.1, 'grad_clip': 0.3,
+  'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
+  'weight_decay': 0.3, 'warmup': 0.1, 'grad_clip': 0.3,
   'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.

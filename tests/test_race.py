@@ -175,6 +175,14 @@ def test_trials_run_without_the_scheduler_that_hangs(monkeypatch):
   assert flags == [engine.XLA_FLAGS, '--xla_dump_to=x']
 
 
+def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
+  """Shampoo's small factors wait for threads that wait for each other."""
+  monkeypatch.delenv('OPENBLAS_NUM_THREADS', raising=False)
+  assert engine.environment()['OPENBLAS_NUM_THREADS'] == '1'
+  monkeypatch.setenv('OPENBLAS_NUM_THREADS', '4')
+  assert engine.environment()['OPENBLAS_NUM_THREADS'] == '4'
+
+
 def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
   """Kill -9 in the middle; the same command goes on and ends the same."""
   slow = mine(home, 'mine', steps=120, step='time.sleep(0.05)')
