@@ -24,9 +24,9 @@ EXIT_SECONDS = 0.1  # But telling of the end may take so long.
 # 0.10.2, and none of 56 without it. Other workloads pay for that with steps up
 # to a third longer (the conformer's), all submissions alike.
 XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
-# JAX's decompositions come from OpenBLAS, whose threads get in the way of XLA's:
-# eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores, and 1.6 ms
-# with one thread a call; beside other work the difference is larger.
+# JAX's decompositions come from OpenBLAS, whose threads get in the way of
+# XLA's: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores, and
+# 1.6 ms with one thread a call; beside other work the difference is larger.
 OPENBLAS_NUM_THREADS = '1'
 
 Tell = Callable[[dict], None]

@@ -186,9 +186,13 @@ def from_optax(
 ) -> Submission:
   """A submission that follows an optax transformation.
 
+  Its update is also given value=, the loss; obj_fn=, that loss as a function of
+  the parameters, on the same batch with the same dropout; and key=, a new one
+  in every step.
+
   Args:
     task: As handed to `build`.
-    tx: The transformation; its update is also given value=, the loss.
+    tx: The transformation.
     schedule: The learning rate, only to be recorded.
     eval_params: (optimizer state, parameters) -> parameters to evaluate.
     steps: The loop ends after so many, as where the rate has decayed to zero.
@@ -205,13 +209,15 @@ def from_optax(
     return State(model, tx.init(model.params), jnp.zeros((), jnp.int32), zero)
 
   def step(state: State, batch: Batch, key: Key) -> tuple[State, Scalars]:
+    key = jax.random.fold_in(key, state.step)
+
     def loss(params):
       return mean_loss(
         task.workload,
         params,
         state.model.state,
         batch,
-        jax.random.fold_in(key, state.step),
+        key,
         dropout=dropout,
         label_smoothing=label_smoothing,
       )
@@ -229,7 +235,14 @@ def from_optax(
     if grad_clip is not None:
       scale = jnp.minimum(1.0, grad_clip / (norm + 1e-6))
       grads = jax.tree.map(lambda g: g * scale, grads)
-    updates, opt = tx.update(grads, state.opt, params, value=value)
+    updates, opt = tx.update(
+      grads,
+      state.opt,
+      params,
+      value=value,
+      obj_fn=lambda x: loss(x)[0],
+      key=jax.random.fold_in(key, 1),  # Not the one that dropout has.
+    )
     model = Model(optax.apply_updates(params, updates), inner)
     scalars = {'loss': value, 'grad_norm': norm}
     if schedule is not None:

@@ -1,0 +1,70 @@
+"""AdEMAMix: AdamW with a second momentum that remembers very old gradients.
+
+Pagliardini, Ablin and Grangier 2024, "The AdEMAMix Optimizer: Better, Faster,
+Older", arXiv:2409.03137. The weight alpha of the slow momentum and its memory
+beta3 grow over a share `ramp` of the steps. State: 12 bytes a parameter.
+"""
+
+import jax.numpy as jnp
+import optax
+
+from submissions import schedules
+from submissions.submission import from_optax
+
+
+def rising_alpha(alpha: float, steps: int) -> optax.Schedule:
+  """alpha min(t / steps, 1) in the t-th step, counted from one."""
+  return lambda count: alpha * jnp.minimum((count + 1) / steps, 1.0)
+
+
+def rising_beta3(beta1: float, beta3: float, steps: int) -> optax.Schedule:
+  """From beta1 to beta3 so that the half-life grows linearly."""
+
+  def schedule(count):
+    s = jnp.minimum((count + 1) / steps, 1.0)
+    low, high = jnp.log(beta1), jnp.log(beta3)
+    return jnp.exp(low * high / ((1 - s) * high + s * low))
+
+  return schedule
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, beta3, alpha, ramp,
+  weight_decay, warmup, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  beta1, rise = 1 - one_minus_beta1, max(1, int(ramp * task.steps))
+  tx = optax.contrib.ademamix(
+    schedule,
+    beta1,
+    beta2,
+    b3=rising_beta3(beta1, beta3, rise),
+    alpha=rising_alpha(alpha, rise),
+    weight_decay=weight_decay,
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # Found by hand on the mini suite for NAdamW; the rest is a guess.
+  'learning_rate': 0.0045, 'one_minus_beta1': 0.1, 'beta2': 0.98,
+  'beta3': 0.99, 'alpha': 2.0, 'ramp': 1.0, 'weight_decay': 0.1,
+  'warmup': 0.1, 'grad_clip': 0.3, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'feasible_points': [0.1]},
+  'beta2': {'feasible_points': [0.999]},
+  'beta3': {'feasible_points': [0.99, 0.999, 0.9999]},
+  'alpha': {'feasible_points': [2.0, 5.0, 8.0]},
+  'ramp': {'feasible_points': [1.0]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}
+POINTS = {
+  # AlgoPerf's entry has a ramp of half a million steps, for any workload.
+  'published': {
+    'learning_rate': 0.002, 'one_minus_beta1': 0.2, 'beta2': 0.995,
+    'beta3': 0.9995, 'alpha': 8.0, 'ramp': 1.0, 'weight_decay': 0.1,
+    'warmup': 0.02, 'grad_clip': 0.5,
+  },
+}  # fmt: skip

@@ -1,0 +1,69 @@
+"""Cautious NAdamW: no coordinate moves against its present gradient.
+
+Liang et al. 2024, "Cautious Optimizers: Improving Training with One Line of
+Code", arXiv:2411.16085. Weight decay reaches every coordinate. State: 8 bytes a
+parameter.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from submissions import schedules, transforms
+from submissions.submission import from_optax
+
+
+def cautious(
+  inner: optax.GradientTransformation,
+) -> optax.GradientTransformation:
+  """Drops coordinates of an update whose sign is not the gradient's.
+
+  The rest of each tensor grows by as much as was dropped, at most a thousand
+  times, as in the authors' code.
+  """
+
+  def update(updates, state, params=None):
+    grads = updates
+    updates, state = inner.update(grads, state, params)
+
+    def agree(u, g):
+      kept = (u * g > 0).astype(u.dtype)
+      return u * kept / jnp.maximum(kept.mean(), 1e-3)
+
+    return jax.tree.map(agree, updates, grads), state
+
+  return optax.GradientTransformation(inner.init, update)
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.chain(
+    cautious(transforms.scale_by_nadam(1 - one_minus_beta1, beta2)),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # Found by hand on the mini suite for NAdamW.
+  'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
+  'weight_decay': 0.3, 'warmup': 0.1, 'grad_clip': 0.3,
+  'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # NAdamW's.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}
+POINTS = {
+  'published': {  # AlgoPerf's entry: its baseline's point unchanged.
+    'learning_rate': 0.0017486387539278373, 'one_minus_beta1': 0.06733926164,
+    'beta2': 0.9955159689799007, 'weight_decay': 0.08121616522670176,
+    'warmup': 0.02, 'dropout': 0.1,
+  },
+}  # fmt: skip

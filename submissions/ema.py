@@ -1,0 +1,89 @@
+"""NAdamW, evaluated at an exponential moving average of its parameters.
+
+Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by
+Averaging"; as an exponential average Tarvainen and Valpola 2017, "Mean Teachers
+Are Better Role Models", arXiv:1703.01780. `window` is the memory as a share of
+the steps, `horizon` where the rate would reach zero. Batch-norm statistics are
+those of the average. State: 12 bytes a parameter.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from submissions import schedules, transforms
+from submissions.averaging import follow_statistics
+from submissions.submission import from_optax
+from workloads.workload import Array, PyTree
+
+
+class Averaged(NamedTuple):
+  """The state of `averaged`."""
+
+  inner: PyTree
+  mean: PyTree
+  count: Array
+
+
+def averaged(
+  inner: optax.GradientTransformation, decay: float
+) -> optax.GradientTransformation:
+  """Keeps mean = d mean + (1 - d) parameters; training goes on as without it.
+
+  d = min(decay, (1 + t) / (10 + t)) in the t-th step: a short memory first, so
+  that the initial parameters are forgotten at once.
+  """
+
+  def init(params):
+    return Averaged(inner.init(params), params, jnp.zeros((), jnp.int32))
+
+  def update(updates, state, params: PyTree = None):
+    updates, below = inner.update(updates, state.inner, params)
+    count = state.count + 1
+    d = jnp.minimum(decay, (1 + count) / (10 + count))
+    new = optax.apply_updates(params, updates)
+    mean = jax.tree.map(lambda m, x: m + (1 - d) * (x - m), state.mean, new)
+    return updates, Averaged(below, mean, count)
+
+  return optax.GradientTransformation(init, update)
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, window, horizon, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(
+    learning_rate, warmup / horizon, int(horizon * task.steps)
+  )
+  tx = optax.chain(
+    transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  submission = from_optax(
+    task,
+    averaged(tx, 1 - 1 / max(1, window * task.steps)),
+    schedule=schedule,
+    eval_params=lambda state, params: state.mean,
+    steps=int(horizon * task.steps),
+    **options,
+  )
+  return follow_statistics(task, submission)
+
+
+SELF = {  # Found by hand on the mini suite for NAdamW; the rest is a guess.
+  'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
+  'weight_decay': 0.3, 'warmup': 0.1, 'window': 0.05, 'horizon': 1.5,
+  'grad_clip': 0.3, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # NAdamW's, with the memory and the decay of the average.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'window': {'min': 0.005, 'max': 0.1, 'scaling': 'log'},
+  'horizon': {'feasible_points': [1.0, 1.5, 2.0]},
+}

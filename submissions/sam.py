@@ -1,0 +1,64 @@
+"""SAM: NAdamW with the gradient at the worst point nearby.
+
+Foret et al. 2021, "Sharpness-Aware Minimization for Efficiently Improving
+Generalization", arXiv:2010.01412: a second gradient in every step, on the same
+batch, at w + rho g / |g|. A step takes twice as long, so the rate reaches zero
+at `horizon` of the steps. Batch-norm statistics are those of w, and so is the
+loss recorded. State: 8 bytes a parameter.
+"""
+
+import jax
+import optax
+
+from submissions import schedules, transforms
+from submissions.submission import from_optax
+
+
+def sharpness_aware(
+  outer: optax.GradientTransformation, rho: float
+) -> optax.GradientTransformationExtraArgs:
+  """SAM of optax, its second gradient taken of the obj_fn it is given."""
+  sam = optax.contrib.sam(
+    outer,
+    optax.chain(optax.contrib.normalize(), optax.sgd(rho)),
+    opaque_mode=True,
+  )
+
+  def update(updates, state, params=None, **given):
+    second = jax.grad(given['obj_fn'])
+    return sam.update(updates, state, params, grad_fn=lambda x, _: second(x))
+
+  return optax.GradientTransformationExtraArgs(sam.init, update)
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, rho, horizon, grad_clip=None, **options
+):  # fmt: skip
+  steps = int(horizon * task.steps)
+  schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
+  outer = optax.chain(
+    # The second gradient is the one to clip.
+    optax.clip_by_global_norm(grad_clip or float('inf')),
+    transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  tx = sharpness_aware(outer, rho)
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # Tried by hand on two or three workloads of the mini suite.
+  'learning_rate': 0.008, 'one_minus_beta1': 0.08, 'beta2': 0.98,
+  'weight_decay': 0.1, 'warmup': 0.1, 'rho': 0.02, 'horizon': 0.6,
+  'grad_clip': 0.3, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # NAdamW's, with distances around the paper's 0.05.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'rho': {'feasible_points': [0.01, 0.02, 0.05, 0.1, 0.2]},
+  'horizon': {'feasible_points': [0.5]},
+}

@@ -1,0 +1,121 @@
+"""Shampoo: preconditions each kernel from both sides, steps as long as NAdam's.
+
+Gupta, Koren and Singer 2018, "Shampoo: Preconditioned Stochastic Tensor
+Optimization", arXiv:1802.09568; blocks, grafting and roots that are computed
+now and then as in Anil et al. 2020, "Scalable Second Order Optimization for
+Deep Learning", arXiv:2002.09018. Embeddings, biases and norm scales follow
+NAdamW, and so do all until the first roots. The rate reaches zero at `horizon`
+of the steps. State: 24 bytes a parameter.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from submissions import blocks, schedules, transforms
+from submissions.submission import from_optax
+from workloads.workload import Array, PyTree
+
+
+class ShampooState(NamedTuple):
+  nadam: PyTree
+  factors: PyTree  # A Pair for every kernel: moving averages of G G' and G' G.
+  roots: PyTree  # Their -1/4-th powers, as of the last time.
+
+
+def inverse_fourth_root(matrices: Array, ridge: float = 1e-6) -> Array:
+  """Of symmetric [..., n, n] with `ridge` x the largest eigenvalue added."""
+  values, vectors = jnp.linalg.eigh(matrices)
+  values = jnp.maximum(values, 0.0)
+  values += (
+    ridge * values.max(-1, keepdims=True) + 1e-30
+  )  # A zero matrix has a root too.
+  return (vectors * values[..., None, :] ** -0.25) @ vectors.mT
+
+
+def scale_by_shampoo(
+  b1: float, b2: float, every: int
+) -> optax.GradientTransformation:
+  """Shampoo's direction with the length of NAdam's, kernel by kernel.
+
+  Args:
+    b1: Of the momentum, which looks ahead.
+    b2: Of the squares and of the factors.
+    every: Steps from one computation of the roots to the next.
+  """
+  nadam: Any = transforms.scale_by_nadam(b1, b2)
+
+  def init(params):
+    empty = jax.tree.map(jnp.zeros_like, jax.tree.map(blocks.grams, params))
+    return ShampooState(nadam.init(params), empty, empty)
+
+  def precondition(ahead, graft, root):
+    direction = root.left @ ahead @ root.right
+    length = optax.tree.norm(direction)
+    return direction * optax.tree.norm(graft) / jnp.where(length, length, 1.0)
+
+  def update(updates, state, params=None):
+    del params
+    grafts, inner = nadam.update(updates, state.nadam)
+    grams = jax.tree.map(blocks.grams, updates)
+    factors = optax.tree.update_moment(grams, state.factors, b2, 1)
+    roots = jax.lax.cond(
+      inner.count % every == 0,
+      lambda: blocks.together(inverse_fourth_root, factors),
+      lambda: state.roots,
+    )
+    ahead = optax.tree.update_moment(updates, inner.mu, b1, 1)
+    directions = jax.lax.cond(
+      inner.count < every,
+      lambda: grafts,
+      lambda: jax.tree.map(precondition, ahead, grafts, roots),
+    )
+    return directions, ShampooState(inner, factors, roots)
+
+  return optax.GradientTransformation(init, update)
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, block, every, horizon, **options
+):  # fmt: skip
+  steps, b1 = int(horizon * task.steps), 1 - one_minus_beta1
+  schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
+  tx = optax.chain(
+    blocks.factored(
+      task,
+      scale_by_shampoo(b1, beta2, every),
+      transforms.scale_by_nadam(b1, beta2),
+      block,
+    ),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # Tried by hand on two or three workloads of the mini suite.
+  'learning_rate': 0.0045, 'one_minus_beta1': 0.08, 'beta2': 0.98,
+  'weight_decay': 0.1, 'warmup': 0.1, 'block': 64, 'every': 20,
+  'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AlgoPerf's archived space of Shampoo, smoothing and dropout aside.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 1e-2, 'max': 0.15, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'block': {'feasible_points': [64]},
+  'every': {'feasible_points': [20]},
+  'horizon': {'feasible_points': [0.9]},
+}
+POINTS = {
+  'published': {  # The first point of AlgoPerf's winner; smaller blocks.
+    'learning_rate': 0.0017486387539278373, 'one_minus_beta1': 0.06733926164,
+    'beta2': 0.9955159689799007, 'weight_decay': 0.08121616522670176,
+    'warmup': 0.02, 'block': 256, 'every': 100, 'horizon': 1.0,
+    'dropout': 0.1,
+  },
+}  # fmt: skip

@@ -1,0 +1,120 @@
+"""SOAP: Adam in the eigenbasis of Shampoo's factors.
+
+Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam",
+arXiv:2409.11321. The bases follow by one power iteration and a QR decomposition
+now and then; the first step only looks. Here large kernels are cut into blocks,
+and embeddings, biases and norm scales follow AdamW. The rate reaches zero at
+`horizon` of the steps. State: 24 bytes a parameter.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from submissions import blocks, schedules
+from submissions.submission import from_optax
+from workloads.workload import Array, PyTree
+
+
+class SoapState(NamedTuple):
+  count: Array
+  mean: PyTree  # Moving averages of the gradient G ...
+  square: PyTree  # ... of the squares of G in the bases ...
+  factors: PyTree  # ... and of G G' and G' G: a Pair for every kernel.
+  bases: PyTree  # Their eigenvectors in columns, the largest first.
+
+
+def eigenvectors(matrices: Array) -> Array:
+  """The largest first: power iterations would put them in this order."""
+  return jnp.linalg.eigh(matrices)[1][..., ::-1]
+
+
+def scale_by_soap(
+  b1: float, b2: float, every: int
+) -> optax.GradientTransformation:
+  """Adam's direction in slowly turning bases, kernel by kernel.
+
+  Args:
+    b1: Of the mean.
+    b2: Of the squares and of the factors.
+    every: Steps from one turn of the bases to the next.
+  """
+
+  def init(params):
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    empty = jax.tree.map(jnp.zeros_like, jax.tree.map(blocks.grams, params))
+    return SoapState(jnp.zeros((), jnp.int32), zeros, zeros, empty, empty)
+
+  def into(x, basis):
+    return basis.left.mT @ x @ basis.right
+
+  def out(x, basis):
+    return basis.left @ x @ basis.right.mT
+
+  def turned(factors, bases):
+    """One power iteration from the bases before."""
+    products = jax.tree.map(jnp.matmul, factors, bases)
+    return blocks.together(lambda x: jnp.linalg.qr(x)[0], products)
+
+  def update(updates, state, params=None):
+    del params
+    t = state.count  # Without the first step, which has no bases yet.
+    grads = jax.tree.map(lambda g: jnp.where(t == 0, 0.0, g), updates)
+    mean = optax.tree.update_moment(grads, state.mean, b1, 1)
+    inside = jax.tree.map(into, grads, state.bases)
+    square = optax.tree.update_moment(inside, state.square, b2, 2)
+    number = jnp.maximum(t, 1)
+    adam = jax.tree.map(
+      lambda m, v: m / (jnp.sqrt(v) + 1e-8),
+      optax.tree.bias_correction(
+        jax.tree.map(into, mean, state.bases), b1, number
+      ),
+      optax.tree.bias_correction(square, b2, number),
+    )
+    directions = jax.tree.map(out, adam, state.bases)
+    grams = jax.tree.map(blocks.grams, updates)
+    factors = optax.tree.update_moment(grams, state.factors, b2, 1)
+    bases = jax.lax.switch(
+      jnp.where(t == 0, 0, jnp.where(t % every == 0, 1, 2)),
+      [
+        lambda: blocks.together(eigenvectors, factors, corner=-1.0),
+        lambda: turned(factors, state.bases),
+        lambda: state.bases,
+      ],
+    )
+    return directions, SoapState(t + 1, mean, square, factors, bases)
+
+  return optax.GradientTransformation(init, update)
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, block, every, horizon, **options
+):  # fmt: skip
+  steps, b1 = int(horizon * task.steps), 1 - one_minus_beta1
+  schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
+  soap, adam = scale_by_soap(b1, beta2, every), optax.scale_by_adam(b1, beta2)
+  tx = optax.chain(
+    blocks.factored(task, soap, adam, block),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # Tried by hand on two or three workloads of the mini suite.
+  'learning_rate': 0.0045, 'one_minus_beta1': 0.08, 'beta2': 0.95,
+  'weight_decay': 0.1, 'warmup': 0.1, 'block': 64, 'every': 20,
+  'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # Around the authors' defaults.
+  'learning_rate': {'min': 3e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'feasible_points': [0.05, 0.1]},
+  'beta2': {'feasible_points': [0.95, 0.99]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'block': {'feasible_points': [64]}, 'every': {'feasible_points': [20]},
+  'horizon': {'feasible_points': [0.9]},
+}  # fmt: skip

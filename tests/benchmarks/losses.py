@@ -1,0 +1,72 @@
+"""Validation losses of training algorithms, seed by seed, without a race."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+import submissions
+import workloads
+from runner import evaluate, rules
+from runner.rules import Row
+from submissions.submission import Start, Task
+from workloads import batches
+
+
+def row(workload: str) -> Row:
+  """What suite `mini` says of a workload."""
+  suite = rules.load('mini')
+  return (suite.workloads | suite.unscored)[workload]
+
+
+def losses(
+  name: str,
+  point: dict[str, Any],
+  workload: str,
+  seeds: Sequence[int],
+  *,
+  steps: int,
+  at: Sequence[int] | None = None,
+  batch_size: int | None = None,
+) -> list[list[float]]:
+  """For each seed, the losses after so many steps; infinite if not finite.
+
+  Args:
+    name: Of a submission.
+    point: Its hyperparameters.
+    workload: One of suite `mini`.
+    seeds: Of initial parameters, data and dropout. One compilation for all.
+    steps: The horizon that the submission is told.
+    at: When to look, rising; only at the end if not given.
+    batch_size: Instead of the workload's.
+  """
+  given, problem = row(workload), workloads.get(workload)
+  size, looks = batch_size or given.batch_size, list(at or [steps])
+  train, held = (problem.source(s, None) for s in ('train', 'validation'))
+  task = Task(problem, steps, size, len(train))
+  submission = submissions.make(submissions.find(name).path, task, point)
+
+  def feed(seed):
+    def draw(wanted, stack=1):
+      del stack
+      drawn = 0
+      while True:
+        yield batches.train_batch(train, seed, drawn, wanted)
+        drawn += wanted
+
+    return draw
+
+  def one(seed):
+    key, found = jax.random.key(seed), []
+    loop = submission.train(Start(problem.init(key), key, feed(seed)))
+    for done, state in enumerate(loop, start=1):
+      if done in looks:
+        model = submission.model(state)
+        stats = evaluate.evaluate(problem, model, held, given.eval_batch_size)
+        found.append(stats['loss'])
+      if done == looks[-1]:
+        break
+    return [x if math.isfinite(x) else math.inf for x in found]
+
+  return [one(seed) for seed in seeds]
