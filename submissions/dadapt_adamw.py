@@ -1,0 +1,46 @@
+"""D-Adaptation: AdamW whose rate is an estimate of the distance to go.
+
+Defazio and Mishchenko 2023, "Learning-Rate-Free Learning by D-Adaptation",
+arXiv:2301.07733. As in optax, with Adam's bias correction, which the authors'
+package leaves off by default, and no limit on how fast the estimate grows.
+State: 12 bytes a parameter.
+"""
+
+import optax
+
+from submissions import learning_rate_free
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
+  decay, **options
+):  # fmt: skip
+  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  tx = learning_rate_free.guard(
+    optax.contrib.dadapt_adamw(
+      schedule,
+      betas=(1 - one_minus_beta1, 1 - one_minus_beta2),
+      weight_decay=weight_decay,
+    )
+  )
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # Found by hand on imagenet_vit/mini and ogbg/mini, one seed.
+  'one_minus_beta1': 0.1, 'one_minus_beta2': 0.01, 'weight_decay': 0.05,
+  'warmup': 0.0, 'decay': 'linear', 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # For calibration; wide on purpose.
+  'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
+  'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
+  'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.0, 0.02, 0.05, 0.1]},
+  'decay': {'feasible_points': ['constant', 'linear', 'cosine']},
+}
+POINTS = {
+  'default': {  # The defaults of optax and of the authors' package.
+    'one_minus_beta1': 0.1, 'one_minus_beta2': 0.001, 'weight_decay': 0.0,
+    'warmup': 0.0, 'decay': 'constant',
+  },
+}  # fmt: skip

@@ -1,0 +1,70 @@
+"""DoG: the rate is the distance walked over the size of all gradients.
+
+Ivgi, Hinder and Carmon 2023, "DoG is SGD's Best Friend", arXiv:2302.12022.
+Evaluated at an average of the parameters, without which the authors advise
+against it; batch-norm statistics are those of the average. `first_distance` is
+that of the first step, relative to 1 + the norm of the initial parameters.
+`layerwise` gives every parameter array a rate of its own (the paper's L-DoG).
+Weight decay is coupled: it enters the gradient. State: 8 bytes a parameter.
+"""
+
+import jax
+import optax
+
+from submissions import learning_rate_free
+from submissions.averaging import follow_statistics
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, first_distance, layerwise, gamma, weight_decay, warmup, decay,
+  **options
+):  # fmt: skip
+  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  tx = optax.contrib.dog(
+    schedule, ('heuristic', first_distance), weight_decay=weight_decay
+  )
+  submission = from_optax(
+    task,
+    learning_rate_free.averaged(
+      each(tx, task.shapes.params) if layerwise else tx, gamma
+    ),
+    schedule=schedule,
+    eval_params=learning_rate_free.average,
+    steps=steps,
+    **options,
+  )
+  return follow_statistics(task, submission)
+
+
+def each(tx, params):
+  """One and the same transformation, on every array by itself."""
+  leaves, treedef = jax.tree.flatten(params)
+  labels = [str(number) for number in range(len(leaves))]
+  return optax.partition(
+    dict.fromkeys(labels, tx), jax.tree.unflatten(treedef, labels)
+  )
+
+
+SELF = {  # The authors' with batch norm: 1e-6 is too short for small budgets.
+  'first_distance': 1e-4, 'layerwise': False, 'gamma': 8.0, 'weight_decay': 0.0,
+  'warmup': 0.0, 'decay': 'constant', 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # For calibration; wide on purpose.
+  'first_distance': {'min': 1e-6, 'max': 1e-3, 'scaling': 'log'},
+  'layerwise': {'feasible_points': [False, True]},
+  'gamma': {'feasible_points': [8.0]},
+  'weight_decay': {'min': 1e-7, 'max': 1e-3, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.0, 0.02, 0.05, 0.1]},
+  'decay': {'feasible_points': ['constant', 'linear', 'cosine']},
+}
+POINTS = {
+  'default': {  # The authors' defaults.
+    'first_distance': 1e-6, 'layerwise': False, 'gamma': 8.0,
+    'weight_decay': 0.0, 'warmup': 0.0, 'decay': 'constant',
+  },
+  'layerwise': {  # The authors' defaults of L-DoG.
+    'first_distance': 1e-6, 'layerwise': True, 'gamma': 8.0,
+    'weight_decay': 0.0, 'warmup': 0.0, 'decay': 'constant',
+  },
+}  # fmt: skip

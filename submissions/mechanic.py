@@ -1,0 +1,46 @@
+"""Mechanic: learns the factor on the updates of another method, here NAdamW.
+
+Cutkosky, Defazio and Mehta 2023, "Mechanic: A Learning Rate Tuner",
+arXiv:2306.00144. As in optax, by the authors, who clip what they bet on since
+the paper. State: 12 bytes a parameter, 8 of them NAdamW's.
+"""
+
+import optax
+
+from submissions import learning_rate_free, transforms
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
+  decay, shrink, **options
+):  # fmt: skip
+  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  base = optax.chain(
+    transforms.scale_by_nadam(1 - one_minus_beta1, 1 - one_minus_beta2),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  tx = optax.contrib.mechanize(base, weight_decay=shrink)
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # NAdamW's, without its rate; not tuned.
+  'one_minus_beta1': 0.08, 'one_minus_beta2': 0.02, 'weight_decay': 0.1,
+  'warmup': 0.1, 'decay': 'cosine', 'shrink': 0.01, 'grad_clip': 0.3,
+  'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # For calibration; wide on purpose.
+  'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
+  'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
+  'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.0, 0.02, 0.05, 0.1]},
+  'decay': {'feasible_points': ['constant', 'linear', 'cosine']},
+  'shrink': {'feasible_points': [0.01]},
+}
+POINTS = {
+  'default': {  # The authors' shrinkage, Adam's betas, no schedule.
+    'one_minus_beta1': 0.1, 'one_minus_beta2': 0.001, 'weight_decay': 0.0,
+    'warmup': 0.0, 'decay': 'constant', 'shrink': 0.01,
+  },
+}  # fmt: skip

@@ -1,0 +1,54 @@
+"""MoMo: momentum whose rate follows from how far the loss is from its floor.
+
+Schaipp, Ohana, Eickenberg, Defazio and Gower 2023, "MoMo: Momentum Models for
+Adaptive Learning Rates", arXiv:2305.07583. `learning_rate` is a cap on the
+rate; `floor` the loss that cannot be beaten (smoothed labels and noisy ones
+have one above 0), with `estimate` a lower bound of the floor, found as it goes.
+Weight decay is proximal. State: 4 bytes a parameter.
+"""
+
+import optax
+
+from submissions import learning_rate_free
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta, floor, estimate, weight_decay,
+  warmup, decay, **options
+):  # fmt: skip
+  schedule, steps = learning_rate_free.schedule(
+    task, decay, warmup, learning_rate
+  )
+  tx = optax.contrib.momo(
+    schedule,
+    beta=1 - one_minus_beta,
+    lower_bound=floor,
+    weight_decay=weight_decay,
+    adapt_lower_bound=estimate,
+  )
+  tx = learning_rate_free.proximal(tx, schedule, weight_decay)
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # The authors' defaults, with a schedule; higher caps did worse.
+  'learning_rate': 1.0, 'one_minus_beta': 0.1, 'floor': 0.0,
+  'estimate': False, 'weight_decay': 0.0, 'warmup': 0.05,
+  'decay': 'cosine',
+}  # fmt: skip
+SPACE = {  # For calibration; the authors' cap.
+  'learning_rate': {'feasible_points': [1.0]},
+  'one_minus_beta': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
+  'floor': {'feasible_points': [0.0]},
+  'estimate': {'feasible_points': [False, True]},
+  'weight_decay': {'min': 1e-7, 'max': 1e-3, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.0, 0.02, 0.05, 0.1]},
+  'decay': {'feasible_points': ['constant', 'linear', 'cosine']},
+}
+POINTS = {
+  'default': {  # The authors' defaults.
+    'learning_rate': 1.0, 'one_minus_beta': 0.1, 'floor': 0.0,
+    'estimate': False, 'weight_decay': 0.0, 'warmup': 0.0,
+    'decay': 'constant',
+  },
+}  # fmt: skip

@@ -1,0 +1,54 @@
+"""MoMo-Adam: Adam whose rate follows from how far the loss is from its floor.
+
+Schaipp, Ohana, Eickenberg, Defazio and Gower 2023, "MoMo: Momentum Models for
+Adaptive Learning Rates", arXiv:2305.07583. The hyperparameters are those of
+`momo`. State: 8 bytes a parameter.
+"""
+
+import optax
+
+from submissions import learning_rate_free
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, one_minus_beta2, floor,
+  estimate, weight_decay, warmup, decay, **options
+):  # fmt: skip
+  schedule, steps = learning_rate_free.schedule(
+    task, decay, warmup, learning_rate
+  )
+  tx = optax.contrib.momo_adam(
+    schedule,
+    b1=1 - one_minus_beta1,
+    b2=1 - one_minus_beta2,
+    lower_bound=floor,
+    weight_decay=weight_decay,
+    adapt_lower_bound=estimate,
+  )
+  tx = learning_rate_free.proximal(tx, schedule, weight_decay)
+  return from_optax(task, tx, schedule=schedule, steps=steps, **options)
+
+
+SELF = {  # Found by hand on imagenet_vit/mini and ogbg/mini, one seed.
+  'learning_rate': 0.01, 'one_minus_beta1': 0.1, 'one_minus_beta2': 0.02,
+  'floor': 0.0, 'estimate': False, 'weight_decay': 0.1, 'warmup': 0.1,
+  'decay': 'cosine', 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # For calibration; the authors' cap.
+  'learning_rate': {'feasible_points': [0.01]},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
+  'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
+  'floor': {'feasible_points': [0.0]},
+  'estimate': {'feasible_points': [False, True]},
+  'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.0, 0.02, 0.05, 0.1]},
+  'decay': {'feasible_points': ['constant', 'linear', 'cosine']},
+}
+POINTS = {
+  'default': {  # The authors' defaults.
+    'learning_rate': 0.01, 'one_minus_beta1': 0.1, 'one_minus_beta2': 0.001,
+    'floor': 0.0, 'estimate': False, 'weight_decay': 0.0, 'warmup': 0.0,
+    'decay': 'constant',
+  },
+}  # fmt: skip
