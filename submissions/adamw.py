@@ -1,4 +1,4 @@
-"""AdamW with cosine decay.
+"""AdamW with cosine decay, or with any other schedule of schedules.py.
 
 Loshchilov and Hutter 2017, "Decoupled Weight Decay Regularization",
 arXiv:1711.05101. State: 8 bytes a parameter.
@@ -12,13 +12,12 @@ from submissions.submission import from_optax
 
 def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
-  warmup, **options
+  warmup, schedule='cosine', **options
 ):  # fmt: skip
-  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
-  tx = optax.adamw(
-    schedule, 1 - one_minus_beta1, beta2, weight_decay=weight_decay
-  )
-  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+  rate = schedules.by_name(schedule, learning_rate, warmup, task.steps)
+  tx = optax.adamw(rate, 1 - one_minus_beta1, beta2, weight_decay=weight_decay)
+  steps = None if schedule in schedules.ENDLESS else task.steps
+  return from_optax(task, tx, schedule=rate, steps=steps, **options)
 
 
 SELF = {  # Found by hand on the mini suite.
@@ -32,3 +31,40 @@ SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
 }
+POINTS = {  # SELF with other schedules; nothing else is tuned to them.
+  'linear': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'linear',
+  },
+  'rex': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'rex',
+  },
+  'wsd': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'wsd',
+  },
+  'power': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'power',
+  },
+  'infinite': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'infinite',
+  },
+  'inverse_sqrt': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'schedule': 'inverse_sqrt',
+  },
+  'one_cycle': {
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.3, 'label_smoothing': 0.05,
+    'schedule': 'one_cycle',
+  },
+}  # fmt: skip

@@ -1,0 +1,71 @@
+"""Schedules of AdamW beside each other, and schedule-free without a horizon.
+
+`python -m tests.benchmarks.schedules [decay|horizon]`; both without an argument.
+
+`decay` shows whether linear decay is at least as good as cosine, as Defazio et
+al. 2023 (arXiv:2310.07831) claim: AdamW's own point, chosen with cosine, and
+the same with other schedules. Validation loss at the end of the budget, median
+of five seeds and their range.
+
+`horizon` shows whether schedule-free AdamW, trained once and told of no
+horizon, keeps up with AdamW and cosine decay trained anew for each horizon, as
+Defazio et al. 2024 (arXiv:2405.15682) claim. Three seeds.
+"""
+
+import statistics
+import sys
+
+import submissions
+from tests.benchmarks.losses import losses, row
+
+WORKLOADS = ('criteo1tb/mini', 'imagenet_vit/mini', 'ogbg/mini')
+SCHEDULES = ('cosine', 'linear', 'rex', 'wsd')
+SHARES = (0.25, 0.5, 1.0)
+
+
+def cell(found: list[float]) -> str:
+  middle, low, high = statistics.median(found), min(found), max(found)
+  return f'{middle:.4f} ({low:.4f} to {high:.4f})'
+
+
+def decay():
+  point = submissions.find('adamw').self_point
+  print('| workload | ' + ' | '.join(SCHEDULES) + ' |')
+  print('|---' * (1 + len(SCHEDULES)) + '|')
+  for name in WORKLOADS:
+    cells = []
+    for kind in SCHEDULES:
+      found = losses(
+        'adamw',
+        point | {'schedule': kind},
+        name,
+        range(5),
+        steps=row(name).steps,
+      )
+      cells.append(cell([one[-1] for one in found]))
+    print(f'| {name} | ' + ' | '.join(cells) + ' |', flush=True)
+
+
+def horizon():
+  print('| workload | steps | cosine to this horizon | schedule-free |')
+  print('|---|---|---|---|')
+  free = submissions.find('schedule_free').self_point
+  adamw = submissions.find('adamw').self_point
+  for name in WORKLOADS:
+    steps = row(name).steps
+    counts = [int(share * steps) for share in SHARES]
+    once = losses('schedule_free', free, name, range(3), steps=steps, at=counts)
+    for count, found in zip(counts, zip(*once, strict=True), strict=True):
+      anew = losses('adamw', adamw, name, range(3), steps=count)
+      print(
+        f'| {name} | {count} | {cell([one[-1] for one in anew])} | '
+        f'{cell(list(found))} |',
+        flush=True,
+      )
+
+
+if __name__ == '__main__':
+  wanted = sys.argv[1:] or ['decay', 'horizon']
+  for part in wanted:
+    {'decay': decay, 'horizon': horizon}[part]()
+    print()
