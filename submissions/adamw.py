@@ -14,9 +14,8 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, schedule='cosine', **options
 ):  # fmt: skip
-  rate = schedules.by_name(schedule, learning_rate, warmup, task.steps)
+  rate, steps = schedules.by_name(schedule, learning_rate, warmup, task.steps)
   tx = optax.adamw(rate, 1 - one_minus_beta1, beta2, weight_decay=weight_decay)
-  steps = None if schedule in schedules.ENDLESS else task.steps
   return from_optax(task, tx, schedule=rate, steps=steps, **options)
 
 

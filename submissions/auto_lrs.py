@@ -132,6 +132,15 @@ SELF = {  # AdamW's moments; the paper has ten candidates, and more steps.
   'longest': 0.12, 'one_minus_beta1': 0.1, 'beta2': 0.999,
   'weight_decay': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
+SPACE = {  # AdamW's, but for the rate, which is searched for.
+  'lowest': {'feasible_points': [1e-4]},
+  'highest': {'feasible_points': [0.01, 0.03, 0.1]},
+  'candidates': {'feasible_points': [5, 10]},
+  'first': {'feasible_points': [0.06]}, 'longest': {'feasible_points': [0.12]},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+}  # fmt: skip
 POINTS = {
   'ten': {  # As many candidates as in the paper.
     'lowest': 1e-4, 'highest': 0.03, 'candidates': 10, 'first': 0.06,

@@ -1,17 +1,58 @@
-"""Statistics of the point that is evaluated, where another one is trained.
+"""Averages of parameters, to be evaluated while training goes on without them.
 
 Batch-norm statistics collected where the gradient is taken describe activations
 that averaged parameters do not have. A model evaluated with them can be useless
 though its parameters are good.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
+import optax
 
 from submissions.submission import Start, Submission, Task
-from workloads.workload import Batch, Model, PyTree
+from workloads.workload import Array, Batch, Model, PyTree
+
+
+class Averaged(NamedTuple):
+  """The state of `averaged`."""
+
+  inner: PyTree
+  mean: PyTree
+  count: Array
+
+
+def averaged(
+  inner: optax.GradientTransformation, weight: Callable[[Array], Array]
+) -> optax.GradientTransformationExtraArgs:
+  """Keeps an average of the parameters: 4 bytes for each.
+
+  Args:
+    inner: Trains, as without it.
+    weight: Of the parameters after the t-th step, in the average with all
+      before; t is counted from one.
+  """
+  inner = optax.with_extra_args_support(inner)
+
+  def init(params):
+    return Averaged(inner.init(params), params, jnp.zeros((), jnp.int32))
+
+  def update(updates, state, params: PyTree = None, **extra):
+    updates, below = inner.update(updates, state.inner, params, **extra)
+    count = state.count + 1
+    new, w = optax.apply_updates(params, updates), weight(count)
+    mean = jax.tree.map(lambda m, x: m + w * (x - m), state.mean, new)
+    return updates, Averaged(below, mean, count)
+
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+def average(state: Averaged, params: PyTree) -> PyTree:
+  """The parameters to evaluate: `eval_params` of `averaged`."""
+  del params
+  return state.mean
 
 
 class Followed(NamedTuple):

@@ -2,7 +2,10 @@
 
 Ivgi, Hinder and Carmon 2023, "DoG is SGD's Best Friend", arXiv:2302.12022.
 Evaluated at an average of the parameters, without which the authors advise
-against it; batch-norm statistics are those of the average. `first_distance` is
+against it: with `gamma` 0 the mean of all, with 8 about that of the last ninth
+(Shamir and Zhang 2012, "Stochastic Gradient Descent for Non-smooth
+Optimization", arXiv:1212.1824). Batch-norm statistics are those of the average.
+`first_distance` is
 that of the first step, relative to 1 + the norm of the initial parameters.
 `layerwise` gives every parameter array a rate of its own (the paper's L-DoG).
 Weight decay is coupled: it enters the gradient. State: 8 bytes a parameter.
@@ -11,8 +14,8 @@ Weight decay is coupled: it enters the gradient. State: 8 bytes a parameter.
 import jax
 import optax
 
-from submissions import learning_rate_free
-from submissions.averaging import follow_statistics
+from submissions import schedules
+from submissions.averaging import average, averaged, follow_statistics
 from submissions.submission import from_optax
 
 
@@ -20,21 +23,27 @@ def build(
   task, *, first_distance, layerwise, gamma, weight_decay, warmup, decay,
   **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = optax.contrib.dog(
     schedule, ('heuristic', first_distance), weight_decay=weight_decay
   )
   submission = from_optax(
     task,
-    learning_rate_free.averaged(
-      each(tx, task.shapes.params) if layerwise else tx, gamma
+    averaged(
+      each(tx, task.shapes.params) if layerwise else tx,
+      recent(gamma),
     ),
     schedule=schedule,
-    eval_params=learning_rate_free.average,
+    eval_params=average,
     steps=steps,
     **options,
   )
   return follow_statistics(task, submission)
+
+
+def recent(gamma: float):
+  """The t-th parameters count as t (t + 1) ... (t + gamma - 1)."""
+  return lambda t: (1 + gamma) / (t + gamma)
 
 
 def each(tx, params):

@@ -6,14 +6,14 @@ decay is coupled: it enters the gradient. State: 4 bytes a parameter.
 
 import optax
 
-from submissions import learning_rate_free
+from submissions import schedules
 from submissions.submission import from_optax
 
 
 def build(
   task, *, first_distance, weight_decay, warmup, decay, **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = optax.contrib.dowg(
     schedule,
     init_estim_sq_dist=first_distance**2,

@@ -7,47 +7,20 @@ the steps, `horizon` where the rate would reach zero. Batch-norm statistics are
 those of the average. State: 12 bytes a parameter.
 """
 
-from typing import NamedTuple
-
-import jax
 import jax.numpy as jnp
 import optax
 
 from submissions import schedules, transforms
-from submissions.averaging import follow_statistics
+from submissions.averaging import average, averaged, follow_statistics
 from submissions.submission import from_optax
-from workloads.workload import Array, PyTree
 
 
-class Averaged(NamedTuple):
-  """The state of `averaged`."""
+def memory(decay: float):
+  """1 - d, with d = min(decay, (1 + t) / (10 + t)) in the t-th step.
 
-  inner: PyTree
-  mean: PyTree
-  count: Array
-
-
-def averaged(
-  inner: optax.GradientTransformation, decay: float
-) -> optax.GradientTransformation:
-  """Keeps mean = d mean + (1 - d) parameters; training goes on as without it.
-
-  d = min(decay, (1 + t) / (10 + t)) in the t-th step: a short memory first, so
-  that the initial parameters are forgotten at once.
+  A short memory first, so that the initial parameters are forgotten at once.
   """
-
-  def init(params):
-    return Averaged(inner.init(params), params, jnp.zeros((), jnp.int32))
-
-  def update(updates, state, params: PyTree = None):
-    updates, below = inner.update(updates, state.inner, params)
-    count = state.count + 1
-    d = jnp.minimum(decay, (1 + count) / (10 + count))
-    new = optax.apply_updates(params, updates)
-    mean = jax.tree.map(lambda m, x: m + (1 - d) * (x - m), state.mean, new)
-    return updates, Averaged(below, mean, count)
-
-  return optax.GradientTransformation(init, update)
+  return lambda t: 1 - jnp.minimum(decay, (1 + t) / (10 + t))
 
 
 def build(
@@ -64,9 +37,9 @@ def build(
   )
   submission = from_optax(
     task,
-    averaged(tx, 1 - 1 / max(1, window * task.steps)),
+    averaged(tx, memory(1 - 1 / max(1, window * task.steps))),
     schedule=schedule,
-    eval_params=lambda state, params: state.mean,
+    eval_params=average,
     steps=int(horizon * task.steps),
     **options,
   )

@@ -78,11 +78,10 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay, warmup, step,
   bound, schedule='constant', **options
 ):  # fmt: skip
-  base = schedules.by_name(schedule, learning_rate, warmup, task.steps)
+  base, steps = schedules.by_name(schedule, learning_rate, warmup, task.steps)
   tx = hypergradient(
     base, 1 - one_minus_beta1, beta2, weight_decay, step, bound
   )
-  steps = None if schedule in schedules.ENDLESS else task.steps
   adamw = from_optax(task, tx, steps=steps, **options)
 
   def scalars(progress):  # A copy: the next step is given the state's own.

@@ -1,45 +1,15 @@
-"""What the learning-rate-free methods share: schedules, guards, averages.
+"""What the learning-rate-free methods share: guards against their traps.
 
 Their rate is a factor on the one they find, so a schedule peaks at 1. Clipping
 the gradient (`grad_clip`) hides how long it was from D-Adaptation, Prodigy, DoG
 and DoWG, and changes what they estimate: their points do without it.
 """
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import optax
-
-from submissions import schedules
-from submissions.submission import Task
-from workloads.workload import Array, PyTree
-
-_DECAYS = {
-  'constant': schedules.warmup_constant,
-  'linear': schedules.warmup_linear,
-  'cosine': schedules.warmup_cosine,
-}
-
-
-def schedule(
-  task: Task, decay: str, warmup: float, peak: float = 1.0
-) -> tuple[optax.Schedule, int | None]:
-  """The factor on the rate, and the step at which it has decayed to zero.
-
-  Args:
-    task: As handed to `build`.
-    decay: 'constant', 'linear' or 'cosine'.
-    warmup: Share of the steps that rise linearly; 0: none.
-    peak: The largest factor.
-
-  Raises:
-    ValueError: no such decay.
-  """
-  if decay not in _DECAYS:
-    raise ValueError(f'No decay {decay!r}. Known: {", ".join(_DECAYS)}.')
-  factor = _DECAYS[decay](peak, warmup, task.steps)
-  return factor, None if decay == 'constant' else task.steps
 
 
 def guard(
@@ -85,44 +55,3 @@ def proximal(
     return updates, state
 
   return optax.GradientTransformationExtraArgs(inner.init, update)
-
-
-class Averaged(NamedTuple):
-  """The state of `averaged`."""
-
-  inner: PyTree
-  mean: PyTree
-  count: Array
-
-
-def averaged(
-  inner: optax.GradientTransformation, gamma: float
-) -> optax.GradientTransformationExtraArgs:
-  """Keeps an average of the parameters; training goes on as without it.
-
-  Shamir and Zhang 2012, "Stochastic Gradient Descent for Non-smooth
-  Optimization", arXiv:1212.1824: the t-th parameters enter with the weight
-  (1 + gamma) / (t + gamma). gamma 0 is the mean of all; 8, of about the last
-  ninth. The initial parameters are not among them. State: 4 bytes a parameter.
-  """
-  inner = optax.with_extra_args_support(inner)
-
-  def init(params):
-    return Averaged(inner.init(params), params, jnp.zeros((), jnp.int32))
-
-  def update(updates, state, params=None, **extra):
-    updates, below = inner.update(updates, state.inner, params, **extra)
-    count = state.count + 1
-    weight = (1 + gamma) / (count + gamma)
-    mean = jax.tree.map(
-      lambda m, x, u: m + weight * (x + u - m), state.mean, params, updates
-    )
-    return updates, Averaged(below, mean, count)
-
-  return optax.GradientTransformationExtraArgs(init, update)
-
-
-def average(state: Averaged, params: PyTree) -> PyTree:
-  """The parameters to evaluate: `eval_params` of `averaged`."""
-  del params
-  return state.mean

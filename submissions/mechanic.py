@@ -7,7 +7,7 @@ the paper. State: 12 bytes a parameter, 8 of them NAdamW's.
 
 import optax
 
-from submissions import learning_rate_free, transforms
+from submissions import schedules, transforms
 from submissions.submission import from_optax
 
 
@@ -15,7 +15,7 @@ def build(
   task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
   decay, shrink, **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   base = optax.chain(
     transforms.scale_by_nadam(1 - one_minus_beta1, 1 - one_minus_beta2),
     optax.add_decayed_weights(weight_decay),

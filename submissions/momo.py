@@ -9,7 +9,7 @@ Weight decay is proximal. State: 4 bytes a parameter.
 
 import optax
 
-from submissions import learning_rate_free
+from submissions import learning_rate_free, schedules
 from submissions.submission import from_optax
 
 
@@ -17,9 +17,7 @@ def build(
   task, *, learning_rate, one_minus_beta, floor, estimate, weight_decay,
   warmup, decay, **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(
-    task, decay, warmup, learning_rate
-  )
+  schedule, steps = schedules.by_name(decay, learning_rate, warmup, task.steps)
   tx = optax.contrib.momo(
     schedule,
     beta=1 - one_minus_beta,

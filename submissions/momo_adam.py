@@ -7,7 +7,7 @@ Adaptive Learning Rates", arXiv:2305.07583. The hyperparameters are those of
 
 import optax
 
-from submissions import learning_rate_free
+from submissions import learning_rate_free, schedules
 from submissions.submission import from_optax
 
 
@@ -15,9 +15,7 @@ def build(
   task, *, learning_rate, one_minus_beta1, one_minus_beta2, floor,
   estimate, weight_decay, warmup, decay, **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(
-    task, decay, warmup, learning_rate
-  )
+  schedule, steps = schedules.by_name(decay, learning_rate, warmup, task.steps)
   tx = optax.contrib.momo_adam(
     schedule,
     b1=1 - one_minus_beta1,

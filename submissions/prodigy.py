@@ -7,7 +7,7 @@ authors' package leaves off by default. State: 16 bytes a parameter.
 
 import optax
 
-from submissions import learning_rate_free
+from submissions import learning_rate_free, schedules
 from submissions.submission import from_optax
 
 
@@ -15,7 +15,7 @@ def build(
   task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
   decay, **options
 ):  # fmt: skip
-  schedule, steps = learning_rate_free.schedule(task, decay, warmup)
+  schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = learning_rate_free.guard(
     optax.contrib.prodigy(
       schedule,

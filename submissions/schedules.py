@@ -179,8 +179,10 @@ ENDLESS = ('constant', 'inverse_sqrt')  # Training may go on beyond the steps.
 
 def by_name(
   kind: str, peak: float, warmup: float, steps: int
-) -> optax.Schedule:
-  """A schedule of KINDS, so that a hyperparameter can choose it.
+) -> tuple[optax.Schedule, int | None]:
+  """A schedule of KINDS, so that a hyperparameter can choose it, and its end.
+
+  The end is the step from which there is nothing to do; None: there is always.
 
   Raises:
     ValueError: no such kind.
@@ -189,7 +191,7 @@ def by_name(
     close = difflib.get_close_matches(kind, KINDS, n=1)
     hint = f' Did you mean {close[0]!r}?' if close else ''
     raise ValueError(f'No schedule {kind!r}.{hint} Known: {", ".join(KINDS)}.')
-  return KINDS[kind](peak, warmup, steps)
+  return KINDS[kind](peak, warmup, steps), None if kind in ENDLESS else steps
 
 
 def _warmup_steps(warmup: float, steps: int) -> int:

@@ -9,8 +9,9 @@ import optax
 import pytest
 
 import submissions
-from submissions.averaging import follow_statistics
-from submissions.ema import averaged
+from submissions.averaging import average, averaged, follow_statistics
+from submissions.dog import recent
+from submissions.ema import memory
 from submissions.lawa import latest_mean, queued
 from submissions.submission import Start, Task, from_optax
 from workloads.digits import Digits
@@ -46,10 +47,22 @@ def test_ema_is_the_average_of_its_formula():
     mean = d * mean + (1 - d) * x
     found.append(mean)
   means, params = zip(
-    *((s.mean, p) for s, p in walk(averaged(optax.sgd(0.1), 0.6))), strict=True
+    *((s.mean, p) for s, p in walk(averaged(optax.sgd(0.1), memory(0.6)))),
+    strict=True,
   )
   np.testing.assert_allclose(means, found, rtol=1e-5)
   np.testing.assert_allclose(params, plain(), rtol=1e-5)
+
+
+@pytest.mark.parametrize('gamma', [0, 8])
+def test_dogs_average_weighs_the_last_parameters_most(gamma):
+  """In proportion to t (t + 1) ... (t + gamma - 1); gamma 0 is the mean."""
+  *_, (state, params) = walk(averaged(optax.sgd(0.1), recent(gamma)))
+  t = np.arange(1, len(GRADS) + 1)
+  weights = np.prod([t + k for k in range(gamma)], axis=0) * np.ones(len(t))
+  wanted = weights @ plain() / weights.sum()
+  np.testing.assert_allclose(average(state, params), wanted, rtol=1e-5)
+  np.testing.assert_allclose(params, plain()[-1], rtol=1e-5)
 
 
 def test_lawa_is_the_mean_of_the_latest_checkpoints():

@@ -256,6 +256,11 @@ def test_every_point_fits_what_build_takes(name):
 
 
 @every
+def test_it_has_a_search_space_unless_it_searches_by_itself(name):
+  assert (submissions.find(name).space is None) == (name == 'restarts')
+
+
+@every
 def test_a_misspelt_hyperparameter_is_an_error(name):
   entry = submissions.find(name)
   point = entry.self_point | {'label_smothing': 0.1}

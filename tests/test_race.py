@@ -328,6 +328,18 @@ def test_results_under_other_rules_or_from_another_source_are_kept_apart(home):
   assert (out / records.PLAN).read_bytes() == before
 
 
+@pytest.mark.parametrize('ruleset', ['self', 'external'])
+def test_all_are_those_that_the_ruleset_can_race(home, ruleset):
+  toml = suite(home)
+  text = toml.read_text() + '[rulesets.external]\nstudies = 1\ntrials = 5\n'
+  toml.write_text(text + 'budget_factor = 1.0\n')
+  done = run(home, 'plan', suite=toml, submissions='all', ruleset=ruleset)
+  assert done.returncode == 0, done.stderr
+  raced = {line.split()[0] for line in done.stdout.splitlines()[1:] if line}
+  assert {'lion', 'muon', 'prodigy'} <= raced
+  assert ('restarts' in raced) == (ruleset == 'self')
+
+
 def test_plan_and_status_need_little_and_no_jax(home):
   toml = suite(home)
   probe = (

@@ -56,5 +56,3 @@ def test_proposals_begin_in_the_middle_and_find_the_best_rate():
   assert len(set(rates)) == 8
   assert min(losses) < 0.01
   assert all(1e-4 <= rate <= 0.1 * (1 + 1e-9) for rate in rates)
-
-

@@ -122,5 +122,3 @@ def test_the_step_law_sets_rate_and_batch(own_batch, highest):
   expected = min(highest, law)
   assert float(scalars['learning_rate']) == pytest.approx(expected, rel=1e-4)
   assert sizes == [128 if own_batch else 16]
-
-

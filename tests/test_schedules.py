@@ -21,7 +21,8 @@ def rates(schedule, count):
 
 
 def made(kind, warmup=FIRST / STEPS, steps=STEPS, count=STEPS + 20):
-  return rates(schedules.by_name(kind, PEAK, warmup, steps), count)
+  schedule, _ = schedules.by_name(kind, PEAK, warmup, steps)
+  return rates(schedule, count)
 
 
 def share(t, begin, end):
@@ -112,7 +113,7 @@ def test_the_shortest_runs_have_rates(kind, steps, warmup):
 @every
 def test_a_python_step_is_enough(kind):
   """Hosts ask, too: without jit and without an array."""
-  schedule = schedules.by_name(kind, PEAK, 0.2, STEPS)
+  schedule, _ = schedules.by_name(kind, PEAK, 0.2, STEPS)
   assert float(schedule(FIRST - 1)) == pytest.approx(PEAK)
 
 

@@ -1,6 +1,6 @@
 """Schedules of AdamW beside each other, and schedule-free without a horizon.
 
-`python -m tests.benchmarks.schedules [decay|horizon]`; both without an argument.
+`python -m tests.benchmarks.schedules [decay|horizon]`; without either, both.
 
 `decay` shows whether linear decay is at least as good as cosine, as Defazio et
 al. 2023 (arXiv:2310.07831) claim: AdamW's own point, chosen with cosine, and
