@@ -38,3 +38,11 @@ def test_the_ten_lines_train(tmp_path):
     for state in itertools.islice(submission.train(start), 40)
   ]
   assert sum(losses[-10:]) < sum(losses[:10])
+
+
+def test_every_submission_is_in_the_table_and_no_other():
+  [section] = re.findall(r'## What is entered\n(.*?)\n## ', README, re.S)
+  rows = [line for line in section.splitlines() if line.startswith('|')]
+  named = re.findall(r'`(\w+)`', '\n'.join(rows))
+  assert len(named) == len(set(named))
+  assert sorted(named) == sorted(submissions.names())
