@@ -1,0 +1,51 @@
+"""AdamW with its moments in eight bits, and cosine decay.
+
+Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
+arXiv:2110.02861; see eight_bit.py. State: 2.03 bytes a parameter.
+"""
+
+import optax
+
+from submissions import eight_bit, schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay, warmup, block,
+  never_zero, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.chain(
+    eight_bit.scale_by(
+      eight_bit.adam(1 - one_minus_beta1, beta2),
+      exempt=task.mask('embedding'),
+      block=block,
+      never_zero=never_zero,
+    ),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # AdamW's.
+  'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+  'weight_decay': 0.05, 'warmup': 0.05, 'block': 256, 'never_zero': True,
+  'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AdamW's.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'block': {'feasible_points': [256]},
+  'never_zero': {'feasible_points': [True]},
+}
+POINTS = {
+  'paper': {  # Its blocks, and second moments that round to zero.
+    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+    'weight_decay': 0.05, 'warmup': 0.05, 'block': 2048, 'never_zero': False,
+    'label_smoothing': 0.05,
+  },
+}  # fmt: skip

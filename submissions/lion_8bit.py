@@ -1,0 +1,42 @@
+"""Lion with its momentum in eight bits, and cosine decay.
+
+Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
+arXiv:2110.02861, whose Lion is of later code; see eight_bit.py. State: 1.02
+bytes a parameter.
+"""
+
+import optax
+
+from submissions import eight_bit, schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, beta1, beta2, weight_decay, warmup, block,
+  **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  tx = optax.chain(
+    eight_bit.scale_by(
+      eight_bit.lion(beta1, beta2),
+      exempt=task.mask('embedding'),
+      block=block,
+    ),
+    optax.add_decayed_weights(weight_decay),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # Lion's.
+  'learning_rate': 0.003, 'beta1': 0.9, 'beta2': 0.99,
+  'weight_decay': 0.1, 'warmup': 0.05, 'block': 256, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # Lion's.
+  'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
+  'beta1': {'feasible_points': [0.9, 0.95]},
+  'beta2': {'feasible_points': [0.98, 0.99]},
+  'weight_decay': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'block': {'feasible_points': [256]},
+}

@@ -1,0 +1,44 @@
+"""SGD with heavy-ball momentum in eight bits, and linear decay.
+
+Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
+arXiv:2110.02861; see eight_bit.py. Weight decay is coupled: it enters the
+gradient before the momentum. State: 1.02 bytes a parameter.
+"""
+
+import optax
+
+from submissions import eight_bit, schedules
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, weight_decay, warmup, end_factor,
+  block, **options
+):  # fmt: skip
+  schedule = schedules.warmup_linear(
+    learning_rate, warmup, task.steps, end_factor
+  )
+  tx = optax.chain(
+    optax.add_decayed_weights(weight_decay),
+    eight_bit.scale_by(
+      eight_bit.momentum(1 - one_minus_beta1),
+      exempt=task.mask('embedding'),
+      block=block,
+    ),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # That of momentum.
+  'learning_rate': 0.3, 'one_minus_beta1': 0.1, 'weight_decay': 1e-6,
+  'warmup': 0.05, 'end_factor': 0.01, 'block': 256, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AlgoPerf's archived baseline of momentum.
+  'learning_rate': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 5e-3, 'max': 0.3, 'scaling': 'log'},
+  'weight_decay': {'min': 1e-7, 'max': 5e-5, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'end_factor': {'feasible_points': [0.001, 0.01]},
+  'block': {'feasible_points': [256]},
+}
