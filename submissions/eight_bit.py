@@ -14,15 +14,15 @@ eps. A smallest code instead errs towards small updates. `never_zero=False` is
 the paper.
 """
 
-import math
+import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from submissions import quantization
+from submissions import quantization, rowwise
 from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
@@ -34,39 +34,73 @@ class Rule(NamedTuple):
   """An elementwise update, and how its moments are stored."""
 
   books: tuple[Book, ...]
+  scalars: Callable[[Array], Array]  # Of the number of this step, from one.
   step: Callable[..., tuple[Array, tuple[Array, ...]]]
-  """(gradient, moments, steps made with this one) -> direction, moments."""
+  """(gradient, moments, scalars) -> direction, moments."""
 
 
 def adam(b1: float, b2: float, eps: float = 1e-8, book=quantization.dynamic):
-  def step(g, moments, count):
+  """Adam's direction; `book` makes the codes of both moments."""
+
+  def corrections(count):
+    return jnp.stack([1 / (1 - b1**count), 1 / (1 - b2**count)])
+
+  def step(g, moments, scalars):
     m = b1 * moments[0] + (1 - b1) * g
     v = b2 * moments[1] + (1 - b2) * g * g
-    mean, square = 1 / (1 - b1**count), 1 / (1 - b2**count)
-    return m * mean / (jnp.sqrt(v * square) + eps), (m, v)
+    return m * scalars[0] / (jnp.sqrt(v * scalars[1]) + eps), (m, v)
 
-  return Rule((book(True), book(False)), step)
+  return Rule((book(True), book(False)), corrections, step)
 
 
 def momentum(decay: float):
-  def step(g, moments, count):
-    del count
+  """Heavy-ball momentum."""
+
+  def step(g, moments, scalars):
+    del scalars
     m = decay * moments[0] + g
     return m, (m,)
 
-  return Rule((quantization.dynamic(True),), step)
+  return Rule((quantization.dynamic(True),), _none, step)
 
 
 def lion(b1: float, b2: float):
-  def step(g, moments, count):
-    del count
+  """Lion's sign."""
+
+  def step(g, moments, scalars):
+    del scalars
     direction = jnp.sign(b1 * moments[0] + (1 - b1) * g)
     return direction, (b2 * moments[0] + (1 - b2) * g,)
 
-  return Rule((quantization.dynamic(True),), step)
+  return Rule((quantization.dynamic(True),), _none, step)
+
+
+def _none(count: Array) -> Array:
+  del count
+  return jnp.zeros(1)
+
+
+def on_blocks(rule: Rule, never_zero: bool) -> rowwise.Function:
+  """(gradient [number, block], Quantized moments) -> direction, moments."""
+
+  def step(rows, scalars):
+    g, stored = rows
+    moments = tuple(
+      quantization.dequantize(q, book)
+      for q, book in zip(stored, rule.books, strict=True)
+    )
+    direction, moments = rule.step(g, moments, scalars)
+    return direction, tuple(
+      quantization.quantize(m, book, never_zero and not book.signed)
+      for m, book in zip(moments, rule.books, strict=True)
+    )
+
+  return step
 
 
 class EightBitState(NamedTuple):
+  """The state of `scale_by`."""
+
   count: Array
   moments: PyTree  # For each array a tuple, of arrays or of Quantized.
 
@@ -85,79 +119,51 @@ def scale_by(
     exempt: A tree like the parameters: True where 32 bits are kept.
     block: Numbers that share their largest.
     never_zero: Positive second moments stay positive.
-    chunk: Numbers that are in 32 bits at a time.
+    chunk: Numbers that are in 32 bits at a time, but on a GPU.
   """
-  books = rule.books
+  step = on_blocks(rule, never_zero)
 
   def init(params):
     def zeros(x, keep):
       if keep or x.size < SMALLEST:
-        return tuple(jnp.zeros(x.shape) for _ in books)
-      empty = jnp.zeros(_blocks(x.size, block, chunk))
-      empty = empty.reshape(-1, block)
-      return tuple(quantization.quantize(empty, book) for book in books)
+        return tuple(jnp.zeros(x.shape) for _ in rule.books)
+      parts, rows = _parts(x.size, block, chunk)
+      empty = jnp.zeros((parts * rows, block))
+      return tuple(quantization.quantize(empty, book) for book in rule.books)
 
     moments = jax.tree.map(zeros, params, exempt)
     return EightBitState(jnp.zeros((), jnp.int32), moments)
 
-  def some(g, stored, count):
-    """A step of blocks [number, block]."""
-    moments = [
-      quantization.dequantize(q, book)
-      for q, book in zip(stored, books, strict=True)
-    ]
-    direction, moments = rule.step(g, moments, count)
-    stored = tuple(
-      quantization.quantize(m, book, never_zero and not book.signed)
-      for m, book in zip(moments, books, strict=True)
-    )
-    return direction, stored
-
-  def one(g, stored, count):
-    """A step of an array."""
+  def advance(g, stored, scalars):
     if not isinstance(stored[0], Quantized):
-      return rule.step(g, stored, count)
-    number, rows, _ = shape = _blocks(g.size, block, chunk)
-    padding = math.prod(shape) - g.size
+      return rule.step(g, stored, scalars)
+    parts, rows = _parts(g.size, block, chunk)
+    padding = parts * rows * block - g.size
     flat = jnp.pad(g.ravel(), (0, padding)).reshape(-1, block)
-    if number == 1:
-      flat, stored = some(flat, stored, count)
-    else:
-      # In place: a scan would have the old and the new state at once.
-      def body(i, carry):
-        part = jax.tree.map(
-          lambda x: jax.lax.dynamic_slice_in_dim(x, i * rows, rows), carry
-        )
-        return jax.tree.map(
-          lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, i * rows, 0),
-          carry,
-          some(*part, count),
-        )
-
-      flat, stored = jax.lax.fori_loop(0, number, body, (flat, stored))
+    flat, stored = jax.lax.platform_dependent(
+      (flat, stored),
+      scalars,
+      cuda=functools.partial(rowwise.as_kernel, step),
+      default=functools.partial(rowwise.in_parts, step, parts=parts),
+    )
     return flat.ravel()[: g.size].reshape(g.shape), stored
 
   def update(updates, state, params=None):
     del params
     count = state.count + 1
+    scalars = rule.scalars(count)
     leaves, structure = jax.tree.flatten(updates)
-    done = [
-      one(g, stored, count)
-      for g, stored in zip(
-        leaves, structure.flatten_up_to(state.moments), strict=True
-      )
-    ]
+    stored = structure.flatten_up_to(state.moments)
+    done = [advance(*x, scalars) for x in zip(leaves, stored, strict=True)]
     directions, moments = zip(*done, strict=True)
-    return (
-      structure.unflatten(directions),
-      EightBitState(count, structure.unflatten(moments)),
-    )
+    moments = structure.unflatten(moments)
+    return structure.unflatten(directions), EightBitState(count, moments)
 
   return optax.GradientTransformation(init, update)
 
 
-def _blocks(size: int, block: int, chunk: int) -> tuple[int, int, int]:
-  """Chunks, blocks in each and numbers in a block, that hold so many."""
+def _parts(size: int, block: int, chunk: int) -> tuple[int, int]:
+  """How many parts, and blocks in each, hold so many numbers."""
   blocks = -(-size // block)
-  number = -(-blocks * block // chunk)
-  return number, -(-blocks // number), block
+  parts = -(-blocks * block // chunk)
+  return parts, -(-blocks // parts)

@@ -13,7 +13,6 @@ no search.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -64,11 +63,6 @@ def linear(signed: bool) -> Book:
   top = 127 if signed else 255
   last = 1 - 0.5 / top
   return Book(signed, top, last, ((float(top), 0.5),), ((1 / top, 0.0),))
-
-
-def values(book: Book) -> Array:
-  """What the codes 0 to 255 stand for, [256], rising."""
-  return decode(jnp.arange(256, dtype=jnp.uint8), book)
 
 
 def encode(x: Array, book: Book, never_zero: bool = False) -> Array:

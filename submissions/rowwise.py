@@ -1,0 +1,91 @@
+"""Functions of the rows of arrays, a part of the rows at a time."""
+
+import math
+from collections.abc import Callable
+
+import jax
+from jax.experimental import pallas as pl
+
+from workloads.workload import Array, PyTree
+
+ROWS = 16  # Of one program of a kernel.
+
+Function = Callable[[PyTree, Array], PyTree]
+
+
+def in_parts(
+  function: Function, rows: PyTree, scalars: Array, parts: int
+) -> PyTree:
+  """function(rows, scalars) for so many parts of the rows in turn, in place.
+
+  What the function needs besides is then needed for a part only. A scan would
+  have the rows before and after at the same time.
+
+  Args:
+    function: Of each row by itself; gives rows as it gets them.
+    rows: Arrays whose first axis is a multiple of `parts`.
+    scalars: The same for all rows.
+    parts: How many.
+  """
+  if parts == 1:
+    return function(rows, scalars)
+  size = jax.tree.leaves(rows)[0].shape[0] // parts
+
+  def body(i, rows):
+    part = jax.tree.map(
+      lambda x: jax.lax.dynamic_slice_in_dim(x, i * size, size), rows
+    )
+    return jax.tree.map(
+      lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, i * size, 0),
+      rows,
+      function(part, scalars),
+    )
+
+  return jax.lax.fori_loop(0, parts, body, rows)
+
+
+def as_kernel(
+  function: Function, rows: PyTree, scalars: Array, interpret: bool = False
+) -> PyTree:
+  """function(rows, scalars) as one kernel of a GPU, in place.
+
+  XLA makes several kernels of a function that looks at whole rows, and what is
+  between them goes through memory. Pallas lowers this one through Triton. It
+  was tested as interpreted on a CPU; no GPU was at hand.
+
+  Args:
+    function: Of each row by itself; gives rows as it gets them.
+    rows: Arrays with the same first axis.
+    scalars: The same for all rows, at least one.
+    interpret: Run without a GPU, slowly.
+  """
+  leaves, structure = jax.tree.flatten(rows)
+  number = math.gcd(leaves[0].shape[0], ROWS)
+
+  def kernel(*refs):
+    given, shared, made = (
+      refs[: len(leaves)],
+      refs[len(leaves)],
+      refs[len(leaves) + 1 :],
+    )
+    part = structure.unflatten([ref[...] for ref in given])
+    for ref, x in zip(
+      made, jax.tree.leaves(function(part, shared[...])), strict=True
+    ):
+      ref[...] = x
+
+  def of_program(x):
+    rest = x.shape[1:]
+    return pl.BlockSpec((number, *rest), lambda i: (i, *(0 for _ in rest)))
+
+  specs = [of_program(x) for x in leaves]
+  made = pl.pallas_call(
+    kernel,
+    out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves],
+    grid=(leaves[0].shape[0] // number,),
+    in_specs=[*specs, pl.BlockSpec(scalars.shape, lambda i: (0,))],
+    out_specs=specs,
+    input_output_aliases={i: i for i in range(len(leaves))},
+    interpret=interpret,
+  )(*leaves, scalars)
+  return structure.unflatten(made)
