@@ -34,7 +34,7 @@ class Rule(NamedTuple):
   """An elementwise update, and how its moments are stored."""
 
   books: tuple[Book, ...]
-  scalars: Callable[[Array], Array]  # Of the number of this step, from one.
+  scalars: Callable[[Array], rowwise.Scalars]  # Of the step, from one.
   step: Callable[..., tuple[Array, tuple[Array, ...]]]
   """(gradient, moments, scalars) -> direction, moments."""
 
@@ -43,12 +43,13 @@ def adam(b1: float, b2: float, eps: float = 1e-8, book=quantization.dynamic):
   """Adam's direction; `book` makes the codes of both moments."""
 
   def corrections(count):
-    return jnp.stack([1 / (1 - b1**count), 1 / (1 - b2**count)])
+    return 1 / (1 - b1**count), 1 / (1 - b2**count)
 
   def step(g, moments, scalars):
     m = b1 * moments[0] + (1 - b1) * g
     v = b2 * moments[1] + (1 - b2) * g * g
-    return m * scalars[0] / (jnp.sqrt(v * scalars[1]) + eps), (m, v)
+    mean, square = scalars
+    return m * mean / (jnp.sqrt(v * square) + eps), (m, v)
 
   return Rule((book(True), book(False)), corrections, step)
 
@@ -75,9 +76,9 @@ def lion(b1: float, b2: float):
   return Rule((quantization.dynamic(True),), _none, step)
 
 
-def _none(count: Array) -> Array:
+def _none(count: Array) -> rowwise.Scalars:
   del count
-  return jnp.zeros(1)
+  return ()
 
 
 def on_blocks(rule: Rule, never_zero: bool) -> rowwise.Function:

@@ -5,16 +5,18 @@ from collections.abc import Callable
 
 import jax
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
 
 from workloads.workload import Array, PyTree
 
 ROWS = 16  # Of one program of a kernel.
 
-Function = Callable[[PyTree, Array], PyTree]
+Scalars = tuple[Array, ...]
+Function = Callable[[PyTree, Scalars], PyTree]
 
 
 def in_parts(
-  function: Function, rows: PyTree, scalars: Array, parts: int
+  function: Function, rows: PyTree, scalars: Scalars, parts: int
 ) -> PyTree:
   """function(rows, scalars) for so many parts of the rows in turn, in place.
 
@@ -45,7 +47,7 @@ def in_parts(
 
 
 def as_kernel(
-  function: Function, rows: PyTree, scalars: Array, interpret: bool = False
+  function: Function, rows: PyTree, scalars: Scalars, interpret: bool = False
 ) -> PyTree:
   """function(rows, scalars) as one kernel of a GPU, in place.
 
@@ -56,22 +58,18 @@ def as_kernel(
   Args:
     function: Of each row by itself; gives rows as it gets them.
     rows: Arrays with the same first axis.
-    scalars: The same for all rows, at least one.
+    scalars: The same for all rows.
     interpret: Run without a GPU, slowly.
   """
   leaves, structure = jax.tree.flatten(rows)
   number = math.gcd(leaves[0].shape[0], ROWS)
 
   def kernel(*refs):
-    given, shared, made = (
-      refs[: len(leaves)],
-      refs[len(leaves)],
-      refs[len(leaves) + 1 :],
-    )
-    part = structure.unflatten([ref[...] for ref in given])
-    for ref, x in zip(
-      made, jax.tree.leaves(function(part, shared[...])), strict=True
-    ):
+    given, made = refs[: -len(leaves)], refs[-len(leaves) :]
+    part = structure.unflatten([ref[...] for ref in given[: len(leaves)]])
+    shared = tuple(ref[0] for ref in given[len(leaves) :])
+    found = jax.tree.leaves(function(part, shared))
+    for ref, x in zip(made, found, strict=True):
       ref[...] = x
 
   def of_program(x):
@@ -83,9 +81,10 @@ def as_kernel(
     kernel,
     out_shape=[jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves],
     grid=(leaves[0].shape[0] // number,),
-    in_specs=[*specs, pl.BlockSpec(scalars.shape, lambda i: (0,))],
+    in_specs=[*specs, *(pl.BlockSpec((1,), lambda i: (0,)) for _ in scalars)],
     out_specs=specs,
     input_output_aliases={i: i for i in range(len(leaves))},
+    compiler_params=None if interpret else triton.CompilerParams(),
     interpret=interpret,
-  )(*leaves, scalars)
+  )(*leaves, *(x.reshape(1) for x in scalars))
   return structure.unflatten(made)

@@ -102,9 +102,9 @@ def test_chunks_are_no_other_algorithm():
 def test_updates_are_close_to_those_in_32_bits(block):
   """Of dense gradients: five parts in a hundred, and never thrice as large."""
   tx = eight_bit.scale_by(eight_bit.adam(0.9, 0.99), NO, block)
-  exact = optax.scale_by_adam(0.9, 0.99)
+  exact, dense = optax.scale_by_adam(0.9, 0.99), [g / SCALES for g in GRADS]
   for (found, _), (expected, _) in zip(
-    directions(tx), directions(exact), strict=True
+    directions(tx, dense), directions(exact, dense), strict=True
   ):
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert error < 0.05
@@ -210,7 +210,7 @@ def test_the_state_is_small_and_so_is_what_a_step_needs():
 
     state = tx.init(params)
     size = sum(x.nbytes for x in jax.tree.leaves(state))
-    jitted = jax.jit(step, donate_argnums=(0, 1, 2))
+    jitted = jax.jit(step, donate_argnums=(0, 1))
     memory = jitted.lower(params, state, params).compile().memory_analysis()
     return size / count, memory.temp_size_in_bytes / count
 
