@@ -1,0 +1,42 @@
+"""AdamW whose batch grows where others let the rate fall.
+
+Smith, Kindermans, Ying and Le 2018, "Don't Decay the Learning Rate, Increase
+the Batch Size", arXiv:1711.00489. `shares` of the examples are seen in batches
+`factors` times the usual one, each compiled when its turn comes; the rate falls
+in the last phase only, when the batch has grown for the last time. State:
+8 bytes a parameter.
+"""
+
+import optax
+
+from submissions import phases
+from submissions.submission import from_optax
+
+
+def build(
+  task, *, shares, factors, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, **options
+):  # fmt: skip
+  plan = phases.plan(task, shares, factors)
+  schedule = phases.scaled(learning_rate, warmup, plan, power=0.0)
+  tx = optax.adamw(
+    schedule, 1 - one_minus_beta1, beta2, weight_decay=weight_decay
+  )
+  adamw = from_optax(task, tx, schedule=schedule, **options)
+  return phases.in_turn(task, adamw, plan)
+
+
+SELF = {  # AdamW's; when to grow is ours.
+  'shares': [0.4, 0.3, 0.3], 'factors': [1, 2, 4], 'learning_rate': 0.008,
+  'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.05, 'warmup': 0.05,
+  'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AdamW's.
+  'shares': {'feasible_points': [[0.4, 0.3, 0.3]]},
+  'factors': {'feasible_points': [[1, 2, 4]]},
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}

@@ -1,0 +1,86 @@
+"""AdamW on small images in large batches first, on whole images at last.
+
+Wu et al. 2020, "A Multigrid Method for Efficiently Training Video Models",
+arXiv:1912.00998, whose long cycle it is, in space only. At half the side a
+batch is four times as large, so a step costs about the same; the rate grows as
+the root of the batch, where the paper's SGD has it grow linearly. Images are
+shrunk after they were drawn, whole, and evaluated whole. Each size is compiled
+when its turn comes. Where inputs are no images to classify, or the model has
+room for one size only, this is AdamW with constant rate and linear decay.
+State: 8 bytes a parameter.
+"""
+
+import functools
+
+import flax.errors
+import jax
+import optax
+
+from submissions import phases
+from submissions.submission import Task, from_optax
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def shrink(batch, scale: float):
+  """Inputs [..., H, W, C] at so many times their sides, at least one pixel."""
+  x = batch['inputs']
+  sides = [max(1, round(scale * side)) for side in x.shape[-3:-1]]
+  shape = (*x.shape[:-3], *sides, x.shape[-1])
+  return {**batch, 'inputs': jax.image.resize(x, shape, 'linear')}
+
+
+def fits(task: Task, scale: float) -> bool:
+  """Whether the model takes images at so many times their sides."""
+
+  def logits(key):
+    batch = task.workload.fake_batch(key, 2)
+    model = task.workload.init(key)
+    return task.workload.forward(model, shrink(batch, scale), key, 0.0)[0]
+
+  key = jax.random.key(0)
+  batch = jax.eval_shape(lambda: task.workload.fake_batch(key, 2))
+  images = jax.tree.leaves(batch['inputs'])[0].ndim == 4
+  if task.workload.loss_kind != 'softmax' or not images:
+    return False
+  try:
+    jax.eval_shape(logits, key)
+  except (flax.errors.FlaxError, TypeError, ValueError, ZeroDivisionError):
+    return False
+  return True
+
+
+def build(
+  task, *, shares, scales, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, **options
+):  # fmt: skip
+  if not all(fits(task, scale) for scale in scales):
+    scales = [1.0] * len(scales)
+  plan = phases.plan(task, shares, [round(1 / scale**2) for scale in scales])
+  plan = [
+    phase._replace(prepare=functools.partial(shrink, scale=scale))
+    if scale < 1 else phase for phase, scale in zip(plan, scales, strict=True)
+  ]  # fmt: skip
+  # Relative to the usual batch, that of whole images.
+  peak = learning_rate * (plan[0].batch_size / task.batch_size) ** 0.5
+  schedule = phases.scaled(peak, warmup, plan, power=0.5)
+  tx = optax.adamw(
+    schedule, 1 - one_minus_beta1, beta2, weight_decay=weight_decay
+  )
+  adamw = from_optax(task, tx, schedule=schedule, **options)
+  return phases.in_turn(task, adamw, plan)
+
+
+SELF = {  # AdamW's, at half the rate: the first phase doubles it.
+  'shares': [0.2, 0.2, 0.6], 'scales': [0.5, 0.7071, 1.0],
+  'learning_rate': 0.004, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AdamW's.
+  'shares': {'feasible_points': [[0.2, 0.2, 0.6]]},
+  'scales': {'feasible_points': [[0.5, 0.7071, 1.0]]},
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+}
