@@ -27,7 +27,7 @@ from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
 SMALLEST = 4096  # Numbers in an array; with fewer it stays in 32 bits.
-CHUNK = 1 << 16  # Numbers that are in 32 bits at a time.
+CHUNK = 1 << 18  # Numbers that are in 32 bits at a time.
 
 
 class Rule(NamedTuple):
@@ -129,8 +129,8 @@ def scale_by(
       if keep or x.size < SMALLEST:
         return tuple(jnp.zeros(x.shape) for _ in rule.books)
       parts, rows = _parts(x.size, block, chunk)
-      empty = jnp.zeros((parts * rows, block))
-      return tuple(quantization.quantize(empty, book) for book in rule.books)
+      shape = (parts * rows, block)
+      return tuple(quantization.zeros(shape, book) for book in rule.books)
 
     moments = jax.tree.map(zeros, params, exempt)
     return EightBitState(jnp.zeros((), jnp.int32), moments)
@@ -166,5 +166,5 @@ def scale_by(
 def _parts(size: int, block: int, chunk: int) -> tuple[int, int]:
   """How many parts, and blocks in each, hold so many numbers."""
   blocks = -(-size // block)
-  parts = -(-blocks * block // chunk)
+  parts = min(blocks, -(-blocks * block // chunk))
   return parts, -(-blocks // parts)

@@ -5,14 +5,15 @@ Quantization", arXiv:2110.02861. Numbers in a block are divided by the largest
 of them, and stored as the nearest of 256 values that are denser towards zero:
 seven decades, each cut into twice as many cells as the one below it.
 
-So the code grows ever slower with the number, and is the least of a few
+So the code grows ever slower with the number, and is the least of seven
 straight lines; the value grows ever faster with the code, and is the largest of
-a few. Both are additions, products and comparisons of whole arrays: no table,
+seven. Both are additions, products and comparisons of whole arrays: no table,
 no search.
 """
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -25,13 +26,16 @@ BLOCK = 256
 class Book(NamedTuple):
   """The values of codes, by the straight lines that lead to and from them.
 
-  Magnitudes have the numbers 0 to `top`, and stand for 0 to 1. Codes are the
-  numbers, or 127 plus or minus them where values have signs; -1 has no code.
+  Magnitudes from 0 to 1 are numbered from 0 to `top`. Codes are these numbers,
+  or 127 plus or minus them where values have signs; -1 has no code.
   """
 
   signed: bool
   top: int
-  last: float  # Beyond it a number is stored as 1.
+  least: float  # Up to it a magnitude is stored as 0.
+  last: float  # Beyond it, as 1.
+  joint: float  # Share of a decade's first cell that belongs to the one below.
+  shift: int  # Lines count from here, so that decades begin at powers of two.
   to_code: tuple[tuple[float, float], ...]  # Slope and offset.
   to_value: tuple[tuple[float, float], ...]
 
@@ -44,25 +48,26 @@ def dynamic(signed: bool) -> Book:
   """
   shift = 0 if signed else 1
   smallest = 1e-6 * (0.1 + 0.45 * 0.5**shift)
-  to_code, to_value = [(1 / smallest, 0.5)], []
+  to_code, to_value = [], []
   for i in range(DECADES):
     n, unit = 2 ** (i + shift), 10.0 ** (i - DECADES + 1)
     slope = n / 0.9 / unit
-    to_code.append((slope, n - shift - 0.1 * unit * slope))
-    # The middle between the last value of this decade and the first of the next
-    # is not where their cells meet; a line of a third of the slope corrects it.
-    middle = unit * (1 + 0.9 / n)
-    to_code.append((slope / 3, 2 * n - shift - middle * slope / 3))
-    to_value.append((1 / slope, unit * (0.45 / n - 0.8) + shift / slope))
-  to_code.pop()  # Above the last decade is nothing.
-  return Book(signed, 2 * n - shift, 1 - 0.225 / n, (*to_code,), (*to_value,))
+    to_code.append((slope, n - 0.1 * unit * slope))
+    to_value.append((1 / slope, unit * (0.45 / n - 0.8)))
+  # Cells of neighbouring decades are as 1 to 5. They meet at 0, their middles
+  # are at -0.1 and 0.5 of the larger one, and the middle of these is at 0.2.
+  return Book(
+    signed, 2 * n - shift, smallest / 2, 1 - 0.225 / n, 0.2, shift,
+    tuple(to_code), tuple(to_value),
+  )  # fmt: skip
 
 
 def linear(signed: bool) -> Book:
   """Evenly spaced values, for comparison."""
   top = 127 if signed else 255
-  last = 1 - 0.5 / top
-  return Book(signed, top, last, ((float(top), 0.5),), ((1 / top, 0.0),))
+  half = 0.5 / top
+  line = ((float(top), 0.5),), ((1 / top, 0.0),)
+  return Book(signed, top, half, 1 - half, -1.0, 0, *line)
 
 
 def encode(x: Array, book: Book, never_zero: bool = False) -> Array:
@@ -74,12 +79,16 @@ def encode(x: Array, book: Book, never_zero: bool = False) -> Array:
     never_zero: A positive number gets a positive value.
   """
   size = jnp.abs(x) if book.signed else x
-  code = jnp.inf
+  place = jnp.inf
   for slope, offset in book.to_code:
-    code = jnp.minimum(code, size * slope + offset)
-  code = jnp.where(size > book.last, float(book.top), jnp.floor(code))
-  if never_zero:
-    code = jnp.where(size > 0, jnp.maximum(code, 1.0), code)
+    place = jnp.minimum(place, size * slope + offset)
+  code = jnp.floor(place)
+  bits = jax.lax.bitcast_convert_type(code, jnp.int32)
+  first = (bits & 0x7FFFFF) == 0  # A power of two.
+  code = jnp.where(first & (place - code <= book.joint), code - 1, code)
+  code = jnp.maximum(code, 1.0 + book.shift) - book.shift
+  code = jnp.where(size > (0 if never_zero else book.least), code, 0.0)
+  code = jnp.where(size > book.last, float(book.top), code)
   if book.signed:
     code = 127 + jnp.where(x < 0, -jnp.minimum(code, 127.0), code)
   return code.astype(jnp.uint8)
@@ -88,10 +97,10 @@ def encode(x: Array, book: Book, never_zero: bool = False) -> Array:
 def decode(code: Array, book: Book) -> Array:
   """The values of codes, float32."""
   code = code.astype(jnp.float32)
-  size = jnp.abs(code - 127) if book.signed else code
+  place = (jnp.abs(code - 127) if book.signed else code) + book.shift
   value = 0.0
   for slope, offset in book.to_value:
-    value = jnp.maximum(value, size * slope + offset)
+    value = jnp.maximum(value, place * slope + offset)
   value = jnp.minimum(value, 1.0)
   if book.signed:
     value = jnp.where(code < 127, -value, value)
@@ -112,6 +121,12 @@ def quantize(x: Array, book: Book, never_zero: bool = False) -> Quantized:
   inverse = jnp.where(normal, 1 / jnp.where(normal, largest, 1), 0)
   codes = encode(x * inverse[..., None], book, never_zero)
   return Quantized(codes, largest)
+
+
+def zeros(shape: tuple[int, ...], book: Book) -> Quantized:
+  """Blocks of nothing, [..., block]."""
+  codes = jnp.full(shape, 127 if book.signed else 0, jnp.uint8)
+  return Quantized(codes, jnp.zeros(shape[:-1]))
 
 
 def dequantize(q: Quantized, book: Book) -> Array:

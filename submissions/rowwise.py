@@ -37,10 +37,13 @@ def in_parts(
     part = jax.tree.map(
       lambda x: jax.lax.dynamic_slice_in_dim(x, i * size, size), rows
     )
+    # Always so; but XLA would merge the function with the writing of its
+    # results, number by number: Lion took 170 ms where it now takes 40.
+    made = jax.lax.cond(i >= 0, function, lambda rows, _: rows, part, scalars)
     return jax.tree.map(
       lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, i * size, 0),
       rows,
-      function(part, scalars),
+      made,
     )
 
   return jax.lax.fori_loop(0, parts, body, rows)

@@ -12,7 +12,7 @@ import math
 import statistics
 import sys
 
-from tests.benchmarks.losses import losses, row
+from tests.benchmarks.losses import entered, losses, row
 
 FACTORS = (1, 16, 32, 64)
 SEEDS = (1, 2, 3)
@@ -20,7 +20,10 @@ GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
 CENTRES = {'adamw': 0.002, 'lamb': 0.008}  # Rates at the base batch.
 OWN = {'adamw': {}, 'lamb': {'floor': 1.0}}
 WARMUP = 0.005  # Of the steps, at the base batch.
-COMMON = {'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.02}
+COMMON = {
+  'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.02,
+  'grad_clip': None, 'label_smoothing': 0.0,
+}  # fmt: skip
 
 
 def main(name='imagenet_vit/mini', base='16'):
@@ -40,10 +43,9 @@ def main(name='imagenet_vit/mini', base='16'):
       def final(
         rate, seeds, algorithm=algorithm, size=size, steps=steps, warmup=warmup
       ):
-        point = COMMON | OWN[algorithm] | {'warmup': warmup}
+        point = COMMON | OWN[algorithm]
         found = losses(
-          algorithm,
-          point | {'learning_rate': rate},
+          entered(algorithm, **point, warmup=warmup, learning_rate=rate),
           name,
           seeds,
           steps=steps,

@@ -1,7 +1,7 @@
 """Validation losses of training algorithms, seed by seed, without a race."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import submissions
 import workloads
 from runner import evaluate, rules
 from runner.rules import Row
-from submissions.submission import Start, Task
+from submissions.submission import Start, Submission, Task
 from workloads import batches
 
 
@@ -20,9 +20,15 @@ def row(workload: str) -> Row:
   return (suite.workloads | suite.unscored)[workload]
 
 
+def entered(name: str, **changes: Any) -> Callable[[Task], Submission]:
+  """Makes a submission at its SELF with some changes."""
+  entry = submissions.find(name)
+  point = entry.self_point | changes
+  return lambda task: submissions.make(entry.path, task, point)
+
+
 def losses(
-  name: str,
-  point: dict[str, Any],
+  build: Callable[[Task], Submission],
   workload: str,
   seeds: Sequence[int],
   *,
@@ -33,8 +39,7 @@ def losses(
   """For each seed, the losses after so many steps; infinite if not finite.
 
   Args:
-    name: Of a submission.
-    point: Its hyperparameters.
+    build: Makes the submission.
     workload: One of suite `mini`.
     seeds: Of initial parameters, data and dropout. One compilation for all.
     steps: The horizon that the submission is told.
@@ -45,7 +50,7 @@ def losses(
   size, looks = batch_size or given.batch_size, list(at or [steps])
   train, held = (problem.source(s, None) for s in ('train', 'validation'))
   task = Task(problem, steps, size, len(train))
-  submission = submissions.make(submissions.find(name).path, task, point)
+  submission = build(task)
 
   def feed(seed):
     def draw(wanted, stack=1):

@@ -15,8 +15,7 @@ Defazio et al. 2024 (arXiv:2405.15682) claim. Three seeds.
 import statistics
 import sys
 
-import submissions
-from tests.benchmarks.losses import losses, row
+from tests.benchmarks.losses import entered, losses, row
 
 WORKLOADS = ('criteo1tb/mini', 'imagenet_vit/mini', 'ogbg/mini')
 SCHEDULES = ('cosine', 'linear', 'rex', 'wsd')
@@ -29,15 +28,13 @@ def cell(found: list[float]) -> str:
 
 
 def decay():
-  point = submissions.find('adamw').self_point
   print('| workload | ' + ' | '.join(SCHEDULES) + ' |')
   print('|---' * (1 + len(SCHEDULES)) + '|')
   for name in WORKLOADS:
     cells = []
     for kind in SCHEDULES:
       found = losses(
-        'adamw',
-        point | {'schedule': kind},
+        entered('adamw', schedule=kind),
         name,
         range(5),
         steps=row(name).steps,
@@ -49,14 +46,14 @@ def decay():
 def horizon():
   print('| workload | steps | cosine to this horizon | schedule-free |')
   print('|---|---|---|---|')
-  free = submissions.find('schedule_free').self_point
-  adamw = submissions.find('adamw').self_point
   for name in WORKLOADS:
     steps = row(name).steps
     counts = [int(share * steps) for share in SHARES]
-    once = losses('schedule_free', free, name, range(3), steps=steps, at=counts)
+    once = losses(
+      entered('schedule_free'), name, range(3), steps=steps, at=counts
+    )
     for count, found in zip(counts, zip(*once, strict=True), strict=True):
-      anew = losses('adamw', adamw, name, range(3), steps=count)
+      anew = losses(entered('adamw'), name, range(3), steps=count)
       print(
         f'| {name} | {count} | {cell([one[-1] for one in anew])} | '
         f'{cell(list(found))} |',

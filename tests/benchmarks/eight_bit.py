@@ -1,0 +1,178 @@
+"""Eight-bit state: what it costs in loss and in time, and where it breaks.
+
+`python -m tests.benchmarks.eight_bit [loss|time|ablation]`; without, all three.
+
+`loss`: 8-bit AdamW beside AdamW, five seeds, with the bytes of optimizer state
+for each parameter of the whole model. Dettmers et al. 2022 (arXiv:2110.02861)
+claim the same loss.
+
+`time`: an update of ten million parameters in nineteen arrays, as a transformer
+has them, in turn with optax.adamw's in one process: ratios of medians.
+
+`ablation`: a language model with nothing exempt, embeddings neither, so that
+blocks have rows of frequent and of rare words. Three seeds.
+"""
+
+import statistics
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import workloads
+from submissions import eight_bit, quantization, schedules
+from submissions.submission import Start, Task, from_optax
+from tests.benchmarks.losses import entered, losses, row
+
+WORKLOADS = ('imagenet_vit/mini', 'finewebedu_lm/mini')
+ROUNDS = 25
+WIDTH = 512
+
+
+def bytes_of_state(build, name):
+  """For each parameter of the model; nothing is computed."""
+  problem = workloads.get(name)
+  task = Task(problem, 10, 2, 100)
+  submission = build(task)
+
+  def after_a_step(key):
+    batch = problem.fake_batch(key, 2)
+
+    def feed(size, stack=1):
+      del size, stack
+      while True:
+        yield batch
+
+    start = Start(problem.init(key), key, feed)
+    return next(iter(submission.train(start))).state.opt
+
+  size = lambda tree: sum(  # noqa: E731
+    x.size * x.dtype.itemsize for x in jax.tree.leaves(tree)
+  )
+  state = jax.eval_shape(after_a_step, jax.random.key(0))
+  return 4 * size(state) / size(task.shapes.params)
+
+
+def loss():
+  print('| workload | submission | loss, median of 5 (range) | bytes |')
+  print('|---|---|---|---|')
+  for name in WORKLOADS:
+    for submission in ('adamw', 'adamw_8bit'):
+      build = entered(submission)
+      found = losses(build, name, range(5), steps=row(name).steps)
+      ends = [one[-1] for one in found]
+      print(
+        f'| {name} | {submission} | {statistics.median(ends):.4f} '
+        f'({min(ends):.4f} to {max(ends):.4f}) | '
+        f'{bytes_of_state(build, name):.2f} |',
+        flush=True,
+      )
+
+
+def transformer():
+  """10.5 million parameters: a table, four layers, norms and a head."""
+  layer = [(WIDTH, WIDTH), (WIDTH, WIDTH), (WIDTH, 4 * WIDTH)]
+  shapes = [(8192, WIDTH), *(4 * layer), *(5 * [(WIDTH,)]), (WIDTH, 2 * WIDTH)]
+  keys = jax.random.split(jax.random.key(0), len(shapes))
+  return [jax.random.normal(k, s) for k, s in zip(keys, shapes, strict=True)]
+
+
+def seconds():
+  params = transformer()
+  count, exempt = sum(x.size for x in params), [False] * len(params)
+  grads = [0.1 * x for x in params]
+  decay = (optax.add_decayed_weights(1e-4), optax.scale(-1e-3))
+  adam, lion = eight_bit.adam(0.9, 0.999), eight_bit.lion(0.9, 0.99)
+  ways = {
+    'optax.adamw': optax.adamw(1e-3),
+    '8-bit AdamW': optax.chain(eight_bit.scale_by(adam, exempt), *decay),
+    '8-bit AdamW, all at once': optax.chain(
+      eight_bit.scale_by(adam, exempt, chunk=count), *decay
+    ),
+    'optax.lion': optax.lion(1e-3),
+    '8-bit Lion': optax.chain(eight_bit.scale_by(lion, exempt), *decay),
+  }
+  runs, needs = {}, {}
+  for name, tx in ways.items():
+
+    def step(params, state, grads, tx=tx):
+      updates, state = tx.update(grads, state, params)
+      return optax.apply_updates(params, updates), state
+
+    state = jax.jit(tx.init)(params)
+    jitted = jax.jit(step, donate_argnums=(0, 1))
+    jitted = jitted.lower(params, state, grads).compile()
+    memory = jitted.memory_analysis()
+    size = sum(x.nbytes for x in jax.tree.leaves(state))
+    needs[name] = size / count, memory.temp_size_in_bytes / count
+    runs[name] = [jitted, (jax.tree.map(jnp.copy, params), state), []]
+  for _ in range(ROUNDS):
+    for run in runs.values():
+      began = time.perf_counter()
+      run[1] = jax.block_until_ready(run[0](*run[1], grads))
+      run[2].append(time.perf_counter() - began)
+  print(f'{count / 1e6:.1f} million parameters.')
+  print('| way | ms, median (best) | of adamw | state bytes | temporary |')
+  print('|---|---|---|---|---|')
+  base = statistics.median(runs['optax.adamw'][2])
+  for name, (_, _, times) in runs.items():
+    middle = statistics.median(times)
+    print(
+      f'| {name} | {1e3 * middle:.1f} ({1e3 * min(times):.1f}) | '
+      f'{middle / base:.2f} | {needs[name][0]:.3f} | {needs[name][1]:.2f} |'
+    )
+
+
+def ablation(name='finewebedu_lm/mini'):
+  """AdamW's point; the loss at the end, or infinite."""
+  point = {'learning_rate': 0.008, 'beta1': 0.9, 'beta2': 0.999}
+
+  def build(book, block, never_zero):
+    def made(task):
+      schedule = schedules.warmup_cosine(
+        point['learning_rate'], 0.05, task.steps
+      )
+      if book is None:
+        adam = optax.scale_by_adam(point['beta1'], point['beta2'])
+      else:
+        adam = eight_bit.scale_by(
+          eight_bit.adam(point['beta1'], point['beta2'], book=book),
+          exempt=task.mask(),
+          block=block,
+          never_zero=never_zero,
+        )
+      tx = optax.chain(
+        adam,
+        optax.add_decayed_weights(0.05),
+        optax.scale_by_learning_rate(schedule),
+      )
+      return from_optax(task, tx, steps=task.steps)
+
+    return made
+
+  dynamic, linear, whole = quantization.dynamic, quantization.linear, 1 << 20
+  ways = {'32 bits': (None, 0, False)}
+  for text, book, block in (
+    ('dynamic, blocks of 256', dynamic, 256),
+    ('dynamic, blocks of 2048', dynamic, 2048),
+    ('dynamic, one block an array', dynamic, whole),
+    ('linear, blocks of 256', linear, 256),
+  ):
+    ways[text] = (book, block, False)
+    ways[f'{text}, never zero'] = (book, block, True)
+  print('| state | loss of seeds 0, 1, 2 |')
+  print('|---|---|')
+  for text, way in ways.items():
+    found = losses(build(*way), name, range(3), steps=row(name).steps)
+    print(f'| {text} | ' + ' / '.join(f'{one[-1]:.3f}' for one in found) + ' |',
+          flush=True)  # fmt: skip
+
+
+PARTS = {'loss': loss, 'time': seconds, 'ablation': ablation}
+
+if __name__ == '__main__':
+  for part in sys.argv[1:] or PARTS:
+    PARTS[part]()
+    print()
