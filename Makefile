@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RACERS := nadamw,lion,nesterov,sgd
 COURSES := criteo1tb/mini,imagenet_resnet/mini,ogbg/mini,librispeech_deepspeech/mini
 
-.PHONY: demo test lint benchmarks lock clean
+.PHONY: demo test lint benchmarks leaderboard lock clean
 
 # Races four training algorithms on four workloads; leaves report/index.html.
 demo: .venv/ready
@@ -25,6 +25,16 @@ lint: .venv/ready
 benchmarks: .venv/ready
 	$(PY) -m tests.benchmarks.throughput
 	$(PY) -m tests.benchmarks.scoring_speed
+
+# Hours: everything on all nine kinds of workloads, in both rulesets. Stop it at
+# any time; the same command goes on.
+leaderboard: .venv/ready
+	for ruleset in self external; do \
+	  $(PY) -m runner run --suite=mini --submissions=all --ruleset=$$ruleset \
+	    --studies=1 --out=results-$$ruleset && \
+	  $(PY) -m scoring results-$$ruleset --out=docs/leaderboard/$$ruleset \
+	    || exit 1; \
+	done
 
 # Two steps, as pip refuses an editable install beside hashed requirements.
 .venv/ready: requirements.lock pyproject.toml

@@ -1,10 +1,12 @@
 """Eight-bit state: what it costs in loss and in time, and where it breaks.
 
-`python -m tests.benchmarks.eight_bit [loss|time|ablation]`; without, all three.
+`python -m tests.benchmarks.eight_bit [bytes|loss|time|ablation]`; without, all.
 
-`loss`: 8-bit AdamW beside AdamW, five seeds, with the bytes of optimizer state
-for each parameter of the whole model. Dettmers et al. 2022 (arXiv:2110.02861)
-claim the same loss.
+`bytes`: of optimizer state for each parameter of the published models, where
+small arrays and embeddings stay in 32 bits.
+
+`loss`: 8-bit AdamW beside AdamW, five seeds, with those bytes. Dettmers et al.
+2022 (arXiv:2110.02861) claim the same loss.
 
 `time`: an update of ten million parameters in nineteen arrays, as a transformer
 has them, in turn with optax.adamw's in one process: ratios of medians.
@@ -27,6 +29,10 @@ from submissions.submission import Start, Task, from_optax
 from tests.benchmarks.losses import entered, losses, row
 
 WORKLOADS = ('imagenet_vit/mini', 'finewebedu_lm/mini')
+PUBLISHED = (
+  'criteo1tb', 'fastmri', 'finewebedu_lm', 'imagenet_resnet', 'imagenet_vit',
+  'librispeech_conformer', 'librispeech_deepspeech', 'ogbg', 'wmt',
+)  # fmt: skip
 ROUNDS = 25
 WIDTH = 512
 
@@ -53,6 +59,18 @@ def bytes_of_state(build, name):
   )
   state = jax.eval_shape(after_a_step, jax.random.key(0))
   return 4 * size(state) / size(task.shapes.params)
+
+
+def state():
+  print('| workload | parameters | bytes each, adamw_8bit | lion_8bit |')
+  print('|---|---|---|---|')
+  for name in PUBLISHED:
+    sizes = [
+      bytes_of_state(entered(s), name) for s in ('adamw_8bit', 'lion_8bit')
+    ]
+    shapes = Task(workloads.get(name), 10, 2, 100).shapes.params
+    count = sum(x.size for x in jax.tree.leaves(shapes))
+    print(f'| {name} | {count:,} | {sizes[0]:.2f} | {sizes[1]:.2f} |')
 
 
 def loss():
@@ -170,7 +188,7 @@ def ablation(name='finewebedu_lm/mini'):
           flush=True)  # fmt: skip
 
 
-PARTS = {'loss': loss, 'time': seconds, 'ablation': ablation}
+PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
   for part in sys.argv[1:] or PARTS:
