@@ -7,6 +7,8 @@ A space is a list of points, or a dictionary from names to
 import math
 from typing import Any
 
+REACH = 3.0  # How far from a number its neighbourhood goes, as a factor.
+
 Point = dict[str, Any]
 
 
@@ -39,6 +41,28 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
     }
     for row in units
   ]
+
+
+def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
+  """The part of a space that is near a point, and no hyperparameter less.
+
+  A range becomes that of a factor REACH either way of the point's number, as
+  far as the range goes, or the point where it lies outside. Several feasible
+  points stay a choice. Everything else is as in the point, and so is what the
+  space does not name.
+  """
+  near = {name: {'feasible_points': [value]} for name, value in point.items()}
+  for name, spec in space.items():
+    value = point.get(name)
+    if len(spec.get('feasible_points', ())) > 1:
+      near[name] = spec
+    elif 'min' in spec and _is_number(value) and value > 0:
+      low = max(value / REACH, min(value, spec['min']))
+      high = min(value * REACH, max(value, spec['max']))
+      near[name] = {'min': low, 'max': high, 'scaling': 'log'}
+    elif 'min' in spec:
+      near[name] = spec
+  return near
 
 
 def _listed(space: list, where: str) -> list[Point]:

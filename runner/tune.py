@@ -1,11 +1,12 @@
 """Finds one point of a submission that is good on all workloads of a suite.
 
-SELF, the further points and draws from SPACE race by steps, so the machine's
+SELF and draws from the part of SPACE around it race by steps, so the machine's
 speed does not matter, on a third of the workloads; the better half of them goes
 on to the next third, and its better half to the last. The best point is the one
 with the least geometric mean of costs over all workloads: a calibration in the
 sense of Kasimbeg et al. 2025, arXiv:2505.24005, with successive halving
-(Jamieson and Talwalkar 2016, arXiv:1502.07943) over workloads.
+(Jamieson and Talwalkar 2016, arXiv:1502.07943) over workloads. Without SELF the
+draws are from all of SPACE; what was found, as SELF, can be tuned again.
 """
 
 import pathlib
@@ -50,7 +51,7 @@ def tune(
   Args:
     suite: Workloads with targets.
     request: The submission.
-    draws: How many points of its search space.
+    draws: How many points of its search space; a list may have fewer.
     machine: As hardware.describe tells it.
     out: The results folder; what it has already is not run again.
     data_dir: Of the data sets.
@@ -94,14 +95,17 @@ def check(suite: rules.Rules) -> None:
 def candidates(
   suite: rules.Rules, entry: submissions.Entry, draws: int
 ) -> list[dict[str, Any]]:
-  """SELF, POINTS and draws from SPACE, each once."""
-  where = f'{entry.path}: SPACE'
-  drawn = (
-    space.points(entry.space, draws, suite.seed, where) if entry.space else []
-  )
+  """SELF and draws from SPACE, near SELF where there is one, each once."""
   known = [entry.self_point] if entry.self_point else []
+  drawn: list[dict[str, Any]] = []
+  if entry.space:
+    where = f'{entry.path}: SPACE'
+    drawn = space.points(entry.space, draws, suite.seed, where)
+    if known and isinstance(entry.space, dict):
+      near = space.around(entry.space, known[0])
+      drawn = space.points(near, draws, suite.seed, where)
   found: list[dict[str, Any]] = []
-  for point in [*known, *entry.points.values(), *drawn]:
+  for point in [*known, *drawn]:
     submissions.check_point(entry, point, 'A point')
     if point not in found:
       found.append(point)

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import submissions
-from runner import hardware, rules, tune
+from runner import hardware, rules, space, tune
 
 SUITE = rules.load('mini')
 ROW = SUITE.workloads['criteo1tb/mini']._replace(target=0.5, steps=100)
@@ -35,8 +35,7 @@ from submissions.submission import from_optax
 def build(task, *, rate, **options):
   return from_optax(task, optax.adam(rate), **options)
 SELF = {'rate': 1e-9}
-POINTS = {'good': {'rate': 0.01}, 'same': {'rate': 1e-9}}
-SPACE = {'rate': {'min': 1e-8, 'max': 1e-7, 'scaling': 'log'}}
+SPACE = [{'rate': 0.01}, {'rate': 1e-9}]
 '''
 
 
@@ -60,13 +59,46 @@ def test_higher_can_be_better():
   assert tune.cost(row, [50], [0.4]) == pytest.approx(2 * 1.2)
 
 
-def test_candidates_are_self_further_points_and_draws_each_once(tmp_path):
+def test_candidates_are_self_and_a_list_each_once(tmp_path):
   path = tmp_path / 'mine.py'
   path.write_text(MINE)
   found = tune.candidates(SUITE, submissions.find(str(path)), 2)
-  assert found[:2] == [{'rate': 1e-9}, {'rate': 0.01}]
-  assert len(found) == 4
-  assert all(1e-8 <= point['rate'] <= 1e-7 for point in found[2:])
+  assert found == [{'rate': 1e-9}, {'rate': 0.01}]
+
+
+def test_draws_stay_near_self_and_without_it_go_everywhere(tmp_path):
+  path, build = tmp_path / 'mine.py', 'def build(task, *, rate, **options): 1\n'
+  wide = "SPACE = {'rate': {'min': 1e-8, 'max': 1.0, 'scaling': 'log'}}\n"
+  path.write_text(build + wide + "SELF = {'rate': 0.01, 'grad_clip': 0.3}\n")
+  first, *near = tune.candidates(SUITE, submissions.find(str(path)), 8)
+  assert first == {'rate': 0.01, 'grad_clip': 0.3}
+  assert all(0.01 / 3 <= one['rate'] <= 0.03 for one in near)
+  assert all(one['grad_clip'] == 0.3 for one in near)
+  path.write_text(build + wide)
+  far = tune.candidates(SUITE, submissions.find(str(path)), 8)
+  assert min(one['rate'] for one in far) < 1e-5
+
+
+def test_the_part_of_a_space_around_a_point():
+  given = {
+    'inside': {'min': 0.1, 'max': 1.5, 'scaling': 'log'},
+    'outside': {'min': 0.5, 'max': 1.0, 'scaling': 'log'},
+    'zero': {'min': 0.0, 'max': 0.5, 'scaling': 'linear'},
+    'choice': {'feasible_points': ['linear', 'cosine']},
+    'settled': {'feasible_points': [0.05]},
+  }
+  point = {
+    'inside': 0.9, 'outside': 0.25, 'zero': 0.0, 'choice': 'cosine',
+    'settled': 0.1, 'other': None,
+  }  # fmt: skip
+  assert space.around(given, point) == {
+    'inside': {'min': 0.9 / 3, 'max': 1.5, 'scaling': 'log'},
+    'outside': {'min': 0.25, 'max': 0.75, 'scaling': 'log'},
+    'zero': given['zero'],
+    'choice': given['choice'],
+    'settled': {'feasible_points': [0.1]},
+    'other': {'feasible_points': [None]},
+  }
 
 
 def test_a_suite_without_targets_cannot_tune():
@@ -89,10 +121,10 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
   best, *rest = run()
   assert best.point == {'rate': 0.01}
   assert best.reached == 1 and best.mean <= 1
-  assert [one.reached for one in rest] == [0, 0]
+  assert [one.reached for one in rest] == [0]
   attempts = sorted(pathlib.Path(out).rglob('attempts.jsonl'))
   before = [path.read_text() for path in attempts]
-  assert len(attempts) == 3
+  assert len(attempts) == 2
   assert run()[0] == best
   assert [path.read_text() for path in attempts] == before
   shown = tune.text('mine', [best, *rest], 1)
