@@ -77,6 +77,11 @@ def _examine(workload, model, batch):
   return workload.examine(model, batch)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _forward(workload, model, batch, frozen):
+  return workload.forward(model, batch, jax.random.key(1), 0.0, frozen)
+
+
 @jax.jit
 def _adam(model, state, opt_state, gradient):
   updates, opt_state = ADAM.update(gradient, opt_state, model.params)
@@ -130,6 +135,26 @@ def test_outputs_have_losses_and_the_state_keeps_its_shape(name):
   assert losses.shape == counts.shape == (SIZE,)
   assert losses.dtype == counts.dtype == jnp.float32
   assert _like(state) == _like(shapes.state)
+
+
+@mini
+def test_frozen_statistics_stay_and_say_what_evaluation_says(name):
+  """But for masks on the input of speech, which training alone has."""
+  workload, model, batch = tiny(name), _model(name), _fake(name)
+  moved = _forward(workload, model, batch, False)[1]
+  outputs, state = _forward(workload, model, batch, True)
+  assert all(jax.tree.leaves(jax.tree.map(np.array_equal, state, model.state)))
+  same = jax.tree.map(np.array_equal, moved, model.state)
+  assert not any(jax.tree.leaves(same))
+  expected = jax.jit(workload.predict)(model, batch)
+  if workload.loss_kind == 'ctc':
+    assert _like(outputs) == _like(expected)
+  else:
+    assert workload.loss_kind in ('softmax', 'sigmoid', 'absolute')
+    for found, wanted in zip(
+      jax.tree.leaves(outputs), jax.tree.leaves(expected), strict=True
+    ):
+      np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 @large

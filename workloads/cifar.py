@@ -57,16 +57,20 @@ class Cifar(Workload):
   def init(self, key):
     return residual.init(self._net, key, self.image_size, CHANNELS)
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     del key, dropout  # Published without.
+    if frozen:
+      return self.predict(model, batch), model.state
     return residual.forward(self._net, model, batch)
 
   def losses(self, outputs, batch, label_smoothing):
     return classification.losses(outputs, batch, label_smoothing)
 
+  def predict(self, model, batch):
+    return residual.evaluate(self._net, model, batch)
+
   def examine(self, model, batch):
-    logits = residual.evaluate(self._net, model, batch)
-    return classification.statistics(logits, batch)
+    return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return classification.summarize(stats)

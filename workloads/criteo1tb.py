@@ -130,7 +130,7 @@ class Criteo1TB(Workload):
     lines = jnp.zeros((1, DENSE + FIELDS))
     return Model(self._net.init(key, lines, train=False, dropout=0.0)['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     logits = self._net.apply(
       {'params': model.params},
       batch['inputs'],
@@ -145,10 +145,13 @@ class Criteo1TB(Workload):
     losses = optax.sigmoid_binary_cross_entropy(outputs, batch['targets'])
     return losses, jnp.ones_like(losses)  # [B]
 
-  def examine(self, model, batch):
-    logits = self._net.apply(
+  def predict(self, model, batch):
+    return self._net.apply(
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
+
+  def examine(self, model, batch):
+    logits = self.predict(model, batch)
     return {'loss': self.losses(logits, batch, 0.0)[0]}
 
   def summarize(self, stats):

@@ -33,11 +33,12 @@ class ConvNet(nn.Module):
   activation: str
 
   @nn.compact
-  def __call__(self, x, *, train, dropout):  # [B, 8, 8, 1]
+  def __call__(self, x, *, train, dropout, frozen=False):  # [B, 8, 8, 1]
+    steady = frozen or not train
     for n, width in enumerate(self.widths):
       stride = 2 if n else 1
       x = nn.Conv(width, (3, 3), stride, use_bias=False)(x)
-      x = nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+      x = nn.BatchNorm(use_running_average=steady, momentum=0.9)(x)
       x = getattr(nn, self.activation)(x)
     x = x.mean(axis=(1, 2))  # [B, W]
     x = nn.Dropout(dropout, deterministic=not train)(x)
@@ -69,12 +70,13 @@ class Digits(Workload):
     variables = self._net.init(key, image, train=False, dropout=0.0)
     return Model(variables['params'], variables['batch_stats'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     logits, new = self._net.apply(
       {'params': model.params, 'batch_stats': model.state},
       batch['inputs'],
       train=True,
       dropout=dropout,
+      frozen=frozen,
       rngs={'dropout': key},
       mutable=['batch_stats'],
     )
@@ -83,14 +85,16 @@ class Digits(Workload):
   def losses(self, outputs, batch, label_smoothing):
     return classification.losses(outputs, batch, label_smoothing)
 
-  def examine(self, model, batch):
-    logits: Any = self._net.apply(
+  def predict(self, model, batch) -> Any:
+    return self._net.apply(
       {'params': model.params, 'batch_stats': model.state},
       batch['inputs'],
       train=False,
       dropout=0.0,
     )
-    return classification.statistics(logits, batch)
+
+  def examine(self, model, batch):
+    return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return {

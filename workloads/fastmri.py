@@ -148,7 +148,7 @@ class FastMRI(Workload):
       self._net.init(key, images, train=False, dropout=0.0)['params']
     )
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     images = self._net.apply(
       {'params': model.params},
       batch['inputs'],
@@ -163,10 +163,13 @@ class FastMRI(Workload):
     losses = jnp.abs(outputs - batch['targets']).mean(axis=SPACE)  # [B]
     return losses, jnp.ones_like(losses)
 
-  def examine(self, model, batch):
-    images = self._net.apply(
+  def predict(self, model, batch):
+    return self._net.apply(
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
+
+  def examine(self, model, batch):
+    images = self.predict(model, batch)
     mean, std = batch['mean'][:, None, None], batch['std'][:, None, None]
     reference = batch['targets'] * std + mean
     return {

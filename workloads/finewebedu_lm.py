@@ -179,10 +179,12 @@ class FineWebEduLM(Workload):
     tokens = jnp.zeros((1, self.length), jnp.int32)
     return Model(self._net.init(key, tokens)['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     del key, dropout  # Published without.
-    logits = self._net.apply({'params': model.params}, batch['inputs'])
-    return logits, model.state
+    return self.predict(model, batch), model.state
+
+  def predict(self, model, batch):
+    return self._net.apply({'params': model.params}, batch['inputs'])
 
   def losses(self, outputs, batch, label_smoothing):
     # In float32, where AlgoPerf sums the terms of training in bfloat16.
@@ -195,8 +197,7 @@ class FineWebEduLM(Workload):
     return losses, jnp.full_like(losses, terms.shape[1])
 
   def examine(self, model, batch):
-    logits = self._net.apply({'params': model.params}, batch['inputs'])
-    losses, tokens = self.losses(logits, batch, 0.0)
+    losses, tokens = self.losses(self.predict(model, batch), batch, 0.0)
     return {'loss': losses, 'tokens': tokens}
 
   def summarize(self, stats):

@@ -175,7 +175,7 @@ class ImageNetViT(Workload):
     image = jnp.zeros((1, self.image_size, self.image_size, CHANNELS))
     return Model(self._net.init(key, image, train=False, dropout=0.0)['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     logits = self._net.apply(
       {'params': model.params},
       batch['inputs'],
@@ -188,11 +188,13 @@ class ImageNetViT(Workload):
   def losses(self, outputs, batch, label_smoothing):
     return classification.losses(outputs, batch, label_smoothing)
 
-  def examine(self, model, batch):
-    logits: Any = self._net.apply(
+  def predict(self, model, batch) -> Any:
+    return self._net.apply(
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
-    return classification.statistics(logits, batch)
+
+  def examine(self, model, batch):
+    return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return classification.summarize(stats)

@@ -41,7 +41,9 @@ class Conformer(nn.Module):
   momentum: float
 
   @nn.compact
-  def __call__(self, features, paddings, *, train, dropout):  # [B, T, 80]
+  def __call__(self, features, paddings, *, train, dropout, frozen=False):
+    """Logits [B, T/4, V] and paddings [B, T/4] of [B, T, F] and [B, T]."""
+    moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, 'relu')
     x, paddings = subsample(features, paddings)
     x += positions(*x.shape[1:])[None]  # [B, T/4, D]
@@ -57,7 +59,7 @@ class Conformer(nn.Module):
       attention = Attention(self.heads, self.temperature)
       x += drop(attention(speech.LayerNorm()(x), paddings))
       convolution = Convolution(self.kernel, self.activation, self.momentum)
-      h = convolution(speech.LayerNorm()(x), paddings, train=train)
+      h = convolution(speech.LayerNorm()(x), paddings, train=moving)
       x += drop(h)
       x += 0.5 * feed_forward(x)
       x = speech.LayerNorm()(x) if self.block_norm else x
@@ -196,7 +198,7 @@ class LibriSpeechConformer(Workload):
   def init(self, key):
     return recognition.init(self._net, key)
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     return recognition.forward(
       self._net,
       model,
@@ -205,14 +207,18 @@ class LibriSpeechConformer(Workload):
       dropout,
       time_masks=self.time_masks,
       frequency_masks=self.frequency_masks,
+      frozen=frozen,
     )
 
   def losses(self, outputs, batch, label_smoothing):
     del label_smoothing  # Published without.
     return speech.ctc_losses(outputs, batch)
 
+  def predict(self, model, batch):
+    return recognition.evaluate(self._net, model, batch)
+
   def examine(self, model, batch):
-    return speech.examine(recognition.evaluate(self._net, model, batch), batch)
+    return speech.examine(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return speech.summarize(stats, speech.pieces(self.data), self.quirks)

@@ -38,18 +38,19 @@ class DeepSpeech(nn.Module):
   fixed_dropout: bool
 
   @nn.compact
-  def __call__(self, features, paddings, *, train, dropout):
+  def __call__(self, features, paddings, *, train, dropout, frozen=False):
     """Logits [B, T/4, V] and paddings [B, T/4] of [B, T, F] and [B, T]."""
+    moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, self.activation)
     x, paddings = subsample(features, paddings)  # [B, T/4, D], [B, T/4]
     x = nn.Dropout(dropout, deterministic=not train)(x)
     for _ in range(self.recurrent):
-      branch = self._norm(x, paddings, train)
+      branch = self._norm(x, paddings, moving)
       branch = BidirectionalLSTM(self.width // 2)(branch, paddings)
       x = x + branch if self.residual else branch
     rate = FIXED_DROPOUT if self.fixed_dropout and self.residual else dropout
     for _ in range(self.feed_forward):
-      branch = _dense(self.width)(self._norm(x, paddings, train))
+      branch = _dense(self.width)(self._norm(x, paddings, moving))
       branch = getattr(nn, self.activation)(branch) * speech.mask(paddings)
       branch = nn.Dropout(rate, deterministic=not train)(branch)
       x = x + branch if self.residual else branch
@@ -200,7 +201,7 @@ class LibriSpeechDeepSpeech(Workload):
   def init(self, key):
     return recognition.init(self._net, key)
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     return recognition.forward(
       self._net,
       model,
@@ -209,14 +210,18 @@ class LibriSpeechDeepSpeech(Workload):
       dropout,
       time_masks=self.time_masks,
       frequency_masks=self.frequency_masks,
+      frozen=frozen,
     )
 
   def losses(self, outputs, batch, label_smoothing):
     del label_smoothing  # Ignored, as published.
     return speech.ctc_losses(outputs, batch)
 
+  def predict(self, model, batch):
+    return recognition.evaluate(self._net, model, batch)
+
   def examine(self, model, batch):
-    return speech.examine(recognition.evaluate(self._net, model, batch), batch)
+    return speech.examine(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return speech.summarize(stats, speech.pieces(self.data), self.quirks)

@@ -67,21 +67,21 @@ class Mnist(Workload):
     image = jnp.zeros((1, self.image_size, self.image_size, CHANNELS))
     return Model(self._net.init(key, image)['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     del key, dropout  # Published without.
-    return self._logits(model, batch), model.state
+    return self.predict(model, batch), model.state
 
   def losses(self, outputs, batch, label_smoothing):
     return classification.losses(outputs, batch, label_smoothing)
 
+  def predict(self, model, batch) -> Any:
+    return self._net.apply({'params': model.params}, batch['inputs'])
+
   def examine(self, model, batch):
-    return classification.statistics(self._logits(model, batch), batch)
+    return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     return classification.summarize(stats)
-
-  def _logits(self, model, batch) -> Any:
-    return self._net.apply({'params': model.params}, batch['inputs'])
 
 
 VARIANTS = {

@@ -169,7 +169,7 @@ class Ogbg(Workload):
     )
     return Model(self._net.init(key, pool, train=False, dropout=0.0)['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     # The largest graph fits into an empty pool, however small the batch.
     count = len(batch['n_node'])
     pool = graphs.pooled(
@@ -195,13 +195,17 @@ class Ogbg(Workload):
     terms = optax.sigmoid_binary_cross_entropy(logits, targets)  # [B, K]
     return (terms * known).sum(axis=1), known.sum(axis=1)
 
-  def examine(self, model, batch):
+  def predict(self, model, batch) -> Any:
     count = len(batch['n_node'])
     pool = graphs.pooled(batch, count * self.max_nodes, count * self.max_edges)
-    logits: Any = self._net.apply(
+    logits = self._net.apply(
       {'params': model.params}, pool, train=False, dropout=0.0
     )
-    losses, labels = self.losses((logits, pool.fits), batch, 0.0)
+    return logits, pool.fits
+
+  def examine(self, model, batch):
+    logits, fits = self.predict(model, batch)
+    losses, labels = self.losses((logits, fits), batch, 0.0)
     right = ((logits > 0) == (batch['targets'] > 0)) * batch['labelled']
     return {
       'logits': logits,

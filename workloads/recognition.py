@@ -31,6 +31,7 @@ def forward(
   *,
   time_masks: int,
   frequency_masks: int,
+  frozen: bool,
 ) -> tuple[tuple[Array, Array], PyTree]:
   """Logits and paddings of what masks leave, and the new running statistics."""
   masks, drop = jax.random.split(key)
@@ -48,6 +49,7 @@ def forward(
     paddings,
     train=True,
     dropout=dropout,
+    frozen=frozen,
     rngs={'dropout': drop},
     mutable=['batch_stats'],
   )

@@ -91,7 +91,7 @@ class WMT(Workload):
     batch = self.fake_batch(key, 1)
     return Model(self._net().init(key, batch, batch['targets'])['params'])
 
-  def forward(self, model, batch, key, dropout):
+  def forward(self, model, batch, key, dropout, frozen=False):
     logits = self._net(dropout).apply(
       {'params': model.params},
       batch,
@@ -119,10 +119,13 @@ class WMT(Workload):
     terms = (nn.logsumexp(outputs, axis=-1) - wanted) * real
     return terms.sum(axis=1), real.sum(axis=1)
 
-  def examine(self, model, batch):
-    logits: Any = self._net().apply(
+  def predict(self, model, batch) -> Any:
+    return self._net().apply(
       {'params': model.params}, batch, self._shifted(batch)
     )
+
+  def examine(self, model, batch):
+    logits = self.predict(model, batch)
     losses, tokens = self.losses(logits, batch, 0.0)
     targets = batch['targets']
     right = (logits.argmax(axis=-1) == targets) & (targets > 0)

@@ -78,9 +78,21 @@ class Workload(abc.ABC):
 
   @abc.abstractmethod
   def forward(
-    self, model: Model, batch: Batch, key: Key, dropout: float
+    self,
+    model: Model,
+    batch: Batch,
+    key: Key,
+    dropout: float,
+    frozen: bool = False,
   ) -> tuple[PyTree, PyTree]:
-    """Training-mode outputs and the new model state."""
+    """Training-mode outputs and the new model state.
+
+    Frozen, batch norm normalizes by the running statistics and leaves them.
+    """
+
+  @abc.abstractmethod
+  def predict(self, model: Model, batch: Batch) -> PyTree:
+    """Evaluation-mode outputs."""
 
   @abc.abstractmethod
   def losses(
