@@ -1,8 +1,9 @@
 """Tests a submission before hours are spent on it.
 
-Each workload of the suite is trained for a few steps, in processes like those
-of a race: once looking often, once seldom, once interrupted and resumed. All
-must end with the same state, to the bit.
+One written for AlgoPerf must find all that it uses. Then each workload of the
+suite is trained for a few steps, in processes like those of a race: once
+looking often, once seldom, once interrupted and resumed. All must end with the
+same state, to the bit.
 """
 
 import pathlib
@@ -28,6 +29,10 @@ def main(
   machine = hardware.describe()
   for request in requests:
     entry = submissions.find(request)
+    if lacking := _lacking(entry):
+      print('\n'.join(f'FAIL {entry.name}: {text}' for text in lacking))
+      good = False
+      continue
     for ruleset in _rulesets(entry):
       made = plan.make_endless(suite, ruleset, [request], machine)
       for name in suite.workloads:
@@ -38,6 +43,16 @@ def main(
           print(f'{mark} {title}: {finding.text}', flush=True)
           good = good and finding.ok
   return 0 if good else 1
+
+
+def _lacking(entry: submissions.Entry) -> list[str]:
+  """What it uses and does not get, where it was written for AlgoPerf."""
+  if not entry.algoperf:
+    return []
+  from submissions.algoperf import missing  # noqa: PLC0415  Imports JAX.
+
+  found = missing.find(entry.path)
+  return [f'{one.file}, line {one.line}: {one.text}' for one in found]
 
 
 def _rulesets(entry: submissions.Entry) -> list[str]:

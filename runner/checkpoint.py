@@ -74,6 +74,8 @@ def restore(template: PyTree, arrays: Mapping[str, np.ndarray]) -> PyTree:
 
 
 def _like(leaf, value: np.ndarray):
+  if isinstance(leaf, np.ndarray | np.generic):
+    return value.astype(leaf.dtype)[()] if leaf.ndim == 0 else value
   if not isinstance(leaf, jax.Array):
     return type(leaf)(value.item())
   if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):

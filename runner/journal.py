@@ -29,13 +29,29 @@ class Journal:
     self._clock = clock
     self._step = 0
     self._optimizer_bytes = 0
+    self._warned = False
     self.attempt = records.status(folder).attempts
     records.event(folder, 'start', self.attempt, pid=os.getpid())
 
+  def _warn(self, lost: str) -> None:
+    if not self._warned:
+      self._warned = True
+      print(
+        f'This trial cannot be resumed: {lost}, which is not data. '
+        'Interrupted, it starts over.',
+        flush=True,
+      )
+
   def restore(self) -> checkpoint.Checkpoint | None:
-    """The last checkpoint; rows that it knows are in the files from now on."""
+    """The last checkpoint; rows that it knows are in the files from now on.
+
+    Without one the trial starts over, and rows of before are put aside.
+    """
     found = checkpoint.load(self._folder / 'checkpoint')
-    if found is not None:
+    if found is None:
+      for name in (records.EVALS, records.SCALARS):
+        records.put_aside(self._folder / name, self.attempt)
+    else:
       self._step = found.facts['steps']
       self._append(found.facts['eval_rows'], found.facts['scalar_rows'])
     return found
@@ -47,12 +63,14 @@ class Journal:
     feed: Feed,
     scalars: list[Scalar],
     model: Model,
+    lost: str = '',
   ) -> None:
     """Of the newest evaluation: a checkpoint, and then the rows.
 
     The checkpoint is first and knows the rows, so that a process killed in
     between neither loses nor doubles them. What the state has beside a model
-    like this one is the optimizer's.
+    like this one is the optimizer's. Where something of the state would be
+    lost there is no checkpoint, and a trial that is interrupted starts over.
     """
     eval_row = self._eval_row(evals[-1])
     scalar_rows = [_scalar_row(scalar) for scalar in scalars]
@@ -66,7 +84,10 @@ class Journal:
         'eval_rows': [eval_row],
         'scalar_rows': scalar_rows,
       }
-      checkpoint.save(self._folder / 'checkpoint', feed.steps, state, facts)
+      if lost:
+        self._warn(lost)
+      else:
+        checkpoint.save(self._folder / 'checkpoint', feed.steps, state, facts)
     with self._clock.account('record'):
       self._append([eval_row], scalar_rows)
     self._step = feed.steps

@@ -30,6 +30,7 @@ from runner.journal import Journal
 from runner.rules import Row
 from runner.trial import Bench, Budget, Metrics, Result, run
 from runner.watch import Watch
+from submissions.algoperf.goal import Goal
 from submissions.submission import Start, Submission, Task
 from workloads.workload import Model, Source, Workload
 
@@ -79,9 +80,11 @@ def _train(
   metadata.write(folder / f'meta_data_{journal.attempt}.json', trial)
   feed = Feed(problem.sources['train'], trial['seed'], clock)
   with clock.account('train'):
-    path = folder / f'{trial["submission"]}.py'
     submission = submissions.make(
-      path, _task(problem), trial['hyperparameters']
+      records.source(folder, trial['submission']),
+      _task(problem),
+      trial['hyperparameters'],
+      _goal(problem, budget, clock, tell),
     )
   init, train = jax.random.split(jax.random.key(trial['seed']))
   evals: list[Result] = []
@@ -110,7 +113,8 @@ def _train(
   )
 
   def record(result: Result, state) -> None:
-    journal.record(evals, state, feed, watch.take(), start.model)
+    lost = submission.lost(state)
+    journal.record(evals, state, feed, watch.take(), start.model, lost)
     tell(_news(result, problem.row))
 
   bench = Bench(
@@ -144,6 +148,25 @@ def _task(problem: Problem) -> Task:
     len(problem.sources['train']),
     row.steps_per_dispatch,
     record_every(row),
+  )
+
+
+def _goal(problem: Problem, budget: Budget, clock: Clock, tell: Tell) -> Goal:
+  """What submissions to AlgoPerf hear; those of ours do not."""
+  row, sources = problem.row, problem.sources
+  return Goal(
+    row.workload,
+    row.metric,
+    row.better == 'lower',
+    row.target,
+    row.test_target,
+    budget.seconds,
+    budget.eval_seconds,
+    row.eval_batch_size,
+    {name: len(source) for name, source in sources.items()}
+    | {'train': row.train_examples},
+    lambda model, split: _metrics(problem, model, split, tell),
+    clock.accounts,
   )
 
 

@@ -8,7 +8,8 @@
       measurements.csv                  a row per recorded training step
       attempts.jsonl                    start, end and exit of every process
       meta_data_<p>.json                machine and versions of attempt p
-      <submission>.py                   the submission's own source
+      <submission>.py                   the submission's own source; a folder
+                                        where it was one
       checkpoint/                       the last state, to resume from
       trial.log, traceback_<p>.txt      what it printed, why it failed
 
@@ -43,6 +44,12 @@ def folder(
   return (
     pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
   )
+
+
+def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
+  """The submission's own source in the folder of a trial."""
+  whole = folder / submission
+  return whole if whole.is_dir() else folder / f'{submission}.py'
 
 
 class RecordsError(ValueError):
@@ -105,6 +112,12 @@ def write(path: pathlib.Path, data: bytes) -> None:
     file.write(data)
     _flush(file)
   partial.replace(path)
+
+
+def put_aside(path: pathlib.Path, attempt: int) -> None:
+  """Renames a file, if it is there, to say that it is of before an attempt."""
+  if path.exists():
+    path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
 
 
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner import plan as plans, records
+from submissions.algoperf import folders
 
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
 
@@ -85,7 +86,7 @@ def prepare(
     return folder
   folder.mkdir(parents=True, exist_ok=True)
   name = trial['submission']
-  shutil.copyfile(table['sources'][name]['path'], folder / f'{name}.py')
+  _copy(pathlib.Path(table['sources'][name]['path']), folder, name)
   records.write_json(folder / 'hparams.json', trial['hyperparameters'])
   workload = trial['workload']
   row = table['rules']['workloads'][workload]
@@ -109,6 +110,17 @@ def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
   return records.folder(
     out, trial['submission'], trial['workload'], trial['study'], trial['trial']
   )
+
+
+def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
+  """The submission's own source, as it is: `name`.py, or a folder `name`."""
+  if not source.is_dir():
+    shutil.copyfile(source, folder / f'{name}.py')
+    return
+  for path in folders.files(source):
+    target = folder / name / path.relative_to(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
 
 
 def _make(out: pathlib.Path) -> None:

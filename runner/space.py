@@ -51,9 +51,11 @@ def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
   points stay a choice. Everything else is as in the point, and so is what the
   space does not name.
   """
-  near = {name: {'feasible_points': [value]} for name, value in point.items()}
+  near: dict[str, dict[str, Any]] = {
+    name: {'feasible_points': [value]} for name, value in point.items()
+  }
   for name, spec in space.items():
-    value = point.get(name)
+    value: Any = point.get(name)
     if len(spec.get('feasible_points', ())) > 1:
       near[name] = spec
     elif 'min' in spec and _is_number(value) and value > 0:

@@ -5,6 +5,9 @@ the self-tuning ruleset; SPACE, its search space in the external one; POINTS,
 further points for self-tuning by name: `lion@default` enters POINTS['default']
 of lion instead of its SELF. The planner needs only the literals, so they are
 read from the source: planning and status import neither JAX nor anybody's code.
+
+A folder or file written for AlgoPerf is a submission as well (see algoperf/):
+with a search space beside it, of the external ruleset, else self-tuning.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ import importlib.util
 import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from submissions.algoperf import folders
+
 if TYPE_CHECKING:
+  from submissions.algoperf.goal import Goal
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent
@@ -31,13 +37,14 @@ class Entry(NamedTuple):
   """What a submission's source says of itself."""
 
   name: str
-  path: pathlib.Path
+  path: pathlib.Path  # A file, or a folder of one written for AlgoPerf.
   sha256: str
   keywords: frozenset[str]  # Hyperparameters that build requires.
   optional: frozenset[str] | None  # Further ones; None: any.
   self_point: dict[str, Any] | None
   space: dict[str, Any] | list[dict[str, Any]] | None
   points: dict[str, dict[str, Any]]  # Further ones for self-tuning, by name.
+  algoperf: bool = False  # Whether it was written for AlgoPerf.
 
 
 @functools.cache
@@ -48,7 +55,7 @@ def names() -> tuple[str, ...]:
 
 
 def find(request: str) -> Entry:
-  """The submission of that name, or in the file of that path.
+  """The submission of that name, or in the file or folder of that path.
 
   `name@point` is the submission with a point of its POINTS instead of SELF.
 
@@ -75,25 +82,50 @@ def _find(request: str) -> Entry:
   if request in names():
     return _read(HERE / f'{request}.py')
   path = pathlib.Path(request)
-  if request.endswith('.py'):
-    if not path.is_file():
-      raise SubmissionError(f'No file {request!r}.')
+  if path.is_dir() and not folders.main(path).is_file():
+    raise SubmissionError(
+      f'The folder {request!r} has no {folders.MAIN}, as one written for '
+      'AlgoPerf has. One of ours is a file: give the path of a .py file.'
+    )
+  if request.endswith('.py') and not path.is_file():
+    raise SubmissionError(f'No file {request!r}.')
+  if path.is_dir() or request.endswith('.py'):
+    foreign = folders.is_one(path)
+    path = folders.whole(path) if foreign else path
     if path.stem in names() and path.resolve().parent != HERE:
       raise SubmissionError(
-        f'{request}: {path.stem!r} is a submission of ours. Rename the file; '
+        f'{request}: {path.stem!r} is a submission of ours. Rename it; '
         'its name is the name on the leaderboard.'
       )
-    return _read(path)
+    return _read_algoperf(path) if foreign else _read(path)
   close = difflib.get_close_matches(request, names(), n=1)
   hint = f' Did you mean {close[0]!r}?' if close else ''
   raise SubmissionError(
     f'No submission {request!r}.{hint} Known: {", ".join(names())}, '
-    'or give the path of a .py file.'
+    'or give the path of a .py file or of a folder of AlgoPerf.'
   )
 
 
-def make(path: pathlib.Path, task: Task, hyperparameters: dict) -> Submission:
-  """Runs the file and builds its submission."""
+def make(
+  path: pathlib.Path,
+  task: Task,
+  hyperparameters: dict,
+  goal: Goal | None = None,
+) -> Submission:
+  """Runs the file and builds its submission.
+
+  Args:
+    path: Of the file, or of the folder of one written for AlgoPerf.
+    task: What an algorithm may know.
+    hyperparameters: Its point.
+    goal: What AlgoPerf tells beside that, and only such submissions hear.
+  """
+  if folders.is_one(path):
+    from submissions.algoperf import loop  # noqa: PLC0415  Imports JAX.
+
+    if goal is None:
+      raise ValueError(f'{path} was written for AlgoPerf and needs a goal.')
+    return loop.build(path, task, hyperparameters, goal)
   spec = importlib.util.spec_from_file_location(path.stem, path)
   module = importlib.util.module_from_spec(spec)  # pyrefly: ignore
   spec.loader.exec_module(module)  # pyrefly: ignore
@@ -142,6 +174,27 @@ def _read(path: pathlib.Path) -> Entry:
     _literal(tree, 'SELF', path),
     _literal(tree, 'SPACE', path),
     _literal(tree, 'POINTS', path) or {},
+  )
+
+
+def _read_algoperf(path: pathlib.Path) -> Entry:
+  try:
+    fault, space = folders.fault(path), folders.space(path)
+  except (SyntaxError, ValueError) as error:
+    where = folders.main(path)
+    raise SubmissionError(f'{where} cannot be read: {error}.') from error
+  if fault:
+    raise SubmissionError(f'{folders.main(path)}: {fault}')
+  return Entry(
+    path.resolve().stem,
+    path.resolve(),
+    folders.sha256(path),
+    frozenset(),
+    None,
+    {} if space is None else None,
+    space,
+    {},
+    algoperf=True,
   )
 
 

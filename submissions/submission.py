@@ -88,6 +88,11 @@ def _nothing(state: PyTree) -> Scalars:
   return {}
 
 
+def _all_kept(state: PyTree) -> str:
+  del state
+  return ''
+
+
 class Submission(NamedTuple):
   """A training algorithm.
 
@@ -99,11 +104,14 @@ class Submission(NamedTuple):
       state itself, so averaged weights need no swapping back.
     scalars: What to record of a state, still on the device: 'loss',
       'grad_norm', 'learning_rate' and whatever else.
+    lost: What of a state a checkpoint cannot hold, in words: such a trial is
+      not resumed but starts over. Nothing, unless other people's code runs.
   """
 
   train: Callable[[Start], Iterator[PyTree]]
   model: Callable[[PyTree], Model]
   scalars: Callable[[PyTree], Scalars] = _nothing
+  lost: Callable[[PyTree], str] = _all_kept
 
 
 class Progress(NamedTuple):

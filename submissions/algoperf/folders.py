@@ -1,0 +1,131 @@
+"""Reads an AlgoPerf submission's folder without running anything of it."""
+
+import ast
+import hashlib
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+MAIN = 'submission.py'
+SPACE = 'tuning_search_space.json'
+REQUIRED = (
+  'data_selection',
+  'get_batch_size',
+  'init_optimizer_state',
+  'update_params',
+)
+FRAMEWORKS = ('torch', 'torchvision', 'tensorflow')  # Not JAX's.
+PMAP = ('jax.pmap', 'pmap', 'jax_utils.replicate')  # Of the generation of v0.5.
+
+
+def is_one(path: pathlib.Path) -> bool:
+  """Whether it is a folder, or a file with functions that AlgoPerf calls."""
+  if path.is_dir():
+    return True
+  try:
+    known = _functions(ast.parse(path.read_bytes()))
+  except (SyntaxError, ValueError):
+    return False
+  return bool({'init_optimizer_state', 'update_params'} & known)
+
+
+def main(path: pathlib.Path) -> pathlib.Path:
+  """The file with the functions."""
+  return path / MAIN if path.is_dir() else path
+
+
+def whole(path: pathlib.Path) -> pathlib.Path:
+  """The folder, where `submission.py` was named; other files stand alone."""
+  return path.parent if path.name == MAIN else path
+
+
+def fault(path: pathlib.Path) -> str:
+  """Why it cannot run here; nothing if it can.
+
+  Raises:
+    SyntaxError: it is not Python.
+  """
+  tree = ast.parse(main(path).read_bytes())
+  for line, name in imported(tree):
+    if name.partition('.')[0] in FRAMEWORKS:
+      return (
+        f'line {line} imports {name}. Only submissions for JAX run here, and '
+        'this is not one of them.'
+      )
+  if lacking := sorted(set(REQUIRED) - _functions(tree)):
+    return f'it has no {", ".join(lacking)}, which AlgoPerf calls.'
+  return ''
+
+
+def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
+  """The search space beside the file, in AlgoPerf's JSON form, if there is one.
+
+  Raises:
+    ValueError: it is not JSON.
+  """
+  found = main(path).with_name(SPACE)
+  if not found.is_file() or not (path.is_dir() or path.name == MAIN):
+    return None
+  try:
+    return json.loads(found.read_text())
+  except ValueError as error:
+    raise ValueError(f'{found.name} is not JSON ({error})') from error
+
+
+def generation(path: pathlib.Path) -> str:
+  """'v0.5', where every device has a copy, or 'v0.6'."""
+  tree = ast.parse(main(path).read_bytes())
+  named = {
+    ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.expr)
+  }
+  return 'v0.5' if named & set(PMAP) else 'v0.6'
+
+
+def files(path: pathlib.Path) -> list[pathlib.Path]:
+  """What is copied and hashed: all but what is hidden or compiled."""
+  if not path.is_dir():
+    return [path]
+  return sorted(
+    found
+    for found in path.rglob('*')
+    if found.is_file()
+    and not any(
+      part.startswith('.') or part == '__pycache__'
+      for part in found.relative_to(path).parts
+    )
+  )
+
+
+def sha256(path: pathlib.Path) -> str:
+  """Of the names and contents of all files."""
+  total = hashlib.sha256()
+  for found in files(path):
+    name = found.relative_to(path) if path.is_dir() else found.name
+    total.update(f'{name}\n'.encode())
+    total.update(hashlib.sha256(found.read_bytes()).digest())
+  return total.hexdigest()
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
+  """Line and full name of every module that is imported by its full name."""
+  for node in ast.walk(tree):
+    match node:
+      case ast.Import(names=names):
+        yield from ((node.lineno, alias.name) for alias in names)
+      case ast.ImportFrom(module=str(module), level=0):
+        yield node.lineno, module
+
+
+def _functions(tree: ast.Module) -> set[str]:
+  """Names at the top of a file that are defined, assigned or imported."""
+  found = set()
+  for node in tree.body:
+    match node:
+      case ast.FunctionDef(name=name):
+        found.add(name)
+      case ast.Assign(targets=[ast.Name(id=name)]):
+        found.add(name)
+      case ast.ImportFrom(names=names):
+        found |= {alias.asname or alias.name for alias in names}
+  return found

@@ -1,0 +1,108 @@
+"""What AlgoPerf's functions are handed from one step to the next."""
+
+import collections
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from workloads.workload import Array
+
+DATA = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
+CONSTANT = (str, bytes, type, types.ModuleType)
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class Training:
+  """What AlgoPerf's functions pass on; changes as training goes on.
+
+  As a tree it has only data: the functions and texts that an optimizer's state
+  may hold, as AlgoPerf's own do, are those of the object that is filled.
+  """
+
+  def __init__(self, params, model_state, optimizer_state, step: int):
+    self.put(optimizer_state, params, model_state)
+    self.step = step  # Calls of update_params so far.
+    self.scalars: dict[str, Array] = {}
+    self.evals: Sequence[Any] = ()  # Of the run that it belongs to.
+    self.key: Any = None  # For prepare_for_eval.
+
+  def put(self, optimizer_state, params, model_state) -> None:
+    self.params, self.model_state = params, model_state
+    self.optimizer_state = optimizer_state
+
+  def adopt(self, other: 'Training') -> None:
+    """Goes on where another one is."""
+    self.put(other.optimizer_state, other.params, other.model_state)
+    self.step = int(other.step)
+
+  def tree_flatten_with_keys(self):
+    leaves, structure = jax.tree.flatten(self.optimizer_state)
+    data = [x if isinstance(x, DATA) else None for x in leaves]
+    rest = tuple(None if isinstance(x, DATA) else x for x in leaves)
+    fields = {
+      'params': self.params,
+      'model_state': self.model_state,
+      'optimizer_state': data,
+      'step': self.step,
+    }
+    keyed = [
+      (jax.tree_util.GetAttrKey(name), value) for name, value in fields.items()
+    ]
+    return keyed, (structure, rest)
+
+  @classmethod
+  def tree_unflatten(cls, kept, fields):
+    structure, rest = kept
+    params, model_state, data, step = fields
+    leaves = [
+      other if value is None else value
+      for value, other in zip(data, rest, strict=True)
+    ]
+    state = jax.tree.unflatten(structure, leaves)
+    return cls(params, model_state, state, step)
+
+
+class Logger:
+  """Takes what a submission logs; the harness records the newest."""
+
+  def __init__(self) -> None:
+    self._newest: dict[str, Array] = {}
+
+  def append_scalar_metrics(self, metrics, global_step) -> None:
+    del global_step  # The harness counts.
+    self._newest = {
+      name: value for name, value in metrics.items() if np.ndim(value) == 0
+    }
+
+  def take(self) -> dict[str, Array]:
+    """What was logged since it was last asked."""
+    newest, self._newest = self._newest, {}
+    return newest
+
+
+class _Readable:
+  """Gives its fields as a dictionary does, too."""
+
+  def get(self, name: str, default=None):
+    return getattr(self, name, default)
+
+
+def hyperparameters(point: dict[str, Any]):
+  """A point by attributes; None in the self-tuning ruleset, which has none."""
+  if not point:
+    return None
+  fields: Any = collections.namedtuple('Hyperparameters', list(point))  # pyrefly: ignore
+  return type('Hyperparameters', (_Readable, fields), {})(**point)
+
+
+def lost(training: Training) -> str:
+  """What of it no checkpoint can hold; nothing where all can be restored."""
+  found = jax.tree_util.tree_leaves_with_path(training.optimizer_state)
+  for path, leaf in found:
+    if not isinstance(leaf, (*DATA, *CONSTANT)) and not callable(leaf):
+      where = jax.tree_util.keystr(path)
+      return f'optimizer_state{where} is a {type(leaf).__name__}'
+  return ''

@@ -1,0 +1,318 @@
+"""A workload of ours as AlgoPerf's submissions see one."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import workloads
+from submissions.algoperf import parameters, spec as types, surface
+from submissions.algoperf.goal import Goal
+from submissions.submission import Task
+from workloads.roles import roles
+from workloads.workload import Array, Batch, Model, PyTree
+
+# Where a submission does not say, as published; other families have none.
+DROPOUT = dict.fromkeys(
+  ('librispeech_conformer', 'librispeech_deepspeech', 'ogbg', 'wmt'), 0.1
+)
+# Mean and spread of a channel of the training images, as published.
+IMAGES = {
+  'mnist': (0.1307, 0.3081),
+  'cifar': (
+    tuple(255 * x for x in (0.49139968, 0.48215827, 0.44653124)),
+    tuple(255 * x for x in (0.24703233, 0.24348505, 0.26158768)),
+  ),
+  'imagenet': (
+    tuple(255 * x for x in (0.485, 0.456, 0.406)),
+    tuple(255 * x for x in (0.229, 0.224, 0.225)),
+  ),
+}
+LOSSES = {
+  'softmax': ('SOFTMAX_CROSS_ENTROPY', jax.nn.softmax),
+  'sigmoid': ('SIGMOID_CROSS_ENTROPY', jax.nn.sigmoid),
+  'absolute': ('MEAN_ABSOLUTE_ERROR', lambda x: x),
+  'ctc': ('CTC_LOSS', jax.nn.softmax),
+}
+TEST, VALIDATION = 'test', 'validation'
+
+
+class Workload(types.Workload):
+  """The object that AlgoPerf calls `workload`. Hashes by identity."""
+
+  def __init__(self, spec, task: Task, goal: Goal, generation: str):
+    """
+    Args:
+      spec: The module that the submission knows by this name.
+      task: What is trained.
+      goal: And how far.
+      generation: 'v0.5' or 'v0.6'.
+    """
+    self._spec, self._task, self._goal = spec, task, goal
+    self._ours = task.workload
+    self._family = goal.workload.partition('/')[0]
+    self._generation = generation
+    self._known = False  # Whether parameters were made.
+    self._dropout = DROPOUT.get(self._family, 0.0)
+    self.metrics_logger: Any = None
+
+  # What is raced for.
+
+  @property
+  def target_metric_name(self) -> str:
+    return self._goal.metric
+
+  @property
+  def validation_target_value(self) -> float | None:
+    return self._goal.target
+
+  @property
+  def test_target_value(self) -> float | None:
+    return self._goal.test_target
+
+  def has_reached_validation_target(self, eval_result) -> bool:
+    return self._reached(eval_result, VALIDATION, self._goal.target)
+
+  def has_reached_test_target(self, eval_result) -> bool:
+    return self._reached(eval_result, TEST, self._goal.test_target)
+
+  def _reached(self, results, split: str, target: float | None) -> bool:
+    value = results.get(f'{split}/{self._goal.metric}')
+    if value is None or target is None:
+      return False
+    return value <= target if self._goal.lower else value >= target
+
+  @property
+  def max_allowed_runtime_sec(self) -> float:
+    return self._goal.seconds
+
+  @property
+  def eval_period_time_sec(self) -> float:
+    return self._goal.eval_seconds
+
+  @property
+  def step_hint(self) -> int:
+    return self._task.steps
+
+  # The data.
+
+  @property
+  def num_train_examples(self) -> int:
+    return self._task.train_examples
+
+  @property
+  def num_eval_train_examples(self) -> int:
+    return self._goal.examples['train']
+
+  @property
+  def num_validation_examples(self) -> int:
+    return self._goal.examples[VALIDATION]
+
+  @property
+  def num_test_examples(self) -> int:
+    return self._goal.examples[TEST]
+
+  @property
+  def eval_batch_size(self) -> int:
+    return self._goal.eval_batch_size
+
+  @property
+  def train_mean(self):
+    return self._images()[0]
+
+  @property
+  def train_stddev(self):
+    return self._images()[1]
+
+  def _images(self):
+    for family, figures in IMAGES.items():
+      if self._family.startswith(family):
+        return figures
+    raise NotImplementedError(f'{self._goal.workload} has no images of these.')
+
+  # The model.
+
+  def init_model_fn(self, rng) -> tuple[PyTree, PyTree]:
+    """Parameters and model state; in v0.5 a copy for every device."""
+    made = self.handed(jax.jit(self._ours.init)(_key(rng)))
+    return surface.replicated(made) if self._generation == 'v0.5' else made
+
+  def handed(self, model: Model) -> tuple[PyTree, PyTree]:
+    """A model as a submission gets it; without any state that is None."""
+    self._known = True
+    return model.params, model.state if jax.tree.leaves(model.state) else None
+
+  @property
+  def param_shapes(self) -> PyTree:
+    shapes = self._after_init().params
+    return jax.tree.map(lambda x: self._spec.ShapeTuple(x.shape), shapes)
+
+  @property
+  def model_params_types(self) -> PyTree:
+    self._after_init()
+    return self._types
+
+  def _after_init(self) -> Model:
+    if not self._known:
+      raise ValueError('Nothing is known of parameters before init_model_fn.')
+    return self._shapes
+
+  @functools.cached_property
+  def _shapes(self) -> Model:
+    return self._task.shapes
+
+  @functools.cached_property
+  def _types(self) -> PyTree:
+    return parameters.types(self._shapes.params, self._spec.ParameterType)
+
+  def is_output_params(self, param_key) -> bool:
+    """Whether that name at the top of the tree is the output layer's."""
+    found = roles(self._shapes.params)
+    known = jax.tree.leaves(found.get(param_key, {}))
+    tied = 'head' not in jax.tree.leaves(found)
+    return ('embedding' if tied else 'head') in known
+
+  def model_fn(
+    self,
+    params,
+    augmented_and_preprocessed_input_batch,
+    model_state,
+    mode,
+    rng,
+    update_batch_norm,
+    use_running_average_bn=None,
+    dropout_rate=None,
+  ) -> tuple[PyTree, PyTree]:
+    """Outputs and the new model state.
+
+    Batch norm takes the statistics of the batch where they are to be updated,
+    and else the running ones, unless use_running_average_bn says otherwise.
+
+    Raises:
+      ValueError: it shall take those of the batch, and not update.
+    """
+    running = (
+      not update_batch_norm
+      if use_running_average_bn is None
+      else use_running_average_bn
+    )
+    if not running and not update_batch_norm:
+      raise ValueError(
+        'Batch norm cannot take the statistics of the batch with '
+        'update_batch_norm=False. Ask for an update, and drop the new state.'
+      )
+    batch = plain(augmented_and_preprocessed_input_batch)
+    model = Model(params, () if model_state is None else model_state)
+    training = mode.name == 'TRAIN'
+    if running and not training:
+      return self._ours.predict(model, batch), model_state
+    rate = self._dropout if dropout_rate is None else dropout_rate
+    outputs, state = self._ours.forward(
+      model, batch, _key(rng), rate if training else 0.0, running
+    )
+    return outputs, None if model_state is None else state
+
+  def default_dropout(self, rate: float | None) -> None:
+    """What v0.5 reads from the hyperparameters before it makes the model."""
+    if rate is not None:
+      self._dropout = rate
+
+  # The loss.
+
+  @property
+  def loss_type(self):
+    return self._spec.LossType[LOSSES[self._ours.loss_kind][0]]
+
+  def output_activation_fn(self, logits_batch, framework='jax'):
+    if framework != 'jax':
+      raise ValueError(f"framework must be 'jax' here, not {framework!r}.")
+    return LOSSES[self._ours.loss_kind][1](logits_batch)
+
+  def loss_fn(
+    self, label_batch, logits_batch, mask_batch=None, label_smoothing=0.0
+  ) -> dict[str, Array]:
+    """'summed' [], 'n_valid_examples' [] and 'per_example' [B].
+
+    What is counted are the terms of the mean: examples, tokens or labels.
+    """
+    batch = plain({'targets': label_batch})
+    losses, counts = self._ours.losses(logits_batch, batch, label_smoothing)
+    mask = jnp.ones_like(losses) if mask_batch is None else mask_batch
+    return {
+      'summed': (losses * mask).sum(),
+      'n_valid_examples': (counts * mask).sum(),
+      'per_example': losses * mask,
+    }
+
+  # The rest.
+
+  def attach_metrics_logger(self, metrics_logger) -> None:
+    self.metrics_logger = metrics_logger
+
+  def eval_model(
+    self,
+    global_batch_size=None,
+    params=None,
+    model_state=None,
+    rng=None,
+    data_dir=None,
+    imagenet_v2_data_dir=None,
+    global_step=None,
+  ) -> dict[str, float]:
+    """Metrics on all splits. Whoever asks for them in training is charged."""
+    del global_batch_size, rng, data_dir, imagenet_v2_data_dir, global_step
+    model = Model(params, () if model_state is None else model_state)
+    found: dict[str, float] = {}
+    for split in ('train', VALIDATION, TEST):
+      found |= self._goal.evaluate(model, split)
+    return found
+
+  @functools.cached_property
+  def labels(self) -> tuple[str, ...]:
+    """Of a batch, what the loss looks at."""
+    read: set[str] = set()
+
+    def losses(model: Model, key) -> Array:
+      batch = self._ours.fake_batch(key, 2)
+      outputs, _ = self._ours.forward(model, batch, key, 0.0)
+      return self._ours.losses(outputs, _Reads(batch, read), 0.0)[0]
+
+    jax.eval_shape(losses, self._shapes, jax.random.key(0))
+    return tuple(sorted(read))
+
+  def batch(self, ours: Batch) -> Batch:
+    """A batch as a submission gets it: all labels are its 'targets'."""
+    if self.labels == ('targets',):
+      return ours
+    return {**ours, 'targets': {name: ours[name] for name in self.labels}}
+
+
+def plain(theirs: Batch) -> Batch:
+  """A batch as our workloads take it."""
+  targets = theirs['targets']
+  return {**theirs, **targets} if isinstance(targets, dict) else theirs
+
+
+def published_name(name: str) -> str:
+  """'criteo1tb/layernorm' is 'criteo1tb_layernorm' there."""
+  return workloads.canonical(name).replace('/', '_')
+
+
+class _Reads(dict):
+  """A dictionary that writes down what is read."""
+
+  def __init__(self, items: Batch, read: set[str]):
+    super().__init__(items)
+    self._read = read
+
+  def __getitem__(self, name):
+    self._read.add(name)
+    return super().__getitem__(name)
+
+
+def _key(rng):
+  """A key of ours from two words, as AlgoPerf's harness hands them out."""
+  if jnp.issubdtype(rng.dtype, jax.dtypes.prng_key):
+    return rng
+  return jax.random.wrap_key_data(rng)
