@@ -8,6 +8,8 @@ Commands:
   calibrate    Measure what step budgets are worth on this machine.
   set-targets  Find a suite's targets by tuning several algorithms.
   tune         Find a submission's one point that is good on all workloads.
+  export-algoperf
+               Write submissions as folders that AlgoPerf runs.
 """
 
 import difflib
@@ -21,7 +23,7 @@ from runner import commands, hardware
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
-  'submissions', [], "Names or .py files, or 'all'."
+  'submissions', [], "Names, files or folders, or 'all'."
 )
 _WORKLOADS = flags.DEFINE_list('workloads', [], 'Only these of the suite.')
 _RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
@@ -51,6 +53,7 @@ COMMANDS = {
   'calibrate': lambda: commands.calibrate(_request()),
   'set-targets': lambda: commands.set_targets(_request()),
   'tune': lambda: commands.tune(_request()),
+  'export-algoperf': lambda: commands.export_algoperf(_request()),
   'trial': lambda: commands.trial(
     pathlib.Path(_FOLDER.value), _STARTED.value, _PROGRESS_FD.value
   ),

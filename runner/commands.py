@@ -155,6 +155,26 @@ def tune(request: Request) -> int:
   return 0
 
 
+def export_algoperf(request: Request) -> int:
+  """Writes each submission as a folder that AlgoPerf runs."""
+  from submissions.algoperf import export  # noqa: PLC0415
+
+  boards = [rules.load(board) for board in ('algoperf_v06', 'algoperf_a100')]
+  sizes = {
+    name.replace('/', '_'): row.batch_size
+    for board in boards
+    for name, row in board.workloads.items()
+  }
+  for name in _named(request):
+    entry = submissions.find(name)
+    try:
+      folder = export.write(entry, request.out, sizes)
+    except FileExistsError as error:
+      raise ValueError(str(error)) from error
+    print(f'Written to {folder}.')
+  return 0
+
+
 def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
   """The process of one trial. Leaves at once: its seconds are counted."""
   from runner import process  # noqa: PLC0415  Imports JAX.

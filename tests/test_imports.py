@@ -33,6 +33,7 @@ FILES = [
   path.relative_to(ROOT).as_posix()
   for package in ALLOWED
   for path in sorted(ROOT.glob(f'{package}/**/*.py'))
+  if path.parent.name != 'exported'  # Copied, for others to import.
 ]
 
 

@@ -99,7 +99,7 @@ def started(path, steps=40, name='digits', **changes):
   workload = workloads.get(name)
   source = workload.source('train', None)
   entry = submissions.find(str(path))
-  point = entry.space[0] if entry.space else entry.self_point
+  point = entry.space[0] if entry.self_point is None else entry.self_point
   submission = submissions.make(
     entry.path,
     Task(workload, steps, 16, len(source)),

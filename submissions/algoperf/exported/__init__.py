@@ -1,0 +1,1 @@
+"""What `export` copies into a folder: not for use from here."""
