@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from flax import jax_utils
 
-from submissions.algoperf import folders, surface, view
+from submissions.algoperf import folders, published, surface, view
 from submissions.algoperf.goal import Goal
 from submissions.algoperf.training import (
   Logger,
@@ -87,7 +87,7 @@ class _Driver(NamedTuple):
       'hyperparameters': self.point,
       'loss_type': self.workload.loss_type,
       'optimizer_state': training.optimizer_state,
-      'eval_results': [(x.step, dict(x.metrics)) for x in training.evals],
+      'eval_results': [_told(result) for result in training.evals],
       'global_step': training.step,
       'rng': rng,
     }
@@ -155,7 +155,7 @@ def _batch_size(module, task: Task, name: str) -> int:
   does not have, are the suite's.
   """
   family, _, variant = name.partition('/')
-  known = [view.published_name(name)]
+  known = [published.name(name)]
   if not variant.startswith('mini'):
     known.append(family)
   for one in known:
@@ -164,6 +164,12 @@ def _batch_size(module, task: Task, name: str) -> int:
     except ValueError:
       continue
   return task.batch_size
+
+
+def _told(result) -> tuple[int, dict[str, float]]:
+  """An evaluation: the step and, with the metrics, when it was."""
+  times = {'accumulated_submission_time': result.seconds}
+  return result.step, dict(result.metrics) | times
 
 
 def _queue(batches: Iterator, driver: _Driver) -> Iterator:

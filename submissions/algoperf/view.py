@@ -6,35 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-import workloads
-from submissions.algoperf import parameters, spec as types, surface
+from submissions.algoperf import (
+  parameters,
+  published,
+  spec as types,
+  surface,
+)
 from submissions.algoperf.goal import Goal
 from submissions.submission import Task
 from workloads.roles import roles
 from workloads.workload import Array, Batch, Model, PyTree
 
-# Where a submission does not say, as published; other families have none.
-DROPOUT = dict.fromkeys(
-  ('librispeech_conformer', 'librispeech_deepspeech', 'ogbg', 'wmt'), 0.1
-)
-# Mean and spread of a channel of the training images, as published.
-IMAGES = {
-  'mnist': (0.1307, 0.3081),
-  'cifar': (
-    tuple(255 * x for x in (0.49139968, 0.48215827, 0.44653124)),
-    tuple(255 * x for x in (0.24703233, 0.24348505, 0.26158768)),
-  ),
-  'imagenet': (
-    tuple(255 * x for x in (0.485, 0.456, 0.406)),
-    tuple(255 * x for x in (0.229, 0.224, 0.225)),
-  ),
-}
-LOSSES = {
-  'softmax': ('SOFTMAX_CROSS_ENTROPY', jax.nn.softmax),
-  'sigmoid': ('SIGMOID_CROSS_ENTROPY', jax.nn.sigmoid),
-  'absolute': ('MEAN_ABSOLUTE_ERROR', lambda x: x),
-  'ctc': ('CTC_LOSS', jax.nn.softmax),
-}
 TEST, VALIDATION = 'test', 'validation'
 
 
@@ -54,7 +36,7 @@ class Workload(types.Workload):
     self._family = goal.workload.partition('/')[0]
     self._generation = generation
     self._known = False  # Whether parameters were made.
-    self._dropout = DROPOUT.get(self._family, 0.0)
+    self._dropout = published.DROPOUT.get(self._family, 0.0)
     self.metrics_logger: Any = None
 
   # What is raced for.
@@ -126,7 +108,7 @@ class Workload(types.Workload):
     return self._images()[1]
 
   def _images(self):
-    for family, figures in IMAGES.items():
+    for family, figures in published.IMAGES.items():
       if self._family.startswith(family):
         return figures
     raise NotImplementedError(f'{self._goal.workload} has no images of these.')
@@ -222,12 +204,12 @@ class Workload(types.Workload):
 
   @property
   def loss_type(self):
-    return self._spec.LossType[LOSSES[self._ours.loss_kind][0]]
+    return self._spec.LossType[published.LOSSES[self._ours.loss_kind][0]]
 
   def output_activation_fn(self, logits_batch, framework='jax'):
     if framework != 'jax':
       raise ValueError(f"framework must be 'jax' here, not {framework!r}.")
-    return LOSSES[self._ours.loss_kind][1](logits_batch)
+    return published.LOSSES[self._ours.loss_kind][1](logits_batch)
 
   def loss_fn(
     self, label_batch, logits_batch, mask_batch=None, label_smoothing=0.0
@@ -292,11 +274,6 @@ def plain(theirs: Batch) -> Batch:
   """A batch as our workloads take it."""
   targets = theirs['targets']
   return {**theirs, **targets} if isinstance(targets, dict) else theirs
-
-
-def published_name(name: str) -> str:
-  """'criteo1tb/layernorm' is 'criteo1tb_layernorm' there."""
-  return workloads.canonical(name).replace('/', '_')
 
 
 class _Reads(dict):

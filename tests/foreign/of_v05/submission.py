@@ -98,7 +98,7 @@ def update_params(
     keys,
     SMOOTHING,
   )
-  if global_step % 10 == 0 and workload.metrics_logger is not None:
+  if global_step % 100 == 0 and workload.metrics_logger is not None:
     workload.metrics_logger.append_scalar_metrics(
       {'loss': loss[0]}, global_step
     )

@@ -99,7 +99,7 @@ def update_params(
   opt, params, model_state, loss, norm = _step(workload, update)(
     opt, current_param_container, model_state, batch, rng, smoothing, 0.0
   )
-  if global_step % 10 == 0 and workload.metrics_logger is not None:
+  if global_step % 100 == 0 and workload.metrics_logger is not None:
     workload.metrics_logger.append_scalar_metrics(
       {'loss': loss.item(), 'grad_norm': norm.item()}, global_step
     )

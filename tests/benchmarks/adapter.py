@@ -1,0 +1,80 @@
+"""What running a submission written for AlgoPerf costs against one of ours.
+
+`python -m tests.benchmarks.adapter` trains the same algorithm on the same data
+in turn, round by round: as one of ours, one step a dispatch; and as AlgoPerf's
+of v0.6 and of v0.5, through the adapter. All as in a trial between two
+evaluations. What the two differ by lies in their own code as well: v0.6 puts
+shardings on its step, v0.5 is mapped over devices.
+"""
+
+import itertools
+import statistics
+import time
+
+import jax
+
+import submissions
+import workloads
+from runner import devices, rules
+from runner.clock import Clock
+from runner.feed import Feed
+from runner.watch import Watch
+from submissions.submission import Start, Task
+from tests.written import TWIN, V05, V06, goal
+
+ROUNDS = 25
+STEPS = {'digits': 200, 'criteo1tb/mini': 30, 'imagenet_vit/mini': 30}
+WAYS = {'ours': TWIN, 'v0.6': V06, 'v0.5': V05}
+KEY = jax.random.key(0)
+
+
+def rounds(name, path, count):
+  """Yields after every `count` steps, the device done."""
+  suite = rules.load('mini')
+  row = (suite.workloads | suite.unscored)[name]
+  workload = workloads.get(name)
+  source = workload.source('train', None)
+  entry = submissions.find(str(path))
+  point = entry.space[0] if entry.self_point is None else entry.self_point
+  task = Task(workload, 1_000_000, row.batch_size, len(source))
+  submission = submissions.make(
+    entry.path, task, point, goal(name, target=-1.0)
+  )
+  clock = Clock(wait=devices.wait)
+  feed = Feed(source, 0, clock)
+  model = devices.replicate(jax.jit(workload.init)(KEY))
+  states = submission.train(Start(model, KEY, feed, []))
+  watch = Watch(submission.scalars, 100)
+  for n in itertools.count(1):
+    watch(feed.steps, 0.0, next(states))
+    if n % count == 0:
+      devices.wait()
+      yield
+
+
+def measure(name):
+  count = STEPS[name]
+  loops = {way: rounds(name, path, count) for way, path in WAYS.items()}
+  times: dict[str, list[float]] = {way: [] for way in WAYS}
+  for turn in range(ROUNDS + 1):
+    for way, loop in loops.items():
+      began = time.perf_counter()
+      next(loop)
+      if turn:  # The first compiles.
+        times[way].append((time.perf_counter() - began) / count)
+  for way, found in times.items():
+    ratios = [a / b for a, b in zip(found, times['ours'], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    more = 1e3 * (min(found) - min(times['ours']))
+    print(
+      f'| {name} | {way} | {1e3 * min(found):.2f} | {more:+.2f} | '
+      f'{middle:.3f} ({low:.3f}, {high:.3f}) |',
+      flush=True,
+    )
+
+
+if __name__ == '__main__':
+  print('| workload | way | best ms a step | more than ours | pairwise |')
+  print('|---|---|---|---|---|')
+  for one in STEPS:
+    measure(one)
