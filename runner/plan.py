@@ -4,8 +4,6 @@ Made once, hashed and written down: what runs is what was planned. Needs
 neither JAX nor the submissions' code to be run.
 """
 
-import hashlib
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -43,7 +41,7 @@ class Plan(NamedTuple):
 
   @property
   def hash(self) -> str:
-    return hash_trials([t.id for t in self.trials])
+    return records.plan_hash([t.id for t in self.trials])
 
   @property
   def predicted_seconds(self) -> float:
@@ -157,12 +155,11 @@ def trial(
   """One trial at a point."""
   # The same for every submission: they share initial values and data order,
   # so that comparing them within a study takes less noise along.
-  seed = int(_hash([suite.seed, workload, study, number]), 16) % 2**31
-  row = [workload, rules.facts(suite.workloads[workload])]
-  facts = [entry.name, entry.sha256, row, study, number, seed, point]
-  return Trial(
-    entry.name, workload, study, number, seed, point, _hash(facts)[:12]
-  )
+  seed = records.seed(suite.seed, workload, study, number)
+  facts = rules.facts(suite.workloads[workload])
+  made = Trial(entry.name, workload, study, number, seed, point, '')
+  known = records.identity(made._asdict(), entry.sha256, facts)
+  return made._replace(id=known)
 
 
 def table(plan: Plan) -> dict[str, Any]:
@@ -180,12 +177,3 @@ def table(plan: Plan) -> dict[str, Any]:
     'hash': plan.hash,
     'trials': [t._asdict() for t in plan.trials],
   }
-
-
-def hash_trials(ids: list[str]) -> str:
-  return _hash(sorted(ids))
-
-
-def _hash(value: Any) -> str:
-  text = json.dumps(value, sort_keys=True)
-  return hashlib.sha256(text.encode()).hexdigest()

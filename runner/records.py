@@ -18,12 +18,15 @@ them. The standard library only: scoring reads this without JAX.
 """
 
 import csv
+import hashlib
 import json
 import os
 import pathlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
+
+from submissions.algoperf import folders
 
 # The first four speak of the algorithm. The others leave the cell open.
 SCORED = ('reached', 'budget', 'diverged', 'ended')
@@ -50,6 +53,40 @@ def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
   """The submission's own source in the folder of a trial."""
   whole = folder / submission
   return whole if whole.is_dir() else folder / f'{submission}.py'
+
+
+def source_hash(path: pathlib.Path) -> str:
+  """Of a submission's source, as plans know it."""
+  return folders.sha256(path)
+
+
+def seed(suite: int, workload: str, study: int, trial: int) -> int:
+  """The seed of a trial: that of no other, but for other submissions'."""
+  return int(_digest([suite, workload, study, trial]), 16) % 2**31
+
+
+def identity(
+  trial: Mapping[str, Any], sha256: str, row: Mapping[str, Any]
+) -> str:
+  """Twelve digits that change with anything a trial depends on.
+
+  Args:
+    trial: With its fields of plan.json; an id is not looked at.
+    sha256: Of the submission's source.
+    row: The workload in the rules.
+  """
+  facts = [trial['submission'], sha256, [trial['workload'], row]]
+  facts += [trial[n] for n in ('study', 'trial', 'seed', 'hyperparameters')]
+  return _digest(facts)[:12]
+
+
+def plan_hash(ids: Iterable[str]) -> str:
+  return _digest(sorted(ids))
+
+
+def _digest(value: Any) -> str:
+  text = json.dumps(value, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
 
 
 class RecordsError(ValueError):

@@ -171,5 +171,5 @@ def _merged(known: dict, table: dict) -> dict:
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,
-    'hash': plans.hash_trials([t['id'] for t in known['trials'] + fresh]),
+    'hash': records.plan_hash([t['id'] for t in known['trials'] + fresh]),
   }

@@ -2,7 +2,8 @@
 
 Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json,
 times_to_target.csv and figures/ into --out. `python -m scoring replay RESULTS`
-says what smaller budgets, fewer studies and pruning would have changed.
+says what smaller budgets, fewer studies and pruning would have changed;
+`python -m scoring verify RESULTS`, what in it should not be believed.
 """
 
 import json
@@ -58,12 +59,14 @@ def main(argv: list[str]) -> int:
     match argv[1:]:
       case ['replay', folder]:
         return _replay(_read(folder))
-      case [folder] if folder != 'replay':
+      case ['verify', folder]:
+        return _verify(_read(folder))
+      case [folder] if folder not in ('replay', 'verify'):
         return _score(_read(folder), pathlib.Path(_OUT.value))
     raise ValueError(
       f'Say one results folder, not {len(argv) - 1}: '
-      'python -m scoring results --out=report, or '
-      'python -m scoring replay results'
+      'python -m scoring results --out=report, '
+      'python -m scoring replay results or python -m scoring verify results'
     )
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)
@@ -119,6 +122,18 @@ def _replay(results: read.Results) -> int:
   else:
     replay.show(found, _console())
   return 0
+
+
+def _verify(results: read.Results) -> int:
+  """1 where there is a doubt."""
+  from scoring import verify  # noqa: PLC0415  Needed by this command only.
+
+  found = verify.verify(results)
+  if _JSON.value:
+    print(json.dumps(verify.table(found), indent=2))
+  else:
+    verify.show(results, found, _console())
+  return 1 if any(one.doubt for one in found) else 0
 
 
 def _console() -> rich.console.Console:

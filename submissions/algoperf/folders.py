@@ -98,11 +98,12 @@ def files(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def sha256(path: pathlib.Path) -> str:
-  """Of the names and contents of all files."""
+  """Of a file's content; of the names and contents of all in a folder."""
+  if not path.is_dir():
+    return hashlib.sha256(path.read_bytes()).hexdigest()
   total = hashlib.sha256()
   for found in files(path):
-    name = found.relative_to(path) if path.is_dir() else found.name
-    total.update(f'{name}\n'.encode())
+    total.update(f'{found.relative_to(path).as_posix()}\n'.encode())
     total.update(hashlib.sha256(found.read_bytes()).digest())
   return total.hexdigest()
 

@@ -1,0 +1,205 @@
+"""What in a results folder should not be believed, and nothing else."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from runner import hardware, plan, records, results, rules
+from scoring import read, verify
+from tests import made_results
+
+MACHINE = hardware.describe()
+VALUES = [(2.0, 0.9), (3.0, 0.8), (4.0, 0.7)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+  """A race of two submissions as it is left behind, nothing run."""
+  suite = rules.load('mini')
+  row = suite.workloads['criteo1tb/mini']
+  only = suite._replace(workloads={row.workload: row}, unscored={})
+  made = plan.make(only, 'self', ['lion', 'sgd'], MACHINE, {})
+  table = plan.table(made._replace(budgets={row.workload: 10.0}))
+  out = tmp_path / 'results'
+  out.mkdir()
+  records.write_json(out / records.PLAN, table)
+  for trial in table['trials']:
+    place = results.prepare(out, table, trial)
+    made_results._write_evals(place / records.EVALS, VALUES, row.metric)
+    made_results._write_attempts(place / records.ATTEMPTS, 4.0, 'ended', '')
+    facts = made_results.META | {'hardware': {'name': MACHINE['name']}}
+    records.write_json(place / 'meta_data_0.json', facts)
+  return out
+
+
+def doubts(folder):
+  return [one for one in verify.verify(read.read(folder)) if one.doubt]
+
+
+def first(folder):
+  return folder / 'lion' / 'study_0' / 'criteo1tb_mini_jax' / 'trial_1'
+
+
+def change(path, function):
+  value = json.loads(path.read_text())
+  function(value)
+  path.write_text(json.dumps(value))
+
+
+def swap(path, old, new):
+  text = path.read_text()
+  assert old in text
+  path.write_text(text.replace(old, new))
+
+
+def test_a_sound_folder_raises_no_doubts(folder):
+  assert verify.verify(read.read(folder)) == []
+
+
+def events(path, **changes):
+  """Changes the event that ends a trial, or its process."""
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  for line in lines:
+    line |= {k: v for k, v in changes.items() if k in line}
+  path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+
+TRIAL, PLAN = records.TRIAL, records.PLAN
+FAULTS = {
+  'another seed': (
+    lambda f: change(first(f) / TRIAL, lambda t: t.update(seed=7)),
+    'It ran with seed 7; planned is',
+  ),
+  'other hyperparameters': (
+    lambda f: change(
+      first(f) / TRIAL, lambda t: t['hyperparameters'].update(beta1=0.5)
+    ),
+    'It ran with hyperparameters',
+  ),
+  'other rules': (
+    lambda f: change(first(f) / TRIAL, lambda t: t['row'].update(target=0.9)),
+    'It ran under other rules',
+  ),
+  'more budget': (
+    lambda f: change(first(f) / TRIAL, lambda t: t.update(budget_seconds=99)),
+    'Its budget was 99 s; planned is 10.0 s',
+  ),
+  'another source': (
+    lambda f: (first(f) / 'lion.py').write_text('x = 1\n'),
+    'Its source is not the one that was planned',
+  ),
+  'no source': (
+    lambda f: (first(f) / 'lion.py').unlink(),
+    'Its source is not there',
+  ),
+  'a step back': (
+    lambda f: swap(first(f) / records.EVALS, ',48,', ',31,'),
+    'global_step goes from 32 to 31',
+  ),
+  'time that is not spent': (
+    lambda f: swap(first(f) / records.EVALS, '8.42', '3.42'),
+    'of 3.42 s in all',
+  ),
+  'accounts that do not add up': (
+    lambda f: events(first(f) / records.ATTEMPTS, seconds=5.0),
+    'Attempt 0 charged 5 s, and its accounts say 4 s',
+  ),
+  'time on no account': (
+    lambda f: events(first(f) / records.ATTEMPTS, residual_seconds=0.5),
+    '0.5 s of attempt 0 are on no account',
+  ),
+  'another machine': (
+    lambda f: change(
+      first(f) / 'meta_data_0.json',
+      lambda m: m.update(hardware={'name': 'gpu-8-abcdef'}),
+    ),
+    'It ran on gpu-8-abcdef; the plan is for',
+  ),
+  'other devices': (
+    lambda f: change(
+      first(f) / 'meta_data_0.json', lambda m: m.update(devices=['H100'])
+    ),
+    'Trials ran with 2 kinds of devices',
+  ),
+  'damage': (
+    lambda f: (first(f) / TRIAL).write_text('{'),
+    'Its files cannot be checked',
+  ),
+  'a changed plan': (
+    lambda f: change(
+      f / PLAN, lambda p: p['trials'][0]['hyperparameters'].update(beta1=0.5)
+    ),
+    'its id is not that of its rules, source, seed and hyperparameters',
+  ),
+  'a trial left out of the plan': (
+    lambda f: change(f / PLAN, lambda p: p['trials'].pop()),
+    'Its hash is not that of its trials',
+  ),
+  'a seed used twice': (
+    lambda f: change(
+      f / PLAN,
+      lambda p: p['trials'][0].update(seed=p['trials'][1]['seed']),
+    ),
+    'have the same seed',
+  ),
+  'after the budget': (
+    lambda f: change(
+      f / PLAN, lambda p: p['seconds'].update({'criteo1tb/mini': 3.5})
+    ),
+    'Its last evaluation is at 4 s, after its budget of 3.5 s',
+  ),
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_every_fault_is_told_with_its_place(folder, fault):
+  make, text = FAULTS[fault]
+  make(folder)
+  found = [one for one in doubts(folder) if text in one.text]
+  assert found, doubts(folder)
+  known = {'.', PLAN, first(folder).relative_to(folder).as_posix()}
+  assert {one.path for one in found} & known
+
+
+def test_what_a_reader_should_know_is_no_doubt(folder):
+  change(first(folder) / 'meta_data_0.json', lambda m: m.update(git_changes=1))
+  change(
+    first(folder) / 'meta_data_0.json',
+    lambda m: m.update(git_commit_hash='another'),
+  )
+  found = verify.verify(read.read(folder))
+  assert not any(one.doubt for one in found)
+  assert {
+    one.text.partition(':')[0].partition(' nobody')[0] for one in found
+  } == {
+    'The code had changes',
+    'Trials ran with 2 commits of the code',
+  }
+
+
+def test_the_command_says_how_many_are_beyond_doubt(folder):
+  def run(*options):
+    command = [sys.executable, '-m', 'scoring', 'verify', str(folder), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+  done = run()
+  assert done.returncode == 0
+  assert '6 of 6 trials are beyond doubt; 0 doubts' in done.stdout
+  (first(folder) / 'lion.py').unlink()
+  done = run()
+  assert done.returncode == 1
+  assert 'trial_1: Its source is not there.' in done.stdout
+  assert '5 of 6 trials are beyond doubt; 1 doubts' in done.stdout
+  [one] = json.loads(run('--json').stdout)
+  assert one['doubt'] and one['path'].endswith('trial_1')
+
+
+def test_logs_of_a_published_board_have_no_plan_to_be_checked(folder):
+  (folder / PLAN).unlink()
+  found = verify.verify(read.read(folder, 'mini', 'self'))
+  texts = [one.text for one in found if one.path == PLAN]
+  assert texts == [
+    'There is no plan: seeds, sources and budgets cannot be checked.'
+  ]
