@@ -19,7 +19,7 @@ import sys
 
 from absl import app, flags
 
-from runner import commands, hardware
+from runner import commands, hardware, race
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -38,6 +38,18 @@ _POINTS = flags.DEFINE_integer(
   'points', 10, 'Draws from a search space, for set-targets and tune.'
 )
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
+_SILENCE = flags.DEFINE_float(
+  'silence', race.CARE.silence, 'Seconds without progress: a trial hangs.'
+)
+_ATTEMPTS = flags.DEFINE_integer(
+  'attempts',
+  race.CARE.attempts,
+  'At a trial that the machine fails.',
+  lower_bound=1,
+)
+_PAUSE = flags.DEFINE_float(
+  'pause', race.CARE.pause, 'Seconds before another attempt.'
+)
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
@@ -97,6 +109,7 @@ def _request() -> commands.Request:
     _POINTS.value,
     _SEEDS.value,
     pathlib.Path(_HARDWARE.value),
+    race.Care(_SILENCE.value, _ATTEMPTS.value, _PAUSE.value),
   )
 
 

@@ -14,6 +14,7 @@ import submissions
 import workloads
 from runner import (
   calibrate as calibration,
+  child,
   engine,
   hardware,
   overview,
@@ -39,6 +40,7 @@ class Request(NamedTuple):
   points: int = 10  # Of each search space, to tune with.
   seeds: int = 5  # Repeats of the best point.
   hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
+  care: race.Care = race.CARE  # For trials that the machine fails.
 
 
 def run(request: Request) -> int:
@@ -49,7 +51,7 @@ def run(request: Request) -> int:
   results.stored(request.out)
   speeds = _speeds(request, suite, machine)
   plan = _plan(request, suite, machine, speeds)
-  table = race.run(request.out, plan, request.data_dir)
+  table = race.run(request.out, plan, request.data_dir, care=request.care)
   left = engine.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
@@ -177,6 +179,7 @@ def export_algoperf(request: Request) -> int:
 
 def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
   """The process of one trial. Leaves at once: its seconds are counted."""
+  child.answer_for_stacks()
   from runner import process  # noqa: PLC0415  Imports JAX.
 
   process.main(folder, started, process.teller(progress_fd))

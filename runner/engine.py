@@ -5,16 +5,15 @@ mean something. A trial that fails leaves its folder as it is, and the next one
 begins; the same command later runs what is missing and resumes what stopped.
 """
 
-import json
 import os
 import pathlib
-import subprocess
+import signal
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from runner import records, results
+from runner import child, records, results
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -29,6 +28,13 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # 1.6 ms with one thread a call; beside other work the difference is larger.
 OPENBLAS_NUM_THREADS = '1'
 
+SILENCE = child.Patience().silence
+# Charged and free seconds together may be many times the budget: evaluations
+# of Criteo 1TB took four fifths of the wall time of published runs.
+WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
+ENDED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TAIL = 20  # Lines of a log that are kept beside an outcome.
+
 Tell = Callable[[dict], None]
 
 
@@ -42,16 +48,32 @@ def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
 
 
 def run_trial(
-  out: pathlib.Path, table: dict[str, Any], trial: dict, tell: Tell
+  out: pathlib.Path,
+  table: dict[str, Any],
+  trial: dict,
+  tell: Tell,
+  silence: float = SILENCE,
 ) -> records.Status:
-  """Runs or resumes one trial in a process of its own, and waits for it."""
+  """Runs or resumes one trial in a process of its own, and waits for it.
+
+  Args:
+    out: The results folder.
+    table: The plan as it is stored.
+    trial: One of its trials.
+    tell: Hears of its progress.
+    silence: Seconds without progress after which it is stopped.
+  """
   folder = results.prepare(out, table, trial)
+  budget = records.read_json(folder / records.TRIAL)['budget']['seconds']
+  patience = child.Patience(silence, WALL_FACTOR * budget + WALL_SECONDS)
   killed_before = _memory_kills()
   started = time.monotonic()
+  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
+  command.append(f'--started={started!r}')
   with (folder / 'trial.log').open('ab') as log:
-    code, ended = _process(folder, started, log, tell)
+    left = child.run(command, log, tell, patience, environment())
   killed = _memory_kills() > killed_before
-  _close(folder, code, ended - started, killed)
+  _close(folder, left, left.ended - started, killed)
   return records.status(folder)
 
 
@@ -68,77 +90,67 @@ def environment() -> dict[str, str]:
   }
 
 
-def _process(
-  folder: pathlib.Path, started: float, log, tell: Tell
-) -> tuple[int, float]:
-  """Exit code of a trial's process, and when it was over.
-
-  That is when it says so, as the system takes a while to take its memory back.
-  """
-  reading, writing = os.pipe()
-  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
-  command += [f'--started={started!r}', f'--progress_fd={writing}']
-  child = subprocess.Popen(
-    command,
-    stdin=subprocess.DEVNULL,
-    stdout=log,
-    stderr=log,
-    pass_fds=[writing],
-    start_new_session=True,  # Ctrl-C reaches it through its parent only.
-    env=environment(),
-  )
-  os.close(writing)
-  ended = None
-  try:
-    with os.fdopen(reading) as lines:
-      for line in lines:
-        news = json.loads(line)
-        if 'over' in news:
-          ended = time.monotonic()
-        tell(news)
-    code = child.wait()
-    return code, ended or time.monotonic()
-  except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
-    child.kill()
-    child.wait()
-    raise
-
-
-def _close(folder: pathlib.Path, code: int, wall: float, killed: bool) -> None:
+def _close(
+  folder: pathlib.Path, left: child.Exit, wall: float, killed: bool
+) -> None:
   """Writes down how the process left, and what only its parent can see."""
   events = list(records.read_lines(folder / records.ATTEMPTS))
   last = events[-1] if events else {}
   attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
     residual = wall - last['own_seconds']
-    records.event(folder, 'exit', attempt, code=code, wall_seconds=wall,
+    records.event(folder, 'exit', attempt, code=left.code, wall_seconds=wall,
            residual_seconds=residual)  # fmt: skip
     if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
       reason = (
         f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
         f'at most {RESIDUAL:.0%} may be.'
       )
-      _end(folder, last, 'invalid', reason)
+      _end(folder, last, 'invalid', reason, True)
     return
-  records.event(folder, 'exit', attempt, code=code, wall_seconds=wall)
+  records.event(
+    folder,
+    'exit',
+    attempt,
+    code=left.code,
+    wall_seconds=wall,
+    log=_tail(folder),
+  )
   if not events:
     records.event(folder, 'start', attempt)  # It never came so far.
-  outcome, reason = _death(folder, code, killed)
-  _end(folder, {'attempt': attempt}, outcome, reason)
+  _end(folder, {'attempt': attempt}, *_death(folder, left, killed))
 
 
-def _death(folder: pathlib.Path, code: int, killed: bool) -> tuple[str, str]:
-  if killed and code == -9:
-    return 'oom', 'The system ran out of memory and killed the process.'
-  if code < 0:
-    return 'preempted', f'The process was ended by signal {-code}.'
-  tail = (folder / 'trial.log').read_text(errors='replace').strip()
-  return 'crashed', f'Exit code {code}: {tail[-300:]}'
+def _death(
+  folder: pathlib.Path, left: child.Exit, killed: bool
+) -> tuple[str, str, bool]:
+  """Outcome, reason, and whether another attempt may go better."""
+  if left.stopped:
+    reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
+    return 'crashed', reason, True
+  if killed and left.code == -signal.SIGKILL:
+    reason = 'The system ran out of memory and killed the process.'
+    return 'oom', reason, True
+  if left.code < 0:
+    name = signal.Signals(-left.code).name
+    outcome = 'preempted' if -left.code in ENDED_BY_OTHERS else 'crashed'
+    return outcome, f'The process was ended by {name}.', True
+  tail = ' '.join(_tail(folder))[-300:]
+  return 'crashed', f'Exit code {left.code}: {tail}', False
 
 
-def _end(folder: pathlib.Path, last: dict, outcome: str, reason: str) -> None:
+def _tail(folder: pathlib.Path) -> list[str]:
+  """The last lines of a trial's log."""
+  log = (folder / 'trial.log').read_text(errors='replace')
+  return log.strip().splitlines()[-TAIL:]
+
+
+def _end(
+  folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
+) -> None:
+  """An end that the trial itself did not write."""
   rest = {'step': 0, 'seconds': 0.0, 'accounts': {}} | last
-  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason}
+  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
   records.append_line(folder / records.ATTEMPTS, rest)
 
 

@@ -1,6 +1,7 @@
 """Metrics of a model on a split: a map on the devices, a fold on the host."""
 
 import functools
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -21,15 +22,17 @@ def evaluate(
   source: Source,
   batch_size: int,
   limit: int | None = None,
+  alive: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
   """Metrics over the split, or over its first `limit` examples.
 
-  Padding is dropped here and nowhere else.
+  Padding is dropped here and nowhere else. `alive` is called for every batch.
   """
   parts, weights = [], []
   for batch in batches.eval_batches(source, batch_size, limit):
     parts.append(_examine(workload, model, devices.split(batch)))
     weights.append(batch['weights'])
+    alive()
   real = np.concatenate(weights) > 0
   columns = jax.tree.map(
     lambda *rows: np.concatenate(rows)[real], *jax.device_get(parts)

@@ -187,11 +187,17 @@ def _resumed(
 
 
 def _metrics(problem: Problem, model: Model, split: str, tell: Tell) -> Metrics:
-  tell({'doing': f'evaluating {split}'})
+  doing = {'doing': f'evaluating {split}'}
+  tell(doing)
   row, source = problem.row, problem.sources[split]
   limit = row.train_examples if split == 'train' else len(source)
   metrics = evaluate.evaluate(
-    problem.workload, model, source, row.eval_batch_size, limit
+    problem.workload,
+    model,
+    source,
+    row.eval_batch_size,
+    limit,
+    lambda: tell(doing),
   )
   named = {f'{split}/{name}': value for name, value in metrics.items()}
   return named | {f'{split}/num_examples': min(limit, len(source))}

@@ -41,6 +41,13 @@ class Progress:
     self._row, self._budget, self._news = row, budget, {'doing': 'starting'}
     self._show()
 
+  def queue_again(self, count: int) -> None:
+    """So many trials are tried once more, after a while."""
+    self._total += count
+    self._title = f'{count} to be tried again'
+    self._news = {'doing': 'waiting'}
+    self._show()
+
   def tell(self, news: dict) -> None:
     self._news |= news
     self._show()

@@ -1,14 +1,26 @@
 """Runs what is missing of a plan, one trial after another, telling of it."""
 
 import pathlib
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from runner import engine, progress, results
+from runner import engine, progress, records, results
 from runner.plan import Plan
 from runner.rules import Row
 
 Limits = dict[str, int]  # As trial.Budget has them: by steps, not seconds.
+
+
+class Care(NamedTuple):
+  """What is done about trials that the machine fails."""
+
+  silence: float = engine.SILENCE  # Seconds without progress: it hangs.
+  attempts: int = 3  # In one run, at each trial.
+  pause: float = 10.0  # Seconds before the second; four times that, the third.
+
+
+CARE = Care()
 
 
 def run(
@@ -16,8 +28,11 @@ def run(
   made: Plan,
   data_dir: str | None,
   limits: Callable[[Row], Limits] | None = None,
+  care: Care = CARE,
 ) -> dict[str, Any]:
   """Runs or resumes every pending trial; the table of the results folder.
+
+  Trials that the machine failed are queued again, behind the others.
 
   Raises:
     ResultsError: the folder cannot take these results.
@@ -25,7 +40,8 @@ def run(
   with results.opened(out, made) as table:
     todo = engine.pending(out, table)
     with progress.Progress(len(todo)) as live:
-      for trial in todo:
+
+      def one(trial: dict) -> records.Status:
         name = trial['workload']
         row = made.suite.workloads[name]
         full = table | {'data_dir': data_dir}
@@ -33,7 +49,15 @@ def run(
           full |= {'limits': limits(row)}
         budget = 0.0 if limits else table['seconds'][name]
         live.begin(progress.title(trial), row._asdict(), budget)
-        live.end(engine.run_trial(out, full, trial, live.tell))
+        status = engine.run_trial(out, full, trial, live.tell, care.silence)
+        live.end(status)
+        return status
+
+      for attempt in range(care.attempts):
+        if attempt and todo:
+          live.queue_again(len(todo))
+          time.sleep(care.pause * 4 ** (attempt - 1))
+        todo = [trial for trial in todo if one(trial).again]
   return table
 
 

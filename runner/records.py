@@ -101,6 +101,7 @@ class Status(NamedTuple):
   attempts: int
   seconds: float  # Charged so far.
   accounts: dict[str, float]
+  again: bool = False  # Whether the machine is to blame, and not the trial.
 
   @property
   def done(self) -> bool:
@@ -134,6 +135,7 @@ def _status(events: list[dict[str, Any]]) -> Status:
     len(starts),
     last['seconds'],
     last['accounts'],
+    over and bool(last.get('again')),
   )
 
 

@@ -194,7 +194,7 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
 
   out = home / 'killed'
   runner = subprocess.Popen(
-    command(home, 'run', **flags, out=out),
+    command(home, 'run', **flags, out=out, attempts=1),
     cwd=ROOT,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
@@ -264,6 +264,36 @@ def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
   shown = run(home, 'status', out=out)
   assert 'step thirty' in shown.stdout
   assert shown.stdout.startswith('4 crashed, 1 ended, 1 oom\n')
+
+
+def test_what_hangs_is_stopped_and_what_is_killed_is_tried_again(home):
+  """In one run; the stacks of what hangs are in its log."""
+  hangs = mine(home, 'hangs', build='time.sleep(1000)')
+  killed = mine(
+    home, 'killed', step='if state.done == 5: os.kill(os.getpid(), 9)'
+  )
+  out = home / 'out'
+  done = run(
+    home,
+    'run',
+    suite=suite(home),
+    submissions=f'{hangs},{killed}',
+    out=out,
+    silence=20,
+    attempts=2,
+    pause=0.1,
+  )
+  assert done.returncode == 1
+  for name, outcome, reason in (
+    ('hangs', 'crashed', 'There was no progress for 20 s. It was stopped'),
+    ('killed', 'preempted', 'The process was ended by SIGKILL'),
+  ):
+    status = records.status(folder(out, name))
+    assert (status.outcome, status.attempts) == (outcome, 2)
+    assert reason in status.reason
+  log = (folder(out, 'hangs') / 'trial.log').read_text()
+  assert log.count('most recent call first') >= 2 and 'hangs.py' in log
+  assert '[4/4]' in done.stdout
 
 
 def test_a_batch_that_does_not_divide_over_the_devices_is_explained(

@@ -1,0 +1,127 @@
+"""A trial's process as its parent sees it: news, silence, death.
+
+A process that hangs says nothing more. It is asked for the stacks of all its
+threads, which go to its log, and is killed.
+"""
+
+import contextlib
+import faulthandler
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+STACKS = signal.SIGUSR1  # Asks a trial for them.
+GRACE = 1.0  # Seconds that it has to write them.
+
+Tell = Callable[[dict], None]
+
+
+class Patience(NamedTuple):
+  """How long a process may take, in seconds."""
+
+  silence: float = 1800.0  # Without progress; a large model compiles minutes.
+  wall: float = float('inf')  # In all.
+
+
+class Exit(NamedTuple):
+  """How a process left."""
+
+  code: int
+  ended: float  # When, in seconds of time.monotonic.
+  stopped: str  # Why it was stopped; empty if it left by itself.
+
+
+def answer_for_stacks() -> None:
+  """In the process of a trial: writes stacks to its log when it is asked."""
+  faulthandler.register(STACKS, file=sys.stderr, all_threads=True)
+
+
+def run(
+  command: list[str], log, tell: Tell, patience: Patience, env: dict[str, str]
+) -> Exit:
+  """Starts a process and waits for it.
+
+  Args:
+    command: Takes --progress_fd, a file to tell progress to as lines of JSON;
+      'over' in one says that all but leaving is done.
+    log: A file for what it prints.
+    tell: Hears its progress.
+    patience: How long it may take.
+    env: Its environment.
+  """
+  reading, writing = os.pipe()
+  started = time.monotonic()
+  child = subprocess.Popen(
+    [*command, f'--progress_fd={writing}'],
+    stdin=subprocess.DEVNULL,
+    stdout=log,
+    stderr=log,
+    pass_fds=[writing],
+    start_new_session=True,  # Ctrl-C reaches it through its parent only.
+    env=env,
+  )
+  os.close(writing)
+  try:
+    over, stopped = _follow(reading, started, tell, patience)
+    if stopped:
+      child.send_signal(STACKS)
+      time.sleep(GRACE)
+      _kill(child)
+    code = child.wait()
+    return Exit(code, over or time.monotonic(), stopped)
+  except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
+    _kill(child)
+    raise
+  finally:
+    os.close(reading)
+
+
+def _follow(
+  reading: int, started: float, tell: Tell, patience: Patience
+) -> tuple[float | None, str]:
+  """When the trial said that it was over, and why it has to be stopped."""
+  over, last = None, started
+
+  def left() -> float:
+    return min(last + patience.silence, started + patience.wall)
+
+  for news in _news(reading, left):
+    if news is None:
+      if time.monotonic() < started + patience.wall:
+        return over, f'There was no progress for {patience.silence:.0f} s.'
+      return over, f'It took longer than {patience.wall:.0f} s.'
+    last = time.monotonic()
+    if 'over' in news:
+      over = last
+    tell(news)
+  return over, ''
+
+
+def _news(reading: int, deadline: Callable[[], float]) -> Iterator[dict | None]:
+  """Lines as they come; None when the deadline has passed without one."""
+  rest = b''
+  while True:
+    wait = max(0.0, deadline() - time.monotonic())
+    ready, _, _ = select.select([reading], [], [], min(wait, 3600.0))
+    if not ready:
+      if time.monotonic() >= deadline():
+        yield None
+      continue
+    data = os.read(reading, 1 << 16)
+    if not data:
+      return
+    *lines, rest = (rest + data).split(b'\n')
+    yield from map(json.loads, lines)
+
+
+def _kill(child: subprocess.Popen) -> None:
+  """With all that it has started."""
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(child.pid, signal.SIGKILL)
+  child.wait()
