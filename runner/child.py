@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 STACKS = signal.SIGUSR1  # Asks a trial for them.
 GRACE = 1.0  # Seconds that it has to write them.
+LEAVE = 20.0  # Seconds that it has to save its state when it is asked to leave.
 
 Tell = Callable[[dict], None]
 
@@ -76,7 +77,7 @@ def run(
     code = child.wait()
     return Exit(code, over or time.monotonic(), stopped)
   except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
-    _kill(child)
+    _dismiss(child)
     raise
   finally:
     os.close(reading)
@@ -118,6 +119,14 @@ def _news(reading: int, deadline: Callable[[], float]) -> Iterator[dict | None]:
       return
     *lines, rest = (rest + data).split(b'\n')
     yield from map(json.loads, lines)
+
+
+def _dismiss(child: subprocess.Popen) -> None:
+  """Asks it to leave, which lets it save its state, and then makes it."""
+  child.terminate()
+  with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+    child.wait(LEAVE)
+  _kill(child)
 
 
 def _kill(child: subprocess.Popen) -> None:

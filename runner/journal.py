@@ -74,23 +74,40 @@ class Journal:
     """
     eval_row = self._eval_row(evals[-1])
     scalar_rows = [_scalar_row(scalar) for scalar in scalars]
+    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
+    self._checkpoint(evals, state, feed, [eval_row], scalar_rows, lost)
+    with self._clock.account('record'):
+      self._append([eval_row], scalar_rows)
+    self._step = feed.steps
+
+  def save(
+    self,
+    evals: list[Result],
+    state: PyTree,
+    feed: Feed,
+    scalars: list[Scalar],
+    lost: str,
+  ) -> None:
+    """A checkpoint between evaluations."""
+    self._checkpoint(
+      evals, state, feed, [], [_scalar_row(scalar) for scalar in scalars], lost
+    )
+    self._step = feed.steps
+
+  def _checkpoint(self, evals, state, feed, eval_rows, scalar_rows, lost):
     with self._clock.account('checkpoint'):
-      self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
       facts = {
         'steps': feed.steps,
         'examples': feed.examples,
         'accounts': self._clock.accounts(),
         'evals': evals,
-        'eval_rows': [eval_row],
+        'eval_rows': eval_rows,
         'scalar_rows': scalar_rows,
       }
       if lost:
         self._warn(lost)
       else:
         checkpoint.save(self._folder / 'checkpoint', feed.steps, state, facts)
-    with self._clock.account('record'):
-      self._append([eval_row], scalar_rows)
-    self._step = feed.steps
 
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
@@ -120,6 +137,7 @@ class Journal:
       own_seconds=self._clock.own_seconds(),
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
+      again=ending.outcome == 'preempted',
     )
 
   def _append(self, eval_rows: list[dict], scalar_rows: list[dict]) -> None:

@@ -7,6 +7,8 @@ Whatever a submission raises becomes an outcome.
 import json
 import os
 import pathlib
+import signal
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,7 +30,7 @@ from runner.clock import Clock
 from runner.feed import Feed
 from runner.journal import Journal
 from runner.rules import Row
-from runner.trial import Bench, Budget, Metrics, Result, run
+from runner.trial import Bench, Budget, Leaving, Metrics, Result, run
 from runner.watch import Watch
 from submissions.algoperf.goal import Goal
 from submissions.submission import Start, Submission, Task
@@ -74,17 +76,23 @@ def record_every(row: Row) -> int:
 def _train(
   folder: pathlib.Path, clock: Clock, journal: Journal, tell: Tell
 ) -> None:
+  leaving = threading.Event()  # The machine is wanted back.
+  signal.signal(signal.SIGTERM, lambda *_: leaving.set())
   trial = records.read_json(folder / records.TRIAL)
   problem = _problem(trial)
   budget = Budget(**trial['budget'])
   metadata.write(folder / f'meta_data_{journal.attempt}.json', trial)
   feed = Feed(problem.sources['train'], trial['seed'], clock)
+
+  def examined(model: Model, split: str) -> Metrics:
+    return _metrics(problem, model, split, tell, leaving)
+
   with clock.account('train'):
     submission = submissions.make(
       records.source(folder, trial['submission']),
       _task(problem),
       trial['hyperparameters'],
-      _goal(problem, budget, clock, tell),
+      _goal(problem, budget, clock, examined),
     )
   init, train = jax.random.split(jax.random.key(trial['seed']))
   evals: list[Result] = []
@@ -117,13 +125,20 @@ def _train(
     journal.record(evals, state, feed, watch.take(), start.model, lost)
     tell(_news(result, problem.row))
 
+  def save(state) -> None:
+    watch.catch_up()
+    lost = submission.lost(state)
+    journal.save(evals, state, feed, watch.take(), lost)
+
   bench = Bench(
     clock,
     feed,
     watch,
-    lambda model, split: _metrics(problem, model, split, tell),
+    examined,
     lambda metrics: bool(problem.row.reached(metrics[problem.row.column])),
     record,
+    leaving.is_set,
+    save,
   )
   ending = run(submission, start, budget, bench)
   journal.end(ending, feed.steps, watch.take())
@@ -151,7 +166,12 @@ def _task(problem: Problem) -> Task:
   )
 
 
-def _goal(problem: Problem, budget: Budget, clock: Clock, tell: Tell) -> Goal:
+def _goal(
+  problem: Problem,
+  budget: Budget,
+  clock: Clock,
+  examined: Callable[[Model, str], Metrics],
+) -> Goal:
   """What submissions to AlgoPerf hear; those of ours do not."""
   row, sources = problem.row, problem.sources
   return Goal(
@@ -165,7 +185,7 @@ def _goal(problem: Problem, budget: Budget, clock: Clock, tell: Tell) -> Goal:
     row.eval_batch_size,
     {name: len(source) for name, source in sources.items()}
     | {'train': row.train_examples},
-    lambda model, split: _metrics(problem, model, split, tell),
+    examined,
     clock.accounts,
   )
 
@@ -186,9 +206,25 @@ def _resumed(
   return start._replace(state=state)
 
 
-def _metrics(problem: Problem, model: Model, split: str, tell: Tell) -> Metrics:
+def _metrics(
+  problem: Problem,
+  model: Model,
+  split: str,
+  tell: Tell,
+  leaving: threading.Event,
+) -> Metrics:
+  """Of a split; gives up where the machine is wanted back.
+
+  Then the trial goes on from its last checkpoint, an evaluation ago.
+  """
   doing = {'doing': f'evaluating {split}'}
   tell(doing)
+
+  def alive() -> None:
+    if leaving.is_set():
+      raise Leaving(f'Asked to leave while {doing["doing"]}.')
+    tell(doing)
+
   row, source = problem.row, problem.sources[split]
   limit = row.train_examples if split == 'train' else len(source)
   metrics = evaluate.evaluate(
@@ -197,7 +233,7 @@ def _metrics(problem: Problem, model: Model, split: str, tell: Tell) -> Metrics:
     source,
     row.eval_batch_size,
     limit,
-    lambda: tell(doing),
+    alive,
   )
   named = {f'{split}/{name}': value for name, value in metrics.items()}
   return named | {f'{split}/num_examples': min(limit, len(source))}

@@ -39,6 +39,10 @@ class Ending(NamedTuple):
   reason: str
 
 
+class Leaving(Exception):
+  """The machine is wanted back; training can go on elsewhere."""
+
+
 class Bench(NamedTuple):
   """What a trial is run with."""
 
@@ -48,6 +52,8 @@ class Bench(NamedTuple):
   evaluate: Callable[[Model, str], Metrics]  # On one split.
   reached: Callable[[Metrics], bool]
   record: Callable[[Result, PyTree], None]
+  leaving: Callable[[], bool] = lambda: False  # Whether to leave now.
+  save: Callable[[PyTree], None] = lambda state: None  # To go on from.
 
 
 def run(
@@ -70,6 +76,8 @@ def run(
     return _run(submission, start, budget, bench)
   except Diverged as diverged:
     return Ending('diverged', str(diverged))
+  except Leaving as leaving:
+    return Ending('preempted', str(leaving))
 
 
 def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
@@ -115,6 +123,9 @@ def _advance(
   for state in states:
     charged = bench.clock.charged()
     bench.watch(bench.feed.steps, charged, state)
+    if bench.leaving():
+      bench.save(state)
+      raise Leaving(f'Asked to leave; saved at step {bench.feed.steps}.')
     if _due(bench.feed.steps, charged, last, budget):
       return state, True
   return state, False

@@ -27,7 +27,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # python -m runner tune --submissions=prodigy --points=4; rounded.
+SELF = {  # By python -m runner tune --submissions=prodigy --points=4.
   'one_minus_beta1': 0.137, 'one_minus_beta2': 0.00121, 'weight_decay': 0.0958,
   'warmup': 0.05, 'decay': 'linear', 'label_smoothing': 0.05,
 }  # fmt: skip

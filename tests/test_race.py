@@ -266,6 +266,44 @@ def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
   assert shown.stdout.startswith('4 crashed, 1 ended, 1 oom\n')
 
 
+@pytest.mark.parametrize('whom', ['the trial', 'the runner'])
+def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
+  """Between evaluations: nothing of the training is lost."""
+  slow = mine(home, 'mine', steps=80, step='time.sleep(0.05)')
+  flags = dict(
+    suite=suite(home, seconds=1000.0, evaluations=2), submissions=slow
+  )
+  whole, out = home / 'whole', home / 'out'
+  assert run(home, 'run', **flags, out=whole).returncode == 0
+  runner = subprocess.Popen(
+    command(home, 'run', **flags, out=out, attempts=1),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  )
+  path = folder(out, 'mine')
+  deadline = time.monotonic() + 120
+  while not records.read_rows(path / records.EVALS):
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+  time.sleep(1.0)
+  [start] = records.read_lines(path / records.ATTEMPTS)
+  began = time.monotonic()
+  os.kill(start['pid'] if whom == 'the trial' else runner.pid, signal.SIGTERM)
+  runner.communicate(timeout=60)
+  assert time.monotonic() - began < 15
+  assert runner.returncode == 1
+  events = list(records.read_lines(path / records.ATTEMPTS))
+  [end] = [event for event in events if event['event'] == 'end']
+  assert end['outcome'] == 'preempted'
+  assert f'saved at step {end["step"]}' in end['reason']
+  assert 1 < end['step'] < 80
+  done = run(home, 'run', **flags, out=out)
+  assert done.returncode == 0, done.stderr
+  assert final(path) == final(folder(whole, 'mine'))
+  assert curve(path) == curve(folder(whole, 'mine'))
+
+
 def test_what_hangs_is_stopped_and_what_is_killed_is_tried_again(home):
   """In one run; the stacks of what hangs are in its log."""
   hangs = mine(home, 'hangs', build='time.sleep(1000)')
