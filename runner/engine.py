@@ -98,7 +98,7 @@ def _close(
   last = events[-1] if events else {}
   attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
-    residual = wall - last['own_seconds']
+    residual = wall - last['own_seconds'] - last['suspended_seconds']
     records.event(folder, 'exit', attempt, code=left.code, wall_seconds=wall,
            residual_seconds=residual)  # fmt: skip
     if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):

@@ -4,7 +4,7 @@ import os
 import pathlib
 import resource
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -24,9 +24,21 @@ class Journal:
     attempt: How many there were before.
   """
 
-  def __init__(self, folder: pathlib.Path, clock: Clock):
+  def __init__(
+    self,
+    folder: pathlib.Path,
+    clock: Clock,
+    suspended: Callable[[], float] = lambda: 0.0,
+  ):
+    """
+    Args:
+      folder: Of the trial.
+      clock: Of the attempt.
+      suspended: Seconds that the clock leaves out, as the process was stopped.
+    """
     self._folder = folder
     self._clock = clock
+    self._suspended = suspended
     self._step = 0
     self._optimizer_bytes = 0
     self._warned = False
@@ -135,6 +147,7 @@ class Journal:
       seconds=self._clock.charged(),
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
+      suspended_seconds=self._suspended(),
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
       again=ending.outcome == 'preempted',

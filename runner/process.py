@@ -25,6 +25,7 @@ from runner import (
   metadata,
   records,
   rules,
+  suspension,
 )
 from runner.clock import Clock
 from runner.feed import Feed
@@ -57,8 +58,9 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
     started: When the process was started, in seconds of time.monotonic.
     tell: Hears of the trial's progress.
   """
-  clock = Clock(wait=devices.wait, started=started)
-  journal = Journal(folder, clock)
+  stopwatch = suspension.Stopwatch()
+  clock = Clock(stopwatch.now, devices.wait, started)
+  journal = Journal(folder, clock, lambda: stopwatch.suspended)
   try:
     with compiling.noticed(clock):
       _train(folder, clock, journal, tell)

@@ -144,6 +144,9 @@ def _trial(
         f'Its last evaluation is at {trial.evals.seconds[-1]:.4g} s, after its '
         f'budget of {budget:.4g} s.',
       )
+    stopped = sum(event.get('suspended_seconds', 0.0) for event in events)
+    if stopped:
+      yield False, f'It was suspended for {stopped:.1f} s, not charged.'
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
       yield False, f'It was interrupted and resumed {interrupted} times.'

@@ -304,6 +304,41 @@ def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
   assert curve(path) == curve(folder(whole, 'mine'))
 
 
+def test_a_suspended_trial_is_not_charged_and_says_so(home):
+  slow = mine(home, 'mine', steps=60, step='time.sleep(0.05)')
+  out = home / 'out'
+  runner = subprocess.Popen(
+    command(
+      home,
+      'run',
+      suite=suite(home, seconds=1000.0, evaluations=2),
+      submissions=slow,
+      out=out,
+    ),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  )
+  path = folder(out, 'mine')
+  deadline = time.monotonic() + 120
+  while not records.read_rows(path / records.EVALS):
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+  [start] = records.read_lines(path / records.ATTEMPTS)
+  os.kill(start['pid'], signal.SIGSTOP)
+  time.sleep(6.0)
+  os.kill(start['pid'], signal.SIGCONT)
+  runner.communicate(timeout=120)
+  assert runner.returncode == 0
+  events = list(records.read_lines(path / records.ATTEMPTS))
+  [end] = [event for event in events if event['event'] == 'end']
+  [left] = [event for event in events if event['event'] == 'exit']
+  assert 5.9 < end['suspended_seconds'] < 6.6
+  assert end['outcome'] == 'ended'
+  spent = sum(end['accounts'].values()) + end['suspended_seconds']
+  assert spent == pytest.approx(left['wall_seconds'], abs=0.5)
+
+
 def test_what_hangs_is_stopped_and_what_is_killed_is_tried_again(home):
   """In one run; the stacks of what hangs are in its log."""
   hangs = mine(home, 'hangs', build='time.sleep(1000)')
