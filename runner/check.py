@@ -1,6 +1,7 @@
 """Tests a submission before hours are spent on it.
 
-One written for AlgoPerf must find all that it uses. Then each workload of the
+One written for AlgoPerf must find all that it uses; what looks like more than
+training is pointed at. Then each workload of the
 suite is trained for a few steps, in processes like those of a race: once
 looking often, once seldom, once interrupted and resumed. All must end with the
 same state, to the bit.
@@ -11,7 +12,7 @@ import tempfile
 from typing import Any, NamedTuple
 
 import submissions
-from runner import engine, hardware, plan, records, results, rules
+from runner import conduct, engine, hardware, plan, records, results, rules
 
 STEPS = 8
 
@@ -33,6 +34,8 @@ def main(
       print('\n'.join(f'FAIL {entry.name}: {text}' for text in lacking))
       good = False
       continue
+    for one in conduct.look(entry.path):
+      print(f'look {entry.name}: {one.file}, line {one.line}: {one.text}')
     for ruleset in _rulesets(entry):
       made = plan.make_endless(suite, ruleset, [request], machine)
       for name in suite.workloads:

@@ -118,6 +118,30 @@ def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
         yield node.lineno, module
 
 
+def bound(tree: ast.AST) -> dict[str, tuple[int, str]]:
+  """Names that imports give: the line, and the full name of what it is."""
+  found = {}
+  for node in ast.walk(tree):
+    match node:
+      case ast.Import(names=names):
+        for alias in names:
+          full = alias.name if alias.asname else alias.name.partition('.')[0]
+          found[alias.asname or full] = node.lineno, full
+      case ast.ImportFrom(module=str(module), level=0, names=names):
+        for alias in names:
+          full = f'{module}.{alias.name}'
+          found[alias.asname or alias.name] = node.lineno, full
+  return found
+
+
+def full_name(node: ast.Attribute, known: dict[str, tuple[int, str]]) -> str:
+  """Of what is fetched from an imported module; nothing for other things."""
+  first, _, rest = ast.unparse(node).partition('.')
+  if first not in known or not rest.replace('.', '').isidentifier():
+    return ''
+  return f'{known[first][1]}.{rest}'
+
+
 def _functions(tree: ast.Module) -> set[str]:
   """Names at the top of a file that are defined, assigned or imported."""
   found = set()

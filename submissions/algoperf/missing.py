@@ -58,33 +58,16 @@ def _imports(tree: ast.AST, path: pathlib.Path) -> Iterator[tuple[int, str]]:
 
 
 def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-  """Attributes of modules that are not there."""
-  known = dict(_bound(tree))
+  """What is fetched from modules and is not there."""
+  known = folders.bound(tree)
   for name, (line, full) in known.items():
     if _lacks(full):
       yield line, f'{full} (as {name}) is not there.'
   for node in ast.walk(tree):
-    if not isinstance(node, ast.Attribute):
-      continue
-    first, _, rest = ast.unparse(node).partition('.')
-    if first in known and rest.replace('.', '').isidentifier():
-      full = f'{known[first][1]}.{rest}'
-      if _lacks(full):
+    if isinstance(node, ast.Attribute):
+      full = folders.full_name(node, known)
+      if full and _lacks(full):
         yield node.lineno, f'{full} is not there.'
-
-
-def _bound(tree: ast.AST) -> Iterator[tuple[str, tuple[int, str]]]:
-  """Names that imports give to what can be looked up: line and full name."""
-  for node in ast.walk(tree):
-    match node:
-      case ast.Import(names=names):
-        for alias in names:
-          full = alias.name if alias.asname else alias.name.partition('.')[0]
-          yield alias.asname or full, (node.lineno, full)
-      case ast.ImportFrom(module=str(module), level=0, names=names):
-        for alias in names:
-          full = f'{module}.{alias.name}'
-          yield alias.asname or alias.name, (node.lineno, full)
 
 
 def _lacks(full: str) -> bool:
