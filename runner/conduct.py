@@ -89,17 +89,13 @@ def look(path: pathlib.Path) -> list[Finding]:
 
 
 def _said(tree: ast.Module) -> Iterator[tuple[int, str]]:
-  known = dict(_bound(tree))
+  known = folders.bound(tree)
+  for line, full in known.values():
+    yield from _meaning(full, line)
   for node in ast.walk(tree):
     match node:
-      case ast.Import(names=names):
-        for alias in names:
-          yield from _meaning(alias.name, node.lineno)
-      case ast.ImportFrom(module=str(module), level=0, names=names):
-        for alias in names:
-          yield from _meaning(f'{module}.{alias.name}', node.lineno)
       case ast.Attribute():
-        yield from _meaning(_full(node, known), node.lineno)
+        yield from _meaning(folders.full_name(node, known), node.lineno)
       case ast.Call(func=ast.Name(id=name)) if name in CALLS:
         yield node.lineno, f'{name}() may mean {CALLS[name]}.'
       case ast.Call(func=ast.Attribute(attr=name)) if name in METHODS:
@@ -110,46 +106,27 @@ def _said(tree: ast.Module) -> Iterator[tuple[int, str]]:
   yield from _branches(tree)
 
 
-def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:
-  """Names that imports give, and the full names that they stand for."""
-  for node in ast.walk(tree):
-    match node:
-      case ast.Import(names=names):
-        for alias in names:
-          first = alias.name.partition('.')[0]
-          yield alias.asname or first, alias.name if alias.asname else first
-      case ast.ImportFrom(module=str(module), level=0, names=names):
-        for alias in names:
-          yield alias.asname or alias.name, f'{module}.{alias.name}'
-
-
-def _full(node: ast.Attribute, known: dict[str, str]) -> str:
-  """The full name of what is fetched from a module; else nothing."""
-  first, _, rest = ast.unparse(node).partition('.')
-  return f'{known[first]}.{rest}' if first in known else ''
-
-
 def _meaning(full: str, line: int) -> Iterator[tuple[int, str]]:
   for name, meaning in NAMES.items():
     if full == name or full.startswith(f'{name}.'):
       yield line, f'{full} may mean {meaning}.'
 
 
-def _patched(target: ast.expr, known: dict[str, str]):
+def _patched(
+  target: ast.expr, known: dict[str, tuple[int, str]]
+) -> Iterator[tuple[int, str]]:
   """Assignments to attributes of modules."""
   if not isinstance(target, ast.Attribute):
     return
-  full = _full(target, known)
-  if full:
+  if full := folders.full_name(target, known):
     what = 'the clock' if full.startswith(TIMES) else 'a module'
     yield target.lineno, f'{full} = ... changes {what} for everybody.'
 
 
 def _branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
   """Names of workloads in what is compared, or looked up."""
-  names = {
-    n for known in workloads.names() for n in (known, known.replace('/', '_'))
-  }
+  known = workloads.names()
+  names = {*known, *(name.replace('/', '_') for name in known)}
   free = {
     id(inner)
     for node in tree.body
@@ -157,6 +134,7 @@ def _branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for inner in ast.walk(node)
   }
   for node in ast.walk(tree):
-    if isinstance(node, ast.Constant) and id(node) not in free:
-      if isinstance(node.value, str) and node.value in names:
-        yield node.lineno, f'{node.value!r} is the name of a workload.'
+    if not isinstance(node, ast.Constant) or id(node) in free:
+      continue
+    if isinstance(node.value, str) and node.value in names:
+      yield node.lineno, f'{node.value!r} is the name of a workload.'

@@ -19,7 +19,7 @@ SUSPECT = {
   'def f(workload): return workload.eval_model()': 'an evaluation of its own',
   'def f(name): return name == "wmt"': "'wmt' is the name of a workload",
   'RATES = {"criteo1tb_layernorm": 0.1}': 'is the name of a workload',
-  'import os\nos.environ["XLA_FLAGS"] = ""': "os.environ may mean the process's",
+  'import os\nos.environ["XLA_FLAGS"] = ""': 'os.environ may mean the',
   'jax.config.update("jax_enable_x64", True)': 'jax.config.update may mean',
   'import os as o\no.kill(o.getpid(), 18)': 'os.kill may mean signals',
   'exec("x = 1")': 'exec() may mean code that cannot be read',
