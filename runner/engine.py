@@ -7,8 +7,10 @@ begins; the same command later runs what is missing and resumes what stopped.
 
 import os
 import pathlib
+import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +35,10 @@ SILENCE = child.Patience().silence
 # of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
 ENDED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SECRET = re.compile(
+  'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
+  re.IGNORECASE,
+)
 TAIL = 20  # Lines of a log that are kept beside an outcome.
 
 Tell = Callable[[dict], None]
@@ -70,18 +76,26 @@ def run_trial(
   started = time.monotonic()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   command.append(f'--started={started!r}')
-  with (folder / 'trial.log').open('ab') as log:
-    left = child.run(command, log, tell, patience, environment())
+  with (
+    tempfile.TemporaryDirectory(prefix='timetrial-') as private,
+    (folder / 'trial.log').open('ab') as log,
+  ):
+    own = environment() | {'TMPDIR': private}
+    left = child.run(command, log, tell, patience, own)
   killed = _memory_kills() > killed_before
   _close(folder, left, left.ended - started, killed)
   return records.status(folder)
 
 
 def environment() -> dict[str, str]:
-  """Of a trial's process; what the user sets prevails."""
+  """Of a trial's process; what the user sets prevails, but for secrets.
+
+  Submissions are other people's code, and have no use for anybody's keys.
+  """
   path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
-  return os.environ | {
+  harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
+  return harmless | {
     'PYTHONPATH': path.rstrip(os.pathsep),
     'XLA_FLAGS': flags.strip(),
     'OPENBLAS_NUM_THREADS': os.environ.get(

@@ -339,6 +339,25 @@ def test_a_suspended_trial_is_not_charged_and_says_so(home):
   assert spent == pytest.approx(left['wall_seconds'], abs=0.5)
 
 
+def test_a_trial_gets_no_secrets_and_a_folder_of_its_own(home, monkeypatch):
+  monkeypatch.setenv('GITHUB_TOKEN', 'hush')
+  monkeypatch.setenv('AWS_REGION', 'hush')
+  monkeypatch.setenv('MY_OWN', 'heard')
+  nosy = mine(
+    home,
+    'nosy',
+    build='import tempfile; tempfile.mkdtemp(); '
+    'print(dict(os.environ), flush=True)',
+  )
+  out = home / 'out'
+  done = run(home, 'run', suite=suite(home), submissions=nosy, out=out)
+  assert done.returncode == 0, done.stderr
+  log = (folder(out, 'nosy') / 'trial.log').read_text()
+  assert 'hush' not in log and "'MY_OWN': 'heard'" in log
+  private = log.partition("'TMPDIR': '")[2].partition("'")[0]
+  assert 'timetrial-' in private and not pathlib.Path(private).exists()
+
+
 def test_what_hangs_is_stopped_and_what_is_killed_is_tried_again(home):
   """In one run; the stacks of what hangs are in its log."""
   hangs = mine(home, 'hangs', build='time.sleep(1000)')
