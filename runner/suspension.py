@@ -14,6 +14,7 @@ import threading
 import time
 
 PERIOD = 0.25  # Seconds between looks.
+TOLD = 0.05  # Seconds that the system may take to tell of a signal.
 LEAST = 1.0  # Shorter pauses are not told from a thread that had to wait.
 
 
@@ -50,8 +51,11 @@ class Stopwatch:
   def _watch(self) -> None:
     while True:
       ready, _, _ = select.select([self._reading], [], [], PERIOD)
-      told = os.read(self._reading, 256) if ready else b''
       now = time.monotonic()
+      if not ready and now - self._last >= LEAST:
+        # After a pause the thread may be awake before the signal is told.
+        ready, _, _ = select.select([self._reading], [], [], TOLD)
+      told = os.read(self._reading, 256) if ready else b''
       if signal.SIGCONT in told and now - self._last >= LEAST:
         self.suspended += now - self._last
       self._last = now

@@ -58,6 +58,9 @@ class Given(Workload):
   def losses(self, outputs, batch, label_smoothing):
     return outputs[None], jnp.ones(1)
 
+  def predict(self, model, batch):
+    raise NotImplementedError
+
   def examine(self, model, batch):
     raise NotImplementedError
 

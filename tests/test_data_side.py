@@ -152,7 +152,7 @@ class Pooled(Workload):
   """The mean of an image of any size, and a linear layer."""
 
   loss_kind = 'softmax'
-  source = examine = summarize = Digits.source
+  source = predict = examine = summarize = Digits.source
   losses = Digits.losses
 
   def fake_batch(self, key, batch_size):

@@ -54,6 +54,9 @@ class Square(Workload):
   def losses(self, outputs, batch, label_smoothing):
     return classification.losses(outputs, batch, label_smoothing)
 
+  def predict(self, model, batch):
+    raise NotImplementedError
+
   def examine(self, model, batch):
     raise NotImplementedError
 

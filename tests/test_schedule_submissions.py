@@ -25,7 +25,7 @@ class Counting(Workload):
   """The given gradients, with a model state that counts steps."""
 
   loss_kind = 'absolute'
-  source = fake_batch = examine = summarize = given.Given.source
+  source = fake_batch = predict = examine = summarize = given.Given.source
 
   def init(self, key):
     return Model(given.Given().init(key).params, jnp.zeros(()))
