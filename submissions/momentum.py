@@ -25,9 +25,9 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # Found by hand on the mini suite.
-  'learning_rate': 0.3, 'one_minus_beta1': 0.1, 'weight_decay': 1e-6,
-  'warmup': 0.05, 'end_factor': 0.01, 'label_smoothing': 0.05,
+SELF = {  # By python -m runner tune --submissions=momentum --points=4.
+  'learning_rate': 0.137, 'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6,
+  'warmup': 0.05, 'end_factor': 0.001, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived baseline.
   'learning_rate': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},

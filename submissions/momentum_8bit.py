@@ -31,8 +31,8 @@ def build(
 
 
 SELF = {  # That of momentum.
-  'learning_rate': 0.3, 'one_minus_beta1': 0.1, 'weight_decay': 1e-6,
-  'warmup': 0.05, 'end_factor': 0.01, 'block': 256, 'label_smoothing': 0.05,
+  'learning_rate': 0.137, 'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6,
+  'warmup': 0.05, 'end_factor': 0.001, 'block': 256, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived baseline of momentum.
   'learning_rate': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},

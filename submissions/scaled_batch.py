@@ -78,13 +78,13 @@ POINTS = {
     'warmup': 0.05, 'label_smoothing': 0.05,
   },
   'sgd': {  # The momentum submission's, with twice the batch.
-    'optimizer': 'sgd', 'batch_factor': 2.0, 'learning_rate': 0.3,
-    'one_minus_beta1': 0.1, 'weight_decay': 1e-6, 'warmup': 0.05,
+    'optimizer': 'sgd', 'batch_factor': 2.0, 'learning_rate': 0.137,
+    'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6, 'warmup': 0.05,
     'label_smoothing': 0.05,
   },
   'half_sgd': {  # The same, with half the batch.
-    'optimizer': 'sgd', 'batch_factor': 0.5, 'learning_rate': 0.3,
-    'one_minus_beta1': 0.1, 'weight_decay': 1e-6, 'warmup': 0.05,
+    'optimizer': 'sgd', 'batch_factor': 0.5, 'learning_rate': 0.137,
+    'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6, 'warmup': 0.05,
     'label_smoothing': 0.05,
   },
 }  # fmt: skip
