@@ -83,8 +83,8 @@ def _lacks(full: str) -> bool:
   module, left = importlib.import_module(package), list(rest)
   while left:
     name = left.pop(0)
-    found = getattr(module, name, None)
-    if found is None:
+    found = getattr(module, name, folders)  # Some things there are None.
+    if found is folders:
       try:
         found = importlib.import_module(f'{module.__name__}.{name}')
       except (AttributeError, ImportError):
