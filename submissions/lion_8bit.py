@@ -29,8 +29,8 @@ def build(
 
 
 SELF = {  # Lion's.
-  'learning_rate': 0.003, 'beta1': 0.9, 'beta2': 0.99,
-  'weight_decay': 0.1, 'warmup': 0.05, 'block': 256, 'label_smoothing': 0.05,
+  'learning_rate': 0.0012, 'beta1': 0.9, 'beta2': 0.98, 'weight_decay': 1.5,
+  'warmup': 0.1, 'block': 256, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # Lion's.
   'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
