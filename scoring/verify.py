@@ -216,16 +216,16 @@ def _attempts(
           f'Attempt {number} charged {event["seconds"]:.6g} s, and its '
           f'accounts say {charged:.6g} s.'
         )
-      if rows and float(rows[-1][CHARGED]) > event['seconds'] * (1 + CLOSE):
-        yield (
-          f'It has an evaluation at {float(rows[-1][CHARGED]):.6g} s, and '
-          f'attempt {number} ended at {event["seconds"]:.6g} s.'
-        )
     if event['event'] == 'exit' and 'residual_seconds' in event:
       share, least = OFF_ACCOUNT
       off = abs(event['residual_seconds'])
       if off > max(share * event['wall_seconds'], least):
         yield f'{off:.3g} s of attempt {number} are on no account.'
+  ends = [event for event in events if event['event'] == 'end']
+  if rows and ends and ends[-1]['accounts']:
+    last, end = float(rows[-1][CHARGED]), ends[-1]['seconds']
+    if last > end * (1 + CLOSE):
+      yield f'It has an evaluation at {last:.6g} s, and ended at {end:.6g} s.'
 
 
 def _machines(results: Results) -> Iterator[Finding]:

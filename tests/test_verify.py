@@ -179,6 +179,22 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
   }
 
 
+def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
+  """Its first attempt ended before the evaluations of its second one."""
+  path = first(folder) / records.ATTEMPTS
+  whole = path.read_text()
+  made_results._write_attempts(path, 2.5, 'preempted', 'Asked to leave.')
+  again = [json.loads(line) | {'attempt': 1} for line in whole.splitlines()]
+  path.write_text(
+    path.read_text() + ''.join(json.dumps(event) + '\n' for event in again)
+  )
+  [one] = verify.verify(read.read(folder))
+  assert not one.doubt
+  assert one.text == 'It was interrupted and resumed 1 times.'
+  events(path, seconds=2.5)
+  assert any('ended at 2.5 s' in one.text for one in doubts(folder))
+
+
 def test_the_command_says_how_many_are_beyond_doubt(folder):
   def run(*options):
     command = [sys.executable, '-m', 'scoring', 'verify', str(folder), *options]
