@@ -1,10 +1,9 @@
 """Tests a submission before hours are spent on it.
 
 One written for AlgoPerf must find all that it uses; what looks like more than
-training is pointed at. Then each workload of the
-suite is trained for a few steps, in processes like those of a race: once
-looking often, once seldom, once interrupted and resumed. All must end with the
-same state, to the bit.
+training is pointed at. Then each workload of the suite is trained for a few
+steps, in processes like those of a race: once looking often, once seldom, once
+interrupted and resumed. All must end with the same state, to the bit.
 """
 
 import pathlib

@@ -10,32 +10,11 @@ import sys
 import pytest
 
 from runner import check, engine, hardware, plan, records, results, rules
+from tests import suites
 from tests.written import IDLE, TWIN, V05, V06, write
 
 ROOT = pathlib.Path(__file__).parent.parent
-SUITE = """
-version = "test"
-seed = 1
-cutoff = 4.0
-reference = "nadamw"
-[rulesets.self]
-studies = 1
-trials = 1
-budget_factor = 1.0
-[rulesets.external]
-studies = 1
-trials = 1
-budget_factor = 1.0
-[workloads.digits]
-metric = "error_rate"
-better = "lower"
-target = 0.95
-steps = 60
-batch_size = 64
-eval_batch_size = 64
-evaluations = 3
-train_examples = 150
-"""
+SUITE = suites.digits(target=0.95, steps=60, eval_batch_size=64)
 
 
 @pytest.fixture

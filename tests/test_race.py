@@ -12,28 +12,10 @@ import jax
 import pytest
 
 from runner import checkpoint, engine, hardware, records, rules
+from tests import suites
 from workloads.digits import Digits
 
 ROOT = pathlib.Path(__file__).parent.parent
-SUITE = """
-version = "test"
-seed = 1
-cutoff = 4.0
-reference = "nadamw"
-[rulesets.self]
-studies = 1
-trials = 1
-budget_factor = 1.0
-[workloads.digits]
-metric = "error_rate"
-better = "lower"
-target = {target}
-steps = {steps}
-batch_size = {batch}
-eval_batch_size = 150
-evaluations = {evaluations}
-train_examples = 150
-"""
 MINE = '''"""A submission of a user's."""
 import itertools, os, time
 import jax, jax.numpy as jnp
@@ -62,8 +44,8 @@ def suite(home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5):
   """A suite's file; its steps are worth so many seconds on this machine."""
   path = home / 'tiny.toml'
   path.write_text(
-    SUITE.format(
-      target=target, steps=steps, batch=batch, evaluations=evaluations
+    suites.digits(
+      target=target, steps=steps, batch_size=batch, evaluations=evaluations
     )
   )
   machine = hardware.describe()
@@ -106,6 +88,23 @@ def run(home, *words, **options):
 
 def folder(out, name):
   return records.folder(out, name, 'digits', 0, 1)
+
+
+def under_way(home, *, evaluated=1, out, **flags):
+  """A runner, the folder of its trial `mine` and that one's process."""
+  runner = subprocess.Popen(
+    command(home, 'run', **flags, out=out, attempts=1),
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+  )
+  path = folder(out, 'mine')
+  deadline = time.monotonic() + 120
+  while len(records.read_rows(path / records.EVALS)) < evaluated:
+    assert time.monotonic() < deadline
+    time.sleep(0.02)
+  [start] = records.read_lines(path / records.ATTEMPTS)
+  return runner, path, start['pid']
 
 
 def final(path):
@@ -193,19 +192,8 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
   assert whole.returncode == 0, whole.stderr
 
   out = home / 'killed'
-  runner = subprocess.Popen(
-    command(home, 'run', **flags, out=out, attempts=1),
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  )
-  path = folder(out, 'mine')
-  deadline = time.monotonic() + 120
-  while len(records.read_rows(path / records.EVALS)) < 2:
-    assert time.monotonic() < deadline
-    time.sleep(0.02)
-  [start] = records.read_lines(path / records.ATTEMPTS)
-  os.kill(start['pid'], signal.SIGKILL)
+  runner, path, pid = under_way(home, evaluated=2, **flags, out=out)
+  os.kill(pid, signal.SIGKILL)
   runner.communicate(timeout=60)
   assert runner.returncode == 1
   assert records.status(path).outcome == 'preempted'
@@ -275,21 +263,10 @@ def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
   )
   whole, out = home / 'whole', home / 'out'
   assert run(home, 'run', **flags, out=whole).returncode == 0
-  runner = subprocess.Popen(
-    command(home, 'run', **flags, out=out, attempts=1),
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  )
-  path = folder(out, 'mine')
-  deadline = time.monotonic() + 120
-  while not records.read_rows(path / records.EVALS):
-    assert time.monotonic() < deadline
-    time.sleep(0.02)
+  runner, path, pid = under_way(home, **flags, out=out)
   time.sleep(1.0)
-  [start] = records.read_lines(path / records.ATTEMPTS)
   began = time.monotonic()
-  os.kill(start['pid'] if whom == 'the trial' else runner.pid, signal.SIGTERM)
+  os.kill(pid if whom == 'the trial' else runner.pid, signal.SIGTERM)
   runner.communicate(timeout=60)
   assert time.monotonic() - began < 15
   assert runner.returncode == 1
@@ -307,27 +284,13 @@ def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
 def test_a_suspended_trial_is_not_charged_and_says_so(home):
   slow = mine(home, 'mine', steps=60, step='time.sleep(0.05)')
   out = home / 'out'
-  runner = subprocess.Popen(
-    command(
-      home,
-      'run',
-      suite=suite(home, seconds=1000.0, evaluations=2),
-      submissions=slow,
-      out=out,
-    ),
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
+  flags = dict(
+    suite=suite(home, seconds=1000.0, evaluations=2), submissions=slow
   )
-  path = folder(out, 'mine')
-  deadline = time.monotonic() + 120
-  while not records.read_rows(path / records.EVALS):
-    assert time.monotonic() < deadline
-    time.sleep(0.02)
-  [start] = records.read_lines(path / records.ATTEMPTS)
-  os.kill(start['pid'], signal.SIGSTOP)
+  runner, path, pid = under_way(home, **flags, out=out)
+  os.kill(pid, signal.SIGSTOP)
   time.sleep(6.0)
-  os.kill(start['pid'], signal.SIGCONT)
+  os.kill(pid, signal.SIGCONT)
   runner.communicate(timeout=120)
   assert runner.returncode == 0
   events = list(records.read_lines(path / records.ATTEMPTS))
@@ -449,10 +412,8 @@ def test_results_under_other_rules_or_from_another_source_are_kept_apart(home):
 
 @pytest.mark.parametrize('ruleset', ['self', 'external'])
 def test_all_are_those_that_the_ruleset_can_race(home, ruleset):
-  toml = suite(home)
-  text = toml.read_text() + '[rulesets.external]\nstudies = 1\ntrials = 5\n'
-  toml.write_text(text + 'budget_factor = 1.0\n')
-  done = run(home, 'plan', suite=toml, submissions='all', ruleset=ruleset)
+  flags = dict(suite=suite(home), submissions='all', ruleset=ruleset)
+  done = run(home, 'plan', **flags)
   assert done.returncode == 0, done.stderr
   raced = {line.split()[0] for line in done.stdout.splitlines()[1:] if line}
   assert {'lion', 'muon', 'prodigy'} <= raced

@@ -7,28 +7,11 @@ import pytest
 
 import submissions
 from runner import hardware, rules, space, tune
+from tests import suites
 
 SUITE = rules.load('mini')
 ROW = SUITE.workloads['criteo1tb/mini']._replace(target=0.5, steps=100)
-TINY = """
-version = "test"
-seed = 1
-cutoff = 4.0
-reference = "nadamw"
-[rulesets.self]
-studies = 1
-trials = 1
-budget_factor = 1.0
-[workloads.digits]
-metric = "error_rate"
-better = "lower"
-target = 0.5
-steps = 60
-batch_size = 64
-eval_batch_size = 150
-evaluations = 3
-train_examples = 150
-"""
+TINY = suites.digits(target=0.5, steps=60)
 MINE = '''"""SGD of a user's."""
 import optax
 from submissions.submission import from_optax

@@ -46,14 +46,13 @@ class _Driver(NamedTuple):
     copied = jax.tree.map(jnp.copy, start.model)  # They donate what they get.
     params, state = self.workload.handed(copied)
     if self.per_device:
-      params, state = surface.replicated((params, state))
+      params, state = jax_utils.replicate((params, state))
     optimizer_state = self.module.init_optimizer_state(
       self.workload, params, state, self.point, rng
     )
     training = Training(params, state, optimizer_state, 0)
     if start.state is not None:  # Made above: what it has beside data.
       training.adopt(start.state)
-    training.evals = start.evals
     return training
 
   def batch(self, training: Training, queue, rng: Array):
@@ -87,7 +86,7 @@ class _Driver(NamedTuple):
       'hyperparameters': self.point,
       'loss_type': self.workload.loss_type,
       'optimizer_state': training.optimizer_state,
-      'eval_results': [_told(result) for result in training.evals],
+      'eval_results': training.told,
       'global_step': training.step,
       'rng': rng,
     }
@@ -106,6 +105,7 @@ def build(
     training = driver.first(start, for_optimizer)
     queue = _queue(start.batches(driver.size), driver)
     while True:
+      training.told += map(_told, start.evals[len(training.told) :])
       select, update, training.key, _ = _keys(for_steps, training.step)
       batch = driver.batch(training, queue, select)
       try:

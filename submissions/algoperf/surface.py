@@ -17,7 +17,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import jax_utils
 from jax.experimental import pjit
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -113,11 +112,6 @@ def load(path: pathlib.Path) -> tuple[types.ModuleType, Any]:
   # Of two, that which is not ours: enumerations compare by identity.
   foreign = [s for s in seen if s.LossType is not spec.LossType]
   return module, (foreign or seen or [spec])[0]
-
-
-def replicated(tree):
-  """A copy for every device, on an axis of its own, as v0.5 has it."""
-  return jax_utils.replicate(tree)
 
 
 def _installed(package: str) -> bool:

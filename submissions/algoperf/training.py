@@ -2,7 +2,6 @@
 
 import collections
 import types
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -26,7 +25,7 @@ class Training:
     self.put(optimizer_state, params, model_state)
     self.step = step  # Calls of update_params so far.
     self.scalars: dict[str, Array] = {}
-    self.evals: Sequence[Any] = ()  # Of the run that it belongs to.
+    self.told: list[tuple[int, dict]] = []  # Evaluations so far.
     self.key: Any = None  # For prepare_for_eval.
 
   def put(self, optimizer_state, params, model_state) -> None:

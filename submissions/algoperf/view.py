@@ -5,13 +5,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import jax_utils
 
-from submissions.algoperf import (
-  parameters,
-  published,
-  spec as types,
-  surface,
-)
+from submissions.algoperf import parameters, published, spec as types
 from submissions.algoperf.goal import Goal
 from submissions.submission import Task
 from workloads.roles import roles
@@ -118,7 +114,7 @@ class Workload(types.Workload):
   def init_model_fn(self, rng) -> tuple[PyTree, PyTree]:
     """Parameters and model state; in v0.5 a copy for every device."""
     made = self.handed(jax.jit(self._ours.init)(_key(rng)))
-    return surface.replicated(made) if self._generation == 'v0.5' else made
+    return jax_utils.replicate(made) if self._generation == 'v0.5' else made
 
   def handed(self, model: Model) -> tuple[PyTree, PyTree]:
     """A model as a submission gets it; without any state that is None."""
