@@ -11,7 +11,16 @@ import tempfile
 from typing import Any, NamedTuple
 
 import submissions
-from runner import conduct, engine, hardware, plan, records, results, rules
+from runner import (
+  checkpoint,
+  conduct,
+  engine,
+  hardware,
+  plan,
+  records,
+  results,
+  rules,
+)
 
 STEPS = 8
 
@@ -129,5 +138,8 @@ def _final(folder: pathlib.Path) -> str:
   status = records.status(folder)
   if status.outcome != 'ended':
     return f'{status.outcome}: {status.reason}'
-  found = sorted(folder.glob('checkpoint/*.json'), key=lambda p: int(p.stem))
-  return f'step {found[-1].stem}, {records.read_json(found[-1])["sha256"][:12]}'
+  last = checkpoint.load(folder / 'checkpoint')
+  if last is None:
+    return 'no checkpoint'
+  digest = checkpoint.digest(last.arrays)
+  return f'step {last.facts["steps"]}, {digest[:12]}'

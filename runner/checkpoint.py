@@ -1,13 +1,16 @@
 """The last state of a trial on disk, to go on from.
 
-A checkpoint is two files: the arrays, and then a small JSON file that names
-them by their hash. Without the second the first does not count, so a process
-killed at any instant leaves the checkpoint before. No pickle: results are data.
+A checkpoint is one file: the SHA-256 of the rest, and the rest, which is a
+state's arrays and what the harness knows beside them. It appears under its name
+when all of it is on the disk, and the one before is kept: a process killed at
+any instant, or a damaged file, costs a checkpoint at most. No pickle: results
+are data.
 """
 
 import hashlib
+import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,40 +21,81 @@ from runner import records
 from workloads.workload import PyTree
 
 KEEP = 2
+SUFFIX = '.checkpoint'
+DIGEST = hashlib.sha256().digest_size
+
+Arrays = Mapping[str, np.ndarray]  # By path in the state.
 
 
 class Checkpoint(NamedTuple):
-  """A state as arrays by path, and what the harness knows beside it."""
-
-  arrays: Mapping[str, np.ndarray]
-  facts: dict[str, Any]
+  arrays: Arrays
+  facts: dict[str, Any]  # What the harness knows beside them.
 
 
-def save(folder: pathlib.Path, step: int, state: PyTree, facts: dict) -> None:
-  """Writes a checkpoint, then deletes all but the last ones."""
-  folder.mkdir(exist_ok=True)
-  data = serialization.msgpack_serialize(_arrays(state))
-  records.write(folder / f'{step}.msgpack', data)
-  digest = hashlib.sha256(data).hexdigest()
-  records.write_json(folder / f'{step}.json', facts | {'sha256': digest})
+def snapshot(state: PyTree) -> dict[str, np.ndarray]:
+  """Copies on the host, by path; the state may be donated after that."""
+  leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+  plain = {jax.tree_util.keystr(path): _plain(leaf) for path, leaf in leaves}
+  # On a CPU what JAX hands out is the buffer itself.
+  return {name: np.array(x) for name, x in jax.device_get(plain).items()}
+
+
+def save(
+  folder: pathlib.Path, step: int, arrays: Arrays, facts: dict[str, Any]
+) -> None:
+  """Writes a checkpoint, then deletes all but the last ones.
+
+  Args:
+    folder: Of the trial's checkpoints.
+    step: It is named by.
+    arrays: Of a snapshot.
+    facts: As JSON has them.
+
+  Raises:
+    StorageError: the disk does not take it.
+  """
+  data = serialization.msgpack_serialize(
+    {'facts': json.dumps(facts), 'arrays': dict(arrays)}
+  )
+  with records.storing(folder):
+    folder.mkdir(exist_ok=True)
+  path = folder / f'{step}{SUFFIX}'
+  records.write(path, hashlib.sha256(data).digest(), data)
   for old in _steps(folder)[:-KEEP]:
-    (folder / f'{old}.json').unlink()
-    (folder / f'{old}.msgpack').unlink(missing_ok=True)
+    (folder / f'{old}{SUFFIX}').unlink()
 
 
-def load(folder: pathlib.Path) -> Checkpoint | None:
-  """The newest checkpoint that is whole, if there is one."""
+def load(
+  folder: pathlib.Path,
+  damaged: Callable[[pathlib.Path], None] = lambda path: None,
+) -> Checkpoint | None:
+  """The newest checkpoint that is whole, if there is one.
+
+  Args:
+    folder: Of the trial's checkpoints.
+    damaged: Hears of each newer one that is not.
+  """
   for step in reversed(_steps(folder)):
-    facts = records.read_json(folder / f'{step}.json')
-    path = folder / f'{step}.msgpack'
-    data = path.read_bytes() if path.exists() else b''
-    if hashlib.sha256(data).hexdigest() == facts['sha256']:
-      arrays: Any = serialization.msgpack_restore(data)
-      return Checkpoint(arrays, facts)
+    path = folder / f'{step}{SUFFIX}'
+    content = path.read_bytes()
+    head, data = content[:DIGEST], content[DIGEST:]
+    if hashlib.sha256(data).digest() == head:
+      found: Any = serialization.msgpack_restore(data)
+      return Checkpoint(found['arrays'], json.loads(found['facts']))
+    damaged(path)
   return None
 
 
-def restore(template: PyTree, arrays: Mapping[str, np.ndarray]) -> PyTree:
+def digest(arrays: Arrays) -> str:
+  """Of all names, types, shapes and bits."""
+  found = hashlib.sha256()
+  for name, x in sorted(arrays.items()):
+    found.update(f'{name} {x.dtype} {x.shape} '.encode())
+    found.update(np.ascontiguousarray(x).tobytes())
+  return found.hexdigest()
+
+
+def restore(template: PyTree, arrays: Arrays) -> PyTree:
   """A state with the structure, types and places of the template.
 
   Raises:
@@ -85,18 +129,15 @@ def _like(leaf, value: np.ndarray):
   return jax.device_put(value, leaf.sharding)
 
 
-def _arrays(state: PyTree) -> dict[str, np.ndarray]:
-  leaves, _ = jax.tree_util.tree_flatten_with_path(state)
-  return {jax.tree_util.keystr(path): _plain(leaf) for path, leaf in leaves}
-
-
-def _plain(leaf) -> np.ndarray:
+def _plain(leaf):
+  """A leaf without JAX's own types of elements."""
   if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
     leaf.dtype, jax.dtypes.prng_key
   ):
-    leaf = jax.random.key_data(leaf)
-  return np.asarray(leaf)
+    return jax.random.key_data(leaf)
+  return leaf
 
 
 def _steps(folder: pathlib.Path) -> list[int]:
-  return sorted(int(p.stem) for p in folder.glob('*.json'))
+  names = [path.stem for path in folder.glob(f'*{SUFFIX}')]
+  return sorted(int(name) for name in names if name.isdecimal())

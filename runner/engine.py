@@ -39,7 +39,8 @@ SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
   re.IGNORECASE,
 )
-TAIL = 20  # Lines of a log that are kept beside an outcome.
+LOG = 'trial.log'
+TAIL = 20  # Its lines that are kept beside an outcome.
 
 Tell = Callable[[dict], None]
 
@@ -78,7 +79,7 @@ def run_trial(
   command.append(f'--started={started!r}')
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,
-    (folder / 'trial.log').open('ab') as log,
+    _log(folder) as log,
   ):
     own = environment() | {'TMPDIR': private}
     left = child.run(command, log, tell, patience, own)
@@ -150,12 +151,22 @@ def _death(
     outcome = 'preempted' if -left.code in ENDED_BY_OTHERS else 'crashed'
     return outcome, f'The process was ended by {name}.', True
   tail = ' '.join(_tail(folder))[-300:]
+  if left.code == os.EX_IOERR:
+    return 'preempted', tail, True
   return 'crashed', f'Exit code {left.code}: {tail}', False
 
 
+def _log(folder: pathlib.Path):
+  with records.storing(folder / LOG):
+    return (folder / LOG).open('ab')
+
+
 def _tail(folder: pathlib.Path) -> list[str]:
-  """The last lines of a trial's log."""
-  log = (folder / 'trial.log').read_text(errors='replace')
+  """The last lines of a trial's log, if it is still there."""
+  try:
+    log = (folder / LOG).read_text(errors='replace')
+  except OSError:
+    return []
   return log.strip().splitlines()[-TAIL:]
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from runner import devices
@@ -14,6 +15,24 @@ from workloads.workload import Model, Source, Workload
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
   return workload.examine(model, batch)
+
+
+@jax.jit
+def _finite(leaves: list[jax.Array]) -> jax.Array:
+  return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
+
+
+def not_finite(model: Model) -> str:
+  """Name of a parameter that holds NaN or infinity; empty if none does."""
+  named = [
+    (jax.tree_util.keystr(path), leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(model.params)
+    if jnp.issubdtype(leaf.dtype, jnp.inexact)
+  ]
+  if not named:
+    return ''
+  finite = np.asarray(_finite([leaf for _, leaf in named]))
+  return '' if finite.all() else f'Parameter {named[finite.argmin()][0]}'
 
 
 def evaluate(

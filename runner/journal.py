@@ -1,10 +1,15 @@
-"""What the process of a trial writes down, and finds when it resumes."""
+"""What the process of a trial writes down, and finds when it resumes.
+
+Training waits for the copy of its state on the host, and not for the disk: a
+thread writes the checkpoint and then the rows, one evaluation at a time.
+"""
 
 import os
 import pathlib
 import resource
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent import futures
 from typing import Any
 
 import jax
@@ -39,11 +44,122 @@ class Journal:
     self._folder = folder
     self._clock = clock
     self._suspended = suspended
+    self._thread = futures.ThreadPoolExecutor(1)
+    self._writing: futures.Future | None = None
+    self._rows: dict[str, list[dict]] = {records.EVALS: [], records.SCALARS: []}
     self._step = 0
     self._optimizer_bytes = 0
     self._warned = False
     self.attempt = records.status(folder).attempts
     records.event(folder, 'start', self.attempt, pid=os.getpid())
+
+  def restore(self) -> checkpoint.Checkpoint | None:
+    """The last checkpoint; files hold the rows that it knows from now on.
+
+    Without one the trial starts over. Rows that it does not know are of a
+    training that goes no further: they are put aside.
+    """
+    found = checkpoint.load(self._folder / 'checkpoint', self._damaged)
+    if found is not None:
+      self._step = found.facts['steps']
+      self._rows = found.facts['rows']
+    for name, rows in self._rows.items():
+      path = self._folder / name
+      records.set_rows(path, rows, _columns(name, rows), self.attempt)
+    return found
+
+  def results(self) -> list[Result]:
+    """The evaluations so far."""
+    return [
+      Result(
+        row['global_step'],
+        row['score'],
+        {name: value for name, value in row.items() if '/' in name},
+      )
+      for row in self._rows[records.EVALS]
+    ]
+
+  def record(
+    self,
+    result: Result,
+    state: PyTree,
+    feed: Feed,
+    scalars: list[Scalar],
+    model: Model,
+    lost: str = '',
+  ) -> None:
+    """Of an evaluation: a checkpoint, and then the rows.
+
+    The checkpoint is first and knows the rows, so that a process killed in
+    between neither loses nor doubles them. What the state has beside a model
+    like this one is the optimizer's. Where something of the state would be
+    lost there is no checkpoint, and a trial that is interrupted starts over.
+    """
+    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
+    self._write([self._eval_row(result)], scalars, state, feed, lost)
+
+  def save(
+    self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
+  ) -> None:
+    """A checkpoint between evaluations."""
+    self._write([], scalars, state, feed, lost)
+    self.settle()
+
+  def settle(self) -> None:
+    """Waits until all is on the disk.
+
+    Raises:
+      StorageError: the disk does not take it.
+    """
+    writing, self._writing = self._writing, None
+    if writing is not None:
+      with self._clock.account('checkpoint'):
+        writing.result()
+
+  def _write(self, evals, scalars, state, feed: Feed, lost: str) -> None:
+    self.settle()
+    fresh = self._keep(evals, scalars)
+    self._step = feed.steps
+    with self._clock.account('checkpoint'):
+      if lost:
+        self._warn(lost)
+        self._writing = self._thread.submit(self._append, fresh)
+        return
+      arrays = checkpoint.snapshot(state)
+      facts = {
+        'steps': feed.steps,
+        'examples': feed.examples,
+        'accounts': self._clock.accounts(),
+        'rows': {name: rows[:] for name, rows in self._rows.items()},
+      }
+
+      def write() -> None:
+        folder = self._folder / 'checkpoint'
+        checkpoint.save(folder, facts['steps'], arrays, facts)
+        self._append(fresh)
+
+      self._writing = self._thread.submit(write)
+
+  def _keep(self, evals, scalars) -> dict[str, list[dict]]:
+    fresh = {
+      records.EVALS: evals,
+      records.SCALARS: [_scalar_row(scalar) for scalar in scalars],
+    }
+    for name, rows in fresh.items():
+      self._rows[name].extend(rows)
+    return fresh
+
+  def _append(self, fresh: dict[str, list[dict]]) -> None:
+    for name, rows in fresh.items():
+      if rows:
+        columns = _columns(name, self._rows[name])
+        records.append_rows(self._folder / name, rows, columns)
+
+  def _damaged(self, path: pathlib.Path) -> None:
+    """It is kept under another name, for whoever wants to know."""
+    print(f'{path} is damaged; the one before is used.', flush=True)
+    records.event(self._folder, 'damaged', self.attempt, file=path.name)
+    records.put_aside(path, self.attempt)
 
   def _warn(self, lost: str) -> None:
     if not self._warned:
@@ -54,80 +170,15 @@ class Journal:
         flush=True,
       )
 
-  def restore(self) -> checkpoint.Checkpoint | None:
-    """The last checkpoint; rows that it knows are in the files from now on.
-
-    Without one the trial starts over, and rows of before are put aside.
-    """
-    found = checkpoint.load(self._folder / 'checkpoint')
-    if found is None:
-      for name in (records.EVALS, records.SCALARS):
-        records.put_aside(self._folder / name, self.attempt)
-    else:
-      self._step = found.facts['steps']
-      self._append(found.facts['eval_rows'], found.facts['scalar_rows'])
-    return found
-
-  def record(
-    self,
-    evals: list[Result],
-    state: PyTree,
-    feed: Feed,
-    scalars: list[Scalar],
-    model: Model,
-    lost: str = '',
-  ) -> None:
-    """Of the newest evaluation: a checkpoint, and then the rows.
-
-    The checkpoint is first and knows the rows, so that a process killed in
-    between neither loses nor doubles them. What the state has beside a model
-    like this one is the optimizer's. Where something of the state would be
-    lost there is no checkpoint, and a trial that is interrupted starts over.
-    """
-    eval_row = self._eval_row(evals[-1])
-    scalar_rows = [_scalar_row(scalar) for scalar in scalars]
-    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
-    self._checkpoint(evals, state, feed, [eval_row], scalar_rows, lost)
-    with self._clock.account('record'):
-      self._append([eval_row], scalar_rows)
-    self._step = feed.steps
-
-  def save(
-    self,
-    evals: list[Result],
-    state: PyTree,
-    feed: Feed,
-    scalars: list[Scalar],
-    lost: str,
-  ) -> None:
-    """A checkpoint between evaluations."""
-    self._checkpoint(
-      evals, state, feed, [], [_scalar_row(scalar) for scalar in scalars], lost
-    )
-    self._step = feed.steps
-
-  def _checkpoint(self, evals, state, feed, eval_rows, scalar_rows, lost):
-    with self._clock.account('checkpoint'):
-      facts = {
-        'steps': feed.steps,
-        'examples': feed.examples,
-        'accounts': self._clock.accounts(),
-        'evals': evals,
-        'eval_rows': eval_rows,
-        'scalar_rows': scalar_rows,
-      }
-      if lost:
-        self._warn(lost)
-      else:
-        checkpoint.save(self._folder / 'checkpoint', feed.steps, state, facts)
-
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
     path = self._folder / f'traceback_{self.attempt}.txt'
-    path.write_text(traceback.format_exc())
+    records.write(path, traceback.format_exc().encode())
     text = str(error)
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'
+    if isinstance(error, OSError) and error.errno in records.OF_DISK:
+      return Ending('preempted', reason)  # Whoever met it first.
     memory = isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text
     return Ending('oom' if memory else 'crashed', reason)
 
@@ -135,8 +186,9 @@ class Journal:
     self, ending: Ending, step: int = 0, scalars: Sequence[Scalar] = ()
   ) -> None:
     """Says how the attempt ended; its last seconds are on 'record'."""
+    self.settle()
     with self._clock.account('record'):
-      self._append([], [_scalar_row(scalar) for scalar in scalars])
+      self._append(self._keep([], scalars))
     records.event(
       self._folder,
       'end',
@@ -152,15 +204,6 @@ class Journal:
       optimizer_bytes=self._optimizer_bytes,
       again=ending.outcome == 'preempted',
     )
-
-  def _append(self, eval_rows: list[dict], scalar_rows: list[dict]) -> None:
-    if eval_rows:
-      columns = _columns(eval_rows[0])
-      records.append_rows(self._folder / records.EVALS, eval_rows, columns)
-    if scalar_rows:
-      records.append_rows(
-        self._folder / records.SCALARS, scalar_rows, scalar_rows[0]
-      )
 
   def _eval_row(self, result: Result) -> dict[str, Any]:
     """AlgoPerf's columns, and the accounts of ours that it does not tell."""
@@ -179,12 +222,17 @@ class Journal:
     } | result.metrics
 
 
-def _columns(eval_row: dict[str, Any]) -> list[str]:
-  """Those of the row, with every metric on every split, as the last has."""
+def _columns(name: str, rows: list[dict[str, Any]]) -> list[str]:
+  """Of a file, from its first row; evaluations', with all splits' metrics."""
+  first = rows[0] if rows else {}
+  if name == records.SCALARS:
+    return list(first)
   metrics = [
-    name.partition('/')[2] for name in eval_row if name.startswith('validation')
+    column.partition('/')[2]
+    for column in first
+    if column.startswith('validation/')
   ]
-  return [name for name in eval_row if '/' not in name] + [
+  return [column for column in first if '/' not in column] + [
     f'{split}/{metric}'
     for split in ('train', 'validation', 'test')
     for metric in metrics

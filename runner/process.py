@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -57,15 +58,24 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
     folder: With trial.json.
     started: When the process was started, in seconds of time.monotonic.
     tell: Hears of the trial's progress.
+
+  Raises:
+    SystemExit: with os.EX_IOERR: the folder does not take the records.
   """
   stopwatch = suspension.Stopwatch()
   clock = Clock(stopwatch.now, devices.wait, started)
   journal = Journal(folder, clock, lambda: stopwatch.suspended)
   try:
-    with compiling.noticed(clock):
-      _train(folder, clock, journal, tell)
-  except Exception as error:
-    journal.end(journal.failure(error))
+    try:
+      with compiling.noticed(clock):
+        _train(folder, clock, journal, tell)
+    except records.StorageError:
+      raise  # No fault of the submission's, and not to be written down here.
+    except Exception as error:
+      journal.end(journal.failure(error))
+  except records.StorageError as error:
+    print(error, file=sys.stderr, flush=True)
+    sys.exit(os.EX_IOERR)
   tell({'over': True})  # The parent stops its own watch.
 
 
@@ -112,7 +122,7 @@ def _train(
       start = _resumed(submission, start, found, feed)
   if found is not None:
     clock.restore(found.facts['accounts'])
-    evals.extend(Result(*result) for result in found.facts['evals'])
+    evals.extend(journal.results())
   watch = Watch(
     submission.scalars,
     record_every(problem.row),
@@ -124,13 +134,13 @@ def _train(
 
   def record(result: Result, state) -> None:
     lost = submission.lost(state)
-    journal.record(evals, state, feed, watch.take(), start.model, lost)
+    journal.record(result, state, feed, watch.take(), start.model, lost)
     tell(_news(result, problem.row))
 
   def save(state) -> None:
     watch.catch_up()
     lost = submission.lost(state)
-    journal.save(evals, state, feed, watch.take(), lost)
+    journal.save(state, feed, watch.take(), lost)
 
   bench = Bench(
     clock,
@@ -141,6 +151,7 @@ def _train(
     record,
     leaving.is_set,
     save,
+    evaluate.not_finite,
   )
   ending = run(submission, start, budget, bench)
   journal.end(ending, feed.steps, watch.take())
@@ -215,10 +226,7 @@ def _metrics(
   tell: Tell,
   leaving: threading.Event,
 ) -> Metrics:
-  """Of a split; gives up where the machine is wanted back.
-
-  Then the trial goes on from its last checkpoint, an evaluation ago.
-  """
+  """Of a split; gives up where the machine is wanted back."""
   doing = {'doing': f'evaluating {split}'}
   tell(doing)
 

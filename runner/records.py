@@ -10,20 +10,24 @@
       meta_data_<p>.json                machine and versions of attempt p
       <submission>.py                   the submission's own source; a folder
                                         where it was one
-      checkpoint/                       the last state, to resume from
+      checkpoint/                       the last states, to resume from
       trial.log, traceback_<p>.txt      what it printed, why it failed
 
-Rows are only ever appended, and flushed to the disk before anything depends on
-them. The standard library only: scoring reads this without JAX.
+A resumed trial's rows are those that its checkpoint knows. What a file held
+beside them is put aside, as <name>_before_<p>, and never lost. The standard
+library only: scoring reads this without JAX.
 """
 
+import contextlib
 import csv
+import errno
 import hashlib
+import io
 import json
 import os
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from submissions.algoperf import folders
@@ -93,6 +97,16 @@ class RecordsError(ValueError):
   """A record is not what was written; the message names the file."""
 
 
+class StorageError(RuntimeError):
+  """The disk does not take a record; the message names the file."""
+
+
+# What an OSError says of the disk, and not of who wanted to write.
+OF_DISK = frozenset(
+  {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+)
+
+
 class Status(NamedTuple):
   """Where a trial stands."""
 
@@ -139,24 +153,48 @@ def _status(events: list[dict[str, Any]]) -> Status:
   )
 
 
+@contextlib.contextmanager
+def storing(path: pathlib.Path) -> Iterator[None]:
+  """Whatever the system refuses in the block is a StorageError."""
+  try:
+    yield
+  except OSError as error:
+    raise StorageError(
+      f'Cannot write {path}: {error.strerror}. Make room or give back the '
+      'folder; then the same command goes on from here.'
+    ) from error
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
   """Replaces a file in one step: a reader sees the old or the new one."""
   write(path, json.dumps(value, indent=2).encode())
 
 
-def write(path: pathlib.Path, data: bytes) -> None:
-  """As write_json, of any content."""
+def write(path: pathlib.Path, *parts: bytes) -> None:
+  """As write_json, of any content.
+
+  Raises:
+    StorageError: the disk does not take it; the old file is as it was.
+  """
   partial = path.with_name(path.name + '.partial')
-  with partial.open('wb') as file:
-    file.write(data)
-    _flush(file)
-  partial.replace(path)
+  with storing(path):
+    try:
+      with partial.open('wb') as file:
+        file.writelines(parts)
+        _flush(file)
+      partial.replace(path)
+      _flush_folder(path.parent)
+    except OSError:
+      with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)  # On a full disk it is in the way.
+      raise
 
 
 def put_aside(path: pathlib.Path, attempt: int) -> None:
   """Renames a file, if it is there, to say that it is of before an attempt."""
   if path.exists():
-    path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
+    with storing(path):
+      path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
 
 
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
@@ -171,10 +209,13 @@ def read_json(path: pathlib.Path) -> Any:
 
 
 def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
-  """Appends a line of JSON."""
-  with path.open('a') as file:
-    file.write(json.dumps(value) + '\n')
-    _flush(file)
+  """Appends a line of JSON, in the place of one that was cut short."""
+  line = json.dumps(value) + '\n'
+  with storing(path):
+    _drop_partial_line(path)
+    with path.open('a') as file:
+      file.write(line)
+      _flush(file)
 
 
 def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
@@ -195,27 +236,41 @@ def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
 def append_rows(
   path: pathlib.Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
 ) -> None:
-  """Appends rows to a CSV file whose columns are fixed when it is made.
+  """Appends rows to a CSV file, in the place of one that was cut short.
 
-  What a later row lacks stays empty, and what it has beside is left out.
-  Rows that the file has already, told by their 'global_step', are left out, so
-  that a resumed trial may offer again what it had before it was killed.
+  What a row lacks of the columns stays empty; what it has beside is left out.
   """
-  _drop_partial_line(path)
-  known = read_rows(path)
-  last = int(known[-1]['global_step']) if known else -1
-  fresh = [row for row in rows if row['global_step'] > last]
-  if not fresh:
-    return
-  with path.open('a', newline='') as file:
-    names = list(known[0]) if known else sorted(columns)
-    writer = csv.DictWriter(
-      file, names, extrasaction='ignore', lineterminator='\n'
-    )
-    if not file.tell():
-      writer.writeheader()
-    writer.writerows(fresh)
-    _flush(file)
+  with storing(path):
+    _drop_partial_line(path)
+    with path.open('a', newline='') as file:
+      file.write(_csv(rows, columns, header=not file.tell()))
+      _flush(file)
+
+
+def set_rows(
+  path: pathlib.Path,
+  rows: Sequence[Mapping[str, Any]],
+  columns: Iterable[str],
+  attempt: int,
+) -> None:
+  """Makes a CSV file hold these rows; others that it held are put aside."""
+  data = _csv(rows, columns, header=True).encode() if rows else b''
+  before = path.read_bytes() if path.exists() else b''
+  if not data.startswith(before[: before.rfind(b'\n') + 1]):
+    put_aside(path, attempt)
+  if rows:
+    write(path, data)
+
+
+def _csv(rows, columns, header: bool) -> str:
+  text = io.StringIO()
+  writer = csv.DictWriter(
+    text, sorted(columns), extrasaction='ignore', lineterminator='\n'
+  )
+  if header:
+    writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
@@ -239,3 +294,12 @@ def _drop_partial_line(path: pathlib.Path) -> None:
 def _flush(file) -> None:
   file.flush()
   os.fsync(file.fileno())
+
+
+def _flush_folder(path: pathlib.Path) -> None:
+  """So that a name outlives a loss of power, as what it names does."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)

@@ -80,13 +80,18 @@ def in_use(out: pathlib.Path) -> bool:
 def prepare(
   out: pathlib.Path, table: dict[str, Any], trial: dict
 ) -> pathlib.Path:
-  """The folder of a trial, with all that its process needs."""
+  """The folder of a trial, with all that its process needs.
+
+  Raises:
+    StorageError: the disk does not take it.
+  """
   folder = place(out, trial)
   if (folder / records.TRIAL).exists():
     return folder
-  folder.mkdir(parents=True, exist_ok=True)
   name = trial['submission']
-  _copy(pathlib.Path(table['sources'][name]['path']), folder, name)
+  with records.storing(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy(pathlib.Path(table['sources'][name]['path']), folder, name)
   records.write_json(folder / 'hparams.json', trial['hyperparameters'])
   workload = trial['workload']
   row = table['rules']['workloads'][workload]
@@ -100,6 +105,8 @@ def prepare(
     'budget': {'seconds': seconds, 'eval_seconds': period}
     | table.get('limits', {}),
     'budget_seconds': seconds,
+    'sha256': table['sources'][name]['sha256'],
+    'plan': table['hash'],
     'data_dir': table.get('data_dir'),
   }
   records.write_json(folder / records.TRIAL, facts)

@@ -54,6 +54,7 @@ class Bench(NamedTuple):
   record: Callable[[Result, PyTree], None]
   leaving: Callable[[], bool] = lambda: False  # Whether to leave now.
   save: Callable[[PyTree], None] = lambda state: None  # To go on from.
+  not_finite: Callable[[Model], str] = lambda model: ''  # A parameter, if any.
 
 
 def run(
@@ -85,16 +86,7 @@ def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
   clock = bench.clock
   if evals and bench.reached(evals[-1].metrics):
     return _reached(evals[-1])
-  states = submission.train(start)
-  state = start.state
-  while True:
-    with clock.account('train'):
-      state, more = _advance(states, state, budget, bench, evals)
-    if state is None:
-      raise ValueError(
-        'The training loop yielded nothing to evaluate: train must yield its '
-        'state at least once.'
-      )
+  for state, more in _looks(submission, start, budget, bench):
     bench.watch.catch_up()
     if evals and evals[-1].step == bench.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
@@ -103,7 +95,7 @@ def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
     if clock.charged() > budget.seconds:
       return Ending('budget', f'The budget of {budget.seconds:.4g} s is spent.')
     stop = budget.steps is not None and bench.feed.steps >= budget.steps
-    result = _evaluate(model, stop or not more, bench)
+    result = _evaluate(model, state, stop or not more, bench)
     evals.append(result)
     bench.record(result, state)
     if bench.reached(result.metrics):
@@ -111,7 +103,33 @@ def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
     if stop:
       return Ending('ended', f'The limit of {budget.steps} steps is reached.')
     if not more:
-      return Ending('ended', 'The algorithm ended its training.')
+      break
+  return Ending('ended', 'The algorithm ended its training.')
+
+
+def _looks(
+  submission: Submission, start: Start, budget: Budget, bench: Bench
+) -> Iterator[tuple[PyTree, bool]]:
+  """States to evaluate, and whether there are more.
+
+  A trial that left while it was evaluated goes on with that evaluation.
+  """
+  evals: list[Result] = start.evals  # pyrefly: ignore
+  states = submission.train(start)
+  state, more = start.state, True
+  last, step = evals[-1] if evals else None, bench.feed.steps
+  trained = state is not None and (last is None or step > last.step)
+  if trained and _due(step, bench.clock.charged(), last, budget):
+    yield state, more
+  while more:
+    with bench.clock.account('train'):
+      state, more = _advance(states, state, budget, bench, evals)
+    if state is None:
+      raise ValueError(
+        'The training loop yielded nothing to evaluate: train must yield its '
+        'state at least once.'
+      )
+    yield state, more
 
 
 def _advance(
@@ -143,13 +161,26 @@ def _due(
   return seconds >= last.seconds + budget.eval_seconds
 
 
-def _evaluate(model: Model, final: bool, bench: Bench) -> Result:
+def _evaluate(model: Model, state: PyTree, final: bool, bench: Bench) -> Result:
+  """Of a state's model; asked to leave meanwhile, saves the state."""
+  try:
+    return _examine(model, final, bench)
+  except Leaving as leaving:
+    bench.save(state)
+    raise Leaving(f'{leaving} Saved at step {bench.feed.steps}.') from leaving
+
+
+def _examine(model: Model, final: bool, bench: Bench) -> Result:
   """Metrics of the validation split; in the end of the others as well.
 
   The test split is looked at once, when nothing can be chosen by it any more.
   """
   seconds = bench.clock.charged()
   with bench.clock.account('evaluate'):
+    if name := bench.not_finite(model):
+      raise Diverged(
+        f'{name} holds numbers that are not finite at step {bench.feed.steps}.'
+      )
     metrics = bench.evaluate(model, 'validation')
     if bad := [k for k, v in metrics.items() if not math.isfinite(v)]:
       raise Diverged(

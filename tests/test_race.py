@@ -11,113 +11,23 @@ import time
 import jax
 import pytest
 
-from runner import checkpoint, engine, hardware, records, rules
-from tests import suites
+from runner import engine, records
+from tests.races import (
+  ROOT,
+  curve,
+  final,
+  folder,
+  mine,
+  run,
+  suite,
+  under_way,
+)
 from workloads.digits import Digits
-
-ROOT = pathlib.Path(__file__).parent.parent
-MINE = '''"""A submission of a user's."""
-import itertools, os, time
-import jax, jax.numpy as jnp
-from submissions import nadamw
-from submissions.submission import Submission
-def build(task, *, steps, {argument}=None):
-  inner = nadamw.build(task._replace(steps=10_000), **nadamw.SELF)
-  {build}
-  def train(start):
-    for state in inner.train(start):
-      {step}
-      yield state
-      if state.done >= steps:
-        return
-  return Submission(train, inner.model, inner.scalars)
-SELF = {{'steps': {steps}}}
-'''
 
 
 @pytest.fixture
 def home(tmp_path):
   return tmp_path
-
-
-def suite(home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5):
-  """A suite's file; its steps are worth so many seconds on this machine."""
-  path = home / 'tiny.toml'
-  path.write_text(
-    suites.digits(
-      target=target, steps=steps, batch_size=batch, evaluations=evaluations
-    )
-  )
-  machine = hardware.describe()
-  loaded = rules.load(str(path))
-  speed = hardware.Speed(seconds, 0.0)
-  hardware.save(home / 'hardware', machine, loaded, {'digits': speed})
-  return path
-
-
-def mine(home, name, steps=40, build='', step='', argument='unused'):
-  path = home / f'{name}.py'
-  path.write_text(
-    MINE.format(
-      steps=steps,
-      build=build or 'pass',
-      step=step or 'pass',
-      argument=argument,
-    )
-  )
-  return path
-
-
-def command(home, *words, **options):
-  options |= {'hardware_dir': home / 'hardware'}
-  return [sys.executable, '-m', 'runner', *words] + [
-    f'--{name}={value}' for name, value in options.items()
-  ]
-
-
-def run(home, *words, **options):
-  return subprocess.run(
-    command(home, *words, **options),
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    timeout=300,
-    check=False,
-  )
-
-
-def folder(out, name):
-  return records.folder(out, name, 'digits', 0, 1)
-
-
-def under_way(home, *, evaluated=1, out, **flags):
-  """A runner, the folder of its trial `mine` and that one's process."""
-  runner = subprocess.Popen(
-    command(home, 'run', **flags, out=out, attempts=1),
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    stderr=subprocess.PIPE,
-  )
-  path = folder(out, 'mine')
-  deadline = time.monotonic() + 120
-  while len(records.read_rows(path / records.EVALS)) < evaluated:
-    assert time.monotonic() < deadline
-    time.sleep(0.02)
-  [start] = records.read_lines(path / records.ATTEMPTS)
-  return runner, path, start['pid']
-
-
-def final(path):
-  """Step and arrays of the last checkpoint."""
-  found = checkpoint.load(path / 'checkpoint')
-  return found.facts['steps'], found.facts['sha256']
-
-
-def curve(path):
-  return [
-    (row['global_step'], row['loss'], row['grad_norm'])
-    for row in records.read_rows(path / records.SCALARS)
-  ]
 
 
 def test_a_race_from_the_command_line_to_its_records(home):

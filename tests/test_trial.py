@@ -6,7 +6,7 @@ import math
 import pytest
 
 from runner.clock import Clock
-from runner.trial import Bench, Budget, run
+from runner.trial import Bench, Budget, Leaving, run
 from runner.watch import Diverged, Watch
 from submissions.submission import Start, Submission
 from workloads.workload import Model
@@ -38,7 +38,14 @@ class Trial:
   """Runs a submission; every second passes in its steps."""
 
   def __init__(
-    self, submission, budget, target=math.inf, validation=None, before=None
+    self,
+    submission,
+    budget,
+    target=math.inf,
+    validation=None,
+    before=None,
+    leave_in=None,
+    bad='',
   ):
     self.time = [0.0]
     self.feed = Counter()
@@ -46,9 +53,9 @@ class Trial:
     state = None
     if before:  # Goes on where another trial was interrupted.
       self.evals = before.evals[:]
-      result, state = before.recorded[-1]
-      self.feed.steps, self.time = result.step, [result.seconds]
-    self.recorded = []
+      state, self.feed.steps, seconds = before.saved
+      self.time = [seconds]
+    self.saved = None
     self.splits = []
     clock = Clock(lambda: self.time[0])
     clock.restore({'train': self.time[0]})
@@ -56,8 +63,13 @@ class Trial:
     def evaluate(model, split):
       self.time[0] += 10.0  # Free of charge.
       self.splits.append(split)
+      if len(self.splits) == leave_in:
+        raise Leaving('Asked to leave.')
       value = validation(model.params) if validation else model.params
       return {f'{split}/n': value}
+
+    def save(state):
+      self.saved = (state, self.feed.steps, clock.charged())
 
     bench = Bench(
       clock,
@@ -65,7 +77,9 @@ class Trial:
       Watch(submission.scalars, 1),
       evaluate,
       lambda metrics: metrics['validation/n'] >= target,
-      lambda result, state: self.recorded.append((result, state)),
+      lambda result, state: save(state),
+      save=save,
+      not_finite=lambda model: bad,
     )
     start = Start(None, self.time, self.feed, self.evals, state=state)
     self.ending = run(submission, start, budget, bench)
@@ -156,9 +170,27 @@ def test_a_trial_interrupted_after_its_loop_had_ended_only_ends():
   assert again.evals == done.evals
 
 
-def test_the_first_state_is_seen_before_it_is_recorded():
-  trial = Trial(counting(), Budget(12, 5))
-  assert [state for _, state in trial.recorded] == trial.steps
+@pytest.mark.parametrize('evaluation', [1, 2, 3, 4, 5])
+def test_one_that_leaves_while_it_is_evaluated_loses_nothing(evaluation):
+  """It once went back to the evaluation before."""
+  budget = Budget(1e9, 1e9, steps=7, eval_steps=3)
+  whole = Trial(counting(), budget)
+  assert len(whole.splits) == 5
+  half = Trial(counting(), budget, leave_in=evaluation)
+  step = half.feed.steps
+  assert half.ending.outcome == 'preempted'
+  assert f'Saved at step {step}.' in half.ending.reason
+  assert step == [1, 4, 7, 7, 7][evaluation - 1]
+  rest = Trial(counting(), budget, before=half)
+  assert rest.evals == whole.evals
+  assert rest.ending == whole.ending
+
+
+def test_parameters_that_are_not_finite_end_the_trial():
+  trial = Trial(counting(), Budget(100, 5), bad="Parameter ['w']")
+  assert trial.ending.outcome == 'diverged'
+  assert "Parameter ['w'] holds numbers" in trial.ending.reason
+  assert trial.splits == []
 
 
 def test_the_watch_is_never_more_than_eight_states_behind():

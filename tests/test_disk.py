@@ -1,0 +1,69 @@
+"""Disks that are full, read-only or gone, under real races."""
+
+import subprocess
+
+import pytest
+
+from runner import records
+from tests.races import ROOT, command, curve, final, folder, mine, run, suite
+
+# In a mount namespace of its own; what it mounts goes with it.
+FULL = """
+mount -t tmpfs -o size=150k none {out} || exit 99
+{race}; echo full: $? >&2
+cp -r {out} {copy}
+mount -o remount,size=50m {out}
+{race}; echo roomy: $? >&2
+mount -o remount,ro {out}
+{race}; echo again: $? >&2
+rm -r {copy}; cp -r {out} {copy}
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+  return tmp_path
+
+
+def test_a_race_goes_on_when_a_full_disk_has_room_again(home):
+  path = mine(home, 'mine', steps=30)
+  flags = dict(suite=suite(home, evaluations=600), submissions=path)
+  whole = run(home, 'run', **flags, out=home / 'whole')
+  assert whole.returncode == 0, whole.stderr
+  out, copy = home / 'out', home / 'copy'
+  out.mkdir()
+  race = command(home, 'run', **flags, out=out, attempts=1)
+  script = FULL.format(out=out, copy=copy, race=' '.join(race))
+  done = subprocess.run(
+    ['unshare', '--map-root-user', '--mount', 'sh', '-c', script],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  if done.returncode in (1, 99):
+    pytest.skip(f'No mounts in a namespace: {done.stderr}')
+  assert 'No space left on device' in done.stdout + done.stderr
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert 'full: 1' in done.stderr and 'roomy: 0' in done.stderr
+  assert 'Read-only file system' in done.stderr
+  path = folder(copy, 'mine')
+  assert records.status(path).outcome == 'ended'
+  assert final(path) == final(folder(home / 'whole', 'mine'))
+  assert curve(path) == curve(folder(home / 'whole', 'mine'))
+
+
+def test_a_folder_that_vanishes_ends_the_race_with_a_word(home):
+  goes = mine(
+    home,
+    'goes',
+    step='if state.done == 5: '
+    'here = os.path.dirname(__file__); os.rename(here, here + "_gone")',
+  )
+  out = home / 'out'
+  flags = dict(suite=suite(home), submissions=goes, out=out)
+  done = run(home, 'run', **flags)
+  assert done.returncode == 1
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert f'Cannot write {folder(out, "goes")}' in done.stderr
+  assert 'No such file or directory' in done.stderr
