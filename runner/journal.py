@@ -203,6 +203,7 @@ class Journal:
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
       again=ending.outcome == 'preempted',
+      files=records.row_hashes(self._folder),
     )
 
   def _eval_row(self, result: Result) -> dict[str, Any]:

@@ -262,6 +262,15 @@ def set_rows(
     write(path, data)
 
 
+def row_hashes(folder: pathlib.Path) -> dict[str, str]:
+  """SHA-256 of each file of rows that a trial has, by name."""
+  return {
+    name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    for name in (EVALS, SCALARS)
+    if (folder / name).exists()
+  }
+
+
 def _csv(rows, columns, header: bool) -> str:
   text = io.StringIO()
   writer = csv.DictWriter(

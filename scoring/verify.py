@@ -131,11 +131,12 @@ def _trial(
 ) -> Iterator[tuple[bool, str]]:
   """Doubts (True) and notes on one trial."""
   try:
+    events = list(records.read_lines(trial.folder / records.ATTEMPTS))
+    yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
     rows = records.read_rows(trial.folder / records.EVALS)
     yield from ((True, text) for text in _rows(rows))
-    events = list(records.read_lines(trial.folder / records.ATTEMPTS))
     yield from ((True, text) for text in _attempts(events, rows))
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
@@ -150,6 +151,10 @@ def _trial(
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
       yield False, f'It was interrupted and resumed {interrupted} times.'
+    for event in events:
+      if event['event'] == 'damaged':
+        text = f'{event["file"]} was damaged; the one before it was used.'
+        yield False, text
   except (OSError, ValueError, LookupError, TypeError) as error:
     yield True, f'Its files cannot be checked: {type(error).__name__} {error}.'
 
@@ -226,6 +231,15 @@ def _attempts(
     last, end = float(rows[-1][CHARGED]), ends[-1]['seconds']
     if last > end * (1 + CLOSE):
       yield f'It has an evaluation at {last:.6g} s, and ended at {end:.6g} s.'
+
+
+def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
+  """Whether rows are as they were when the trial ended."""
+  ends = [event for event in events if event['event'] == 'end']
+  now = records.row_hashes(folder)
+  for name, known in ends[-1].get('files', {}).items() if ends else ():
+    if now.get(name) != known:
+      yield f'{name} is not as the trial left it.'
 
 
 def _machines(results: Results) -> Iterator[Finding]:

@@ -58,6 +58,25 @@ def test_a_sound_folder_raises_no_doubts(folder):
   assert verify.verify(read.read(folder)) == []
 
 
+@pytest.mark.parametrize('place', range(1, 60, 7))
+def test_a_digit_changed_by_hand_or_by_a_bad_disk_is_noticed(folder, place):
+  path = first(folder) / records.EVALS
+  end = {'event': 'end', 'files': records.row_hashes(path.parent)}
+  attempts = path.parent / records.ATTEMPTS
+  lines = [json.loads(line) for line in attempts.read_text().splitlines()]
+  attempts.write_text(
+    ''.join(
+      json.dumps(line | end if line['event'] == 'end' else line) + '\n'
+      for line in lines
+    )
+  )
+  assert verify.verify(read.read(folder)) == []
+  content = path.read_bytes()
+  path.write_bytes(content[:-place] + b'7' + content[-place:])
+  text = f'{records.EVALS} is not as the trial left it.'
+  assert text in [one.text for one in doubts(folder)]
+
+
 def events(path, **changes):
   """Changes the event that ends a trial, or its process."""
   lines = [json.loads(line) for line in path.read_text().splitlines()]

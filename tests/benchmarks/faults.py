@@ -1,0 +1,77 @@
+"""Kills trials hundreds of times, and looks for what that changes.
+
+`python -m tests.benchmarks.faults` kills trials of three submissions on three
+workloads 210 times in all, with SIGKILL: a third anywhere in the life of the
+process, a third while it trains, a third while a checkpoint is being written.
+Final parameters, evaluations and recorded scalars must be those of a trial left
+alone, to the bit. Ten to twenty minutes on two cores.
+"""
+
+import itertools
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+import time
+
+from runner import hardware, plan, rules
+from tests import faults
+
+KILLS = 210
+WORKLOADS = ('digits', 'mnist/mini', 'cifar/mini')
+SUBMISSIONS = ('nadamw', 'schedule_free', 'momentum_8bit')
+LIMITS = {'steps': 320, 'eval_steps': 32}
+
+
+def one(suite, workload: str, submission: str):
+  row = (suite.workloads | suite.unscored)[workload]
+  only = suite._replace(workloads={workload: row}, unscored={})
+  single = only._replace(
+    rulesets={'self': suite.rulesets['self']._replace(studies=1, trials=1)}
+  )
+  return plan.make_endless(single, 'self', [submission], hardware.describe())
+
+
+def main() -> int:
+  suite, luck = rules.load('mini'), random.Random(20261126)
+  kinds = itertools.cycle(faults.KINDS)
+  cells = [(w, s) for s in SUBMISSIONS for w in WORKLOADS]
+  left, ratios, bad = {}, [], 0
+  total, cut, finished = 0, 0, 0
+  with tempfile.TemporaryDirectory() as folder:
+    home = pathlib.Path(folder)
+    for number in itertools.count():
+      if total >= KILLS:
+        break
+      cell = cells[number % len(cells)]
+      made = one(suite, *cell)
+      if cell not in left:
+        began = time.monotonic()
+        found = faults.alone(home / f'alone_{number}', made, LIMITS)
+        left[cell] = found, time.monotonic() - began
+      whole, longest = left[cell]
+      out = home / f'killed_{number}'
+      found, times, writing = faults.killed(
+        out, made, LIMITS, kinds, longest, luck
+      )
+      total, cut, finished = total + times, cut + writing, finished + 1
+      wrong = faults.difference(whole, found)
+      bad += bool(wrong)
+      ratios.append(found.training / whole.training)
+      print(
+        f'{total:4d} kills, {cut} while writing; {cell[1]} on {cell[0]}: '
+        f'{wrong or "as left alone"}; {ratios[-1]:.3f} of its charged time',
+        flush=True,
+      )
+  low, middle, high = statistics.quantiles(ratios, n=4)
+  print(
+    f'\n{finished} trials, {total} kills, {cut} of them while a checkpoint was '
+    f'being written. {bad} trials differ from those left alone. Charged time '
+    f'without compilation, against those: {middle:.3f} ({low:.3f}, {high:.3f}).'
+  )
+  return 1 if bad else 0
+
+
+if __name__ == '__main__':
+  sys.exit(main())
