@@ -64,7 +64,7 @@ class Clock:
     if self._account not in CHARGED:
       return
     end = self._now()
-    start = max(end - seconds, self._since)
+    start = min(max(end - seconds, self._since), end)
     while self._compiled and self._compiled[-1][0] >= start:
       self._compiled.pop()
     self._compiled.append((start, end))

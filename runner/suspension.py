@@ -11,7 +11,9 @@ import os
 import select
 import signal
 import threading
-import time
+
+# Before a submission is loaded, which may put others in their place.
+from time import monotonic, sleep
 
 PERIOD = 0.25  # Seconds between looks.
 TOLD = 0.05  # Seconds that the system may take to tell of a signal.
@@ -29,7 +31,7 @@ class Stopwatch:
 
   def __init__(self) -> None:
     self.suspended = 0.0
-    self._last = time.monotonic()
+    self._last = monotonic()
     self._reading, writing = os.pipe()
     os.set_blocking(writing, False)
     # Python tells the descriptor at once, whatever the main thread is doing,
@@ -41,17 +43,17 @@ class Stopwatch:
   def now(self) -> float:
     """Seconds, never less than before."""
     while True:
-      before, seconds = self.suspended, time.monotonic()
+      before, seconds = self.suspended, monotonic()
       if seconds - self._last < LEAST:
         return seconds - before
-      time.sleep(PERIOD / 10)  # The thread has a pause to notice, or is late.
-      if self.suspended == before and time.monotonic() - self._last < LEAST:
+      sleep(PERIOD / 10)  # The thread has a pause to notice, or is late.
+      if self.suspended == before and monotonic() - self._last < LEAST:
         return seconds - before
 
   def _watch(self) -> None:
     while True:
       ready, _, _ = select.select([self._reading], [], [], PERIOD)
-      now = time.monotonic()
+      now = monotonic()
       if not ready and now - self._last >= LEAST:
         # After a pause the thread may be awake before the signal is told.
         ready, _, _ = select.select([self._reading], [], [], TOLD)

@@ -92,6 +92,20 @@ def test_compilation_is_told_apart_and_nesting_counts_once():
   assert c.charged() == 10.0
 
 
+@pytest.mark.parametrize(('told', 'compile'), [(-5.0, 0.0), (1e9, 4.0)])
+def test_compilation_cannot_be_longer_than_its_account_or_negative(
+  told, compile
+):
+  """JAX asks time.time, which a step of the system's clock changes."""
+  time = [0.0]
+  c = Clock(lambda: time[0])
+  with c.account('train'):
+    time[0] = 4.0
+    c.compiled(told)
+  assert c.accounts()['compile'] == compile
+  assert c.charged() == 4.0
+
+
 def test_compiling_for_an_evaluation_is_free():
   time = [0.0]
   c = Clock(lambda: time[0])
