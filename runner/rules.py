@@ -4,6 +4,7 @@ The standard library only: scoring and status read rules without JAX.
 """
 
 import difflib
+import os
 import pathlib
 import tomllib
 from collections.abc import Mapping
@@ -141,13 +142,21 @@ def load(name: str) -> Rules:
     RulesError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = find(name)
-  return parse(_table(path), path.stem, str(path))
+  return parse(_extended(_table(path), str(path)), path.stem, str(path))
 
 
 def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
-  """Rules from a table as TOML holds it; `where` begins error messages."""
-  table = _extended(table, where)
+  """Rules from a table as TOML holds it; `where` begins error messages.
+
+  It may not extend another one: tables of results are other people's, and
+  nothing in them says which files are read here.
+  """
   schema.check(table, schema.SUITE, f'{where}:')
+  if 'extends' in table:
+    raise RulesError(
+      f'{where}: extends = {table["extends"]!r}: only the file of a suite may '
+      'extend another.'
+    )
   scored, unscored = table['workloads'], table.get('unscored', {})
   rows = unscored | scored
   if twice := unscored.keys() & scored.keys():
@@ -212,7 +221,8 @@ def find(name: str) -> pathlib.Path:
   known = {path.stem: path for path in sorted(files)}
   if name in known:
     return known[name]
-  if name.endswith('.toml') and pathlib.Path(name).is_file():
+  # pathlib's own is_file raises where a name is too long.
+  if name.endswith('.toml') and os.path.isfile(name):
     return pathlib.Path(name)
   close = difflib.get_close_matches(name, known, n=1)
   hint = f' Did you mean {close[0]!r}?' if close else ''
@@ -225,16 +235,22 @@ def find(name: str) -> pathlib.Path:
 def _table(path: pathlib.Path) -> dict[str, Any]:
   try:
     return tomllib.loads(path.read_text())
-  except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+  except OSError as error:
+    raise RulesError(f'{path} cannot be read: {error.strerror}.') from error
+  except (ValueError, RecursionError) as error:
+    # Of a number of thousands of digits, tomllib lets int's own error through.
     raise RulesError(f'{path} is not valid TOML: {error}.') from error
 
 
-def _extended(table: Any, where: str) -> Any:
+def _extended(table: dict[str, Any], where: str) -> dict[str, Any]:
   """With all that the suite has which this one extends."""
-  if not isinstance(table, dict) or 'extends' not in table:
+  if 'extends' not in table:
     return table
   own = {k: v for k, v in table.items() if k != 'extends'}
-  other = _table(find(str(table['extends'])))
+  try:
+    other = _table(find(str(table['extends'])))
+  except RulesError as error:
+    raise RulesError(f'{where}: extends: {error}') from error
   if 'extends' in other:
     raise RulesError(
       f'{where}: extends = {table["extends"]!r}, which extends another suite '
@@ -242,7 +258,11 @@ def _extended(table: Any, where: str) -> Any:
     )
   merged = other | own
   for part in ('workloads', 'unscored'):
-    merged[part] = other.get(part, {}) | own.get(part, {})
+    both = [table.get(part, {}) for table in (other, own)]
+    for rows in both:
+      if not isinstance(rows, dict):
+        raise RulesError(f'{where}: {part} = {rows!r} must be a table.')
+    merged[part] = both[0] | both[1]
   return merged
 
 
@@ -286,6 +306,10 @@ def _row(name: str, rows: dict, key: str, where: str) -> Row:
   ):
     raise RulesError(
       f'{where}: say either evaluations, or seconds and eval_seconds.'
+    )
+  if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
+    raise RulesError(
+      f'{where}: quirks = {schema.shown(said["quirks"])} must be names.'
     )
   facts = {k: v for k, v in said.items() if k != 'origin'}
   if 'held_out_of' in facts:

@@ -4,6 +4,7 @@ The standard library only, as `rules`.
 """
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,15 @@ OPTIONAL = {
   'quirks',
   'origin',
 }
-ANY_NUMBER = {'target', 'test_target', 'seed'}  # The others are positive.
+# What numbers must be more than; the others are positive.
+ABOVE = {
+  'cutoff': 1,  # At which ratio a score would be divided by nothing.
+  'seed': -1,
+  'target': -math.inf,
+  'test_target': -math.inf,
+}
+LARGEST = 2**53  # Beyond it, numbers lose digits on their way through floats.
+LONGEST = 200  # Characters of a wrong value in a message.
 
 
 class RulesError(ValueError):
@@ -65,7 +74,7 @@ class RulesError(ValueError):
 def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
   """Raises RulesError unless the table has the right keys, of these kinds."""
   if not isinstance(table, dict):
-    raise RulesError(f'{where} must be a table, not {table!r}.')
+    raise RulesError(f'{where} must be a table, not {shown(table)}.')
   for key, value in table.items():
     if key not in kinds:
       close = difflib.get_close_matches(key, kinds, n=1)
@@ -74,11 +83,25 @@ def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
         f'{where} unknown key {key!r}.{hint} Known: {", ".join(kinds)}.'
       )
     if not isinstance(value, kinds[key]) or isinstance(value, bool):
-      raise RulesError(f'{where} {key} = {value!r} is of the wrong type.')
-    if isinstance(value, int | float) and key not in ANY_NUMBER and value <= 0:
-      raise RulesError(f'{where} {key} = {value!r} must be positive.')
+      raise RulesError(f'{where} {key} = {shown(value)} is of the wrong type.')
+    above = ABOVE.get(key, 0)
+    # NaN compares as false, so it is found here too.
+    if isinstance(value, int | float) and not above < value <= LARGEST:
+      wanted = f'more than {above}' if above else 'positive'
+      raise RulesError(
+        f'{where} {key} = {shown(value)} must be {wanted}, and at most 2**53.'
+      )
   if missing := kinds.keys() - table.keys() - OPTIONAL:
     raise RulesError(f'{where} lacks {", ".join(sorted(missing))}.')
+
+
+def shown(value: Any) -> str:
+  """A wrong value as a message says it: not more of it than can be read."""
+  try:
+    text = repr(value)
+  except ValueError:  # Python writes no integers of thousands of digits.
+    return 'a number of too many digits'
+  return text if len(text) <= LONGEST else text[:LONGEST] + ' ...'
 
 
 def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
@@ -90,11 +113,12 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
   if not isinstance(row, dict) or 'like' not in row:
     return row
   other = row['like']
-  if other not in rows or 'like' in rows[other]:
+  base = rows.get(other) if isinstance(other, str) else None
+  if not isinstance(base, dict) or 'like' in base:
     raise RulesError(
-      f'{where}: like = {other!r} must name another workload of the file, one '
-      'that is not itself like another.'
+      f'{where}: like = {shown(other)} must name another workload of the file, '
+      'one that is not itself like another.'
     )
   own = {'target', 'test_target', 'origin', 'held_out_of'}
-  taken = {k: v for k, v in rows[other].items() if k not in own}
+  taken = {k: v for k, v in base.items() if k not in own}
   return taken | {k: v for k, v in row.items() if k != 'like'}

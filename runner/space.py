@@ -5,11 +5,16 @@ A space is a list of points, or a dictionary from names to
 """
 
 import math
+import sys
 from typing import Any
 
 REACH = 3.0  # How far from a number its neighbourhood goes, as a factor.
 
 Point = dict[str, Any]
+
+
+class SpaceError(ValueError):
+  """What should be a search space is none; the message says where and why."""
 
 
 def points(space, count: int, seed: int, where: str) -> list[Point]:
@@ -20,12 +25,12 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
   that is shorter than `count` gives all it has.
 
   Raises:
-    ValueError: the space is not one; the message begins with `where`.
+    SpaceError: the space is not one; the message begins with `where`.
   """
   if isinstance(space, list):
     return _listed(space, where)[:count]
   if not isinstance(space, dict) or not space:
-    raise ValueError(
+    raise SpaceError(
       f'{where}: a search space is a dictionary of ranges or a list of points, '
       f'not {space!r}.'
     )
@@ -68,9 +73,11 @@ def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
 
 
 def _listed(space: list, where: str) -> list[Point]:
+  if not space:
+    raise SpaceError(f'{where}: a list of points has one or more, not none.')
   for number, point in enumerate(space):
     if not isinstance(point, dict) or point.keys() != space[0].keys():
-      raise ValueError(
+      raise SpaceError(
         f'{where}: point {number} must be a dictionary with the names of the '
         f'first point, not {point!r}.'
       )
@@ -90,17 +97,27 @@ def _check(spec, where: str) -> None:
       if rest or not _is_number(low) or not _is_number(high) or low > high:
         pass
       elif how == 'log' and low <= 0:
-        raise ValueError(f'{where}: log scaling needs min > 0, not {low!r}.')
+        raise SpaceError(f'{where}: log scaling needs min > 0, not {low!r}.')
+      elif not math.isfinite(_extent(low, high, how)):
+        raise SpaceError(f'{where}: from {low!r} to {high!r} is too far.')
       else:
         return
-  raise ValueError(
+  raise SpaceError(
     f"{where}: {spec!r} is neither {{'min': a, 'max': b, 'scaling': 'log'}} "
     "(or 'linear'), with a <= b, nor {'feasible_points': [...]}."
   )
 
 
+def _extent(low: float, high: float, how: str) -> float:
+  """What `_value` takes a part of; infinite where the ends are too far."""
+  return high / low if how == 'log' else float(high) - float(low)
+
+
 def _is_number(value) -> bool:
-  return isinstance(value, int | float) and not isinstance(value, bool)
+  """One that a range can end at: neither infinite nor too large for a float."""
+  if isinstance(value, bool) or not isinstance(value, int | float):
+    return False
+  return abs(value) <= sys.float_info.max  # NaN compares as false.
 
 
 def _value(spec: dict, unit: float):

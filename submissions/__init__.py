@@ -18,20 +18,19 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from submissions import literals
 from submissions.algoperf import folders
+from submissions.literals import NOT_PYTHON, SubmissionError
 
 if TYPE_CHECKING:
   from submissions.algoperf.goal import Goal
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent
-
-
-class SubmissionError(ValueError):
-  """A submission cannot be found, read or planned; the message says why."""
 
 
 class Entry(NamedTuple):
@@ -83,14 +82,16 @@ def _find(request: str) -> Entry:
   if request in names():
     return _read(HERE / f'{request}.py')
   path = pathlib.Path(request)
-  if path.is_dir() and not folders.main(path).is_file():
+  # pathlib's own is_dir raises where a name is too long.
+  is_folder, is_file = os.path.isdir(request), os.path.isfile(request)
+  if is_folder and not folders.main(path).is_file():
     raise SubmissionError(
       f'The folder {request!r} has no {folders.MAIN}, as one written for '
       'AlgoPerf has. One of ours is a file: give the path of a .py file.'
     )
-  if request.endswith('.py') and not path.is_file():
+  if request.endswith('.py') and not (is_file or is_folder):
     raise SubmissionError(f'No file {request!r}.')
-  if path.is_dir() or request.endswith('.py'):
+  if is_folder or request.endswith('.py'):
     foreign = folders.is_one(path)
     path = folders.whole(path) if foreign else path
     if path.stem in names() and path.resolve().parent != HERE:
@@ -98,7 +99,13 @@ def _find(request: str) -> Entry:
         f'{request}: {path.stem!r} is a submission of ours. Rename it; '
         'its name is the name on the leaderboard.'
       )
-    return _read_algoperf(path) if foreign else _read(path)
+    entry = _read_algoperf(path) if foreign else _read(path)
+    if entry.name.startswith('.'):
+      raise SubmissionError(
+        f'{request}: rename it; results are kept in a folder called '
+        f'{entry.name!r}, which would be hidden or another one.'
+      )
+    return entry
   close = difflib.get_close_matches(request, names(), n=1)
   hint = f' Did you mean {close[0]!r}?' if close else ''
   raise SubmissionError(
@@ -152,10 +159,14 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
 
 
 def _read(path: pathlib.Path) -> Entry:
-  source = path.read_bytes()
   try:
+    source = path.read_bytes()
     tree = ast.parse(source)
-  except (SyntaxError, ValueError) as error:
+  except OSError as error:
+    raise SubmissionError(
+      f'{path} cannot be read: {error.strerror}.'
+    ) from error
+  except NOT_PYTHON as error:
     raise SubmissionError(f'{path} is not Python: {error}.') from error
   function = _build(tree)
   if function is None:
@@ -172,16 +183,17 @@ def _read(path: pathlib.Path) -> Entry:
     hashlib.sha256(source).hexdigest(),
     frozenset(required),
     _optional(function, {a.arg for a in named} - required),
-    _literal(tree, 'SELF', path),
-    _literal(tree, 'SPACE', path),
-    _literal(tree, 'POINTS', path) or {},
+    literals.point(tree, path),
+    literals.space(tree, path),
+    literals.points(tree, path),
   )
 
 
 def _read_algoperf(path: pathlib.Path) -> Entry:
   try:
     fault, space = folders.fault(path), folders.space(path)
-  except (SyntaxError, ValueError) as error:
+    literals.check(space, folders.SPACE)
+  except (*NOT_PYTHON, OSError) as error:
     where = folders.main(path)
     raise SubmissionError(f'{where} cannot be read: {error}.') from error
   if fault:
@@ -229,18 +241,3 @@ def _options() -> frozenset[str]:
     for option in function.args.kwonlyargs
     if ast.unparse(option.annotation).startswith(('int', 'float'))  # pyrefly: ignore
   )
-
-
-def _literal(tree: ast.Module, name: str, path: pathlib.Path):
-  for node in tree.body:
-    match node:
-      case ast.Assign(targets=[ast.Name(id=found)], value=value):
-        if found == name:
-          try:
-            return ast.literal_eval(value)
-          except ValueError as error:
-            raise SubmissionError(
-              f'{path}: {name} must be plain data, so that it can be read '
-              'without running the file: write numbers, not expressions.'
-            ) from error
-  return None

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from submissions.literals import NOT_PYTHON
+
 MAIN = 'submission.py'
 SPACE = 'tuning_search_space.json'
 REQUIRED = (
@@ -25,7 +27,7 @@ def is_one(path: pathlib.Path) -> bool:
     return True
   try:
     known = _functions(ast.parse(path.read_bytes()))
-  except (SyntaxError, ValueError):
+  except (*NOT_PYTHON, OSError):
     return False
   return bool({'init_optimizer_state', 'update_params'} & known)
 
@@ -62,15 +64,18 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
   """The search space beside the file, in AlgoPerf's JSON form, if there is one.
 
   Raises:
-    ValueError: it is not JSON.
+    ValueError: it is not JSON, or null.
   """
   found = main(path).with_name(SPACE)
   if not found.is_file() or not (path.is_dir() or path.name == MAIN):
     return None
   try:
-    return json.loads(found.read_text())
-  except ValueError as error:
+    space = json.loads(found.read_text())
+  except (ValueError, RecursionError) as error:
     raise ValueError(f'{found.name} is not JSON ({error})') from error
+  if space is None:  # Which would be as if there were no file.
+    raise ValueError(f'{found.name} is null; write a space, or remove it')
+  return space
 
 
 def generation(path: pathlib.Path) -> str:
