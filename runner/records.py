@@ -48,9 +48,21 @@ def folder(
 ) -> pathlib.Path:
   """Studies count from 0 and trials from 1, as AlgoPerf's do."""
   name = workload.replace('/', '_') + '_jax'
+  for part in (submission, name):
+    if not _names_folder(part):
+      raise RecordsError(f'No folder of results can be called {part[:99]!r}.')
   return (
     pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
   )
+
+
+def _names_folder(name: str) -> bool:
+  """Whether it is one part of a path, and no way out of the folder."""
+  try:
+    size = len(os.fsencode(name))
+  except UnicodeEncodeError:
+    return False
+  return 0 < size < 256 and name not in ('.', '..') and not {*'/\0'} & {*name}
 
 
 def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
@@ -205,7 +217,10 @@ def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
 
 
 def read_json(path: pathlib.Path) -> Any:
-  return json.loads(path.read_text())
+  try:
+    return json.loads(path.read_text())
+  except RecursionError as error:
+    raise RecordsError(f'{path} is nested too deeply.') from error
 
 
 def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
@@ -227,7 +242,7 @@ def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
     if line.endswith('\n'):
       try:
         yield json.loads(line)
-      except ValueError as error:
+      except (ValueError, RecursionError) as error:
         raise RecordsError(
           f'{path} is damaged: line {number} is not JSON ({error}).'
         ) from error

@@ -4,7 +4,10 @@ import pathlib
 from typing import Any, NamedTuple
 
 from runner import records
+from scoring.files import plain
 from scoring.trials import Trial
+
+MOST = 2**63  # Bytes.
 
 
 class Details(NamedTuple):
@@ -26,7 +29,7 @@ def read(trial: Trial, plan: dict[str, Any] | None) -> Details:
     point = _table(folder / 'hparams.json', damage)
   events = []
   try:
-    events = list(records.read_lines(folder / records.ATTEMPTS))
+    events = list(records.read_lines(plain(folder / records.ATTEMPTS)))
     starts = [e['time'] for e in events if e['event'] == 'start']
   except (OSError, ValueError, LookupError, TypeError):
     starts = []  # Scoring has said so already.
@@ -57,13 +60,14 @@ def _memory(events: list[Any]) -> dict[str, int]:
 
 
 def _most(values: list[Any]) -> int | None:
-  return max((v for v in values if isinstance(v, int) and v > 0), default=None)
+  counts = [v for v in values if type(v) is int and 0 < v < MOST]
+  return max(counts, default=None)
 
 
 def _table(path: pathlib.Path, damage: list[str]) -> dict[str, Any]:
   """Empty where there is none, and where it is damaged; that is noted."""
   try:
-    found = records.read_json(path)
+    found = records.read_json(plain(path))
     if isinstance(found, dict):
       return found
     damage.append(f'{path.name} is damaged: it is no table.')

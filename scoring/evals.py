@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from runner.rules import Row
+from scoring.files import Damage, plain
 
 _SECONDS = 'accumulated_submission_time'
 _COMPILE = 'accumulated_compile_time'
@@ -28,10 +29,6 @@ class Evals(NamedTuple):
 
 
 NONE = Evals(*np.empty((4, 0)))
-
-
-class Damage(ValueError):
-  """A file that cannot be taken at its word; the message says why."""
 
 
 def first_hit(evals: Evals, row: Row, budget: float = math.inf) -> int | None:
@@ -60,7 +57,7 @@ def evaluations(
     Damage: the file is not what a trial writes.
   """
   try:
-    text = path.read_text()
+    text = plain(path).read_text()
   except FileNotFoundError:
     return NONE, []
   except (OSError, UnicodeDecodeError) as error:
@@ -86,6 +83,8 @@ def _checked(
   lines: list[list[str]], column: str, name: str
 ) -> tuple[Evals, list[str]]:
   header, *rows = lines
+  if len(set(header)) < len(header):
+    raise Damage(f'{name} has two columns of the same name.')
   for wanted in (_STEP, _SECONDS, column):
     if wanted not in header:
       raise Damage(f'{name} has no column {wanted!r}.')
@@ -101,16 +100,7 @@ def _checked(
     _numbers(rows, header, wanted, name)
     for wanted in (_STEP, _SECONDS, column, _COMPILE)
   )
-  if not all(map(math.isfinite, steps)):
-    raise Damage(f'{name} has an evaluation without its step.')
-  # NaN compares as false, so it is found here too.
-  if not all(map(operator.le, [0.0, *seconds], [*seconds, math.inf])):
-    raise Damage(
-      f'{name}: the clock goes backwards or is no number, in '
-      f'{", ".join(map(str, seconds))} s.'
-    )
-  if math.inf in seconds:
-    raise Damage(f'{name}: the clock says inf s.')
+  _check_clocks(steps, seconds, compiled, name)
   found = Evals(*map(np.array, (steps, seconds, values, compiled)))
   odd = ~np.isfinite(found.values)
   if odd.any():  # Infinity is no result either, though it would beat targets.
@@ -121,6 +111,25 @@ def _checked(
       'them is a hit.',
     ]
   return found, remarks
+
+
+def _check_clocks(
+  steps: list[float], seconds: list[float], compiled: list[float], name: str
+) -> None:
+  if not all(map(math.isfinite, steps)):
+    raise Damage(f'{name} has an evaluation without its step.')
+  if not all(map(operator.lt, steps, steps[1:])):
+    raise Damage(f'{name}: the steps of its evaluations do not rise.')
+  # NaN compares as false, so it is found here too.
+  if not all(map(operator.le, [0.0, *seconds], [*seconds, math.inf])):
+    raise Damage(
+      f'{name}: the clock goes backwards or is no number, in '
+      f'{", ".join(map(str, seconds))} s.'
+    )
+  if math.inf in seconds:
+    raise Damage(f'{name}: the clock says inf s.')
+  if any(value < 0 or value == math.inf for value in compiled):
+    raise Damage(f'{name}: seconds of compilation that are no time.')
 
 
 def _without_repeats(
@@ -149,7 +158,10 @@ def _numbers(
   if column not in header:
     return [math.nan] * len(rows)
   at = header.index(column)
+  fields = [row[at] or 'nan' for row in rows]
+  if '_' in ''.join(fields):  # Python takes 1_5 for 15; nobody writes it.
+    raise Damage(f'{name}, column {column}: a number with an underscore.')
   try:
-    return [float(row[at] or 'nan') for row in rows]
+    return list(map(float, fields))
   except ValueError as error:
     raise Damage(f'{name}, column {column}: {error}.') from error

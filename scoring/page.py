@@ -126,7 +126,7 @@ def _links(results: Results, out: pathlib.Path) -> Callable[[Trial], str]:
   top = os.path.relpath(results.folder.resolve(), out.resolve())
 
   def link(trial: Trial) -> str:
-    if not trial.folder.exists():
+    if not os.path.exists(trial.folder):  # pathlib's raises on long names.
       return ''
     way = pathlib.PurePath(top, trial.folder.relative_to(results.folder))
     return urllib.parse.quote(way.as_posix(), errors='surrogateescape') + '/'

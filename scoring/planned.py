@@ -1,11 +1,33 @@
 """The plan.json of a results folder, checked."""
 
 import json
+import os
 import pathlib
 from typing import Any
 
 from runner import records
+from scoring.files import is_time, plain
 from scoring.tree import Problem
+
+PARTS = {  # Those that are used, and of which kind they must be.
+  'suite': str,
+  'ruleset': str,
+  'rules': dict,
+  'hardware': dict,
+  'seconds': dict,
+  'sources': dict,
+  'hash': str,
+  'trials': list,
+}
+TRIAL = {
+  'submission': str,
+  'workload': str,
+  'study': int,
+  'trial': int,
+  'seed': int,
+  'hyperparameters': dict,
+  'id': str,
+}
 
 
 class ReadError(ValueError):
@@ -21,10 +43,10 @@ def read(
     ReadError: it is damaged and needed.
   """
   path = folder / records.PLAN
-  if not path.exists():
+  if not os.path.lexists(path):
     return None, []
   try:
-    plan = records.read_json(path)
+    plan = records.read_json(plain(path))
     _check(plan)
   except (OSError, ValueError, LookupError, TypeError) as error:
     what = 'not JSON' if isinstance(error, json.JSONDecodeError) else 'damaged'
@@ -40,18 +62,22 @@ def read(
 
 def _check(plan: Any) -> None:
   """Every part that is used is there and of its kind."""
-  kinds = {'submission': str, 'workload': str, 'study': int, 'trial': int}
-  kinds |= {'id': str, 'hyperparameters': dict}
-  for name, kind in (('rules', dict), ('seconds', dict), ('trials', list)):
-    if not isinstance(plan[name], kind):
+  for name in ('suite', 'rules', 'seconds', 'trials'):
+    plan[name]  # A LookupError where it is lacking.
+  for name, kind in PARTS.items():
+    if name in plan and not isinstance(plan[name], kind):
       raise TypeError(f'{name} is not a {kind.__name__}')
+  places = set()
   for entry in plan['trials']:
-    for name, kind in kinds.items():
-      if not isinstance(entry[name], kind):
-        raise TypeError(f'{name} = {entry[name]!r} in a trial')
-    if pathlib.PurePath(entry['submission']).name != entry['submission']:
-      raise ValueError(f'submission = {entry["submission"]!r} in a trial')
+    for name, kind in TRIAL.items():
+      value = entry[name]
+      if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f'{name} = {value!r} in a trial')
+    key = (entry['submission'], entry['workload'])
+    place = records.folder('', *key, entry['study'], entry['trial'])
+    if place in places:
+      raise ValueError(f'{place} is planned twice')
+    places.add(place)
   for seconds in plan['seconds'].values():
-    if not isinstance(seconds, int | float) or not seconds > 0:
+    if not is_time(seconds) or not seconds:
       raise ValueError(f'a budget of {seconds!r} seconds')
-  plan['suite'] = str(plan['suite'])

@@ -63,7 +63,7 @@ def everything(
     'cutoff': rules.cutoff,
     'integral': board.integral,
     'reading': board.rules.reading._asdict(),
-    'hardware': results.machine,
+    'hardware': _number(results.machine),
     'plan': results.hash,
     'provisional': board.provisional,
     'workloads': {
@@ -146,7 +146,11 @@ def _standing(
 
 
 def _number(value: Any) -> Any:
-  """Null instead of what JSON has no number for."""
+  """Null instead of what JSON has no number for, in tables too."""
+  if isinstance(value, dict):
+    return {key: _number(inner) for key, inner in value.items()}
+  if isinstance(value, list):
+    return [_number(inner) for inner in value]
   if isinstance(value, float) and not math.isfinite(value):
     return None
   return value

@@ -21,26 +21,26 @@ def show(
   console: rich.console.Console,
 ) -> None:
   """Prints the table, what is open and what is wrong with the files."""
-  console.print(_text(f'TimeTrial {text.title(results)}', 'bold'))
-  console.print(_text(' · '.join(text.facts(results)), 'dim'))
+  console.print(text_of(f'TimeTrial {text.title(results)}', 'bold'))
+  console.print(text_of(' · '.join(text.facts(results)), 'dim'))
   table = _table(board, spread, list(board.rules.workloads))
   roomy = console.options.update(width=10_000)
   if console.measure(table, options=roomy).maximum > console.width:
     table = _table(board, spread, [])  # Times to the target are in the report.
   console.print(table)
-  console.print(_text(text.summary(board, spread)))
+  console.print(text_of(text.summary(board, spread)))
   for standing in board.standings:
     for workload, cell in standing.cells.items():
       for reason in cell.open:
         where = f'  {standing.submission}, {workload}: '
-        console.print(_text(where + reason, 'yellow'))
+        console.print(text_of(where + reason, 'yellow'))
   for problem in results.problems[:SHOWN]:
-    console.print(_text(f'! {problem.path}: {problem.reason}', 'red'))
+    console.print(text_of(f'! {problem.path}: {problem.reason}', 'red'))
   if len(results.problems) > SHOWN:
     left = len(results.problems) - SHOWN
-    console.print(_text(f'! {left} more problems, see the report.', 'red'))
+    console.print(text_of(f'! {left} more problems, see the report.', 'red'))
   for remark in results.remarks:
-    console.print(_text(remark, 'dim'))
+    console.print(text_of(remark, 'dim'))
 
 
 def _table(
@@ -56,12 +56,12 @@ def _table(
   table.add_column('reached', justify='right')
   for workload in workloads:
     head = f'{workload}\n{text.target(board, workload)}'
-    table.add_column(_text(head), justify='right')
+    table.add_column(text_of(head), justify='right')
   for standing in board.standings:
     score = numbers.score(standing.score)
     table.add_row(
       str(standing.rank or '–'),
-      _text(standing.submission, 'bold' if standing.rank == 1 else ''),
+      text_of(standing.submission, 'bold' if standing.rank == 1 else ''),
       score if standing.rank else f'({score})',
       numbers.interval(
         uncertainty.interval(board, spread, standing.submission)
@@ -74,19 +74,19 @@ def _table(
 
 def _cell(cell: Cell) -> rich.text.Text:
   if cell.lost:
-    return _text(f'{numbers.seconds(cell.seconds)}, no credit', 'dim')
+    return text_of(f'{numbers.seconds(cell.seconds)}, no credit', 'dim')
   if cell.state == 'reached' and not math.isfinite(cell.ratio):
-    return _text(numbers.seconds(cell.seconds))  # Held out.
+    return text_of(numbers.seconds(cell.seconds))  # Held out.
   if cell.state == 'reached':
     style = 'bold green' if cell.ratio == 1 else ''
     found = f'{numbers.seconds(cell.seconds)} {numbers.ratio(cell.ratio)}'
-    return _text(found, style)
+    return text_of(found, style)
   if cell.state == 'open':
-    return _text('open', 'yellow')
-  return _text(f'missed, {numbers.metric(cell.best)}', 'dim')
+    return text_of('open', 'yellow')
+  return text_of(f'missed, {numbers.metric(cell.best)}', 'dim')
 
 
-def _text(value: str, style: str = '') -> rich.text.Text:
+def text_of(value: str, style: str = '') -> rich.text.Text:
   """Without what rich would take for markup, or a terminal for a command."""
   safe = ''.join(c if c.isprintable() or c == '\n' else '?' for c in value)
   return rich.text.Text(safe, style=style)

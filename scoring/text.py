@@ -35,7 +35,8 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   if results.ruleset:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
   if 'name' in machine:
-    what = machine.get('accelerators') or [machine.get('cpu', '')]
+    what = machine.get('accelerators') or machine.get('cpu', '')
+    what = what if isinstance(what, list) else [what]
     cores = machine.get('cores', '?')
     found.append(
       f'{machine["name"]}: {", ".join(map(str, what))}, {cores} cores'

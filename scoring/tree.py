@@ -66,12 +66,20 @@ def _inside(
     if name.startswith('.') or name.endswith(('.log', '.partial')):
       continue
     match = pattern.fullmatch(name)
-    if match and entry.is_dir():
+    if match and _is_folder(entry):
       yield entry.path, match[match.lastindex or 0]
     elif path != top or name != records.PLAN:
-      kind = 'folder' if entry.is_dir() else 'file'
+      kind = 'folder' if _is_folder(entry) else 'file'
       reason = f'A stray {kind} where {what} lie; not read.'
       strays.append(Problem(os.path.relpath(entry.path, top), reason))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+  """Links to folders are; those that lead round in a circle are not."""
+  try:
+    return entry.is_dir()
+  except OSError:
+    return False
 
 
 def _natural(name: str) -> list:

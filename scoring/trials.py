@@ -4,7 +4,6 @@ A trial whose files are damaged or contradict each other is neither a hit nor a
 miss: its state is 'unclear', and its cell of the leaderboard stays open.
 """
 
-import json
 import math
 import os
 import pathlib
@@ -12,7 +11,8 @@ from typing import Any, NamedTuple
 
 from runner import records
 from runner.rules import Row
-from scoring.evals import NONE, Damage, Evals, evaluations, first_hit
+from scoring.evals import NONE, Evals, evaluations, first_hit
+from scoring.files import Damage, is_time, plain
 
 # States beside the outcomes of records.SCORED and records.OPEN.
 MISSING = 'missing'  # Planned, but nothing has been run.
@@ -152,8 +152,8 @@ def _budget(
   if records.TRIAL not in names:
     return budget
   try:
-    own = records.read_json(folder / records.TRIAL)
-  except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    own = records.read_json(plain(folder / records.TRIAL))
+  except (OSError, ValueError) as error:
     raise Damage(f'{records.TRIAL} is damaged: {error}.') from error
   if not isinstance(own, dict):
     raise Damage(f'{records.TRIAL} is no table.')
@@ -164,17 +164,19 @@ def _budget(
   if budget is not None or 'budget_seconds' not in own:
     return budget
   said = own['budget_seconds']
-  if isinstance(said, bool) or not isinstance(said, int | float):
+  if not is_time(said):
     raise Damage(f'budget_seconds is {said!r}.')
   return float(said)
 
 
 def _status(folder: pathlib.Path) -> records.Status:
   try:
+    plain(folder / records.ATTEMPTS)
     status = records.status(folder)
-    numbers = [status.seconds, *status.accounts.values()]
-    if not all(isinstance(n, int | float) and n >= 0 for n in numbers):
+    if not all(map(is_time, [status.seconds, *status.accounts.values()])):
       raise Damage(f'{records.ATTEMPTS} has a number that is no time.')
+    if not isinstance(status.reason, str):
+      raise Damage(f'{records.ATTEMPTS} has a reason that is no text.')
     known = (None, *records.SCORED, *records.OPEN)
     if status.outcome not in known:
       raise Damage(f'{records.ATTEMPTS}: no outcome {status.outcome!r}.')

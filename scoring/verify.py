@@ -6,14 +6,17 @@ speaks against a result is a doubt; what a reader should know of it is a note.
 """
 
 import collections
+import csv
 import itertools
 import math
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from runner import records
-from scoring import costs, details
+from scoring import costs, details, terminal
+from scoring.files import plain
 from scoring.read import Results
 from scoring.tree import relative
 from scoring.trials import Key, Trial
@@ -29,8 +32,17 @@ RISING = (  # Columns that never fall, and of them the one that always rises.
   'preemption_count',
   'total_duration',
 )
-STEP, CHARGED, TOTAL = RISING[0], RISING[1], RISING[-1]
+STEP, CHARGED, COMPILE, TOTAL = (RISING[n] for n in (0, 1, 4, -1))
 CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
+BROKEN = (  # What comes of files that hold something else than they should.
+  OSError,
+  ValueError,
+  LookupError,
+  TypeError,
+  AttributeError,
+  ArithmeticError,
+  csv.Error,
+)
 OFF_ACCOUNT = 0.01, 0.1  # Of the wall time, or in seconds: as races allow.
 
 
@@ -50,9 +62,9 @@ def verify(results: Results) -> list[Finding]:
     text = 'There is no plan: seeds, sources and budgets cannot be checked.'
     found.append(Finding(records.PLAN, False, text))
   else:
-    found += _planned(plan)
+    found += _checked_plan(plan)
   for trial in results.trials:
-    if trial.folder.is_dir():
+    if os.path.isdir(trial.folder):
       where = relative(results.folder, trial.folder)
       found += [
         Finding(where, doubt, text) for doubt, text in _trial(trial, plan)
@@ -72,7 +84,7 @@ def show(results: Results, found: list[Finding], console) -> None:
     if some:
       console.print(f'{title}:', style='bold')
     for one in some:
-      console.print(f'  {one.path}: {one.text}', markup=False, highlight=False)
+      console.print(terminal.text_of(f'  {one.path}: {one.text}'))
   paths = {one.path for one in found if one.doubt}
   sound = sum(
     relative(results.folder, trial.folder) not in paths
@@ -88,6 +100,14 @@ def _plan(folder: pathlib.Path) -> dict[str, Any] | None:
   """It can be read: reading the results has seen to that."""
   path = folder / records.PLAN
   return records.read_json(path) if path.exists() else None
+
+
+def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
+  try:
+    yield from _planned(plan)
+  except BROKEN as error:
+    text = f'It cannot be checked: {type(error).__name__} {error}.'
+    yield Finding(records.PLAN, True, text)
 
 
 def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
@@ -131,11 +151,12 @@ def _trial(
 ) -> Iterator[tuple[bool, str]]:
   """Doubts (True) and notes on one trial."""
   try:
-    events = list(records.read_lines(trial.folder / records.ATTEMPTS))
+    path = plain(trial.folder / records.ATTEMPTS)
+    events = list(records.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
-    rows = records.read_rows(trial.folder / records.EVALS)
+    rows = records.read_rows(plain(trial.folder / records.EVALS))
     yield from ((True, text) for text in _rows(rows))
     yield from ((True, text) for text in _attempts(events, rows))
     budget = trial.budget
@@ -155,13 +176,13 @@ def _trial(
       if event['event'] == 'damaged':
         text = f'{event["file"]} was damaged; the one before it was used.'
         yield False, text
-  except (OSError, ValueError, LookupError, TypeError) as error:
+  except BROKEN as error:
     yield True, f'Its files cannot be checked: {type(error).__name__} {error}.'
 
 
 def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   """Whether the folder holds the trial of the plan, and its source."""
-  own = records.read_json(trial.folder / records.TRIAL)
+  own = records.read_json(plain(trial.folder / records.TRIAL))
   entries = [
     entry
     for entry in plan['trials']
@@ -185,8 +206,12 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   path = records.source(trial.folder, trial.key.submission)
   if source is None or not path.exists():
     yield 'Its source is not there.'
-  elif records.source_hash(path) != source['sha256']:
+  elif records.source_hash(_plain_source(path)) != source['sha256']:
     yield 'Its source is not the one that was planned.'
+
+
+def _plain_source(path: pathlib.Path) -> pathlib.Path:
+  return path if path.is_dir() else plain(path)
 
 
 def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
@@ -199,6 +224,8 @@ def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
       if new < old or (name == STEP and new == old):
         yield f'{name} goes from {before[name]} to {row[name]}.'
   for row in rows:
+    if float(row.get(COMPILE) or 0) > float(row[CHARGED]):
+      yield f'At step {row[STEP]}, more is compiled than charged.'
     spent = [float(row.get(name) or 0) for name in RISING[1:4]]
     if float(row.get(TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
       yield (
@@ -246,11 +273,15 @@ def _machines(results: Results) -> Iterator[Finding]:
   """Whether all ran on one kind of hardware, with the same code."""
   kinds = collections.defaultdict(set)
   for trial in results.trials:
-    if not trial.folder.is_dir():
+    if not os.path.isdir(trial.folder):
       continue
     where = relative(results.folder, trial.folder)
-    facts = details.read(trial, None).facts
-    name = (facts.get('hardware') or {}).get('name')
+    known = details.read(trial, None)
+    for text in known.damage:
+      yield Finding(where, True, text)
+    facts = known.facts
+    hardware = facts.get('hardware')
+    name = hardware.get('name') if isinstance(hardware, dict) else None
     planned = results.machine.get('name')
     if None not in (name, planned) and name != planned:
       text = f'It ran on {name}; the plan is for {planned}.'

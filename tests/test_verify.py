@@ -16,13 +16,18 @@ VALUES = [(2.0, 0.9), (3.0, 0.8), (4.0, 0.7)]
 
 @pytest.fixture
 def folder(tmp_path):
-  """A race of two submissions as it is left behind, nothing run."""
+  return left_behind(tmp_path / 'results', ['lion', 'sgd'])
+
+
+def left_behind(out, entered, studies=3):
+  """The folder of a race without its processes."""
   suite = rules.load('mini')
   row = suite.workloads['criteo1tb/mini']
   only = suite._replace(workloads={row.workload: row}, unscored={})
-  made = plan.make(only, 'self', ['lion', 'sgd'], MACHINE, {})
+  often = only.rulesets['self']._replace(studies=studies)
+  only = only._replace(rulesets={'self': often})
+  made = plan.make(only, 'self', entered, MACHINE, {})
   table = plan.table(made._replace(budgets={row.workload: 10.0}))
-  out = tmp_path / 'results'
   out.mkdir()
   records.write_json(out / records.PLAN, table)
   for trial in table['trials']:
