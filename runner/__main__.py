@@ -13,13 +13,14 @@ Commands:
 """
 
 import difflib
+import functools
 import pathlib
 import signal
 import sys
 
 from absl import app, flags
 
-from runner import commands, hardware, race
+from runner import commands, hardware, pipes, race
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -122,4 +123,4 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 if __name__ == '__main__':
-  app.run(main, flags_parser=_parse)
+  app.run(functools.partial(pipes.quietly, main), flags_parser=_parse)

@@ -6,6 +6,7 @@ says what smaller budgets, fewer studies and pruning would have changed;
 `python -m scoring verify RESULTS`, what in it should not be believed.
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -13,7 +14,8 @@ import sys
 import rich.console
 from absl import app, flags
 
-from scoring import board, read, score, terminal, uncertainty
+from runner import pipes
+from scoring import board, read, score, terminal, text, uncertainty
 
 _RULES = flags.DEFINE_string(
   'rules', None, "Name or .toml file of a suite, instead of the results' own."
@@ -69,7 +71,7 @@ def main(argv: list[str]) -> int:
       'python -m scoring replay results or python -m scoring verify results'
     )
   except ValueError as error:  # Bad requests explain themselves.
-    print(f'Error: {error}', file=sys.stderr)
+    print(f'Error: {text.clean(str(error), "?")}', file=sys.stderr)
     return 2
 
 
@@ -136,9 +138,14 @@ def _verify(results: read.Results) -> int:
   return 1 if any(one.doubt for one in found) else 0
 
 
+class _Console(rich.console.Console):
+  def on_broken_pipe(self) -> None:
+    raise  # noqa: PLE0704  As of any print; rich would exit with 1, a doubt.
+
+
 def _console() -> rich.console.Console:
   # Into a file or a pipe, lines are not cut to a guessed width.
-  return rich.console.Console(width=None if sys.stdout.isatty() else 200)
+  return _Console(width=None if sys.stdout.isatty() else 200)
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -150,4 +157,4 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 if __name__ == '__main__':
-  app.run(main, flags_parser=_parse)
+  app.run(functools.partial(pipes.quietly, main), flags_parser=_parse)
