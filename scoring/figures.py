@@ -7,7 +7,7 @@ import math
 import pathlib
 from typing import Any
 
-from scoring import dots
+from scoring import dots, text
 from scoring.analysis import Analysis
 from scoring.board import Board, Standing
 from scoring.uncertainty import Spread
@@ -163,7 +163,8 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
     axes.axvline(budget / unit, color='#8b949e', lw=0.7, linestyle='--')
   axes.set_xlim(0, 1.07 * end / unit)
   held_out = board.rules.workloads[workload].held_out_of
-  axes.set_title(workload + (' (held out)' if held_out else ''), size=7)
+  title = _plain(workload) + (' (held out)' if held_out else '')
+  axes.set_title(title, size=7)
   axes.set_xlabel('h' if unit > 1 else 's', size=7, labelpad=0)
   axes.tick_params(axis='x', labelsize=7)
   axes.grid(axis='y', color='#eef0f2', linewidth=0.7)
@@ -174,8 +175,13 @@ def _of(kinds: tuple[str, ...], index: int) -> str:
   return kinds[min(len(kinds) - 1, index // len(COLOURS))]
 
 
-def _label(text: str, standing: Standing) -> str:
-  """Names are no formulas, and none begins like one that is not shown."""
-  text = text.replace('$', r'\$')
-  text = text if len(text) <= 34 else f'{text[:33]}…'
-  return f' {text}' + ('' if standing.rank else ' (open)')
+def _label(name: str, standing: Standing) -> str:
+  """None begins like one that is not shown."""
+  return f' {_plain(name)}' + ('' if standing.rank else ' (open)')
+
+
+def _plain(name: str) -> str:
+  """Names are no formulas, and have one short line."""
+  found = text.clean(' '.join(name.split()), '?')
+  found = found if len(found) <= 34 else f'{found[:33]}…'
+  return found.replace('$', r'\$')

@@ -18,9 +18,9 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
   What is between the markers can be pasted into, and kept true in, a README.
   """
   known = analysis.details.values()
-  lines = [f'# TimeTrial: {text.title(results)}', '']
-  lines += [' · '.join(text.facts(results, known)), '']
-  lines += [_plain(text.summary(board, analysis.spread)), '', BEGIN, '']
+  lines = [f'# TimeTrial: {_plain(text.title(results))}', '']
+  lines += [_paragraph(' · '.join(text.facts(results, known))), '']
+  lines += [_paragraph(text.summary(board, analysis.spread)), '', BEGIN, '']
   lines += _table(
     [
       'rank',
@@ -63,7 +63,7 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
     lines += ['', '## Problems in the results', '']
     lines += _table(['path', 'reason'], analysis.problems)
   if results.remarks:
-    lines += ['', *map(_plain, results.remarks)]
+    lines += ['', *map(_paragraph, results.remarks)]
   return '\n'.join(lines) + '\n'
 
 
@@ -158,6 +158,14 @@ def _table(head, rows) -> list[str]:
 
 def _plain(value: str) -> str:
   """Text that Markdown takes as text, on one line."""
-  found = ' '.join(str(value).split())
-  # An underscore between letters is no emphasis.
-  return re.sub(r'([\\`*\[\]<>|]|\b_|_\b|(?<!\w)_)', r'\\\1', found)
+  found = text.clean(' '.join(str(value).split()))
+  # An underscore between letters is no emphasis; an ampersand before no name of
+  # a character is one.
+  return re.sub(
+    r'([\\`*\[\]<>|~]|\b_|_\b|(?<!\w)_|&(?=#?\w+;))', r'\\\1', found
+  )
+
+
+def _paragraph(value: str) -> str:
+  """As _plain, and neither a heading nor an item of a list."""
+  return re.sub(r'^([#+=-]|\d+(?=[.)]))', r'\\\1', _plain(value))

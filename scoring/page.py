@@ -47,7 +47,7 @@ def render(
   drawn = {
     name: curves.draw(board, name, number) for number, name in enumerate(names)
   }
-  return (
+  source = (
     _environment()
     .get_template('page.html')
     .render(
@@ -83,6 +83,7 @@ def render(
       data=tables.everything(results, board, analysis),
     )
   )
+  return text.clean(source)  # Quotes and brackets are escaped already.
 
 
 def _environment() -> jinja2.Environment:

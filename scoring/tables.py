@@ -10,6 +10,8 @@ from scoring.analysis import Analysis
 from scoring.board import Board, Standing
 from scoring.read import Results
 
+FORMULA = ('=', '+', '-', '@', '\t', '\r', '\n')
+
 
 def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
   """A line a submission.
@@ -22,7 +24,7 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
     low, high = ends or (math.nan, math.nan)
     rows.append(
       {
-        'submission': s.submission,
+        'submission': no_formula(s.submission),
         'rank': s.rank,
         'score': s.score,
         'score_low': low,
@@ -43,12 +45,22 @@ def times_to_target(board: Board) -> pd.DataFrame:
   """
   names = list(board.rules.workloads)
   table = pd.DataFrame(board.times.cells, board.times.submissions, names)
-  table = table.rename_axis('submission')
   for standing in board.standings:
     for name, cell in standing.cells.items():
       if cell.open:
         table.loc[standing.submission, name] = math.nan
-  return table.loc[[standing.submission for standing in board.standings]]
+  table = table.loc[[standing.submission for standing in board.standings]]
+  table = table.rename(index=no_formula, columns=no_formula)
+  return table.rename_axis('submission')
+
+
+def no_formula(name: str) -> str:
+  """A name as it is written to CSV files, of which spreadsheets run formulas.
+
+  One that would be a formula there gets an apostrophe before it. JSON files
+  have all names as they are.
+  """
+  return f"'{name}" if name.startswith(FORMULA) else name
 
 
 def everything(

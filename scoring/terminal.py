@@ -88,5 +88,4 @@ def _cell(cell: Cell) -> rich.text.Text:
 
 def text_of(value: str, style: str = '') -> rich.text.Text:
   """Without what rich would take for markup, or a terminal for a command."""
-  safe = ''.join(c if c.isprintable() or c == '\n' else '?' for c in value)
-  return rich.text.Text(safe, style=style)
+  return rich.text.Text(text.clean(value, '?'), style=style)

@@ -1,6 +1,7 @@
 """The result in plain sentences."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from scoring import numbers, uncertainty
@@ -14,7 +15,18 @@ DRAWN = {
   'workloads': 'workloads',
   'both': 'studies and workloads',
 }
+# They command a terminal, turn the direction of what follows, end a line unseen
+# or are no characters at all.
+UNSEEN = re.compile(
+  '[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e'
+  '\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]'
+)
 RULESETS = {'self': 'self-tuning ruleset', 'external': 'external ruleset'}
+
+
+def clean(value: str, instead: str = '\ufffd') -> str:
+  """Other people's text with a mark for each character that is none to read."""
+  return UNSEEN.sub(instead, value)
 
 
 def title(results: Results) -> str:

@@ -3,6 +3,7 @@
 import re
 import shutil
 
+import hostile
 import made_results as made
 import pytest
 
@@ -21,11 +22,22 @@ pytestmark = [
 @pytest.fixture(scope='module')
 def address(tmp_path_factory):
   top = tmp_path_factory.mktemp('race')
-  results = read.read(made.race(top / 'results'))
+  return written(top, made.race(top / 'results'))
+
+
+@pytest.fixture(scope='module')
+def hostile_address(tmp_path_factory):
+  top = tmp_path_factory.mktemp('hostile')
+  return written(top, hostile.race(top / 'results'))
+
+
+def written(top, folder):
+  results = read.read(folder)
   found = board.make(results)
   explained = analysis.make(results, found, draws=50)
   path = top / 'index.html'
-  path.write_text(page.render(results, found, explained, top))
+  source = page.render(results, found, explained, top)
+  path.write_bytes(source.encode('utf-8', 'replace'))
   return path.as_uri()
 
 
@@ -48,7 +60,7 @@ def opened(browser, address):
     if not request.url.startswith('file://'):
       problems.append(request.url)
 
-  def open_page(width=1180, **options):
+  def open_page(width=1180, at=address, **options):
     context = browser.new_context(
       viewport={'width': width, 'height': 900}, **options
     )
@@ -58,8 +70,9 @@ def opened(browser, address):
     tab.on('request', asked)
     tab.on('requestfailed', lambda request: problems.append(request.url))
     tab.on('pageerror', lambda error: problems.append(str(error)))
+    tab.on('dialog', lambda dialog: problems.append(dialog.message))
     tab.on('console', lambda message: problems.append(message.text))
-    tab.goto(address)
+    tab.goto(at)
     return tab
 
   yield open_page
@@ -226,3 +239,24 @@ def test_it_is_readable_without_scripts(opened):
   assert tab.locator('#board-table tbody tr').count() == 5
   tab.locator('#trials summary').first.click()
   assert tab.locator('#trials table').first.is_visible()
+
+
+@pytest.mark.parametrize('width', [390, 1180])
+def test_hostile_names_run_nothing_and_do_not_widen_the_page(
+  opened, hostile_address, width
+):
+  """Names of 5,000 characters made it scroll sideways."""
+  tab = opened(width=width, at=hostile_address)
+  assert tab.locator('script').count() == 2
+  assert not tab.locator('img, iframe, object, embed, b b, main script').count()
+  assert tab.locator('#board-table tbody tr').count() == len(hostile.NAMES)
+  for summary in tab.locator('summary').all()[:3]:
+    summary.click()
+  tab.locator('#board-table th button').first.click()
+  tab.locator('#filter input').first.uncheck()
+  tab.locator('#filter button[value=all]').click()
+  for mark in ('.chip', '#times .dots .dot', '#curves svg .hit'):
+    tab.locator(mark).first.hover(force=True)
+    wide = tab.evaluate('document.documentElement.scrollWidth')
+    assert wide <= width, mark
+  assert tab.evaluate('typeof window.hurt') == 'undefined'
