@@ -31,6 +31,7 @@ KNOWN = {
   ('runner/rules.py', 'tomllib.loads'): 'TOML holds data only.',
   ('scoring/read.py', 'rules.load'): 'The same.',
   ('runner/records.py', 'json.loads'): 'JSON holds data only.',
+  ('runner/checkpoint.py', 'json.loads'): 'The same.',
   ('submissions/algoperf/folders.py', 'json.loads'): 'The same.',
   ('submissions/literals.py', 'json.loads'): 'The same.',
   ('workloads/__init__.py', 'importlib'): 'Imports workloads of ours, by name.',
