@@ -20,7 +20,7 @@ import sys
 
 from absl import app, flags
 
-from runner import commands, hardware, pipes, race
+from runner import commands, engine, hardware, pipes, race
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -40,7 +40,7 @@ _POINTS = flags.DEFINE_integer(
 )
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
 _SILENCE = flags.DEFINE_float(
-  'silence', race.CARE.silence, 'Seconds without progress: a trial hangs.'
+  'silence', engine.TERMS.silence, 'Seconds without progress: a trial hangs.'
 )
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
@@ -50,6 +50,10 @@ _ATTEMPTS = flags.DEFINE_integer(
 )
 _PAUSE = flags.DEFINE_float(
   'pause', race.CARE.pause, 'Seconds before another attempt.'
+)
+_NETWORK = flags.DEFINE_boolean('network', False, 'Let trials use the network.')
+_MEMORY = flags.DEFINE_float(
+  'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
 )
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
@@ -68,7 +72,10 @@ COMMANDS = {
   'tune': lambda: commands.tune(_request()),
   'export-algoperf': lambda: commands.export_algoperf(_request()),
   'trial': lambda: commands.trial(
-    pathlib.Path(_FOLDER.value), _STARTED.value, _PROGRESS_FD.value
+    pathlib.Path(_FOLDER.value),
+    _STARTED.value,
+    _PROGRESS_FD.value,
+    _MEMORY.value,
   ),
 }
 
@@ -105,12 +112,12 @@ def _request() -> commands.Request:
     _RULESET.value,
     _STUDIES.value,
     pathlib.Path(_OUT.value),
-    _DATA.value,
     _JSON.value,
     _POINTS.value,
     _SEEDS.value,
     pathlib.Path(_HARDWARE.value),
-    race.Care(_SILENCE.value, _ATTEMPTS.value, _PAUSE.value),
+    race.Care(_ATTEMPTS.value, _PAUSE.value),
+    engine.Terms(_DATA.value, _SILENCE.value, _NETWORK.value, _MEMORY.value),
   )
 
 

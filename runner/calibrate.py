@@ -26,7 +26,7 @@ def measure(
   suite: rules.Rules,
   name: str,
   machine: dict,
-  data_dir: str | None,
+  terms: engine.Terms,
   tell: engine.Tell,
 ) -> Speed:
   """Runs the reference algorithm on a workload for a share of its steps.
@@ -39,11 +39,10 @@ def measure(
   steps = max(2, int(STEPS * row.steps))
   table = plan.table(made) | {
     'limits': {'steps': steps, 'eval_steps': steps},
-    'data_dir': data_dir,
   }
   with tempfile.TemporaryDirectory() as folder:
     out = pathlib.Path(folder)
-    status = engine.run_trial(out, table, table['trials'][0], tell)
+    status = engine.run_trial(out, table, table['trials'][0], tell, terms)
   if status.outcome != 'ended':
     raise CalibrationError(
       f'{suite.reference} on {name}: {status.outcome}: {status.reason}'

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 
 def main(
-  suite: rules.Rules, requests: tuple[str, ...], data_dir: str | None
+  suite: rules.Rules, requests: tuple[str, ...], terms: engine.Terms
 ) -> int:
   """Prints findings; 1 if any is bad."""
   good = True
@@ -48,7 +48,7 @@ def main(
       made = plan.make_endless(suite, ruleset, [request], machine)
       for name in suite.workloads:
         [trial, *_] = [t for t in made.trials if t.workload == name]
-        for finding in _findings(made, trial, data_dir):
+        for finding in _findings(made, trial, terms):
           mark = 'ok  ' if finding.ok else 'FAIL'
           title = f'{entry.name} ({ruleset}) on {name}'
           print(f'{mark} {title}: {finding.text}', flush=True)
@@ -80,7 +80,7 @@ def _rulesets(entry: submissions.Entry) -> list[str]:
   return found
 
 
-def _findings(made: plan.Plan, trial: plan.Trial, data_dir: str | None):
+def _findings(made: plan.Plan, trial: plan.Trial, terms: engine.Terms):
   """Yields findings as they are made; stops where nothing works."""
   per_dispatch = made.suite.workloads[trial.workload].steps_per_dispatch
   steps = STEPS * per_dispatch
@@ -89,8 +89,8 @@ def _findings(made: plan.Plan, trial: plan.Trial, data_dir: str | None):
 
     def attempt(name: str, steps: int, eval_steps: int) -> records.Status:
       limits = {'steps': steps, 'eval_steps': eval_steps}
-      table = plan.table(made) | {'limits': limits, 'data_dir': data_dir}
-      return _run(out / name, table, trial._asdict())
+      table = plan.table(made) | {'limits': limits}
+      return _run(out / name, table, trial._asdict(), terms)
 
     seldom = attempt('seldom', steps, steps)
     if seldom.outcome != 'ended':
@@ -110,14 +110,16 @@ def _findings(made: plan.Plan, trial: plan.Trial, data_dir: str | None):
     yield _same(out, trial, 'resumed', 'a resumed run is the same run')
 
 
-def _run(out: pathlib.Path, table: dict[str, Any], trial: dict):
+def _run(
+  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: engine.Terms
+):
   """Runs a trial, or goes on with it under new limits."""
   path = results.place(out, trial) / records.TRIAL
   if path.exists():
     facts = records.read_json(path)
     facts['budget'] |= table['limits']
     records.write_json(path, facts)
-  return engine.run_trial(out, table, trial, lambda news: None)
+  return engine.run_trial(out, table, trial, lambda news: None, terms)
 
 
 def _same(

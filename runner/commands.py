@@ -15,6 +15,7 @@ import workloads
 from runner import (
   calibrate as calibration,
   child,
+  confine,
   engine,
   hardware,
   overview,
@@ -35,12 +36,12 @@ class Request(NamedTuple):
   ruleset: str
   studies: int | None
   out: pathlib.Path
-  data_dir: str | None
   json: bool
   points: int = 10  # Of each search space, to tune with.
   seeds: int = 5  # Repeats of the best point.
   hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
   care: race.Care = race.CARE  # For trials that the machine fails.
+  terms: engine.Terms = engine.TERMS
 
 
 def run(request: Request) -> int:
@@ -51,7 +52,7 @@ def run(request: Request) -> int:
   results.stored(request.out)
   speeds = _speeds(request, suite, machine)
   plan = _plan(request, suite, machine, speeds)
-  table = race.run(request.out, plan, request.data_dir, care=request.care)
+  table = race.run(request.out, plan, request.terms, care=request.care)
   left = engine.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
@@ -103,7 +104,7 @@ def check(request: Request) -> int:
   """Tests submissions in processes of their own before they are entered."""
   from runner import check as checks  # noqa: PLC0415
 
-  return checks.main(_suite(request), request.submissions, request.data_dir)
+  return checks.main(_suite(request), request.submissions, request.terms)
 
 
 def set_targets(request: Request) -> int:
@@ -122,7 +123,7 @@ def set_targets(request: Request) -> int:
     seeds,
     hardware.describe(),
     request.out,
-    request.data_dir,
+    request.terms,
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
@@ -151,7 +152,7 @@ def tune(request: Request) -> int:
       request.points,
       hardware.describe(),
       request.out,
-      request.data_dir,
+      request.terms,
     )
     print(tuning.text(name, found, len(suite.workloads)))
   return 0
@@ -177,8 +178,14 @@ def export_algoperf(request: Request) -> int:
   return 0
 
 
-def trial(folder: pathlib.Path, started: float, progress_fd: int) -> int:
+def trial(
+  folder: pathlib.Path,
+  started: float,
+  progress_fd: int,
+  memory_gib: float | None,
+) -> int:
   """The process of one trial. Leaves at once: its seconds are counted."""
+  confine.limit(memory_gib)
   child.answer_for_stacks()
   from runner import process  # noqa: PLC0415  Imports JAX.
 
@@ -258,7 +265,7 @@ def _measure(
         {'metric': suite.workloads[name].metric},
       )
       speeds[name] = calibration.measure(
-        suite, name, machine, request.data_dir, live.tell
+        suite, name, machine, request.terms, live.tell
       )
   path = hardware.save(request.hardware, machine, suite, speeds)
   print(f'Written to {path}.')

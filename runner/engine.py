@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from runner import child, records, results
+from runner import child, confine, records, results
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -30,7 +30,6 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # 1.6 ms with one thread a call; beside other work the difference is larger.
 OPENBLAS_NUM_THREADS = '1'
 
-SILENCE = child.Patience().silence
 # Charged and free seconds together may be many times the budget: evaluations
 # of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
@@ -41,8 +40,21 @@ SECRET = re.compile(
 )
 LOG = 'trial.log'
 TAIL = 20  # Its lines that are kept beside an outcome.
+LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
 
 Tell = Callable[[dict], None]
+
+
+class Terms(NamedTuple):
+  """On which all trials of a race run."""
+
+  data_dir: str | None = None  # Of the data sets.
+  silence: float = child.Patience().silence  # Seconds without progress.
+  network: bool = False  # Whether they may use it.
+  memory_gib: float | None = None  # Of a trial's process, if limited.
+
+
+TERMS = Terms()
 
 
 def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
@@ -59,7 +71,7 @@ def run_trial(
   table: dict[str, Any],
   trial: dict,
   tell: Tell,
-  silence: float = SILENCE,
+  terms: Terms = TERMS,
 ) -> records.Status:
   """Runs or resumes one trial in a process of its own, and waits for it.
 
@@ -68,23 +80,29 @@ def run_trial(
     table: The plan as it is stored.
     trial: One of its trials.
     tell: Hears of its progress.
-    silence: Seconds without progress after which it is stopped.
+    terms: On which it runs.
   """
-  folder = results.prepare(out, table, trial)
+  full = table | {'data_dir': terms.data_dir}
+  folder = results.prepare(out, full, trial)
   budget = records.read_json(folder / records.TRIAL)['budget']['seconds']
-  patience = child.Patience(silence, WALL_FACTOR * budget + WALL_SECONDS)
+  patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
+  network = confine.network(terms.network)
   killed_before = _memory_kills()
   started = time.monotonic()
-  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
-  command.append(f'--started={started!r}')
+  command = [*network.command, sys.executable, '-m', 'runner', 'trial']
+  command += [f'--folder={folder}', f'--started={started!r}']
+  if terms.memory_gib is not None:
+    command.append(f'--memory_gib={terms.memory_gib}')
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,
     _log(folder) as log,
   ):
-    own = environment() | {'TMPDIR': private}
+    printed_before = log.tell()
+    own = environment() | {'TMPDIR': private, confine.SAID: network.said}
     left = child.run(command, log, tell, patience, own)
   killed = _memory_kills() > killed_before
-  _close(folder, left, left.ended - started, killed)
+  printed = _printed(folder, printed_before)
+  _close(folder, left, left.ended - started, killed, printed)
   return records.status(folder)
 
 
@@ -106,7 +124,11 @@ def environment() -> dict[str, str]:
 
 
 def _close(
-  folder: pathlib.Path, left: child.Exit, wall: float, killed: bool
+  folder: pathlib.Path,
+  left: child.Exit,
+  wall: float,
+  killed: bool,
+  printed: str,
 ) -> None:
   """Writes down how the process left, and what only its parent can see."""
   events = list(records.read_lines(folder / records.ATTEMPTS))
@@ -129,31 +151,37 @@ def _close(
     attempt,
     code=left.code,
     wall_seconds=wall,
-    log=_tail(folder),
+    log=_tail(printed),
   )
   if not events:
     records.event(folder, 'start', attempt)  # It never came so far.
-  _end(folder, {'attempt': attempt}, *_death(folder, left, killed))
+  _end(folder, {'attempt': attempt}, *_death(left, killed, printed))
 
 
 def _death(
-  folder: pathlib.Path, left: child.Exit, killed: bool
+  left: child.Exit, killed: bool, printed: str
 ) -> tuple[str, str, bool]:
-  """Outcome, reason, and whether another attempt may go better."""
+  """Outcome, reason, and whether another attempt may go better.
+
+  Of a process that did not come to say how it ended itself.
+  """
   if left.stopped:
     reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
     return 'crashed', reason, True
   if killed and left.code == -signal.SIGKILL:
     reason = 'The system ran out of memory and killed the process.'
     return 'oom', reason, True
+  tail = ' '.join(_tail(printed))[-300:]
+  how = f'Exit code {left.code}: {tail}'
   if left.code < 0:
-    name = signal.Signals(-left.code).name
-    outcome = 'preempted' if -left.code in ENDED_BY_OTHERS else 'crashed'
-    return outcome, f'The process was ended by {name}.', True
-  tail = ' '.join(_tail(folder))[-300:]
+    how = f'The process was ended by {signal.Signals(-left.code).name}.'
+  if -left.code in ENDED_BY_OTHERS:
+    return 'preempted', how, True
   if left.code == os.EX_IOERR:
     return 'preempted', tail, True
-  return 'crashed', f'Exit code {left.code}: {tail}', False
+  if said := confine.out_of_memory(printed):
+    return 'oom', f'The process died out of memory: {said[:300]}', False
+  return 'crashed', how, left.code < 0
 
 
 def _log(folder: pathlib.Path):
@@ -161,12 +189,18 @@ def _log(folder: pathlib.Path):
     return (folder / LOG).open('ab')
 
 
-def _tail(folder: pathlib.Path) -> list[str]:
-  """The last lines of a trial's log, if it is still there."""
+def _printed(folder: pathlib.Path, start: int) -> str:
+  """The end of what one attempt has added to the log, if it is still there."""
   try:
-    log = (folder / LOG).read_text(errors='replace')
+    with (folder / LOG).open('rb') as log:
+      end = log.seek(0, os.SEEK_END)
+      log.seek(max(start, end - LAST_WORDS))
+      return log.read().decode(errors='replace')
   except OSError:
-    return []
+    return ''
+
+
+def _tail(log: str) -> list[str]:
   return log.strip().splitlines()[-TAIL:]
 
 

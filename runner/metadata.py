@@ -7,7 +7,7 @@ import subprocess
 
 import jax
 
-from runner import hardware, records
+from runner import confine, hardware, records
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -25,6 +25,7 @@ def write(path: pathlib.Path, trial: dict) -> None:
       'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
       'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
       'hardware': hardware.describe(),
+      **confine.here(),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),

@@ -15,7 +15,6 @@ Limits = dict[str, int]  # As trial.Budget has them: by steps, not seconds.
 class Care(NamedTuple):
   """What is done about trials that the machine fails."""
 
-  silence: float = engine.SILENCE  # Seconds without progress: it hangs.
   attempts: int = 3  # In one run, at each trial.
   pause: float = 10.0  # Seconds before the second; four times that, the third.
 
@@ -26,7 +25,7 @@ CARE = Care()
 def run(
   out: pathlib.Path,
   made: Plan,
-  data_dir: str | None,
+  terms: engine.Terms,
   limits: Callable[[Row], Limits] | None = None,
   care: Care = CARE,
 ) -> dict[str, Any]:
@@ -44,12 +43,10 @@ def run(
       def one(trial: dict) -> records.Status:
         name = trial['workload']
         row = made.suite.workloads[name]
-        full = table | {'data_dir': data_dir}
-        if limits:
-          full |= {'limits': limits(row)}
+        full = table | {'limits': limits(row)} if limits else table
         budget = 0.0 if limits else table['seconds'][name]
         live.begin(progress.title(trial), row._asdict(), budget)
-        status = engine.run_trial(out, full, trial, live.tell, care.silence)
+        status = engine.run_trial(out, full, trial, live.tell, terms)
         live.end(status)
         return status
 

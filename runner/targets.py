@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import workloads
-from runner import plan, race, records, rules
+from runner import engine, plan, race, records, rules
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
@@ -41,11 +41,11 @@ def set_all(
   seeds: int,
   machine: dict,
   out: pathlib.Path,
-  data_dir: str | None,
+  terms: engine.Terms,
 ) -> dict[str, dict[str, Any]]:
   """Targets by workload, each with the figures that made it."""
   search = _plan(suite, requests, machine, studies=1, trials=points)
-  values = _run(search, out / 'search', data_dir)
+  values = _run(search, out / 'search', terms)
   best = {
     name: _best(values, suite.workloads[name]) for name in suite.workloads
   }
@@ -66,7 +66,7 @@ def set_all(
       for study in range(seeds)
     ]
   )
-  again = _run(repeats, out / 'repeats', data_dir)
+  again = _run(repeats, out / 'repeats', terms)
   return {
     name: _target(suite.workloads[name], found, values, again, seeds)
     for name, found in best.items()
@@ -126,10 +126,10 @@ def _plan(
 
 
 def _run(
-  made: Plan, out: pathlib.Path, data_dir: str | None
+  made: Plan, out: pathlib.Path, terms: engine.Terms
 ) -> list[tuple[Trial, list[float]]]:
   """Trials with their validation values, of those that trained."""
-  race.run(out, made, data_dir, race.by_steps)
+  race.run(out, made, terms, race.by_steps)
   return [
     (trial, values)
     for trial in made.trials

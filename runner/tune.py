@@ -14,7 +14,7 @@ import statistics
 from typing import Any, NamedTuple
 
 import submissions
-from runner import plan, race, records, rules, space
+from runner import engine, plan, race, records, rules, space
 
 RUNGS = 3
 MISS = 2.0  # Budgets that a miss costs at least, and twice that at most.
@@ -44,7 +44,7 @@ def tune(
   draws: int,
   machine: dict,
   out: pathlib.Path,
-  data_dir: str | None,
+  terms: engine.Terms,
 ) -> list[Candidate]:
   """Candidates from the best on; those raced on more workloads come first.
 
@@ -54,7 +54,7 @@ def tune(
     draws: How many points of its search space; a list may have fewer.
     machine: As hardware.describe tells it.
     out: The results folder; what it has already is not run again.
-    data_dir: Of the data sets.
+    terms: On which trials run.
 
   Raises:
     ValueError: the submission has no points, or a workload has no target.
@@ -71,7 +71,7 @@ def tune(
       for name in some
       for one in field
     ]
-    _race(suite, entry, trials, machine, out, data_dir)
+    _race(suite, entry, trials, machine, out, terms)
     field = sorted(
       (_with_costs(suite, entry, one, some, out) for one in field),
       key=lambda one: one.mean,
@@ -144,14 +144,14 @@ def text(name: str, found: list[Candidate], total: int) -> str:
   return '\n'.join(lines)
 
 
-def _race(suite, entry, trials, machine, out, data_dir) -> None:
+def _race(suite, entry, trials, machine, out, terms) -> None:
   ruleset = rules.Ruleset(1, 1, 1.0)  # The same in every rung.
   endless = dict.fromkeys(suite.workloads, plan.FOR_EVER)
   only = suite._replace(rulesets={'external': ruleset}, unscored={})
   made = plan.Plan(
     only, 'external', machine, endless, {entry.name: entry}, trials
   )
-  race.run(out / entry.name, made, data_dir, race.by_steps)
+  race.run(out / entry.name, made, terms, race.by_steps)
 
 
 def _with_costs(suite, entry, one: Candidate, names, out) -> Candidate:

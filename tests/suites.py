@@ -1,5 +1,7 @@
 """A suite of the handwritten digits alone, for races that take seconds."""
 
+from runner import engine, hardware, plan, rules
+
 
 def digits(*, target, steps, batch_size=64, eval_batch_size=150, evaluations=3):
   """The text of its file."""
@@ -26,3 +28,19 @@ eval_batch_size = {eval_batch_size}
 evaluations = {evaluations}
 train_examples = 150
 """
+
+
+def trial(folder, source, steps=8, terms=engine.TERMS):
+  """Some steps of a submission in a process of its own: how it ended, where."""
+  suite, path = folder / 'tiny.toml', folder / 'mine.py'
+  suite.write_text(digits(target=0.5, steps=400))
+  path.write_text(source)
+  made = plan.make_endless(
+    rules.load(str(suite)), 'self', [str(path)], hardware.describe()
+  )
+  table = plan.table(made) | {'limits': {'steps': steps, 'eval_steps': steps}}
+  [one] = made.trials
+  status = engine.run_trial(
+    folder / 'out', table, one._asdict(), lambda news: None, terms
+  )
+  return status, one.folder(folder / 'out')

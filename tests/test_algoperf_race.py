@@ -49,7 +49,7 @@ def steps(suite, request, ruleset, out, count=6):
 
 
 def test_it_passes_the_checks_that_ours_pass(suite, capsys):
-  code = check.main(rules.load(str(suite)), (str(V06),), None)
+  code = check.main(rules.load(str(suite)), (str(V06),), engine.TERMS)
   lines = capsys.readouterr().out.splitlines()
   assert code == 0
   assert [line[:4] for line in lines] == ['ok  '] * 3
@@ -58,7 +58,7 @@ def test_it_passes_the_checks_that_ours_pass(suite, capsys):
 
 def test_checks_say_what_is_missing_and_train_nothing(suite, tmp_path, capsys):
   folder = write(tmp_path / 'one', 'import optax\nX = optax.gone\n' + IDLE)
-  assert check.main(rules.load(str(suite)), (str(folder),), None) == 1
+  assert check.main(rules.load(str(suite)), (str(folder),), engine.TERMS) == 1
   [line] = capsys.readouterr().out.splitlines()
   expected = 'FAIL one: submission.py, line 2: optax.gone is not there.'
   assert line == expected

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import submissions
-from runner import hardware, rules, space, tune
+from runner import engine, hardware, rules, space, tune
 from tests import suites
 
 SUITE = rules.load('mini')
@@ -99,7 +99,7 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
 
   def run():
     machine = hardware.describe()
-    return tune.tune(loaded, str(path), 1, machine, out, None)
+    return tune.tune(loaded, str(path), 1, machine, out, engine.TERMS)
 
   best, *rest = run()
   assert best.point == {'rate': 0.01}

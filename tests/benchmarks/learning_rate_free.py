@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 import submissions
-from runner import hardware, plan, race, records, rules, tune
+from runner import engine, hardware, plan, race, records, rules, tune
 
 METHODS = (
   'dadapt_adamw', 'prodigy', 'dog', 'dowg', 'mechanic', 'momo', 'momo_adam',
@@ -42,7 +42,7 @@ def main(folder, names):
     entries += [method, *(f'{method}@{point}' for point in points)]
   made = plan.make(suite, 'self', entries, hardware.describe(), {})
   made = made._replace(budgets=dict.fromkeys(names, plan.FOR_EVER))
-  race.run(folder, made, None, race.by_steps)
+  race.run(folder, made, engine.TERMS, race.by_steps)
   print('| submission | ' + ' | '.join(names) + ' | mean cost |')
   print('|---' * (len(names) + 2) + '|')
   for entry in entries:

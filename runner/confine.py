@@ -1,0 +1,149 @@
+"""What a trial's process may not do: other people's code runs in it.
+
+Its parent starts it in a network of its own, where there is nothing but the
+loopback device that programs for several GPUs talk over. The process limits
+itself before anything foreign is loaded, and cannot undo that. It still reads
+and writes what its user may: no sandbox.
+"""
+
+import contextlib
+import fcntl
+import functools
+import os
+import pathlib
+import resource
+import socket
+import struct
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+# Of util-linux; it becomes the trial, so signals and exit codes stay as they
+# are. The capabilities are those of the new namespace, to start its loopback.
+UNSHARE = (
+  'unshare',
+  '--user',
+  '--map-current-user',
+  '--keep-caps',
+  '--net',
+  '--',
+)
+SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
+NONE = 'none'
+SOONER = 500  # Thousandths of the memory by which a trial seems larger.
+GIB = 2**30
+OUT_OF_MEMORY = (  # What dying programs say; in lower case.
+  'out of memory',
+  'ran out of memory',
+  'resource_exhausted',
+  'std::bad_alloc',
+  'memoryerror',
+  'cannot allocate memory',
+)
+
+
+class Network(NamedTuple):
+  """What becomes of a trial's network."""
+
+  command: tuple[str, ...]  # To be put before the trial's own.
+  said: str
+
+
+def network(wanted: bool) -> Network:
+  """None, unless it is wanted or the system does not allow to go without."""
+  if wanted:
+    return Network((), 'as inherited: it was asked for')
+  return _without()
+
+
+@functools.cache
+def _without() -> Network:
+  """Tried once a process; where it is refused, that is said once."""
+  if _interfaces() <= {'lo'}:
+    return Network((), NONE)  # In a container without one, for example.
+  refusal = refused()
+  if not refusal:
+    return Network(UNSHARE, NONE)
+  print(
+    f'Trials can use the network: {refusal}. In a container, docker run '
+    '--network=none keeps them from it.',
+    file=sys.stderr,
+  )
+  return Network((), f'as inherited: {refusal}')
+
+
+def refused() -> str:
+  """Why processes cannot be started without a network here; or nothing."""
+  try:
+    done = subprocess.run(
+      [*UNSHARE, 'true'],
+      capture_output=True,
+      text=True,
+      timeout=30,
+      check=False,
+    )
+  except FileNotFoundError:
+    return 'unshare (util-linux) is not installed'
+  except (OSError, subprocess.TimeoutExpired) as error:
+    return f'unshare does not run ({error})'
+  if done.returncode:
+    return done.stderr.strip() or f'unshare left with {done.returncode}'
+  return ''
+
+
+def limit(memory_gib: float | None) -> None:
+  """In the process of a trial: limits that it cannot raise again.
+
+  Args:
+    memory_gib: Of the process, beyond which allocations fail. Not of devices;
+      but drivers of GPUs may reserve much more than they use.
+  """
+  resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+  if memory_gib is not None:
+    most = int(memory_gib * GIB)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+  with contextlib.suppress(OSError):  # Not on this system.
+    _die_first()
+  if os.environ.get(SAID) == NONE:
+    with contextlib.suppress(OSError):  # One device does without.
+      _start_loopback()
+
+
+def here() -> dict[str, Any]:
+  """In the process of a trial: for its records, how it is confined."""
+  most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+  limited = most != resource.RLIM_INFINITY
+  return {
+    'network': os.environ.get(SAID, 'as inherited: no runner started this'),
+    'memory_limit_gib': most / GIB if limited else None,
+  }
+
+
+def out_of_memory(log: str) -> str:
+  """The last line that says so; empty if none does."""
+  for line in reversed(log.splitlines()):
+    if any(words in line.lower() for words in OUT_OF_MEMORY):
+      return line.strip()
+  return ''
+
+
+def _interfaces() -> set[str]:
+  """Of the network; one that is not known where the system does not tell."""
+  try:
+    lines = pathlib.Path('/proc/self/net/dev').read_text().splitlines()
+  except OSError:
+    return {'unknown'}
+  return {line.partition(':')[0].strip() for line in lines if ':' in line}
+
+
+def _die_first() -> None:
+  """Where memory runs out, the system is to end this and not the runner."""
+  path = pathlib.Path('/proc/self/oom_score_adj')
+  path.write_text(str(min(1000, int(path.read_text()) + SOONER)))
+
+
+def _start_loopback() -> None:
+  set_flags, up = 0x8914, 1  # SIOCSIFFLAGS and IFF_UP of Linux.
+  request = struct.pack('16sh14x', b'lo', up)
+  with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, set_flags, request)
