@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from runner import child, confine, records, results
+from runner import child, confine, gauges, records, results
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -96,13 +96,17 @@ def run_trial(
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,
     _log(folder) as log,
+    gauges.watched() as cards,
   ):
     printed_before = log.tell()
     own = environment() | {'TMPDIR': private, confine.SAID: network.said}
     left = child.run(command, log, tell, patience, own)
   killed = _memory_kills() > killed_before
   printed = _printed(folder, printed_before)
-  _close(folder, left, left.ended - started, killed, printed)
+  seen: dict[str, Any] = {'wall_seconds': left.ended - started}
+  if summary := cards.summary():
+    seen['cards'] = summary
+  _close(folder, left, seen, killed, printed)
   return records.status(folder)
 
 
@@ -126,7 +130,7 @@ def environment() -> dict[str, str]:
 def _close(
   folder: pathlib.Path,
   left: child.Exit,
-  wall: float,
+  seen: dict[str, Any],
   killed: bool,
   printed: str,
 ) -> None:
@@ -135,9 +139,10 @@ def _close(
   last = events[-1] if events else {}
   attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
+    wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']
-    records.event(folder, 'exit', attempt, code=left.code, wall_seconds=wall,
-           residual_seconds=residual)  # fmt: skip
+    seen |= {'code': left.code, 'residual_seconds': residual}
+    records.event(folder, 'exit', attempt, **seen)
     if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
       reason = (
         f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
@@ -145,14 +150,8 @@ def _close(
       )
       _end(folder, last, 'invalid', reason, True)
     return
-  records.event(
-    folder,
-    'exit',
-    attempt,
-    code=left.code,
-    wall_seconds=wall,
-    log=_tail(printed),
-  )
+  seen |= {'code': left.code, 'log': _tail(printed)}
+  records.event(folder, 'exit', attempt, **seen)
   if not events:
     records.event(folder, 'start', attempt)  # It never came so far.
   _end(folder, {'attempt': attempt}, *_death(left, killed, printed))

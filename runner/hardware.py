@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import tomllib
 from typing import Any, NamedTuple
 
@@ -35,6 +36,21 @@ def describe() -> dict[str, Any]:
     kind = f'{len(facts["accelerators"])}x{first}'
   digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
   return {'name': f'{kind}-{facts["cores"]}-{digest[:6]}'} | facts
+
+
+def driver() -> str | None:
+  """Version of NVIDIA's driver; None where there is none."""
+  try:
+    text = pathlib.Path('/proc/driver/nvidia/version').read_text()
+  except OSError:
+    return None
+  return driver_version(text)
+
+
+def driver_version(text: str) -> str | None:
+  """As the driver's file tells it, behind what kind of module it is."""
+  found = re.search(r'\s(\d+(?:\.\d+)+)\s', text)
+  return found and found[1]
 
 
 def load(

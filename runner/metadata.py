@@ -1,6 +1,7 @@
 """Where a trial ran: machine, drivers, versions, code."""
 
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
@@ -26,6 +27,8 @@ def write(path: pathlib.Path, trial: dict) -> None:
       'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
       'hardware': hardware.describe(),
       **confine.here(),
+      'driver': hardware.driver(),
+      'load_average': os.getloadavg(),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),

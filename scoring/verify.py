@@ -43,6 +43,12 @@ BROKEN = (  # What comes of files that hold something else than they should.
   ArithmeticError,
   csv.Error,
 )
+SLOWED = (  # By heat, or because power fails; words of NVIDIA's cards.
+  'hw_slowdown',
+  'sw_thermal_slowdown',
+  'hw_thermal_slowdown',
+  'hw_power_brake_slowdown',
+)
 OFF_ACCOUNT = 0.01, 0.1  # Of the wall time, or in seconds: as races allow.
 
 
@@ -159,6 +165,7 @@ def _trial(
     rows = records.read_rows(plain(trial.folder / records.EVALS))
     yield from ((True, text) for text in _rows(rows))
     yield from ((True, text) for text in _attempts(events, rows))
+    yield from ((True, text) for text in _slowed(events))
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
       yield (
@@ -269,6 +276,22 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
       yield f'{name} is not as the trial left it.'
+
+
+def _slowed(events: list[dict[str, Any]]) -> Iterator[str]:
+  """Whether cards had to save themselves, so that seconds were worth less."""
+  for event in events:
+    cards = event.get('cards', {})
+    found = [
+      f'{name} in {count} of {cards["looks"]} looks'
+      for name, count in cards.get('reasons', {}).items()
+      if name in SLOWED
+    ]
+    if found:
+      yield (
+        f'Cards slowed down in attempt {event["attempt"]}, for heat or power: '
+        f'{", ".join(found)}.'
+      )
 
 
 def _machines(results: Results) -> Iterator[Finding]:

@@ -90,6 +90,14 @@ def events(path, **changes):
   path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
+def cards(path, **reasons):
+  """Adds what was seen of the cards to the last event."""
+  *lines, last = path.read_text().splitlines()
+  seen = {'looks': 10, 'sm_mhz': [1200, 1980], 'reasons': reasons}
+  last = json.dumps(json.loads(last) | {'cards': seen})
+  path.write_text('\n'.join([*lines, last]) + '\n')
+
+
 TRIAL, PLAN = records.TRIAL, records.PLAN
 FAULTS = {
   'another seed': (
@@ -133,6 +141,12 @@ FAULTS = {
   'time on no account': (
     lambda f: events(first(f) / records.ATTEMPTS, residual_seconds=0.5),
     '0.5 s of attempt 0 are on no account',
+  ),
+  'cards that were too hot': (
+    lambda f: cards(
+      first(f) / records.ATTEMPTS, sw_power_cap=9, hw_thermal_slowdown=2
+    ),
+    'for heat or power: hw_thermal_slowdown in 2 of 10 looks.',
   ),
   'another machine': (
     lambda f: change(
@@ -201,6 +215,11 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
     'The code had changes',
     'Trials ran with 2 commits of the code',
   }
+
+
+def test_cards_at_the_limit_of_their_power_are_no_doubt(folder):
+  cards(first(folder) / records.ATTEMPTS, sw_power_cap=9, gpu_idle=1)
+  assert verify.verify(read.read(folder)) == []
 
 
 def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):

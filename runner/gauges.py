@@ -1,0 +1,136 @@
+"""What NVIDIA's cards say of themselves while a trial runs.
+
+The parent of a trial asks nvidia-smi every few seconds, beside the timed
+process. Cards that get too hot or too little power slow down, and seconds on
+them are worth less. Whatever goes wrong here is left out, and fails no trial.
+"""
+
+import collections
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+PROGRAM = 'nvidia-smi'
+PERIOD = 5.0  # Seconds from one look to the next.
+PATIENCE = 10.0  # Seconds that a look may take.
+# By our names. Drivers since 535 speak of events, but know the older words.
+NUMBERS = {
+  'sm_mhz': 'clocks.sm',
+  'memory_mhz': 'clocks.mem',
+  'celsius': 'temperature.gpu',
+  'watts': 'power.draw',
+}
+CLOCKS = ('sm_mhz', 'memory_mhz')
+QUERY = ('driver_version', 'clocks_throttle_reasons.active', *NUMBERS.values())
+IDLE = 1
+REASONS = {  # Bits of NVML's "clocks event reasons".
+  IDLE: 'gpu_idle',
+  0x2: 'applications_clocks_setting',
+  0x4: 'sw_power_cap',
+  0x8: 'hw_slowdown',
+  0x10: 'sync_boost',
+  0x20: 'sw_thermal_slowdown',
+  0x40: 'hw_thermal_slowdown',
+  0x80: 'hw_power_brake_slowdown',
+  0x100: 'display_clock_setting',
+}
+
+
+class Gauges:
+  """What was seen so far, of all cards together."""
+
+  def __init__(self):
+    self._looks = 0
+    self._driver = ''
+    self._ranges: dict[str, tuple[float, float]] = {}
+    self._reasons: collections.Counter[str] = collections.Counter()
+
+  def take(self, printed: str) -> None:
+    """One look: a line of nvidia-smi for each card."""
+    found = set()
+    lines = [line for line in printed.splitlines() if _is_complete(line)]
+    for line in lines:
+      self._driver, reasons, *numbers = map(str.strip, line.split(','))
+      bits = _bits(reasons)
+      found |= {name for bit, name in REASONS.items() if bit & bits}
+      for name, text in zip(NUMBERS, numbers, strict=True):
+        if not (name in CLOCKS and bits & IDLE):  # Idle cards clock down.
+          self._widen(name, text)
+    self._looks += bool(lines)
+    self._reasons.update(found)
+
+  def summary(self) -> dict[str, Any]:
+    """Lowest and highest values, and in how many looks clocks were held back.
+
+    Empty where nothing was seen.
+    """
+    if not self._looks:
+      return {}
+    return {
+      'driver': self._driver,
+      'looks': self._looks,
+      **self._ranges,
+      'reasons': dict(self._reasons),
+    }
+
+  def _widen(self, name: str, text: str) -> None:
+    try:
+      value = float(text)
+    except ValueError:  # '[N/A]': not every card tells everything.
+      return
+    low, high = self._ranges.get(name, (value, value))
+    self._ranges[name] = min(low, value), max(high, value)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Gauges]:
+  """Looks at the cards from time to time, while the block runs."""
+  gauges, over = Gauges(), threading.Event()
+  program = shutil.which(PROGRAM)
+  if program is None:
+    yield gauges
+    return
+  command = [program, *_query()]
+
+  def look() -> None:
+    while True:
+      with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+        gauges.take(_printed(command))
+      if over.wait(PERIOD):
+        return
+
+  thread = threading.Thread(target=look, daemon=True)
+  thread.start()
+  try:
+    yield gauges
+  finally:
+    over.set()
+    thread.join(PATIENCE)  # A driver that hangs is not waited for.
+
+
+def _query() -> list[str]:
+  words = [f'--query-gpu={",".join(QUERY)}', '--format=csv,noheader,nounits']
+  cards = os.environ.get('CUDA_VISIBLE_DEVICES')
+  return [*words, f'--id={cards}'] if cards else words
+
+
+def _printed(command: list[str]) -> str:
+  return subprocess.run(
+    command, capture_output=True, text=True, timeout=PATIENCE, check=True
+  ).stdout
+
+
+def _is_complete(line: str) -> bool:
+  return line.count(',') == len(QUERY) - 1
+
+
+def _bits(text: str) -> int:
+  """Of reasons; none where the card does not tell."""
+  try:
+    return int(text, 16)
+  except ValueError:
+    return 0
