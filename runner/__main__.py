@@ -3,6 +3,7 @@
 Commands:
   run          Run what is missing in --out, resume what stopped.
   plan         Say what would be run.
+  preflight    Try everything for a few steps; foretell times and memory.
   status       Say what is done, running, failed and why.
   check        Test submissions before they are entered.
   calibrate    Measure what step budgets are worth on this machine.
@@ -55,6 +56,9 @@ _NETWORK = flags.DEFINE_boolean('network', False, 'Let trials use the network.')
 _MEMORY = flags.DEFINE_float(
   'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
 )
+_PREFLIGHT = flags.DEFINE_boolean(
+  'preflight', True, 'Try what is long for a few steps before a run.'
+)
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
@@ -65,6 +69,7 @@ _PROGRESS_FD = flags.DEFINE_integer(
 COMMANDS = {
   'run': lambda: commands.run(_request()),
   'plan': lambda: commands.plan(_request()),
+  'preflight': lambda: commands.preflight(_request()),
   'status': lambda: commands.status(pathlib.Path(_OUT.value), _JSON.value),
   'check': lambda: commands.check(_request()),
   'calibrate': lambda: commands.calibrate(_request()),
@@ -118,6 +123,7 @@ def _request() -> commands.Request:
     pathlib.Path(_HARDWARE.value),
     race.Care(_ATTEMPTS.value, _PAUSE.value),
     engine.Terms(_DATA.value, _SILENCE.value, _NETWORK.value, _MEMORY.value),
+    _PREFLIGHT.value,
   )
 
 

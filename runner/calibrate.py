@@ -1,9 +1,6 @@
 """Measures what a suite's step budgets are worth in seconds on this machine."""
 
-import pathlib
-import tempfile
-
-from runner import engine, plan, rules
+from runner import engine, plan, probe, rules
 from runner.hardware import Speed
 
 STEPS = 0.25  # Of the step budget, run to measure the speed.
@@ -37,16 +34,10 @@ def measure(
   only = suite._replace(workloads={name: row})
   made = plan.make_endless(only, 'self', [suite.reference], machine)
   steps = max(2, int(STEPS * row.steps))
-  table = plan.table(made) | {
-    'limits': {'steps': steps, 'eval_steps': steps},
-  }
-  with tempfile.TemporaryDirectory() as folder:
-    out = pathlib.Path(folder)
-    status = engine.run_trial(out, table, table['trials'][0], tell, terms)
+  found = probe.run(made, made.trials[0], steps, terms, tell)
+  status = found.status
   if status.outcome != 'ended':
     raise CalibrationError(
       f'{suite.reference} on {name}: {status.outcome}: {status.reason}'
     )
-  spent = status.accounts
-  training = spent['train'] + spent['data'] + spent['view']
-  return Speed(spent['compile'], training / steps)
+  return found.speed

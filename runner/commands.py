@@ -20,6 +20,7 @@ from runner import (
   hardware,
   overview,
   plan as plans,
+  preflight as preflights,
   progress,
   race,
   results,
@@ -42,6 +43,7 @@ class Request(NamedTuple):
   hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
   care: race.Care = race.CARE  # For trials that the machine fails.
   terms: engine.Terms = engine.TERMS
+  preflight: bool = True  # Before long runs.
 
 
 def run(request: Request) -> int:
@@ -52,6 +54,8 @@ def run(request: Request) -> int:
   results.stored(request.out)
   speeds = _speeds(request, suite, machine)
   plan = _plan(request, suite, machine, speeds)
+  if request.preflight:
+    preflights.before(request.out, plan, request.terms)
   table = race.run(request.out, plan, request.terms, care=request.care)
   left = engine.pending(request.out, table)
   total = len(table['trials'])
@@ -72,6 +76,20 @@ def plan(request: Request) -> int:
   else:
     print(overview.of_plan(made))
   return 0
+
+
+def preflight(request: Request) -> int:
+  """Tries every kind of trial for a few steps; foretells times."""
+  suite = _suite(request)
+  machine = hardware.describe()
+  speeds = hardware.load(request.hardware, machine['name'], suite)
+  made = _plan(request, suite, machine, speeds)
+  found = preflights.run(made, preflights.cells(made.trials), request.terms)
+  if request.json:
+    print(json.dumps(preflights.table(found), indent=2))
+  else:
+    print(overview.of_forecasts(found))
+  return 1 if any(one.failed for one in found) else 0
 
 
 def status(out: pathlib.Path, as_json: bool) -> int:

@@ -13,8 +13,14 @@ from runner import confine, hardware, records
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
 
-def write(path: pathlib.Path, trial: dict) -> None:
-  """Writes a meta_data file, with AlgoPerf's names where it has them."""
+def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
+  """Writes a meta_data file, with AlgoPerf's names where it has them.
+
+  Args:
+    path: Of the file.
+    trial: As trial.json has it.
+    examples: How many every split has.
+  """
   row = trial['row']
   records.write_json(
     path,
@@ -25,6 +31,7 @@ def write(path: pathlib.Path, trial: dict) -> None:
       'workload.step_hint': row['steps'],
       'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
       'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
+      'examples': examples,
       'hardware': hardware.describe(),
       **confine.here(),
       'driver': hardware.driver(),

@@ -1,9 +1,23 @@
-"""Plans and results folders as text."""
+"""Plans, forecasts and results folders as text."""
 
 import pathlib
 from typing import Any
 
-from runner import plan as plans, progress, records, results
+from runner import plan as plans, preflight, progress, records, results
+from runner.preflight import Forecast
+
+HEADINGS = (
+  'submission',
+  'workload',
+  'trials',
+  'compile s',
+  'ms a step',
+  'host GiB',
+  'device GiB',
+  'charged s',
+  'free s',
+  'all h',
+)
 
 
 def of_plan(plan: plans.Plan) -> str:
@@ -69,3 +83,41 @@ def of_trials(rows: list[dict[str, Any]]) -> str:
       lines.append(f'{progress.title(row)}: {row["state"]}. {row["reason"]}')
       lines.append(f'  {row["folder"]}')
   return '\n'.join(lines)
+
+
+def of_forecasts(found: list[Forecast]) -> str:
+  """A table, what failed, and the hours of all."""
+  rows = [HEADINGS, *map(_forecast, found)]
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = [
+    '  '.join(
+      word.ljust(width) if n < 2 else word.rjust(width)
+      for n, (word, width) in enumerate(zip(row, widths, strict=True))
+    ).rstrip()
+    for row in rows
+  ]
+  bad = [one for one in found if one.failed]
+  lines += [f'FAIL {preflight.failure(one)}' for one in bad]
+  trials = sum(one.trials for one in found if not one.failed)
+  lines.append(f'{trials} trials take about {preflight.hours(found):.2f} h.')
+  if bad:
+    lines.append(f'{sum(one.trials for one in bad)} more would fail.')
+  return '\n'.join(lines)
+
+
+def _forecast(one: Forecast) -> tuple[str, ...]:
+  def number(value: float | None, unit: float = 1.0) -> str:
+    return '–' if value is None else f'{value / unit:.4g}'
+
+  return (
+    one.submission,
+    one.workload,
+    str(one.trials),
+    number(one.compile_seconds),
+    number(one.step_seconds, 1e-3),
+    number(one.host_bytes, 2**30),
+    number(one.device_bytes, 2**30),
+    number(one.charged_seconds),
+    number(one.free_seconds),
+    one.outcome if one.failed else f'{one.all_seconds / 3600:.2f}',
+  )

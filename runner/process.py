@@ -93,7 +93,8 @@ def _train(
   trial = records.read_json(folder / records.TRIAL)
   problem = _problem(trial)
   budget = Budget(**trial['budget'])
-  metadata.write(folder / f'meta_data_{journal.attempt}.json', trial)
+  examples = {name: len(source) for name, source in problem.sources.items()}
+  metadata.write(folder / f'meta_data_{journal.attempt}.json', trial, examples)
   feed = Feed(problem.sources['train'], trial['seed'], clock)
 
   def examined(model: Model, split: str) -> Metrics:
@@ -236,7 +237,8 @@ def _metrics(
     tell(doing)
 
   row, source = problem.row, problem.sources[split]
-  limit = row.train_examples if split == 'train' else len(source)
+  most = row.train_examples if split == 'train' else row.eval_examples
+  limit = len(source) if most is None else most
   metrics = evaluate.evaluate(
     problem.workload,
     model,

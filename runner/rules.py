@@ -38,6 +38,8 @@ class Row(NamedTuple):
   # A held-out variant scores nothing itself: who misses it loses the credit of
   # this other workload.
   held_out_of: str | None = None
+  # At most so many of validation and test; no suite says it, preflights do.
+  eval_examples: int | None = None
 
   @property
   def column(self) -> str:
