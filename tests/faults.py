@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from runner import checkpoint, plan, race, records
+from runner import checkpoint, engine, plan, race, records
 
 KINDS = ('anywhere', 'training', 'writing')
 CARE = race.Care(attempts=1)
@@ -65,7 +65,7 @@ def difference(left: Trace, killed: Trace) -> str:
 
 def alone(out: pathlib.Path, made: plan.Plan, limits: race.Limits) -> Trace:
   """Of the plan's one trial, left alone."""
-  race.run(out, made, None, lambda row: limits, CARE)
+  race.run(out, made, engine.TERMS, lambda row: limits, CARE)
   return trace(made.trials[0].folder(out))
 
 
@@ -74,6 +74,7 @@ def killed(
   made: plan.Plan,
   limits: race.Limits,
   kinds: Iterator[str],
+  left: Trace,
   longest: float,
   luck: random.Random,
 ) -> tuple[Trace, int, int]:
@@ -84,7 +85,8 @@ def killed(
     made: A plan of one trial.
     limits: Where it stops.
     kinds: Of the instants; when there are no more the trial is left alone.
-    longest: Seconds that the trial takes when it is left alone.
+    left: What came out when it was left alone.
+    longest: Seconds that this took.
     luck: Decides on instants.
 
   Returns:
@@ -94,8 +96,9 @@ def killed(
   [trial] = made.trials
   folder, times, writing = trial.folder(out), 0, 0
   while True:
-    with _killer(folder, next(kinds, ''), longest, luck):
-      race.run(out, made, None, lambda row: limits, CARE)
+    kind = next(kinds, '')
+    with _killer(folder, kind, left.training, longest, luck):
+      race.run(out, made, engine.TERMS, lambda row: limits, CARE)
     if records.status(folder).outcome != 'preempted':
       return trace(folder), times, writing
     times += 1
@@ -106,7 +109,11 @@ def killed(
 
 @contextlib.contextmanager
 def _killer(
-  folder: pathlib.Path, kind: str, longest: float, luck: random.Random
+  folder: pathlib.Path,
+  kind: str,
+  training: float,
+  longest: float,
+  luck: random.Random,
 ) -> Iterator[None]:
   """While open, a thread is after the process of the trial."""
   over, parent = threading.Event(), threading.get_native_id()
@@ -118,7 +125,7 @@ def _killer(
     elif kind == 'training':
       before = _rows(folder)
       _until(over, lambda: _rows(folder) > before)
-      over.wait(0.2 * share * longest)
+      over.wait(share * training)
     elif kind == 'writing':
       for _ in range(spared):
         _until(over, lambda: _partial(folder))

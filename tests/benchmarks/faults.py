@@ -53,7 +53,7 @@ def main() -> int:
       whole, longest = left[cell]
       out = home / f'killed_{number}'
       found, times, writing = faults.killed(
-        out, made, LIMITS, kinds, longest, luck
+        out, made, LIMITS, kinds, whole, longest, luck
       )
       total, cut, finished = total + times, cut + writing, finished + 1
       wrong = faults.difference(whole, found)
