@@ -26,7 +26,7 @@ def build(
 
 
 SELF = {  # AdamW's.
-  'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
+  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'warmup': 0.05, 'block': 256, 'never_zero': True, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's.

@@ -29,8 +29,8 @@ def build(
 
 
 SELF = {  # AdamW's.
-  'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'block': 256, 'never_zero': True,
+  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'weight_decay': 0.0465, 'warmup': 0.05, 'block': 256, 'never_zero': True,
   'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's.
@@ -44,8 +44,8 @@ SPACE = {  # AdamW's.
 }
 POINTS = {
   'paper': {  # Its blocks, and second moments that round to zero.
-    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-    'weight_decay': 0.05, 'warmup': 0.05, 'block': 2048, 'never_zero': False,
+    'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+    'weight_decay': 0.0465, 'warmup': 0.05, 'block': 2048, 'never_zero': False,
     'label_smoothing': 0.05,
   },
 }  # fmt: skip

@@ -129,8 +129,8 @@ def build(
 
 SELF = {  # AdamW's moments; the paper has ten candidates, and more steps.
   'lowest': 1e-4, 'highest': 0.03, 'candidates': 5, 'first': 0.06,
-  'longest': 0.12, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'label_smoothing': 0.05,
+  'longest': 0.12, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'weight_decay': 0.0465, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's, but for the rate, which is searched for.
   'lowest': {'feasible_points': [1e-4]},
@@ -144,7 +144,7 @@ SPACE = {  # AdamW's, but for the rate, which is searched for.
 POINTS = {
   'ten': {  # As many candidates as in the paper.
     'lowest': 1e-4, 'highest': 0.03, 'candidates': 10, 'first': 0.06,
-    'longest': 0.12, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-    'weight_decay': 0.05, 'label_smoothing': 0.05,
+    'longest': 0.12, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+    'weight_decay': 0.0465, 'label_smoothing': 0.05,
   },
 }  # fmt: skip

@@ -41,8 +41,9 @@ def build(
 
 
 SELF = {  # AdamW's; the paper's smallest number of echoes.
-  'echoes': 2, 'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'echoes': 2, 'learning_rate': 0.00449, 'one_minus_beta1': 0.211,
+  'beta2': 0.999, 'weight_decay': 0.0465, 'warmup': 0.05,
+  'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's.
   'echoes': {'feasible_points': [2, 4]},

@@ -27,9 +27,9 @@ def build(
 
 
 SELF = {  # AdamW's; when to grow is ours.
-  'shares': [0.4, 0.3, 0.3], 'factors': [1, 2, 4], 'learning_rate': 0.008,
-  'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.05, 'warmup': 0.05,
-  'label_smoothing': 0.05,
+  'shares': [0.4, 0.3, 0.3], 'factors': [1, 2, 4], 'learning_rate': 0.00449,
+  'one_minus_beta1': 0.211, 'beta2': 0.999, 'weight_decay': 0.0465,
+  'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's.
   'shares': {'feasible_points': [[0.4, 0.3, 0.3]]},

@@ -92,8 +92,8 @@ def build(
 
 
 SELF = {  # AdamW's; the bound is the paper's, the step a guess.
-  'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
   'step': 0.02, 'bound': 3.0, 'schedule': 'linear',
 }  # fmt: skip
 SPACE = {  # AdamW's.
@@ -108,8 +108,8 @@ SPACE = {  # AdamW's.
 }
 POINTS = {
   'constant': {  # As the paper has it: nothing else changes the rate.
-    'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-    'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+    'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+    'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
     'step': 0.02, 'bound': 3.0,
   },
 }  # fmt: skip

@@ -73,8 +73,8 @@ def build(
 
 SELF = {  # AdamW's, at half the rate: the first phase doubles it.
   'shares': [0.2, 0.2, 0.6], 'scales': [0.5, 0.7071, 1.0],
-  'learning_rate': 0.004, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'learning_rate': 0.00224, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's.
   'shares': {'feasible_points': [[0.2, 0.2, 0.6]]},

@@ -58,9 +58,9 @@ def build(
 
 
 SELF = {  # AdamW's, with twice the batch.
-  'optimizer': 'adam', 'batch_factor': 2.0, 'learning_rate': 0.008,
-  'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.05, 'warmup': 0.05,
-  'label_smoothing': 0.05,
+  'optimizer': 'adam', 'batch_factor': 2.0, 'learning_rate': 0.00449,
+  'one_minus_beta1': 0.211, 'beta2': 0.999, 'weight_decay': 0.0465,
+  'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # AdamW's; the rate is that of the reference batch.
   'optimizer': {'feasible_points': ['adam']},
@@ -73,8 +73,8 @@ SPACE = {  # AdamW's; the rate is that of the reference batch.
 }
 POINTS = {
   'half': {  # AdamW's, with half the batch.
-    'optimizer': 'adam', 'batch_factor': 0.5, 'learning_rate': 0.008,
-    'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.05,
+    'optimizer': 'adam', 'batch_factor': 0.5, 'learning_rate': 0.00449,
+    'one_minus_beta1': 0.211, 'beta2': 0.999, 'weight_decay': 0.0465,
     'warmup': 0.05, 'label_smoothing': 0.05,
   },
   'sgd': {  # The momentum submission's, with twice the batch.

@@ -109,8 +109,8 @@ def build(
 
 
 SELF = {  # AdamW's; when and how much to decay is ours.
-  'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'beta2': 0.999,
-  'weight_decay': 0.05, 'warmup': 0.05, 'label_smoothing': 0.05,
+  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
   'shares': [0.333, 0.5, 0.667, 1.0], 'decay': 0.1, 'end_factor': 0.1,
 }  # fmt: skip
 SPACE = {  # AdamW's.

@@ -66,7 +66,12 @@ def test_adam_of_a_scaled_batch_is_adamw():
     return given.adam(t, g, memory, 0.9, 0.99) + 0.1 * w
 
   given.check(
-    'scaled_batch', update, beta2=0.99, weight_decay=0.1, batch_factor=1.0
+    'scaled_batch',
+    update,
+    one_minus_beta1=0.1,
+    beta2=0.99,
+    weight_decay=0.1,
+    batch_factor=1.0,
   )
 
 

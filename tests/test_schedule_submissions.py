@@ -38,9 +38,13 @@ class Counting(Workload):
     return given.Given().losses(outputs, batch, label_smoothing)
 
 
+ADAMW = {'learning_rate': 0.008, 'one_minus_beta1': 0.1, 'weight_decay': 0.05}
+
+
 def built(name, steps=20, per_dispatch=1, **changes):
   entry = submissions.find(name)
   point = {k: v for k, v in entry.self_point.items() if k != 'label_smoothing'}
+  point |= {name: value for name, value in ADAMW.items() if name in point}
   task = given.task()._replace(steps=steps, per_dispatch=per_dispatch)
   return submissions.make(entry.path, task, point | changes)
 
