@@ -20,6 +20,7 @@ from runner import (
   records,
   results,
   rules,
+  storage,
 )
 
 STEPS = 8
@@ -116,9 +117,9 @@ def _run(
   """Runs a trial, or goes on with it under new limits."""
   path = results.place(out, trial) / records.TRIAL
   if path.exists():
-    facts = records.read_json(path)
+    facts = storage.read_json(path)
     facts['budget'] |= table['limits']
-    records.write_json(path, facts)
+    storage.write_json(path, facts)
   return engine.run_trial(out, table, trial, lambda news: None, terms)
 
 

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from flax import serialization
 
-from runner import records
+from runner import storage
 from workloads.workload import PyTree
 
 KEEP = 2
@@ -57,10 +57,10 @@ def save(
   data = serialization.msgpack_serialize(
     {'facts': json.dumps(facts), 'arrays': dict(arrays)}
   )
-  with records.storing(folder):
+  with storage.storing(folder):
     folder.mkdir(exist_ok=True)
   path = folder / f'{step}{SUFFIX}'
-  records.write(path, hashlib.sha256(data).digest(), data)
+  storage.write(path, hashlib.sha256(data).digest(), data)
   for old in _steps(folder)[:-KEEP]:
     (folder / f'{old}{SUFFIX}').unlink()
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from runner import child, confine, gauges, records, results
+from runner import child, confine, gauges, records, results, storage
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -84,7 +84,7 @@ def run_trial(
   """
   full = table | {'data_dir': terms.data_dir}
   folder = results.prepare(out, full, trial)
-  budget = records.read_json(folder / records.TRIAL)['budget']['seconds']
+  budget = storage.read_json(folder / records.TRIAL)['budget']['seconds']
   patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
   network = confine.network(terms.network)
   killed_before = _memory_kills()
@@ -135,7 +135,7 @@ def _close(
   printed: str,
 ) -> None:
   """Writes down how the process left, and what only its parent can see."""
-  events = list(records.read_lines(folder / records.ATTEMPTS))
+  events = list(storage.read_lines(folder / records.ATTEMPTS))
   last = events[-1] if events else {}
   attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
@@ -184,7 +184,7 @@ def _death(
 
 
 def _log(folder: pathlib.Path):
-  with records.storing(folder / LOG):
+  with storage.storing(folder / LOG):
     return (folder / LOG).open('ab')
 
 
@@ -209,7 +209,7 @@ def _end(
   """An end that the trial itself did not write."""
   rest = {'step': 0, 'seconds': 0.0, 'accounts': {}} | last
   rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
-  records.append_line(folder / records.ATTEMPTS, rest)
+  storage.append_line(folder / records.ATTEMPTS, rest)
 
 
 def _memory_kills() -> int:

@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import records, rules
+from runner import rules, storage
 
 FOLDER = rules.CONFIGS / 'hardware'
 
@@ -87,7 +87,7 @@ def save(
   for workload, speed in speeds.items():
     table[workload] = speed._asdict() | {'of': fingerprint(suite, workload)}
   document[suite.name] = table
-  records.write(path, tomlkit.dumps(document).encode())
+  storage.write(path, tomlkit.dumps(document).encode())
   return path
 
 

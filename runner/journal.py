@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from runner import checkpoint, records
+from runner import checkpoint, records, storage
 from runner.clock import Clock
 from runner.feed import Feed
 from runner.trial import Ending, Result
@@ -65,7 +65,7 @@ class Journal:
       self._rows = found.facts['rows']
     for name, rows in self._rows.items():
       path = self._folder / name
-      records.set_rows(path, rows, _columns(name, rows), self.attempt)
+      storage.set_rows(path, rows, _columns(name, rows), self.attempt)
     return found
 
   def results(self) -> list[Result]:
@@ -153,13 +153,13 @@ class Journal:
     for name, rows in fresh.items():
       if rows:
         columns = _columns(name, self._rows[name])
-        records.append_rows(self._folder / name, rows, columns)
+        storage.append_rows(self._folder / name, rows, columns)
 
   def _damaged(self, path: pathlib.Path) -> None:
     """It is kept under another name, for whoever wants to know."""
     print(f'{path} is damaged; the one before is used.', flush=True)
     records.event(self._folder, 'damaged', self.attempt, file=path.name)
-    records.put_aside(path, self.attempt)
+    storage.put_aside(path, self.attempt)
 
   def _warn(self, lost: str) -> None:
     if not self._warned:
@@ -173,11 +173,11 @@ class Journal:
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
     path = self._folder / f'traceback_{self.attempt}.txt'
-    records.write(path, traceback.format_exc().encode())
+    storage.write(path, traceback.format_exc().encode())
     text = str(error)
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'
-    if isinstance(error, OSError) and error.errno in records.OF_DISK:
+    if isinstance(error, OSError) and error.errno in storage.OF_DISK:
       return Ending('preempted', reason)  # Whoever met it first.
     memory = isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text
     return Ending('oom' if memory else 'crashed', reason)

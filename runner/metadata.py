@@ -8,7 +8,7 @@ import subprocess
 
 import jax
 
-from runner import confine, hardware, records
+from runner import confine, hardware, storage
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -22,7 +22,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
     examples: How many every split has.
   """
   row = trial['row']
-  records.write_json(
+  storage.write_json(
     path,
     {
       'rng_seed': trial['seed'],

@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from runner import engine, plan, probe, progress, records, results, rules
+from runner import (
+  engine,
+  plan,
+  probe,
+  progress,
+  records,
+  results,
+  rules,
+  storage,
+)
 
 DISPATCHES = 8  # The first of them compiles.
 LONG = 1800.0  # Seconds of a cell's trials together, to be tried before a run.
@@ -124,7 +133,7 @@ def before(out: pathlib.Path, made: plan.Plan, terms: engine.Terms) -> None:
     )
   with results.opened(out, made):
     ids = known + [cell.first.id for cell in todo]
-    records.write_json(out / KNOWN, ids)
+    storage.write_json(out / KNOWN, ids)
 
 
 def is_long(cell: Cell, made: plan.Plan) -> bool:
@@ -226,4 +235,4 @@ def _begun(cell: Cell, out: pathlib.Path) -> bool:
 
 def _known(out: pathlib.Path) -> list[str]:
   path = out / KNOWN
-  return records.read_json(path) if path.exists() else []
+  return storage.read_json(path) if path.exists() else []

@@ -4,7 +4,7 @@ import pathlib
 import tempfile
 from typing import NamedTuple
 
-from runner import engine, plan, records
+from runner import engine, plan, records, storage
 from runner.hardware import Speed
 
 TRACE = 'traceback_0.txt'
@@ -60,13 +60,13 @@ def run(
     out = pathlib.Path(folder)
     status = engine.run_trial(out, table, trial._asdict(), tell, terms)
     place = trial.folder(out)
-    events = list(records.read_lines(place / records.ATTEMPTS))
+    events = list(storage.read_lines(place / records.ATTEMPTS))
     ends = [event for event in events if event['event'] == 'end']
     meta, trace = place / 'meta_data_0.json', place / TRACE
     return Probe(
       status,
-      records.read_rows(place / records.EVALS),
+      storage.read_rows(place / records.EVALS),
       ends[-1],
-      records.read_json(meta)['examples'] if meta.exists() else {},
+      storage.read_json(meta)['examples'] if meta.exists() else {},
       trace.read_text() if trace.exists() else '',
     )

@@ -26,6 +26,7 @@ from runner import (
   metadata,
   records,
   rules,
+  storage,
   suspension,
 )
 from runner.clock import Clock
@@ -69,11 +70,11 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
     try:
       with compiling.noticed(clock):
         _train(folder, clock, journal, tell)
-    except records.StorageError:
+    except storage.StorageError:
       raise  # No fault of the submission's, and not to be written down here.
     except Exception as error:
       journal.end(journal.failure(error))
-  except records.StorageError as error:
+  except storage.StorageError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(os.EX_IOERR)
   tell({'over': True})  # The parent stops its own watch.
@@ -90,7 +91,7 @@ def _train(
 ) -> None:
   leaving = threading.Event()  # The machine is wanted back.
   signal.signal(signal.SIGTERM, lambda *_: leaving.set())
-  trial = records.read_json(folder / records.TRIAL)
+  trial = storage.read_json(folder / records.TRIAL)
   problem = _problem(trial)
   budget = Budget(**trial['budget'])
   examples = {name: len(source) for name, source in problem.sources.items()}

@@ -18,18 +18,16 @@ beside them is put aside, as <name>_before_<p>, and never lost. The standard
 library only: scoring reads this without JAX.
 """
 
-import contextlib
-import csv
-import errno
 import hashlib
-import io
 import json
 import os
 import pathlib
+import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from runner import storage
 from submissions.algoperf import folders
 
 # The first four speak of the algorithm. The others leave the cell open.
@@ -42,6 +40,26 @@ ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 PLAN = 'plan.json'
 
+PARTS = {  # Of a plan: those that are used, and of which kind they must be.
+  'suite': str,
+  'ruleset': str,
+  'rules': dict,
+  'hardware': dict,
+  'seconds': dict,
+  'sources': dict,
+  'hash': str,
+  'trials': list,
+}
+PLANNED = {  # Of a trial in it.
+  'submission': str,
+  'workload': str,
+  'study': int,
+  'trial': int,
+  'seed': int,
+  'hyperparameters': dict,
+  'id': str,
+}
+
 
 def folder(
   out, submission: str, workload: str, study: int, trial: int
@@ -50,7 +68,9 @@ def folder(
   name = workload.replace('/', '_') + '_jax'
   for part in (submission, name):
     if not _names_folder(part):
-      raise RecordsError(f'No folder of results can be called {part[:99]!r}.')
+      raise storage.RecordsError(
+        f'No folder of results can be called {part[:99]!r}.'
+      )
   return (
     pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
   )
@@ -100,23 +120,44 @@ def plan_hash(ids: Iterable[str]) -> str:
   return _digest(sorted(ids))
 
 
+def check_plan(plan: Any) -> None:
+  """Every part of a stored plan that is used is there and of its kind.
+
+  Raises:
+    LookupError, TypeError, ValueError: one is not.
+  """
+  for name in ('suite', 'rules', 'seconds', 'trials'):
+    plan[name]  # A LookupError where it is lacking.
+  for name, kind in PARTS.items():
+    if name in plan and not isinstance(plan[name], kind):
+      raise TypeError(f'{name} is not a {kind.__name__}')
+  places = set()
+  for entry in plan['trials']:
+    for name, kind in PLANNED.items():
+      value = entry[name]
+      if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f'{name} = {value!r} in a trial')
+    key = (entry['submission'], entry['workload'])
+    place = folder('', *key, entry['study'], entry['trial'])
+    if place in places:
+      raise ValueError(f'{place} is planned twice')
+    places.add(place)
+  for seconds in plan['seconds'].values():
+    if not is_time(seconds) or not seconds:
+      raise ValueError(f'a budget of {seconds!r} seconds')
+
+
+def is_time(value: Any) -> bool:
+  """Whether it is a number of seconds: not below 0, infinite or NaN."""
+  if isinstance(value, bool) or not isinstance(value, int | float):
+    return False
+  # JSON has integers that no float can hold.
+  return 0 <= value <= sys.float_info.max
+
+
 def _digest(value: Any) -> str:
   text = json.dumps(value, sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()
-
-
-class RecordsError(ValueError):
-  """A record is not what was written; the message names the file."""
-
-
-class StorageError(RuntimeError):
-  """The disk does not take a record; the message names the file."""
-
-
-# What an OSError says of the disk, and not of who wanted to write.
-OF_DISK = frozenset(
-  {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-)
 
 
 class Status(NamedTuple):
@@ -141,9 +182,9 @@ def status(path: pathlib.Path) -> Status:
     RecordsError: the attempts are damaged.
   """
   try:
-    return _status(list(read_lines(path / ATTEMPTS)))
+    return _status(list(storage.read_lines(path / ATTEMPTS)))
   except (KeyError, TypeError, IndexError) as error:
-    raise RecordsError(
+    raise storage.RecordsError(
       f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
     ) from error
 
@@ -165,116 +206,11 @@ def _status(events: list[dict[str, Any]]) -> Status:
   )
 
 
-@contextlib.contextmanager
-def storing(path: pathlib.Path) -> Iterator[None]:
-  """Whatever the system refuses in the block is a StorageError."""
-  try:
-    yield
-  except OSError as error:
-    raise StorageError(
-      f'Cannot write {path}: {error.strerror}. Make room or give back the '
-      'folder; then the same command goes on from here.'
-    ) from error
-
-
-def write_json(path: pathlib.Path, value: Any) -> None:
-  """Replaces a file in one step: a reader sees the old or the new one."""
-  write(path, json.dumps(value, indent=2).encode())
-
-
-def write(path: pathlib.Path, *parts: bytes) -> None:
-  """As write_json, of any content.
-
-  Raises:
-    StorageError: the disk does not take it; the old file is as it was.
-  """
-  partial = path.with_name(path.name + '.partial')
-  with storing(path):
-    try:
-      with partial.open('wb') as file:
-        file.writelines(parts)
-        _flush(file)
-      partial.replace(path)
-      _flush_folder(path.parent)
-    except OSError:
-      with contextlib.suppress(OSError):
-        partial.unlink(missing_ok=True)  # On a full disk it is in the way.
-      raise
-
-
-def put_aside(path: pathlib.Path, attempt: int) -> None:
-  """Renames a file, if it is there, to say that it is of before an attempt."""
-  if path.exists():
-    with storing(path):
-      path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
-
-
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
   """Appends to the attempts of a trial: its 'start', 'end' or 'exit'."""
   now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
   line = {'event': kind, 'attempt': attempt, 'time': now} | facts
-  append_line(folder / ATTEMPTS, line)
-
-
-def read_json(path: pathlib.Path) -> Any:
-  try:
-    return json.loads(path.read_text())
-  except RecursionError as error:
-    raise RecordsError(f'{path} is nested too deeply.') from error
-
-
-def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
-  """Appends a line of JSON, in the place of one that was cut short."""
-  line = json.dumps(value) + '\n'
-  with storing(path):
-    _drop_partial_line(path)
-    with path.open('a') as file:
-      file.write(line)
-      _flush(file)
-
-
-def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-  """Complete lines of JSON; a line cut short by a crash is left out."""
-  if not path.exists():
-    return
-  lines = path.read_text(errors='replace').splitlines(keepends=True)
-  for number, line in enumerate(lines, start=1):
-    if line.endswith('\n'):
-      try:
-        yield json.loads(line)
-      except (ValueError, RecursionError) as error:
-        raise RecordsError(
-          f'{path} is damaged: line {number} is not JSON ({error}).'
-        ) from error
-
-
-def append_rows(
-  path: pathlib.Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
-) -> None:
-  """Appends rows to a CSV file, in the place of one that was cut short.
-
-  What a row lacks of the columns stays empty; what it has beside is left out.
-  """
-  with storing(path):
-    _drop_partial_line(path)
-    with path.open('a', newline='') as file:
-      file.write(_csv(rows, columns, header=not file.tell()))
-      _flush(file)
-
-
-def set_rows(
-  path: pathlib.Path,
-  rows: Sequence[Mapping[str, Any]],
-  columns: Iterable[str],
-  attempt: int,
-) -> None:
-  """Makes a CSV file hold these rows; others that it held are put aside."""
-  data = _csv(rows, columns, header=True).encode() if rows else b''
-  before = path.read_bytes() if path.exists() else b''
-  if not data.startswith(before[: before.rfind(b'\n') + 1]):
-    put_aside(path, attempt)
-  if rows:
-    write(path, data)
+  storage.append_line(folder / ATTEMPTS, line)
 
 
 def row_hashes(folder: pathlib.Path) -> dict[str, str]:
@@ -284,46 +220,3 @@ def row_hashes(folder: pathlib.Path) -> dict[str, str]:
     for name in (EVALS, SCALARS)
     if (folder / name).exists()
   }
-
-
-def _csv(rows, columns, header: bool) -> str:
-  text = io.StringIO()
-  writer = csv.DictWriter(
-    text, sorted(columns), extrasaction='ignore', lineterminator='\n'
-  )
-  if header:
-    writer.writeheader()
-  writer.writerows(rows)
-  return text.getvalue()
-
-
-def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-  """Complete rows of a CSV file, as text."""
-  if not path.exists():
-    return []
-  with path.open(newline='') as file:
-    return list(csv.DictReader(line for line in file if line.endswith('\n')))
-
-
-def _drop_partial_line(path: pathlib.Path) -> None:
-  """Cuts off what a killed process left of its last line."""
-  if not path.exists():
-    return
-  data = path.read_bytes()
-  whole = data.rfind(b'\n') + 1
-  if whole < len(data):
-    os.truncate(path, whole)
-
-
-def _flush(file) -> None:
-  file.flush()
-  os.fsync(file.fileno())
-
-
-def _flush_folder(path: pathlib.Path) -> None:
-  """So that a name outlives a loss of power, as what it names does."""
-  descriptor = os.open(path, os.O_RDONLY)
-  try:
-    os.fsync(descriptor)
-  finally:
-    os.close(descriptor)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
-from runner import plan as plans, records
+from runner import plan as plans, records, storage
 from submissions.algoperf import folders
 
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
@@ -40,7 +40,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
       _check_same(known, table, out)
       table = _merged(known, table)
     if table != known:
-      records.write_json(out / records.PLAN, table)
+      storage.write_json(out / records.PLAN, table)
     yield table
 
 
@@ -60,9 +60,13 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
       f'folder of ours. {HELP}'
     )
   try:
-    return records.read_json(out / records.PLAN)
-  except ValueError as error:
-    raise ResultsError(f'{out / records.PLAN} is damaged: {error}.') from error
+    plan = storage.read_json(out / records.PLAN)
+    records.check_plan(plan)
+  except (ValueError, LookupError, TypeError) as error:
+    raise ResultsError(
+      f'{out / records.PLAN} is damaged: {type(error).__name__} {error}.'
+    ) from error
+  return plan
 
 
 def in_use(out: pathlib.Path) -> bool:
@@ -89,10 +93,10 @@ def prepare(
   if (folder / records.TRIAL).exists():
     return folder
   name = trial['submission']
-  with records.storing(folder):
+  with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
     _copy(pathlib.Path(table['sources'][name]['path']), folder, name)
-  records.write_json(folder / 'hparams.json', trial['hyperparameters'])
+  storage.write_json(folder / 'hparams.json', trial['hyperparameters'])
   workload = trial['workload']
   row = table['rules']['workloads'][workload]
   seconds = table['seconds'][workload]
@@ -109,7 +113,7 @@ def prepare(
     'plan': table['hash'],
     'data_dir': table.get('data_dir'),
   }
-  records.write_json(folder / records.TRIAL, facts)
+  storage.write_json(folder / records.TRIAL, facts)
   return folder
 
 

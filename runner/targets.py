@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import workloads
-from runner import engine, plan, race, records, rules
+from runner import engine, plan, race, records, rules, storage
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
@@ -94,7 +94,7 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
     row['target'] = facts.pop('target')
     today = datetime.datetime.now(datetime.UTC).date()
     row['origin'] = {'command': command, 'date': today} | facts
-  records.write(path, tomlkit.dumps(document).encode())
+  storage.write(path, tomlkit.dumps(document).encode())
 
 
 def _rows(document) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _values(
   if not records.status(folder).done:
     return []
   column = suite.workloads[workload].column
-  return [float(r[column]) for r in records.read_rows(folder / records.EVALS)]
+  return [float(r[column]) for r in storage.read_rows(folder / records.EVALS)]
 
 
 def _best(values, row: rules.Row) -> Best:

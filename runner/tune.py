@@ -14,7 +14,7 @@ import statistics
 from typing import Any, NamedTuple
 
 import submissions
-from runner import engine, plan, race, records, rules, space
+from runner import engine, plan, race, records, rules, space, storage
 
 RUNGS = 3
 MISS = 2.0  # Budgets that a miss costs at least, and twice that at most.
@@ -159,7 +159,7 @@ def _with_costs(suite, entry, one: Candidate, names, out) -> Candidate:
   for name in names:
     row = suite.workloads[name]
     folder = records.folder(out / entry.name, entry.name, name, 0, one.number)
-    rows = records.read_rows(folder / records.EVALS)
+    rows = storage.read_rows(folder / records.EVALS)
     steps = [int(r['global_step']) for r in rows]
     costs[name] = cost(row, steps, [float(r[row.column]) for r in rows])
   return one._replace(costs=costs)

@@ -3,7 +3,7 @@
 import pathlib
 from typing import Any, NamedTuple
 
-from runner import records
+from runner import records, storage
 from scoring.files import plain
 from scoring.trials import Trial
 
@@ -29,7 +29,7 @@ def read(trial: Trial, plan: dict[str, Any] | None) -> Details:
     point = _table(folder / 'hparams.json', damage)
   events = []
   try:
-    events = list(records.read_lines(plain(folder / records.ATTEMPTS)))
+    events = list(storage.read_lines(plain(folder / records.ATTEMPTS)))
     starts = [e['time'] for e in events if e['event'] == 'start']
   except (OSError, ValueError, LookupError, TypeError):
     starts = []  # Scoring has said so already.
@@ -67,7 +67,7 @@ def _most(values: list[Any]) -> int | None:
 def _table(path: pathlib.Path, damage: list[str]) -> dict[str, Any]:
   """Empty where there is none, and where it is damaged; that is noted."""
   try:
-    found = records.read_json(plain(path))
+    found = storage.read_json(plain(path))
     if isinstance(found, dict):
       return found
     damage.append(f'{path.name} is damaged: it is no table.')

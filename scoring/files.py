@@ -8,8 +8,6 @@ Links to whole folders are followed: so boards are put together.
 import os
 import pathlib
 import stat
-import sys
-from typing import Any
 
 
 class Damage(ValueError):
@@ -32,11 +30,3 @@ def plain(path: pathlib.Path) -> pathlib.Path:
   if stat.S_ISLNK(mode):
     what = 'a link'
   raise Damage(f'{path.name} is {what}. Put a file with its content there.')
-
-
-def is_time(value: Any) -> bool:
-  """Whether it is a number of seconds: not below 0, infinite or NaN."""
-  if isinstance(value, bool) or not isinstance(value, int | float):
-    return False
-  # JSON has integers that no float can hold.
-  return 0 <= value <= sys.float_info.max

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from runner import records
 from runner.rules import Row
 from scoring.details import Details
-from scoring.files import is_time
 from scoring.read import Results
 from scoring.trials import Key, Trial
 
@@ -66,7 +66,7 @@ def _split(point: dict[str, Any]) -> tuple[float | None, tuple]:
   """The learning rate, and all other hyperparameters."""
   name = next((name for name in NAMES if name in point), None)
   rate = point.get(name) if name else None
-  if not is_time(rate) or not rate:
+  if not records.is_time(rate) or not rate:
     return None, ()
   others = {k: repr(v) for k, v in point.items() if k != name}
   return float(rate), tuple(sorted(others.items()))

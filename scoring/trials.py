@@ -9,10 +9,10 @@ import os
 import pathlib
 from typing import Any, NamedTuple
 
-from runner import records
+from runner import records, storage
 from runner.rules import Row
 from scoring.evals import NONE, Evals, evaluations, first_hit
-from scoring.files import Damage, is_time, plain
+from scoring.files import Damage, plain
 
 # States beside the outcomes of records.SCORED and records.OPEN.
 MISSING = 'missing'  # Planned, but nothing has been run.
@@ -152,7 +152,7 @@ def _budget(
   if records.TRIAL not in names:
     return budget
   try:
-    own = records.read_json(plain(folder / records.TRIAL))
+    own = storage.read_json(plain(folder / records.TRIAL))
   except (OSError, ValueError) as error:
     raise Damage(f'{records.TRIAL} is damaged: {error}.') from error
   if not isinstance(own, dict):
@@ -164,7 +164,7 @@ def _budget(
   if budget is not None or 'budget_seconds' not in own:
     return budget
   said = own['budget_seconds']
-  if not is_time(said):
+  if not records.is_time(said):
     raise Damage(f'budget_seconds is {said!r}.')
   return float(said)
 
@@ -173,7 +173,9 @@ def _status(folder: pathlib.Path) -> records.Status:
   try:
     plain(folder / records.ATTEMPTS)
     status = records.status(folder)
-    if not all(map(is_time, [status.seconds, *status.accounts.values()])):
+    if not all(
+      map(records.is_time, [status.seconds, *status.accounts.values()])
+    ):
       raise Damage(f'{records.ATTEMPTS} has a number that is no time.')
     if not isinstance(status.reason, str):
       raise Damage(f'{records.ATTEMPTS} has a reason that is no text.')

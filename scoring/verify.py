@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from runner import records
+from runner import records, storage
 from scoring import costs, details, terminal
 from scoring.files import plain
 from scoring.read import Results
@@ -105,7 +105,7 @@ def show(results: Results, found: list[Finding], console) -> None:
 def _plan(folder: pathlib.Path) -> dict[str, Any] | None:
   """It can be read: reading the results has seen to that."""
   path = folder / records.PLAN
-  return records.read_json(path) if path.exists() else None
+  return storage.read_json(path) if path.exists() else None
 
 
 def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
@@ -158,11 +158,11 @@ def _trial(
   """Doubts (True) and notes on one trial."""
   try:
     path = plain(trial.folder / records.ATTEMPTS)
-    events = list(records.read_lines(path))
+    events = list(storage.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
-    rows = records.read_rows(plain(trial.folder / records.EVALS))
+    rows = storage.read_rows(plain(trial.folder / records.EVALS))
     yield from ((True, text) for text in _rows(rows))
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
@@ -189,7 +189,7 @@ def _trial(
 
 def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   """Whether the folder holds the trial of the plan, and its source."""
-  own = records.read_json(plain(trial.folder / records.TRIAL))
+  own = storage.read_json(plain(trial.folder / records.TRIAL))
   entries = [
     entry
     for entry in plan['trials']

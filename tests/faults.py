@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from runner import checkpoint, engine, plan, race, records
+from runner import checkpoint, engine, plan, race, records, storage
 
 KINDS = ('anywhere', 'training', 'writing')
 CARE = race.Care(attempts=1)
@@ -36,7 +36,7 @@ def trace(folder: pathlib.Path) -> Trace:
   """Of a trial that is over."""
   last = checkpoint.load(folder / 'checkpoint')
   status = records.status(folder)
-  rows = records.read_rows(folder / records.EVALS)
+  rows = storage.read_rows(folder / records.EVALS)
   return Trace(
     status.outcome,
     checkpoint.digest(last.arrays) if last else '',
@@ -46,7 +46,7 @@ def trace(folder: pathlib.Path) -> Trace:
     ],
     [
       tuple(x for n, x in sorted(row.items()) if not n.startswith('accum'))
-      for row in records.read_rows(folder / records.SCALARS)
+      for row in storage.read_rows(folder / records.SCALARS)
     ],
     [float(row['score']) for row in rows],
     sum(status.accounts[name] for name in ('data', 'train', 'view')),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from runner import checkpoint, hardware, records, rules
+from runner import checkpoint, hardware, records, rules, storage
 from tests import suites
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -88,10 +88,10 @@ def under_way(home, *, evaluated=1, out, **flags):
   )
   path = folder(out, 'mine')
   deadline = time.monotonic() + 120
-  while len(records.read_rows(path / records.EVALS)) < evaluated:
+  while len(storage.read_rows(path / records.EVALS)) < evaluated:
     assert time.monotonic() < deadline
     time.sleep(0.02)
-  [start] = records.read_lines(path / records.ATTEMPTS)
+  [start] = storage.read_lines(path / records.ATTEMPTS)
   return runner, path, start['pid']
 
 
@@ -104,5 +104,5 @@ def final(path):
 def curve(path):
   return [
     (row['global_step'], row['loss'], row['grad_norm'])
-    for row in records.read_rows(path / records.SCALARS)
+    for row in storage.read_rows(path / records.SCALARS)
   ]

@@ -9,7 +9,16 @@ import sys
 
 import pytest
 
-from runner import check, engine, hardware, plan, records, results, rules
+from runner import (
+  check,
+  engine,
+  hardware,
+  plan,
+  records,
+  results,
+  rules,
+  storage,
+)
 from tests import suites
 from tests.written import IDLE, TWIN, V05, V06, write
 
@@ -44,7 +53,7 @@ def steps(suite, request, ruleset, out, count=6):
   assert status.outcome == 'ended', status.reason
   return folder, [
     {name: row[name] for name in row if '/' in name or name == 'global_step'}
-    for row in records.read_rows(folder / records.EVALS)
+    for row in storage.read_rows(folder / records.EVALS)
   ]
 
 

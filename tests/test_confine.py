@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from runner import child, confine, engine, records
+from runner import child, confine, engine, storage
 from tests import suites
 
 GREEDY = '''"""Takes more memory than there is."""
@@ -35,7 +35,7 @@ def test_who_takes_more_memory_than_is_allowed_is_out_of_memory(tmp_path, take):
     tmp_path, GREEDY.format(take=take), terms=engine.Terms(memory_gib=4.0)
   )
   assert (status.outcome, status.again) == ('oom', False), status.reason
-  meta = records.read_json(folder / 'meta_data_0.json')
+  meta = storage.read_json(folder / 'meta_data_0.json')
   assert meta['memory_limit_gib'] == 4.0
 
 
@@ -49,7 +49,7 @@ def test_a_trial_has_the_network_only_if_it_is_asked_for(tmp_path, network):
     status, folder = suites.trial(tmp_path, source, terms=terms)
   expected = 'Somebody answers' if network else 'Connection refused'
   assert expected in status.reason
-  said = records.read_json(folder / 'meta_data_0.json')['network']
+  said = storage.read_json(folder / 'meta_data_0.json')['network']
   assert said == ('as inherited: it was asked for' if network else 'none')
 
 

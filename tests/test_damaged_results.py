@@ -15,7 +15,7 @@ import signal
 import pytest
 import rich.console
 
-from runner import records, rules
+from runner import records, rules, storage
 from scoring import analysis, board, page, read, tables, verify
 from tests import made_results, test_verify
 
@@ -251,7 +251,7 @@ def test_a_plan_names_no_other_folders(whole, name):
   path.write_text(json.dumps(plan))
   with pytest.raises(read.ReadError, match=r'plan.json: It is damaged'):
     read.read(whole)
-  with pytest.raises(records.RecordsError, match='can be called'):
+  with pytest.raises(storage.RecordsError, match='can be called'):
     records.folder(whole, name, 'digits', 0, 1)
 
 

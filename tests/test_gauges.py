@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runner import gauges, hardware, records
+from runner import gauges, hardware, records, storage
 from tests import suites
 
 COOL = '580.1, 0x0000000000000004, 1980, 2619, 61, 695.20\n'
@@ -64,14 +64,14 @@ def test_a_trial_records_what_was_seen_while_it_ran(tmp_path, card):
   _, place = suites.trial(tmp_path, BRIEF)
   [leave] = [
     event
-    for event in records.read_lines(place / records.ATTEMPTS)
+    for event in storage.read_lines(place / records.ATTEMPTS)
     if event['event'] == 'exit'
   ]
   assert leave['cards']['sm_mhz'] == [1200, 1200]
   assert 'hw_thermal_slowdown' in leave['cards']['reasons']
   asked = (folder.parent / 'asked').read_text()
   assert '--query-gpu=driver_version,clocks_throttle_reasons.active' in asked
-  meta = records.read_json(place / 'meta_data_0.json')
+  meta = storage.read_json(place / 'meta_data_0.json')
   assert len(meta['load_average']) == 3 and 'driver' in meta
 
 

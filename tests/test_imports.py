@@ -1,7 +1,7 @@
 """Who may import whom.
 
 `workloads` <- `submissions` <- `runner`; `scoring` reads files, and shares with
-the runner the two modules that define them and the one that ends commands. Read
+the runner the modules that define them and the one that ends commands. Read
 from the source, so imports within functions count too.
 """
 
@@ -16,7 +16,13 @@ ALLOWED = {
   'workloads': ('workloads',),
   'submissions': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
-  'scoring': ('scoring', 'runner.rules', 'runner.records', 'runner.pipes'),
+  'scoring': (
+    'scoring',
+    'runner.rules',
+    'runner.records',
+    'runner.storage',
+    'runner.pipes',
+  ),
 }
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
   *sorted(
@@ -27,6 +33,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'runner/__init__.py',
   'runner/rules.py',
   'runner/records.py',
+  'runner/storage.py',
 )
 HEAVY = ('jax', 'jaxlib', 'flax', 'optax')
 FILES = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import plan, rules, space
+from runner import plan, records, results, rules, space
 from runner.hardware import Speed
 
 SUITE = rules.load('mini')
@@ -165,3 +165,14 @@ def test_budgets_are_unknown_where_nothing_was_measured():
   made = plan.make(SUITE, 'self', ['lion'], MACHINE, {})
   assert made.budgets == {}
   assert not math.isnan(made.predicted_seconds)
+
+
+@pytest.mark.parametrize(
+  'plan',
+  ['[]', '{}', '{"trials": 3}', '{"suite": "mini", "rules": {}, "seconds": {}'],
+)
+def test_a_damaged_plan_in_a_results_folder_is_explained(tmp_path, plan):
+  """`runner status` once ended with a traceback on it."""
+  (tmp_path / records.PLAN).write_text(plan)
+  with pytest.raises(results.ResultsError, match='is damaged'):
+    results.stored(tmp_path)

@@ -11,7 +11,7 @@ import time
 import jax
 import pytest
 
-from runner import engine, records
+from runner import engine, records, storage
 from tests.races import (
   ROOT,
   curve,
@@ -40,22 +40,22 @@ def test_a_race_from_the_command_line_to_its_records(home):
   done = run(home, 'run', **flags)
   assert done.returncode == 0, done.stderr
   assert '2 of 2 trials done' in done.stdout
-  plan = records.read_json(out / records.PLAN)
+  plan = storage.read_json(out / records.PLAN)
   assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
 
   lion = folder(out, 'lion')
   assert records.status(lion).outcome == 'reached'
-  rows = records.read_rows(lion / records.EVALS)
+  rows = storage.read_rows(lion / records.EVALS)
   assert list(rows[0]) == sorted(rows[0])
   assert float(rows[-1]['validation/error_rate']) <= 0.5
   assert rows[-1]['test/error_rate'] and not rows[0]['test/error_rate']
   assert rows[-1]['validation/num_examples'] == '300'
   assert (folder(out, 'mine') / 'mine.py').read_text() == path.read_text()
-  meta = records.read_json(lion / 'meta_data_0.json')
+  meta = storage.read_json(lion / 'meta_data_0.json')
   assert meta['packages']['jax'] and meta['hardware']['cores']
 
   for name in ('lion', 'mine'):  # The accounts add up to the wall time.
-    events = list(records.read_lines(folder(out, name) / records.ATTEMPTS))
+    events = list(storage.read_lines(folder(out, name) / records.ATTEMPTS))
     end, leave = events[-2:]
     assert leave['event'] == 'exit'
     limit = max(engine.RESIDUAL * leave['wall_seconds'], engine.EXIT_SECONDS)
@@ -63,14 +63,14 @@ def test_a_race_from_the_command_line_to_its_records(home):
     assert sum(end['accounts'].values()) == pytest.approx(end['own_seconds'])
 
   # Lion has one number for every parameter, and a counter or two.
-  end = list(records.read_lines(lion / records.ATTEMPTS))[-2]
+  end = list(storage.read_lines(lion / records.ATTEMPTS))[-2]
   params = jax.eval_shape(Digits().init, jax.random.key(0)).params
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   assert 4 * count < end['optimizer_bytes'] < 4 * count + 100
 
   again = run(home, 'run', **flags)
   assert again.returncode == 0
-  assert len(records.read_rows(lion / records.EVALS)) == len(rows)
+  assert len(storage.read_rows(lion / records.EVALS)) == len(rows)
   state = json.loads(run(home, 'status', '--json', out=out).stdout)
   assert {row['state'] for row in state} <= {'reached', 'ended'}
 
@@ -107,13 +107,13 @@ def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
   runner.communicate(timeout=60)
   assert runner.returncode == 1
   assert records.status(path).outcome == 'preempted'
-  before = records.read_rows(path / records.EVALS)
+  before = storage.read_rows(path / records.EVALS)
 
   again = run(home, 'run', **flags, out=out)
   assert again.returncode == 0, again.stderr
   assert final(path) == final(folder(home / 'whole', 'mine'))
   assert curve(path) == curve(folder(home / 'whole', 'mine'))
-  rows = records.read_rows(path / records.EVALS)
+  rows = storage.read_rows(path / records.EVALS)
   assert rows[: len(before)] == before
   steps = [int(row['global_step']) for row in rows]
   seconds = [float(row['score']) for row in rows]
@@ -180,7 +180,7 @@ def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
   runner.communicate(timeout=60)
   assert time.monotonic() - began < 15
   assert runner.returncode == 1
-  events = list(records.read_lines(path / records.ATTEMPTS))
+  events = list(storage.read_lines(path / records.ATTEMPTS))
   [end] = [event for event in events if event['event'] == 'end']
   assert end['outcome'] == 'preempted'
   assert f'saved at step {end["step"]}' in end['reason']
@@ -203,7 +203,7 @@ def test_a_suspended_trial_is_not_charged_and_says_so(home):
   os.kill(pid, signal.SIGCONT)
   runner.communicate(timeout=120)
   assert runner.returncode == 0
-  events = list(records.read_lines(path / records.ATTEMPTS))
+  events = list(storage.read_lines(path / records.ATTEMPTS))
   [end] = [event for event in events if event['event'] == 'end']
   [left] = [event for event in events if event['event'] == 'exit']
   assert 5.9 < end['suspended_seconds'] < 6.6
@@ -382,7 +382,7 @@ def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
     for line in (path / 'trial.log').read_text().splitlines()
     if line.startswith('ALONE')
   ]
-  rows = records.read_rows(path / records.EVALS)
+  rows = storage.read_rows(path / records.EVALS)
   first, last = (float(row['score']) for row in rows)
   assert last - first > 0.5 * alone  # The second step is next to nothing.
   assert float(rows[-1]['accumulated_eval_time']) < 5.0

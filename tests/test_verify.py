@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from runner import hardware, plan, records, results, rules
+from runner import hardware, plan, records, results, rules, storage
 from scoring import read, verify
 from tests import made_results
 
@@ -29,13 +29,13 @@ def left_behind(out, entered, studies=3):
   made = plan.make(only, 'self', entered, MACHINE, {})
   table = plan.table(made._replace(budgets={row.workload: 10.0}))
   out.mkdir()
-  records.write_json(out / records.PLAN, table)
+  storage.write_json(out / records.PLAN, table)
   for trial in table['trials']:
     place = results.prepare(out, table, trial)
     made_results._write_evals(place / records.EVALS, VALUES, row.metric)
     made_results._write_attempts(place / records.ATTEMPTS, 4.0, 'ended', '')
     facts = made_results.META | {'hardware': {'name': MACHINE['name']}}
-    records.write_json(place / 'meta_data_0.json', facts)
+    storage.write_json(place / 'meta_data_0.json', facts)
   return out
 
 

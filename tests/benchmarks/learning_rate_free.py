@@ -19,7 +19,7 @@ import sys
 import tempfile
 
 import submissions
-from runner import engine, hardware, plan, race, records, rules, tune
+from runner import engine, hardware, plan, race, records, rules, storage, tune
 
 METHODS = (
   'dadapt_adamw', 'prodigy', 'dog', 'dowg', 'mechanic', 'momo', 'momo_adam',
@@ -58,7 +58,7 @@ def main(folder, names):
 def result(folder, entry, name, row):
   """A cell of the table and its cost."""
   path = records.folder(folder, entry, name, 0, 1)
-  rows = records.read_rows(path / records.EVALS)
+  rows = storage.read_rows(path / records.EVALS)
   steps = [int(r['global_step']) for r in rows]
   values = [float(r[row.column]) for r in rows]
   cost = tune.cost(row, steps, values)

@@ -1,0 +1,178 @@
+"""Files that survive whatever interrupts their writing.
+
+What replaces a file appears in one step, and what is appended is flushed to
+the disk before anything depends on it; a line cut short does not count. The
+standard library only.
+"""
+
+import contextlib
+import csv
+import errno
+import io
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+
+class RecordsError(ValueError):
+  """A record is not what was written; the message names the file."""
+
+
+class StorageError(RuntimeError):
+  """The disk does not take a record; the message names the file."""
+
+
+# What an OSError says of the disk, and not of who wanted to write.
+OF_DISK = frozenset(
+  {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+)
+
+
+@contextlib.contextmanager
+def storing(path: pathlib.Path) -> Iterator[None]:
+  """Whatever the system refuses in the block is a StorageError."""
+  try:
+    yield
+  except OSError as error:
+    raise StorageError(
+      f'Cannot write {path}: {error.strerror}. Make room or give back the '
+      'folder; then the same command goes on from here.'
+    ) from error
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+  """Replaces a file in one step: a reader sees the old or the new one."""
+  write(path, json.dumps(value, indent=2).encode())
+
+
+def write(path: pathlib.Path, *parts: bytes) -> None:
+  """As write_json, of any content.
+
+  Raises:
+    StorageError: the disk does not take it; the old file is as it was.
+  """
+  partial = path.with_name(path.name + '.partial')
+  with storing(path):
+    try:
+      with partial.open('wb') as file:
+        file.writelines(parts)
+        _flush(file)
+      partial.replace(path)
+      _flush_folder(path.parent)
+    except OSError:
+      with contextlib.suppress(OSError):
+        partial.unlink(missing_ok=True)  # On a full disk it is in the way.
+      raise
+
+
+def put_aside(path: pathlib.Path, attempt: int) -> None:
+  """Renames a file, if it is there, to say that it is of before an attempt."""
+  if path.exists():
+    with storing(path):
+      path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
+
+
+def read_json(path: pathlib.Path) -> Any:
+  try:
+    return json.loads(path.read_text())
+  except RecursionError as error:
+    raise RecordsError(f'{path} is nested too deeply.') from error
+
+
+def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
+  """Appends a line of JSON, in the place of one that was cut short."""
+  line = json.dumps(value) + '\n'
+  with storing(path):
+    _drop_partial_line(path)
+    with path.open('a') as file:
+      file.write(line)
+      _flush(file)
+
+
+def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+  """Complete lines of JSON; a line cut short by a crash is left out."""
+  if not path.exists():
+    return
+  lines = path.read_text(errors='replace').splitlines(keepends=True)
+  for number, line in enumerate(lines, start=1):
+    if line.endswith('\n'):
+      try:
+        yield json.loads(line)
+      except (ValueError, RecursionError) as error:
+        raise RecordsError(
+          f'{path} is damaged: line {number} is not JSON ({error}).'
+        ) from error
+
+
+def append_rows(
+  path: pathlib.Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
+) -> None:
+  """Appends rows to a CSV file, in the place of one that was cut short.
+
+  What a row lacks of the columns stays empty; what it has beside is left out.
+  """
+  with storing(path):
+    _drop_partial_line(path)
+    with path.open('a', newline='') as file:
+      file.write(_csv(rows, columns, header=not file.tell()))
+      _flush(file)
+
+
+def set_rows(
+  path: pathlib.Path,
+  rows: Sequence[Mapping[str, Any]],
+  columns: Iterable[str],
+  attempt: int,
+) -> None:
+  """Makes a CSV file hold these rows; others that it held are put aside."""
+  data = _csv(rows, columns, header=True).encode() if rows else b''
+  before = path.read_bytes() if path.exists() else b''
+  if not data.startswith(before[: before.rfind(b'\n') + 1]):
+    put_aside(path, attempt)
+  if rows:
+    write(path, data)
+
+
+def _csv(rows, columns, header: bool) -> str:
+  text = io.StringIO()
+  writer = csv.DictWriter(
+    text, sorted(columns), extrasaction='ignore', lineterminator='\n'
+  )
+  if header:
+    writer.writeheader()
+  writer.writerows(rows)
+  return text.getvalue()
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
+  """Complete rows of a CSV file, as text."""
+  if not path.exists():
+    return []
+  with path.open(newline='') as file:
+    return list(csv.DictReader(line for line in file if line.endswith('\n')))
+
+
+def _drop_partial_line(path: pathlib.Path) -> None:
+  """Cuts off what a killed process left of its last line."""
+  if not path.exists():
+    return
+  data = path.read_bytes()
+  whole = data.rfind(b'\n') + 1
+  if whole < len(data):
+    os.truncate(path, whole)
+
+
+def _flush(file) -> None:
+  file.flush()
+  os.fsync(file.fileno())
+
+
+def _flush_folder(path: pathlib.Path) -> None:
+  """So that a name outlives a loss of power, as what it names does."""
+  descriptor = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(descriptor)
+  finally:
+    os.close(descriptor)
