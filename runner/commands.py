@@ -26,6 +26,7 @@ from runner import (
   results,
   rules,
 )
+from workloads import data
 
 
 class Request(NamedTuple):
@@ -48,7 +49,7 @@ class Request(NamedTuple):
 
 def run(request: Request) -> int:
   """Runs what is missing, resumes what stopped."""
-  suite = _suite(request)
+  suite = _ready(request)
   machine = hardware.describe()
   _plan(request, suite, machine, {})  # Bad requests fail before measuring.
   results.stored(request.out)
@@ -80,7 +81,7 @@ def plan(request: Request) -> int:
 
 def preflight(request: Request) -> int:
   """Tries every kind of trial for a few steps; foretells times."""
-  suite = _suite(request)
+  suite = _ready(request)
   machine = hardware.describe()
   speeds = hardware.load(request.hardware, machine['name'], suite)
   made = _plan(request, suite, machine, speeds)
@@ -106,7 +107,7 @@ def status(out: pathlib.Path, as_json: bool) -> int:
 
 def calibrate(request: Request) -> int:
   """Measures this machine anew."""
-  suite = _suite(request)
+  suite = _ready(request)
   machine = hardware.describe()
   speeds = _measure(request, suite, calibration.missing(suite, {}), machine)
   for name, speed in speeds.items():
@@ -122,14 +123,14 @@ def check(request: Request) -> int:
   """Tests submissions in processes of their own before they are entered."""
   from runner import check as checks  # noqa: PLC0415
 
-  return checks.main(_suite(request), request.submissions, request.terms)
+  return checks.main(_ready(request), request.submissions, request.terms)
 
 
 def set_targets(request: Request) -> int:
   """Finds a suite's targets and writes them into its file."""
   from runner import targets  # noqa: PLC0415
 
-  suite = _suite(request)
+  suite = _ready(request)
   path = rules.find(request.suite)
   targets.check(path, suite)
   names = request.submissions or targets.STRONG
@@ -158,7 +159,7 @@ def tune(request: Request) -> int:
   """Finds one point that is good on all workloads, for each submission."""
   from runner import tune as tuning  # noqa: PLC0415
 
-  suite = _suite(request)
+  suite = _ready(request)
   tuning.check(suite)
   names = _named(request)
   for name in names:  # Bad requests fail before hours are spent.
@@ -211,6 +212,16 @@ def trial(
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(0)
+
+
+def _ready(request: Request) -> rules.Rules:
+  """The suite, its data being there; else DataError says how to get them."""
+  suite = _suite(request)
+  for row in suite.workloads.values():
+    name = workloads.canonical(row.workload)
+    if data.needed(name):
+      data.find(name, request.terms.data_dir)
+  return suite
 
 
 def _suite(request: Request) -> rules.Rules:

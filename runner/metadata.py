@@ -8,7 +8,9 @@ import subprocess
 
 import jax
 
+import workloads
 from runner import confine, hardware, storage
+from workloads import data
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
 
@@ -21,7 +23,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
     trial: As trial.json has it.
     examples: How many every split has.
   """
-  row = trial['row']
+  row, data_dir = trial['row'], trial['data_dir']
   storage.write_json(
     path,
     {
@@ -32,6 +34,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
       'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
       'examples': examples,
+      'data': data.facts(workloads.canonical(trial['workload']), data_dir),
       'hardware': hardware.describe(),
       **confine.here(),
       'driver': hardware.driver(),

@@ -10,6 +10,7 @@ from scipy import special
 
 import workloads
 from workloads import librispeech_conformer, mel, utterances
+from workloads.data import DataError
 
 TINY = {
   'vocab': 43,
@@ -176,7 +177,7 @@ def test_metrics_need_the_pieces_of_words():
     'reference': np.array([[3, 0]]),
   }
   assert _tiny().summarize(stats) == {'wer': 0.0, 'ctc_loss': 2.0}
-  with pytest.raises(FileNotFoundError, match="mini' need no data"):
+  with pytest.raises(DataError, match="mini' need no data"):
     workloads.get('librispeech_conformer').summarize(stats)
 
 

@@ -12,6 +12,7 @@ from scipy import special
 import workloads
 from tests.tiny import tiny
 from workloads import librispeech_deepspeech as deepspeech
+from workloads.data import DataError
 from workloads.roles import roles
 from workloads.workload import Model
 
@@ -189,7 +190,7 @@ def test_the_head_is_the_only_output_layer(name):
 
 def test_missing_data_are_explained(tmp_path):
   workload = workloads.get('librispeech_deepspeech')
-  with pytest.raises(FileNotFoundError, match='librispeech_deepspeech/mini'):
+  with pytest.raises(DataError, match='librispeech_deepspeech/mini'):
     workload.source('train', str(tmp_path))
 
 

@@ -23,7 +23,8 @@ import pytest
 import workloads
 from runner.evaluate import evaluate
 from tests.tiny import tiny
-from workloads import batches
+from workloads import batches, data
+from workloads.data import DataError
 from workloads.roles import roles
 from workloads.workload import Batch, Model, Source, Workload, mean_loss
 
@@ -364,9 +365,12 @@ def test_a_workload_without_its_data_says_how_to_get_them(name):
   """Or, where data are generated, has them."""
   try:
     assert len(workloads.get(name).source('validation', None)) > 0
-  except FileNotFoundError as error:
+  except DataError as error:
     family = name.partition('/')[0]
-    assert f'{family}/mini' in str(error)
+    if family in data.NEEDS:
+      assert f'data prepare --workload={name}' in str(error)
+    else:
+      assert f'{family}/mini' in str(error)
 
 
 @every

@@ -14,6 +14,8 @@ from tests.tiny import tiny
 from workloads import classification, drawings, imagenet_vit, residual
 
 # Compiles in less time than the default, whose draws are no better here.
+from workloads.data import DataError
+
 QUICK_KEY = jax.random.key(0, impl='unsafe_rbg')
 
 FAMILIES = ['mnist', 'cifar', 'imagenet_resnet', 'imagenet_vit']
@@ -423,7 +425,7 @@ def test_distances_to_a_plus():
   np.testing.assert_allclose(corner, expected, atol=step)
 
 
-@pytest.mark.parametrize('name', FAMILIES)
+@pytest.mark.parametrize('name', ['imagenet_resnet', 'imagenet_vit'])
 def test_missing_images_are_explained(name, tmp_path):
-  with pytest.raises(FileNotFoundError, match=f"'{name}/mini' needs no data"):
+  with pytest.raises(DataError, match=f"'{name}/mini' needs no data"):
     workloads.get(name).source('train', str(tmp_path))

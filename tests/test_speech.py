@@ -9,6 +9,7 @@ import pytest
 from scipy import signal, special
 
 from workloads import mel, speech
+from workloads.data import DataError
 
 BINS = np.array([0, 10, 20, 40, 60, 79])
 TONES = [-1.13763, 1.81969, -1.21400, -1.51203, -1.58858, -1.33270]
@@ -293,7 +294,7 @@ def test_fake_utterances_have_finite_losses(samples):
 
 
 def test_missing_data_are_explained(tmp_path):
-  with pytest.raises(FileNotFoundError, match="mini' need no data"):
+  with pytest.raises(DataError, match="mini' need no data"):
     speech.source('librispeech', 'train', str(tmp_path))
-  with pytest.raises(FileNotFoundError, match='the word pieces of librispeech'):
+  with pytest.raises(DataError, match='the word pieces of librispeech'):
     speech.pieces('librispeech')

@@ -19,6 +19,7 @@ from scipy import special
 import workloads
 from workloads import beam, bleu, languages, lexicon, transformer
 from workloads.batches import train_batch
+from workloads.data import DataError
 from workloads.wmt import WMT
 from workloads.workload import Model
 
@@ -443,12 +444,12 @@ def test_metrics_are_means_over_tokens_and_bleu_of_the_text():
   quirk = workloads.get('wmt/mini', ['first_token_without_eos'])
   first = quirk.summarize(dict(stats, hypothesis=endless))['bleu']
   assert first < 1  # One word instead of a sentence.
-  with pytest.raises(FileNotFoundError, match='SentencePiece'):
+  with pytest.raises(DataError, match='SentencePiece'):
     workloads.get('wmt').summarize(stats)
 
 
 def test_missing_translations_are_explained(tmp_path):
-  with pytest.raises(FileNotFoundError, match="'wmt/mini' needs no data"):
+  with pytest.raises(DataError, match="'wmt/mini' needs no data"):
     workloads.get('wmt').source('train', str(tmp_path))
 
 

@@ -15,6 +15,7 @@ from scipy import special
 
 import workloads
 from workloads import clicks, criteo1tb, finewebedu_lm, grammar
+from workloads.data import DataError
 
 
 def _shapes(name: str):
@@ -252,5 +253,5 @@ def test_unknown_names_are_explained(name, close):
 
 @pytest.mark.parametrize('name', ['criteo1tb', 'finewebedu_lm'])
 def test_missing_data_are_explained(name, tmp_path):
-  with pytest.raises(FileNotFoundError, match=f"'{name}/mini' needs no data"):
+  with pytest.raises(DataError, match=f"'{name}/mini' needs no data"):
     workloads.get(name).source('train', str(tmp_path))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.workload import Batch, Source
+from workloads.data import DataError
+from workloads.workload import Batch, Drawn, Source
 
 
 class Arrays(NamedTuple):
@@ -28,9 +29,9 @@ class Arrays(NamedTuple):
 
 def no_records(
   data: str, split: str, data_dir: str | None, mini: str
-) -> FileNotFoundError:
+) -> DataError:
   """To be raised where the data of a workload are not; names one without."""
-  return FileNotFoundError(
+  return DataError(
     f'No prepared records of {data} ({split}) below {data_dir}: reading them '
     f'is not written yet. {mini!r} needs no data.'
   )
@@ -61,7 +62,10 @@ def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
 
 def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
   """The examples first..first+size-1 of the stream, all with weight one."""
-  return weighted(source[stream(len(source), seed, first, size)], size)
+  indices = stream(len(source), seed, first, size)
+  if isinstance(source, Drawn):
+    return weighted(source.draw(indices, seed, first), size)
+  return weighted(source[indices], size)
 
 
 def eval_batches(

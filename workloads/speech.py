@@ -18,6 +18,7 @@ import optax
 from flax import linen as nn
 
 from workloads import mel, transcripts, utterances
+from workloads.data import DataError
 from workloads.workload import Array, Batch, Key, Source
 
 BLANK = 0  # Of CTC; no target has it.
@@ -240,8 +241,8 @@ def pieces(data: str) -> Sequence[str]:
   raise _missing(f'the word pieces of {data}')
 
 
-def _missing(what: str) -> FileNotFoundError:
-  return FileNotFoundError(
+def _missing(what: str) -> DataError:
+  return DataError(
     f'No prepared records of {what}: reading them is not written yet. '
     "'librispeech_conformer/mini' and 'librispeech_deepspeech/mini' need no "
     'data.'

@@ -15,6 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from workloads import batches, beam, bleu, languages, lexicon
+from workloads.data import DataError
 from workloads.transformer import Block, Transformer
 from workloads.workload import Model, Workload
 
@@ -167,7 +168,7 @@ class WMT(Workload):
 
   def summarize(self, stats):
     if self.data != 'languages':
-      raise FileNotFoundError(
+      raise DataError(
         f'BLEU needs text, and the SentencePiece model of {self.data} comes '
         "with its data: reading them is not written yet. 'wmt/mini' needs none."
       )

@@ -6,7 +6,7 @@ submissions and to suites.
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -38,6 +38,20 @@ class Source(Protocol):
   def __getitem__(self, indices: np.ndarray) -> dict[str, np.ndarray]: ...
 
 
+@runtime_checkable
+class Drawn(Source, Protocol):
+  """A source whose examples differ from one draw to the next.
+
+  `source.draw(indices, seed, first)` is as source[indices], for the positions
+  first, first + 1, ... of a training stream of that seed. An example is a
+  function of its number, the seed and its position alone.
+  """
+
+  def draw(
+    self, indices: np.ndarray, seed: int, first: int
+  ) -> dict[str, np.ndarray]: ...
+
+
 class Workload(abc.ABC):
   """A training problem. Subclasses are frozen dataclasses and final.
 
@@ -65,7 +79,8 @@ class Workload(abc.ABC):
     """Examples of 'train', 'validation' or 'test'.
 
     Raises:
-      FileNotFoundError: the data are not below data_dir; says how to get them.
+      ValueError: the data are not below data_dir, or not as they were
+        prepared; says how to get them.
     """
 
   @abc.abstractmethod

@@ -1,0 +1,58 @@
+"""Records of a prepared dataset, read by number and without TensorFlow."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from workloads.data.manifest import DataError
+
+
+class Records:
+  """Of one split, in TFDS's order; images stay encoded."""
+
+  def __init__(self, folder: pathlib.Path, split: str):
+    """
+    Args:
+      folder: Of the dataset, with its version.
+      split: TFDS's.
+
+    Raises:
+      DataError: TFDS does not read it.
+    """
+    try:
+      builder: Any = tfds.builder_from_directory(folder)
+      images: Any = {
+        name: tfds.decode.SkipDecoding()
+        for name, feature in builder.info.features.items()
+        if isinstance(feature, tfds.features.Image)
+      }
+      self._source: Any = builder.as_data_source(split, decoders=images)
+    except Exception as error:  # TFDS's own, and those of its readers.
+      raise DataError(
+        f'{folder} cannot be read: {type(error).__name__} {error}.'
+      ) from error
+    info = builder.info.splits[split]
+    self._shards = list(zip(info.filenames, info.shard_lengths, strict=True))
+
+  def __len__(self) -> int:
+    return len(self._source)
+
+  def __getitem__(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    try:
+      return self._source.__getitems__(list(numbers))
+    except Exception as error:  # Whatever a damaged file makes of it.
+      first, last = numbers[0], numbers[-1]
+      raise DataError(
+        f'One of records {first} to {last} ({self.where(first)} and after) '
+        f'cannot be read: {type(error).__name__} {error}.'
+      ) from error
+
+  def where(self, number: int) -> str:
+    """File and record in it, for messages."""
+    for name, length in self._shards:
+      if number < length:
+        return f'{name}, record {number}'
+      number -= length
+    raise IndexError(number)

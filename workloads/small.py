@@ -1,0 +1,99 @@
+"""Sources of published images that all fit into memory.
+
+Training moves and mirrors them as it draws them, each by a random state of its
+own, so that a batch depends on nothing but its place in the stream.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from workloads import data
+from workloads.data import arrays
+
+Rows = dict[str, np.ndarray]
+Augment = Callable[[np.ndarray, list[np.random.Generator]], np.ndarray]
+
+
+class Pixels(NamedTuple):
+  """A source of images, scaled when they are drawn."""
+
+  images: np.ndarray  # [N, S, S, C] uint8.
+  targets: np.ndarray  # [N] int32.
+  mean: tuple[float, ...]  # Of every channel, of values from 0 to 1.
+  std: tuple[float, ...]
+  augment: Augment | None = None  # Of uint8, for training.
+
+  def __len__(self) -> int:
+    return len(self.targets)
+
+  def __getitem__(self, indices) -> Rows:  # pyrefly: ignore
+    return self._rows(self.images[indices], indices)
+
+  def draw(self, indices: np.ndarray, seed: int, first: int) -> Rows:
+    """As workload.Drawn, for the stream from position `first` on."""
+    images = self.images[indices]
+    if self.augment is not None:
+      states = [
+        np.random.default_rng([seed, first + i]) for i in range(len(indices))
+      ]
+      images = self.augment(images, states)
+    return self._rows(images, indices)
+
+  def _rows(self, images: np.ndarray, indices) -> Rows:
+    mean, std = np.array(self.mean), np.array(self.std)
+    inputs = images * np.float32(1 / 255 / std)
+    inputs -= np.float32(mean / std)
+    return {'inputs': inputs, 'targets': self.targets[indices]}
+
+
+def shift_and_flip(by: int) -> Augment:
+  """Moves images by up to so many pixels, black follows, and mirrors half."""
+
+  def augment(images, states):
+    size = images.shape[1]
+    draws = np.array([state.integers(0, 2 * by + 1, 2) for state in states])
+    flips = np.array([state.random() < 0.5 for state in states])
+    padded = np.pad(images, ((0, 0), (by, by), (by, by), (0, 0)))
+    span = np.arange(size)
+    rows = draws[:, :1] + span  # [B, S]
+    columns = np.where(flips[:, None], span[::-1], span) + draws[:, 1:]
+    which = np.arange(len(images))[:, None, None]
+    return padded[which, rows[:, :, None], columns[:, None, :]]
+
+  return augment
+
+
+def source(
+  workload: str,
+  split: str,
+  data_dir: str | None,
+  train: float,
+  mean: tuple[float, ...],
+  std: tuple[float, ...],
+  augment: Augment | None = None,
+) -> Pixels:
+  """A split of a prepared dataset.
+
+  Args:
+    workload: Whose dataset.
+    split: 'train', 'validation' or 'test'.
+    data_dir: Folder of all datasets.
+    train: Share of the published training examples, the first ones, that train;
+      the others validate.
+    mean: Of every channel, of values from 0 to 1.
+    std: The same.
+    augment: Of training images.
+
+  Raises:
+    ValueError: the dataset is not there, or not as it was prepared.
+  """
+  place = data.find(workload, data_dir)
+  pixels, targets = arrays.load(place, 'test' if split == 'test' else 'train')
+  cut = round(train * len(targets))
+  part = {
+    'train': slice(cut), 'validation': slice(cut, None), 'test': slice(None)
+  }[split]  # fmt: skip
+  moving = augment if split == 'train' else None
+  return Pixels(pixels[part], targets[part], mean, std, moving)
