@@ -87,6 +87,7 @@ def run_trial(
   budget = storage.read_json(folder / records.TRIAL)['budget']['seconds']
   patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
   network = confine.network(terms.network)
+  before = records.status(folder).attempts
   killed_before = _memory_kills()
   started = time.monotonic()
   command = [*network.command, sys.executable, '-m', 'runner', 'trial']
@@ -106,7 +107,7 @@ def run_trial(
   seen: dict[str, Any] = {'wall_seconds': left.ended - started}
   if summary := cards.summary():
     seen['cards'] = summary
-  _close(folder, left, seen, killed, printed)
+  _close(folder, before, left, seen, killed, printed)
   return records.status(folder)
 
 
@@ -129,15 +130,19 @@ def environment() -> dict[str, str]:
 
 def _close(
   folder: pathlib.Path,
+  attempt: int,
   left: child.Exit,
   seen: dict[str, Any],
   killed: bool,
   printed: str,
 ) -> None:
   """Writes down how the process left, and what only its parent can see."""
-  events = list(storage.read_lines(folder / records.ATTEMPTS))
+  events = [
+    event
+    for event in storage.read_lines(folder / records.ATTEMPTS)
+    if event['attempt'] == attempt  # Not what those before it have said.
+  ]
   last = events[-1] if events else {}
-  attempt = last.get('attempt', 0)
   if last.get('event') == 'end':
     wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']

@@ -2,16 +2,17 @@
 
 import os
 import pathlib
+import signal
 import sys
 import time
 
 import pytest
 
-from runner import child
+from runner import child, engine, records
 
 HEAD = """
 import json, os, subprocess, sys, time
-from runner import child
+from runner import child, engine, records
 child.answer_for_stacks()
 fd = int(sys.argv[-1].partition('=')[2])
 def tell(**news):
@@ -87,3 +88,20 @@ def test_nothing_that_it_started_is_left(follow):
   stat = pathlib.Path(f'/proc/{news[0]["pid"]}/stat')
   # Dead, if not forgotten: nobody may have asked for it yet.
   assert not stat.exists() or stat.read_text().split()[2] == 'Z'
+
+
+@pytest.mark.parametrize('before', [[], [{'outcome': 'preempted'}]])
+def test_one_killed_before_it_says_anything_has_an_end_of_its_own(
+  tmp_path, before
+):
+  """It once was taken for the attempt before it, and ended the race."""
+  for number, end in enumerate(before):
+    records.event(tmp_path, 'start', number)
+    facts = {'reason': '', 'step': 0, 'seconds': 0.0, 'accounts': {}}
+    records.event(tmp_path, 'end', number, **facts, **end)
+  left = child.Exit(-signal.SIGKILL, 1.0, '')
+  engine._close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
+  status = records.status(tmp_path)
+  assert (status.outcome, status.again) == ('preempted', True)
+  assert status.attempts == len(before) + 1
+  assert 'SIGKILL' in status.reason
