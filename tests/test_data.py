@@ -1,9 +1,12 @@
 """Published datasets in small: prepared by the command, read, damaged."""
 
+import functools
+import http.server
 import pathlib
 import shutil
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -323,6 +326,43 @@ def test_damaged_published_files_are_told_and_leave_nothing(
   assert not data.folder(dataset, home).exists()
   again = prepare.prepare(dataset, str(home), str(raw[0]), say)
   assert (again / manifest.NAME).exists()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+  def log_message(self, *_):
+    pass
+
+
+@pytest.mark.parametrize('published', [True, False])
+def test_downloads_are_those_that_were_published(
+  raw, tmp_path, monkeypatch, published
+):
+  """By their SHA-256; another file is refused, and nothing is left."""
+  serve = functools.partial(Quiet, directory=raw[0])
+  server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), serve)
+  threading.Thread(target=server.serve_forever, daemon=True).start()
+  files = tuple(
+    data.File(
+      file.name,
+      (raw[0] / file.name).stat().st_size,
+      manifest.sha256(raw[0] / file.name) if published else file.sha256,
+    )
+    for file in data.DATASETS['mnist'].raw
+  )
+  url = f'http://127.0.0.1:{server.server_port}/'
+  here = data.DATASETS['mnist']._replace(raw=files, url=url)
+  monkeypatch.setattr(builders.Mnist, 'dataset', here)
+  try:
+    if published:
+      place = prepare.prepare(here, str(tmp_path), None, say)
+      assert manifest.load(place).examples == {'train': 60, 'test': 20}
+    else:
+      with pytest.raises(data.DataError, match=r'[Cc]hecksum'):
+        prepare.prepare(here, str(tmp_path), None, say)
+      assert not data.folder(here, tmp_path).exists()
+  finally:
+    server.shutdown()
+    server.server_close()
 
 
 def test_an_image_that_cannot_be_decoded_is_told_by_file_and_record(

@@ -40,13 +40,24 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   dataset: Dataset
   raw: pathlib.Path | None = None
 
-  def _raw(self, manager) -> dict[str, pathlib.Path]:
-    names = self.dataset.raw
+  @property
+  def url_infos(self):
+    """What TFDS checks downloads against."""
+    return {
+      self.dataset.url + file.name: tfds.download.checksums.UrlInfo(
+        tfds.core.utils.Size(file.bytes), file.sha256, file.name
+      )
+      for file in self.dataset.raw
+    }
+
+  def _raw(self, manager) -> list[pathlib.Path]:
+    """Paths of the published files, in the order of the dataset."""
+    names = [file.name for file in self.dataset.raw]
     if self.raw is None:
-      urls = {name: self.dataset.url + name for name in names}
-      return {n: pathlib.Path(p) for n, p in manager.download(urls).items()}
-    paths = {name: self.raw / name for name in names}
-    for path in paths.values():
+      urls = [self.dataset.url + name for name in names]
+      return [pathlib.Path(path) for path in manager.download(urls)]
+    paths = [self.raw / name for name in names]
+    for path in paths:
       if not path.is_file():
         raise DataError(
           f'{path} is missing. {self.raw} must have the files as they are '
@@ -77,11 +88,10 @@ class Mnist(Local, skip_registration=True):
     )
 
   def _split_generators(self, dl_manager):
-    files = self._raw(dl_manager)
-    names = self.dataset.raw
+    images, labels, test_images, test_labels = self._raw(dl_manager)
     return {
-      'train': self._generate_examples(files[names[0]], files[names[1]]),
-      'test': self._generate_examples(files[names[2]], files[names[3]]),
+      'train': self._generate_examples(images, labels),
+      'test': self._generate_examples(test_images, test_labels),
     }
 
   def _generate_examples(self, images, labels):
@@ -110,7 +120,7 @@ class Cifar10(Local, skip_registration=True):
     )
 
   def _split_generators(self, dl_manager):
-    [path] = self._raw(dl_manager).values()
+    [path] = self._raw(dl_manager)
     return {
       split: self._generate_examples(path, split) for split in CIFAR_FILES
     }
