@@ -1,9 +1,10 @@
 """Sources of published images that all fit into memory.
 
-Training moves and mirrors them as it draws them, each by a random state of its
+Training moves and mirrors them as it draws them, each by random numbers of its
 own, so that a batch depends on nothing but its place in the stream.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +14,10 @@ from workloads import data
 from workloads.data import arrays
 
 Rows = dict[str, np.ndarray]
-Augment = Callable[[np.ndarray, list[np.random.Generator]], np.ndarray]
+# Of images [B, S, S, C] uint8 and numbers [B, NUMBERS] between 0 and 1.
+Augment = Callable[[np.ndarray, np.ndarray], np.ndarray]
+NUMBERS = 3
+BLOCK = 4096  # Positions whose numbers are drawn at once.
 
 
 class Pixels(NamedTuple):
@@ -35,10 +39,7 @@ class Pixels(NamedTuple):
     """As workload.Drawn, for the stream from position `first` on."""
     images = self.images[indices]
     if self.augment is not None:
-      states = [
-        np.random.default_rng([seed, first + i]) for i in range(len(indices))
-      ]
-      images = self.augment(images, states)
+      images = self.augment(images, numbers(seed, first, len(indices)))
     return self._rows(images, indices)
 
   def _rows(self, images: np.ndarray, indices) -> Rows:
@@ -48,13 +49,27 @@ class Pixels(NamedTuple):
     return {'inputs': inputs, 'targets': self.targets[indices]}
 
 
+def numbers(seed: int, first: int, count: int) -> np.ndarray:
+  """Random numbers [count, NUMBERS] of positions of a stream."""
+  start, end = first // BLOCK, (first + count - 1) // BLOCK
+  blocks = [_block(seed, number) for number in range(start, end + 1)]
+  skip = first - start * BLOCK
+  return np.concatenate(blocks)[skip : skip + count]
+
+
+@functools.lru_cache(maxsize=4)
+def _block(seed: int, number: int) -> np.ndarray:
+  # Not the state that permutes the stream's epoch of that number.
+  return np.random.default_rng([seed, number, 1]).random((BLOCK, NUMBERS))
+
+
 def shift_and_flip(by: int) -> Augment:
   """Moves images by up to so many pixels, black follows, and mirrors half."""
 
-  def augment(images, states):
+  def augment(images, drawn):
     size = images.shape[1]
-    draws = np.array([state.integers(0, 2 * by + 1, 2) for state in states])
-    flips = np.array([state.random() < 0.5 for state in states])
+    draws = (drawn[:, :2] * (2 * by + 1)).astype(int)
+    flips = drawn[:, 2] < 0.5
     padded = np.pad(images, ((0, 0), (by, by), (by, by), (0, 0)))
     span = np.arange(size)
     rows = draws[:, :1] + span  # [B, S]
