@@ -4,6 +4,7 @@ import functools
 import http.server
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import threading
@@ -11,12 +12,13 @@ import threading
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from array_record.python import array_record_module
 
 import workloads
 from runner import records as results, storage
 from tests import published, races
 from workloads import batches, data, small
-from workloads.data import builders, manifest, prepare, records
+from workloads.data import builders, manifest, prepare, records, tfrecord
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = {  # Examples, as AlgoPerf cuts them.
@@ -203,6 +205,53 @@ def test_what_tfds_has_prepared_elsewhere_is_taken_over(home, tmp_path):
   done = command('import', workload='mnist', source=origin, data_dir=mine)
   assert done.returncode == 2
   assert 'is cifar10 3.0.2; needed is mnist 3.0.1' in done.stderr
+
+
+@pytest.fixture
+def by_default(home, tmp_path):
+  """As TFDS stores by default: the same records in tfrecord files."""
+  place = home / 'mnist' / '3.0.1'
+  origin = tmp_path / 'theirs' / '3.0.1'
+  origin.mkdir(parents=True)
+  for name in ('dataset_info.json', 'features.json'):
+    text = (place / name).read_text()
+    (origin / name).write_text(text.replace('array_record', 'tfrecord'))
+  for path in place.glob('*.array_record-*'):
+    reader = array_record_module.ArrayRecordReader(str(path))
+    parts = []
+    for n in range(reader.num_records()):
+      record = reader.read([n])[0]
+      parts += [struct.pack('<QI', len(record), 0), record, bytes(4)]
+    name = path.name.replace('array_record', 'tfrecord')
+    (origin / name).write_bytes(b''.join(parts))
+  return origin
+
+
+def test_what_tfds_stores_by_default_is_written_again(
+  home, by_default, tmp_path
+):
+  mine = tmp_path / 'mine'
+  prepare.take(data.DATASETS['mnist'], str(mine), str(by_default), say)
+  for split, count in SPLITS['mnist'].items():
+    found, known = (
+      workloads.get('mnist').source(split, str(place))[np.arange(count)]
+      for place in (mine, home)
+    )
+    np.testing.assert_array_equal(found['inputs'], known['inputs'])
+    np.testing.assert_array_equal(found['targets'], known['targets'])
+
+
+def test_a_tfrecord_file_cut_anywhere_is_told_by_its_record(by_default):
+  [path] = by_default.glob('*-test.tfrecord-*')
+  content = path.read_bytes()
+  whole = [len(r) for r in tfrecord.records(path)]
+  assert len(whole) == 20
+  first = 12 + whole[0] + 4
+  for size in [*range(1, 40), first - 1, first + 1, len(content) - 1]:
+    path.write_bytes(content[:size])
+    number = 0 if size < first else 1 if size < 2 * first else 19
+    with pytest.raises(data.DataError, match=f'ends within record {number},'):
+      list(tfrecord.records(path))
 
 
 def test_status_says_what_is_there_and_where_the_rest_comes_from(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow_datasets as tfds
 
-from workloads.data import Dataset, folder, images, manifest
+from workloads.data import Dataset, folder, images, manifest, tfrecord
 from workloads.data.builders import BUILDERS
 from workloads.data.manifest import DataError
 
@@ -49,21 +49,28 @@ def prepare(
 def take(
   dataset: Dataset, data_dir: str, source: str, tell: Tell
 ) -> pathlib.Path:
-  """Takes over what TFDS has prepared elsewhere, as array_record.
+  """Takes over what TFDS has prepared elsewhere, as array_record or tfrecord.
 
   Raises:
-    DataError: it is not there, is another dataset, or of another format.
+    DataError: it is not there, damaged, another dataset, or stored otherwise.
   """
   place, origin = folder(dataset, data_dir), pathlib.Path(source)
   if (place / manifest.NAME).exists():
     raise DataError(f'{place} is there already. Remove it to import another.')
-  _check_origin(dataset, origin)
-  if origin.resolve() != place.resolve():
-    partial = place.with_name(f'{place.name}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    tell(f'Copying {origin} to {place} ...')
-    shutil.copytree(origin, partial)
-    partial.replace(place)
+  stored = _check_origin(dataset, origin)
+  if origin.resolve() == place.resolve():
+    if stored == tfrecord.FORMAT:
+      raise DataError(
+        f'{origin} is stored as {stored}, and is written again in another '
+        'folder: say another --data_dir.'
+      )
+    return finish(dataset, place, tell)
+  partial = place.with_name(f'{place.name}.partial')
+  shutil.rmtree(partial, ignore_errors=True)
+  tell(f'Copying {origin} to {place} ...')
+  copy = tfrecord.convert if stored == tfrecord.FORMAT else shutil.copytree
+  copy(origin, partial)
+  partial.replace(place)
   return finish(dataset, place, tell)
 
 
@@ -83,7 +90,8 @@ def finish(dataset: Dataset, place: pathlib.Path, tell: Tell) -> pathlib.Path:
   return place
 
 
-def _check_origin(dataset: Dataset, origin: pathlib.Path) -> None:
+def _check_origin(dataset: Dataset, origin: pathlib.Path) -> str:
+  """How its records are stored."""
   try:
     info = tfds.builder_from_directory(origin).info
   except Exception as error:
@@ -96,11 +104,13 @@ def _check_origin(dataset: Dataset, origin: pathlib.Path) -> None:
       f'{origin} is {info.name} {info.version}; needed is {dataset.name} '
       f'{dataset.version}.'
     )
-  if info.file_format != tfds.core.FileFormat.ARRAY_RECORD:
+  stored = info.file_format.value
+  if stored not in (tfrecord.FORMAT, tfrecord.OURS):
     raise DataError(
-      f'{origin} is stored as {info.file_format.value}, which cannot be read '
-      'by number. Prepare it with file_format="array_record".'
+      f'{origin} is stored as {stored}. Known are {tfrecord.OURS} and '
+      f'{tfrecord.FORMAT}: prepare it with file_format="{tfrecord.OURS}".'
     )
+  return stored
 
 
 def _ours(error: BaseException | None) -> DataError | None:

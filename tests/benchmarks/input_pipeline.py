@@ -1,0 +1,67 @@
+"""How fast training data come, beside TFDS's own way.
+
+`python -m tests.benchmarks.input_pipeline` makes small datasets as they are
+published, prepares them, and draws training batches in turn: by ours, and by
+TFDS's data source, which decodes records as they are asked for. Half a minute.
+"""
+
+import pathlib
+import statistics
+import tempfile
+import time
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+import workloads
+from tests import published
+from workloads import batches, data
+from workloads.data import prepare
+
+ROUNDS = 15
+SIZES = {'mnist': 1024, 'cifar': 128}  # Of batches.
+
+
+def ours(name, home):
+  source = workloads.get(name).source('train', str(home))
+  for step in range(ROUNDS):
+    began = time.perf_counter()
+    batches.train_batch(source, 1, step * SIZES[name], SIZES[name])
+    yield time.perf_counter() - began
+
+
+def theirs(name, home):
+  """Only read and decoded: neither scaled nor moved."""
+  place = data.find(name, str(home))
+  source = tfds.builder_from_directory(place).as_data_source('train')
+  for step in range(ROUNDS):
+    indices = batches.stream(len(source), 1, step * SIZES[name], SIZES[name])
+    began = time.perf_counter()
+    rows = source.__getitems__(indices.tolist())
+    np.stack([row['image'] for row in rows])
+    yield time.perf_counter() - began
+
+
+def main() -> None:
+  with tempfile.TemporaryDirectory() as folder:
+    raw, home = pathlib.Path(folder) / 'raw', pathlib.Path(folder) / 'data'
+    raw.mkdir()
+    published.mnist(raw, train=6000, test=20)
+    published.cifar10(raw, each=1000, test=20)
+    for dataset in data.DATASETS.values():
+      prepare.prepare(dataset, str(home), str(raw), lambda text: None)
+    print('| batch | ours, ms | TFDS, ms | ratio (quartiles) |')
+    print('|---|---|---|---|')
+    for name, size in SIZES.items():
+      pairs = list(zip(ours(name, home), theirs(name, home), strict=True))
+      mine, other = (statistics.median(x) for x in zip(*pairs, strict=True))
+      ratios = [a / b for a, b in pairs]
+      low, middle, high = statistics.quantiles(ratios, n=4)
+      print(
+        f'| {name}, {size} | {1e3 * mine:.2f} | {1e3 * other:.1f} | '
+        f'{middle:.4f} ({low:.4f}, {high:.4f}) |'
+      )
+
+
+if __name__ == '__main__':
+  main()
