@@ -20,7 +20,7 @@ from runner import hardware, plan, rules
 from tests import faults
 
 KILLS = 210  # Unless the command says otherwise, after a seed.
-STEPS = {'digits': 3000, 'mnist/mini': 1500, 'cifar/mini': 60}
+STEPS = {'digits': 3000, 'mnist/mini': 1500, 'imagenet_vit/mini': 100}
 LOOKS = 12
 SUBMISSIONS = ('nadamw', 'schedule_free', 'momentum_8bit')
 # Most of the time would be compilation, of the same programs again and again.
