@@ -21,7 +21,7 @@ import sys
 
 from absl import app, flags
 
-from runner import commands, engine, hardware, pipes, race
+from runner import commands, engine, hardware, pipes, race, requests
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -109,8 +109,8 @@ def main(argv: list[str]) -> int:
     return 1
 
 
-def _request() -> commands.Request:
-  return commands.Request(
+def _request() -> requests.Request:
+  return requests.Request(
     _SUITE.value,
     tuple(_SUBMISSIONS.value),
     tuple(_WORKLOADS.value),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import commands
+from runner import commands, requests
 from submissions.algoperf import export, folders, missing
 from tests.written import (
   MARKS,
@@ -95,7 +95,7 @@ def test_a_further_point_is_the_one_that_is_written(tmp_path):
 
 def test_nothing_is_overwritten_and_reasons_are_given(tmp_path, capsys):
   def command(*names):
-    request = commands.Request('mini', names, (), 'self', None, tmp_path, False)
+    request = requests.Request('mini', names, (), 'self', None, tmp_path, False)
     return commands.export_algoperf(request)
 
   assert command('lion') == 0

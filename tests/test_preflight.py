@@ -12,6 +12,7 @@ from runner import (
   preflight,
   probe,
   records,
+  requests,
   rules,
 )
 from tests import suites
@@ -174,7 +175,7 @@ def test_one_that_runs_and_one_that_does_not(tmp_path, capsys, monkeypatch):
     return probes[-1]
 
   monkeypatch.setattr(probe, 'run', kept)
-  request = commands.Request(
+  request = requests.Request(
     str(suite), ('lion', str(broken)), (), 'self', None, tmp_path, True,
     hardware=tmp_path,
   )  # fmt: skip
