@@ -161,6 +161,12 @@ FAULTS = {
     ),
     'Trials ran with 2 kinds of devices',
   ),
+  'other data': (
+    lambda f: change(
+      first(f) / 'meta_data_0.json', lambda m: m.update(data={'manifest': 'x'})
+    ),
+    'Trials ran with 2 datasets on criteo1tb/mini',
+  ),
   'damage': (
     lambda f: (first(f) / TRIAL).write_text('{'),
     'Its files cannot be checked',
