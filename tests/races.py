@@ -78,8 +78,12 @@ def folder(out, name):
   return records.folder(out, name, 'digits', 0, 1)
 
 
-def under_way(home, *, evaluated=1, out, **flags):
-  """A runner, the folder of its trial `mine` and that one's process."""
+def under_way(home, *, out, **flags):
+  """A runner, the folder of its trial `mine` and that one's process.
+
+  The trial is past an evaluation.
+  """
+  before = len(storage.read_rows(folder(out, 'mine') / records.EVALS))
   runner = subprocess.Popen(
     command(home, 'run', **flags, out=out, attempts=1),
     cwd=ROOT,
@@ -88,10 +92,10 @@ def under_way(home, *, evaluated=1, out, **flags):
   )
   path = folder(out, 'mine')
   deadline = time.monotonic() + 120
-  while len(storage.read_rows(path / records.EVALS)) < evaluated:
+  while len(storage.read_rows(path / records.EVALS)) <= before:
     assert time.monotonic() < deadline
     time.sleep(0.02)
-  [start] = storage.read_lines(path / records.ATTEMPTS)
+  *_, start = storage.read_lines(path / records.ATTEMPTS)
   return runner, path, start['pid']
 
 

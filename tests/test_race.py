@@ -92,35 +92,6 @@ def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
   assert engine.environment()['OPENBLAS_NUM_THREADS'] == '4'
 
 
-def test_killed_and_resumed_is_uninterrupted_to_the_bit(home):
-  """Kill -9 in the middle; the same command goes on and ends the same."""
-  slow = mine(home, 'mine', steps=120, step='time.sleep(0.05)')
-  flags = dict(
-    suite=suite(home, seconds=100.0, evaluations=50), submissions=slow
-  )
-  whole = run(home, 'run', **flags, out=home / 'whole')
-  assert whole.returncode == 0, whole.stderr
-
-  out = home / 'killed'
-  runner, path, pid = under_way(home, evaluated=2, **flags, out=out)
-  os.kill(pid, signal.SIGKILL)
-  runner.communicate(timeout=60)
-  assert runner.returncode == 1
-  assert records.status(path).outcome == 'preempted'
-  before = storage.read_rows(path / records.EVALS)
-
-  again = run(home, 'run', **flags, out=out)
-  assert again.returncode == 0, again.stderr
-  assert final(path) == final(folder(home / 'whole', 'mine'))
-  assert curve(path) == curve(folder(home / 'whole', 'mine'))
-  rows = storage.read_rows(path / records.EVALS)
-  assert rows[: len(before)] == before
-  steps = [int(row['global_step']) for row in rows]
-  seconds = [float(row['score']) for row in rows]
-  assert steps == sorted(set(steps)) and seconds == sorted(set(seconds))
-  assert rows[-1]['preemption_count'] == '1'
-
-
 BROKEN = {
   'in_build': dict(build='raise RuntimeError("no build")'),
   'first_step': dict(step='raise RuntimeError("no step")'),
@@ -164,31 +135,34 @@ def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
   assert shown.stdout.startswith('4 crashed, 1 ended, 1 oom\n')
 
 
-@pytest.mark.parametrize('whom', ['the trial', 'the runner'])
-def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home, whom):
-  """Between evaluations: nothing of the training is lost."""
+def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home):
+  """Once the trial is asked and once the runner; nothing is lost."""
   slow = mine(home, 'mine', steps=80, step='time.sleep(0.05)')
   flags = dict(
-    suite=suite(home, seconds=1000.0, evaluations=2), submissions=slow
+    suite=suite(home, seconds=100.0, evaluations=100), submissions=slow
   )
   whole, out = home / 'whole', home / 'out'
   assert run(home, 'run', **flags, out=whole).returncode == 0
-  runner, path, pid = under_way(home, **flags, out=out)
-  time.sleep(1.0)
-  began = time.monotonic()
-  os.kill(pid if whom == 'the trial' else runner.pid, signal.SIGTERM)
-  runner.communicate(timeout=60)
-  assert time.monotonic() - began < 15
-  assert runner.returncode == 1
-  events = list(storage.read_lines(path / records.ATTEMPTS))
-  [end] = [event for event in events if event['event'] == 'end']
-  assert end['outcome'] == 'preempted'
-  assert f'saved at step {end["step"]}' in end['reason']
-  assert 1 < end['step'] < 80
+  for turn, whom in enumerate(('the trial', 'the runner')):
+    runner, path, pid = under_way(home, **flags, out=out)
+    time.sleep(0.3)
+    began = time.monotonic()
+    os.kill(pid if whom == 'the trial' else runner.pid, signal.SIGTERM)
+    runner.communicate(timeout=60)
+    assert time.monotonic() - began < 15
+    assert runner.returncode == 1
+    events = list(storage.read_lines(path / records.ATTEMPTS))
+    end = [event for event in events if event['event'] == 'end'][-1]
+    assert (end['attempt'], end['outcome']) == (turn, 'preempted')
+    assert f'saved at step {end["step"]}' in end['reason']
+    assert 1 < end['step'] < 80
   done = run(home, 'run', **flags, out=out)
   assert done.returncode == 0, done.stderr
   assert final(path) == final(folder(whole, 'mine'))
   assert curve(path) == curve(folder(whole, 'mine'))
+  rows = storage.read_rows(path / records.EVALS)
+  assert rows[0]['preemption_count'] == '0'
+  assert rows[-1]['preemption_count'] == '2'
 
 
 def test_a_suspended_trial_is_not_charged_and_says_so(home):
