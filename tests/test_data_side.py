@@ -99,14 +99,14 @@ def test_batches_grow_and_as_many_examples_are_seen():
   assert sum(feed.sizes) == 40 * 4
 
 
-@pytest.mark.parametrize('cut', [1, 19, 20, 21, 25, 26])
-def test_growing_batches_resume_in_any_phase(cut):
+def test_growing_batches_resume_in_any_phase():
   """Also where one has just ended; the feed goes on where it was."""
   submission = made('growing_batches', **GROWING)
   whole = list(trained(submission, Feed()))
-  again = list(trained(submission, Feed(drawn=cut), whole[cut - 1]))
-  assert len(again) == 27 - cut
-  assert_same(again[-1], whole[-1])
+  for cut in (1, 19, 20, 21, 25, 26):
+    again = list(trained(submission, Feed(drawn=cut), whole[cut - 1]))
+    assert len(again) == 27 - cut
+    assert_same(again[-1], whole[-1])
 
 
 def test_a_phase_compiles_its_step_and_no_other_does(caplog):
