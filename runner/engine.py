@@ -38,6 +38,7 @@ SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
   re.IGNORECASE,
 )
+WELL = ('reached', 'budget', 'ended')  # Outcomes that need no explanation.
 LOG = 'trial.log'
 TAIL = 20  # Its lines that are kept beside an outcome.
 LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
@@ -147,6 +148,8 @@ def _close(
     wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']
     seen |= {'code': left.code, 'residual_seconds': residual}
+    if last['outcome'] not in WELL:
+      seen['log'] = _tail(printed)
     records.event(folder, 'exit', attempt, **seen)
     if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
       reason = (

@@ -92,14 +92,15 @@ def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
   assert engine.environment()['OPENBLAS_NUM_THREADS'] == '4'
 
 
+SAY = 'print("about to break", flush=True); '
 BROKEN = {
-  'in_build': dict(build='raise RuntimeError("no build")'),
-  'first_step': dict(step='raise RuntimeError("no step")'),
+  'in_build': dict(build=f'{SAY}raise RuntimeError("no build")'),
+  'first_step': dict(step=f'{SAY}raise RuntimeError("no step")'),
   'later_step': dict(
-    step='if state.done == 30: raise RuntimeError("step thirty")'
+    step=f'{SAY}\n      if state.done == 30: raise RuntimeError("step thirty")'
   ),
-  'memory': dict(build='raise MemoryError("too large")'),
-  'leaves': dict(step='os._exit(3)'),
+  'memory': dict(build=f'{SAY}raise MemoryError("too large")'),
+  'leaves': dict(step=f'{SAY}os._exit(3)'),
 }
 
 
@@ -125,6 +126,10 @@ def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
     'leaves': 'crashed',
   }
   assert 'no build' in status['in_build'].reason
+  for name in BROKEN:  # The last lines of the log lie beside the outcome.
+    lines = storage.read_lines(folder(out, name) / records.ATTEMPTS)
+    [left] = [line for line in lines if line['event'] == 'exit']
+    assert 'about to break' in ' '.join(left['log'])
   assert 'Exit code 3' in status['leaves'].reason
   assert 'step thirty' in done.stdout
   trace = folder(out, 'later_step') / 'traceback_0.txt'
