@@ -29,10 +29,10 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # Tried by hand on two or three workloads of the mini suite.
-  'learning_rate': 0.02, 'one_minus_beta1': 0.1, 'beta2': 0.99,
-  'weight_decay': 0.02, 'warmup': 0.05, 'floor': 1.0, 'grad_clip': 1.0,
-  'label_smoothing': 0.05,
+SELF = {  # By python -m runner tune --submissions=lamb --points=4.
+  'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
+  'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'grad_clip': 1.0,
+  'label_smoothing': 0.2, 'dropout': 0.1,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived space of LAMB.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},

@@ -34,9 +34,10 @@ def build(
 
 
 SELF = {  # LAMB's.
-  'learning_rate': 0.02, 'one_minus_beta1': 0.1, 'beta2': 0.99,
-  'weight_decay': 0.02, 'warmup': 0.05, 'floor': 1.0, 'block': 256,
-  'never_zero': True, 'grad_clip': 1.0, 'label_smoothing': 0.05,
+  'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
+  'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'block': 256,
+  'never_zero': True, 'grad_clip': 1.0, 'label_smoothing': 0.2,
+  'dropout': 0.1,
 }  # fmt: skip
 SPACE = {  # LAMB's.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
