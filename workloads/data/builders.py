@@ -34,10 +34,12 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   Attributes:
     dataset: What it builds.
+    shape: Of its images.
     raw: Folder of these files; None where they are to be downloaded.
   """
 
   dataset: Dataset
+  shape: tuple[int, int, int]
   raw: pathlib.Path | None = None
 
   @property
@@ -65,27 +67,28 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
     return paths
 
-  def _image_info(self, features: dict[str, Any]):
+  def _info(self):
+    features = {
+      'image': tfds.features.Image(shape=self.shape),
+      'label': tfds.features.ClassLabel(num_classes=10),
+    }
     return tfds.core.DatasetInfo(
       builder=self,
-      features=tfds.features.FeaturesDict(features),
+      features=tfds.features.FeaturesDict(self._beside() | features),
       supervised_keys=('image', 'label'),
       homepage=self.dataset.page,
     )
+
+  def _beside(self) -> dict[str, Any]:
+    """Features of an example beside its image and label."""
+    return {}
 
 
 class Mnist(Local, skip_registration=True):
   name = 'mnist'
   VERSION = tfds.core.Version(DATASETS['mnist'].version)
   dataset = DATASETS['mnist']
-
-  def _info(self):
-    return self._image_info(
-      {
-        'image': tfds.features.Image(shape=(28, 28, 1)),
-        'label': tfds.features.ClassLabel(num_classes=10),
-      }
-    )
+  shape = (28, 28, 1)
 
   def _split_generators(self, dl_manager):
     images, labels, test_images, test_labels = self._raw(dl_manager)
@@ -109,15 +112,10 @@ class Cifar10(Local, skip_registration=True):
   name = 'cifar10'
   VERSION = tfds.core.Version(DATASETS['cifar10'].version)
   dataset = DATASETS['cifar10']
+  shape = (32, 32, 3)
 
-  def _info(self):
-    return self._image_info(
-      {
-        'id': tfds.features.Text(),
-        'image': tfds.features.Image(shape=(32, 32, 3)),
-        'label': tfds.features.ClassLabel(num_classes=10),
-      }
-    )
+  def _beside(self):
+    return {'id': tfds.features.Text()}
 
   def _split_generators(self, dl_manager):
     [path] = self._raw(dl_manager)
