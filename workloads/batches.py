@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.data import DataError
 from workloads.workload import Batch, Drawn, Source
 
 
@@ -25,16 +24,6 @@ class Arrays(NamedTuple):
 
   def __getitem__(self, indices) -> dict[str, np.ndarray]:  # pyrefly: ignore
     return {name: rows[indices] for name, rows in self.rows.items()}
-
-
-def no_records(
-  data: str, split: str, data_dir: str | None, mini: str
-) -> DataError:
-  """To be raised where the data of a workload are not; names one without."""
-  return DataError(
-    f'No prepared records of {data} ({split}) below {data_dir}: reading them '
-    f'is not written yet. {mini!r} needs no data.'
-  )
 
 
 def stream(size: int, seed: int, first: int, count: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import batches, clicks
+from workloads import clicks, data
 from workloads.workload import Model, Workload
 
 DENSE = 13
@@ -112,7 +112,7 @@ class Criteo1TB(Workload):
   def source(self, split, data_dir):
     if self.data == 'clicks':
       return clicks.source(split)
-    raise batches.no_records(self.data, split, data_dir, 'criteo1tb/mini')
+    raise data.unread('criteo1tb')
 
   def fake_batch(self, key, batch_size):
     counts, ids, label = jax.random.split(key, 3)

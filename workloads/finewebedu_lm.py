@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import batches, grammar
+from workloads import data, grammar
 from workloads.workload import Model, Workload
 
 ROPE_THETA = 500_000.0
@@ -164,7 +164,7 @@ class FineWebEduLM(Workload):
   def source(self, split, data_dir):
     if self.data == 'grammar':
       return grammar.source(split, self.length)
-    raise batches.no_records(self.data, split, data_dir, 'finewebedu_lm/mini')
+    raise data.unread('finewebedu_lm')
 
   def fake_batch(self, key, batch_size):
     shape = (batch_size, self.length + 1)

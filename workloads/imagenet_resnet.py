@@ -10,7 +10,7 @@ arXiv:1902.10811), matched frequency.
 
 import dataclasses
 
-from workloads import batches, classification, drawings, residual
+from workloads import classification, data, drawings, residual
 from workloads.workload import Workload
 
 CHANNELS = 3
@@ -51,7 +51,7 @@ class ImageNetResNet(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.6
       )
-    raise batches.no_records(self.data, split, data_dir, 'imagenet_resnet/mini')
+    raise data.unread('imagenet_resnet')
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

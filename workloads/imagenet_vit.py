@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import batches, classification, drawings
+from workloads import classification, data, drawings
 from workloads.workload import Model, Workload
 
 CHANNELS = 3
@@ -164,7 +164,7 @@ class ImageNetViT(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.15
       )
-    raise batches.no_records(self.data, split, data_dir, 'imagenet_vit/mini')
+    raise data.unread('imagenet_vit')
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

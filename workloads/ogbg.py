@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import batches, graphs, molecules
+from workloads import data, graphs, molecules
 from workloads.average_precision import mean_average_precision
 from workloads.workload import Model, Workload
 
@@ -120,7 +120,7 @@ class Ogbg(Workload):
   def source(self, split, data_dir):
     if self.data == 'molecules':
       return molecules.source(split)
-    raise batches.no_records(self.data, split, data_dir, 'ogbg/mini')
+    raise data.unread('ogbg')
 
   def fake_batch(self, key, batch_size):
     # One draw for all: every draw would be compiled by itself, for a second.

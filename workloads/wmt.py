@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import batches, beam, bleu, languages, lexicon
+from workloads import beam, bleu, data, languages, lexicon
 from workloads.data import DataError
 from workloads.transformer import Block, Transformer
 from workloads.workload import Model, Workload
@@ -69,7 +69,7 @@ class WMT(Workload):
   def source(self, split, data_dir):
     if self.data == 'languages':
       return languages.source(split, self.length)
-    raise batches.no_records(self.data, split, data_dir, 'wmt/mini')
+    raise data.unread('wmt')
 
   def fake_batch(self, key, batch_size):
     batch = {'weights': jnp.ones(batch_size)}

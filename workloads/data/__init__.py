@@ -97,11 +97,16 @@ def needed(workload: str) -> Dataset | None:
   if variant.startswith(GENERATED) or family in WITHIN:
     return None
   if family not in NEEDS:
-    raise DataError(
-      f'Reading the published data of {family} is not written yet. '
-      f"'{family}/mini' needs no data."
-    )
+    raise unread(family)
   return DATASETS[NEEDS[family]]
+
+
+def unread(family: str) -> DataError:
+  """To be raised where the data of a family cannot be read yet."""
+  return DataError(
+    f'Reading the published data of {family} is not written yet. '
+    f"'{family}/mini' needs no data."
+  )
 
 
 def folder(dataset: Dataset, data_dir: str | pathlib.Path) -> pathlib.Path:
