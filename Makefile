@@ -47,7 +47,7 @@ leaderboard: .venv/ready
 # After a change of dependencies in pyproject.toml; needs uv.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra dev \
+	  --no-emit-index-url --no-header --extra data --extra dev \
 	  -o requirements.lock pyproject.toml
 
 clean:

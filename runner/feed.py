@@ -1,23 +1,33 @@
 """Training data on their way to the devices."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from runner import devices
 from runner.clock import Clock
 from workloads import batches
-from workloads.workload import Batch, Source
+from workloads.workload import Batch, Drawn, Source
+
+
+class Place(NamedTuple):
+  """Of a batch in the stream."""
+
+  first: int
+  size: int
 
 
 class Feed:
   """The endless stream of training examples, and how much of it was drawn.
 
   What a submission draws is counted here and nowhere else, so a step is a
-  training batch that was drawn. Batches are made when they are drawn: the
-  devices have work meanwhile, since steps are dispatched ahead of them, and a
-  thread would only take turns with it on a small machine.
+  training batch that was drawn. Batches that lie in memory are made when they
+  are drawn: the devices have work meanwhile, since steps are dispatched ahead
+  of them, and a thread would only take turns with it on a small machine. What
+  must be read and decoded is made by a thread, as many batches ahead as the
+  source says; of these none is counted before it is drawn.
 
   Attributes:
     steps: Batches drawn so far.
@@ -28,6 +38,9 @@ class Feed:
     self._source = source
     self._seed = seed
     self._clock = clock
+    self._ahead = source.ahead if isinstance(source, Drawn) else 0
+    self._thread = ThreadPoolExecutor(1, 'feed')
+    self._coming: dict[Place, Future[Batch]] = {}
     self.steps = 0
     self.examples = 0
 
@@ -36,17 +49,39 @@ class Feed:
     devices.check_divides(size)
     while True:
       with self._clock.account('data'):
-        batch = self._make(size, stack)
-      self.steps += stack
-      self.examples += stack * size
+        rows = [self._next(size) for _ in range(stack)]
+        if stack == 1:
+          batch = devices.split(rows[0])
+        else:
+          stacked = {
+            name: np.stack([r[name] for r in rows]) for name in rows[0]
+          }
+          batch = devices.split(stacked, stacked=True)
       yield batch
 
-  def _make(self, size: int, stack: int) -> Batch:
-    count = size * stack
-    rows = batches.train_batch(self._source, self._seed, self.examples, count)
-    if stack == 1:
-      return devices.split(rows)
-    stacked = jax.tree.map(
-      lambda x: np.reshape(x, (stack, size, *x.shape[1:])), rows
-    )
-    return devices.split(stacked, stacked=True)
+  def _next(self, size: int) -> Batch:
+    """A batch from where the stream is; it goes on behind it."""
+    place = Place(self.examples, size)
+    if not self._ahead:
+      batch = self._make(place)
+    else:
+      self._order(place)
+      batch = self._coming.pop(place).result()
+    self.steps += 1
+    self.examples += size
+    return batch
+
+  def _order(self, place: Place) -> None:
+    """Has this batch and those behind it made, and no others."""
+    wanted = [
+      Place(place.first + n * place.size, place.size)
+      for n in range(1 + self._ahead)
+    ]
+    for other in self._coming.keys() - set(wanted):
+      self._coming.pop(other).cancel()  # Of another size, or from before.
+    for one in wanted:
+      if one not in self._coming:
+        self._coming[one] = self._thread.submit(self._make, one)
+
+  def _make(self, place: Place) -> Batch:
+    return batches.train_batch(self._source, self._seed, *place)

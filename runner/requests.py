@@ -39,9 +39,7 @@ def ready(request: Request) -> rules.Rules:
   """The suite, its data being there; else DataError says how to get them."""
   suite = chosen_suite(request)
   for row in suite.workloads.values():
-    name = workloads.canonical(row.workload)
-    if data.needed(name):
-      data.find(name, request.terms.data_dir)
+    data.find(workloads.canonical(row.workload), request.terms.data_dir)
   return suite
 
 

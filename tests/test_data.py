@@ -18,7 +18,14 @@ import workloads
 from runner import records as results, storage
 from tests import published, races
 from workloads import batches, data, small
-from workloads.data import builders, manifest, prepare, records, tfrecord
+from workloads.data import (
+  catalogue,
+  manifest,
+  pixels,
+  prepare,
+  records,
+  tfrecord,
+)
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = {  # Examples, as AlgoPerf cuts them.
@@ -231,7 +238,7 @@ def test_what_tfds_stores_by_default_is_written_again(
   home, by_default, tmp_path
 ):
   mine = tmp_path / 'mine'
-  prepare.take(data.DATASETS['mnist'], str(mine), str(by_default), say)
+  prepare.take([data.DATASETS['mnist']], str(mine), str(by_default), say)
   for split, count in SPLITS['mnist'].items():
     found, known = (
       workloads.get('mnist').source(split, str(place))[np.arange(count)]
@@ -390,7 +397,7 @@ def test_downloads_are_those_that_were_published(
   server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), serve)
   threading.Thread(target=server.serve_forever, daemon=True).start()
   files = tuple(
-    data.File(
+    catalogue.File(
       file.name,
       (raw[0] / file.name).stat().st_size,
       manifest.sha256(raw[0] / file.name) if published else file.sha256,
@@ -399,7 +406,7 @@ def test_downloads_are_those_that_were_published(
   )
   url = f'http://127.0.0.1:{server.server_port}/'
   here = data.DATASETS['mnist']._replace(raw=files, url=url)
-  monkeypatch.setattr(builders.Mnist, 'dataset', here)
+  monkeypatch.setattr(pixels.Mnist, 'dataset', here)
   try:
     if published:
       place = prepare.prepare(here, str(tmp_path), None, say)
@@ -418,9 +425,9 @@ def test_an_image_that_cannot_be_decoded_is_told_by_file_and_record(
 ):
   """TFDS stores what it is given."""
   cut = iter([None, None, 40])
-  whole = builders._png
+  whole = pixels._png
   monkeypatch.setattr(
-    builders, '_png', lambda image: whole(image)[: next(cut, None)]
+    pixels, '_png', lambda image: whole(image)[: next(cut, None)]
   )
   with pytest.raises(
     data.DataError,
@@ -448,7 +455,7 @@ def test_a_race_on_published_data_from_the_command_line(home, tmp_path):
   assert done.returncode == 0, done.stderr
   folder = results.folder(out, 'mine', 'mnist', 0, 1)
   assert results.status(folder).outcome == 'ended'
-  facts = storage.read_json(folder / 'meta_data_0.json')['data']
-  assert facts['dataset'] == 'mnist 3.0.1' and facts['examples']['train'] == 60
+  facts = storage.read_json(folder / 'meta_data_0.json')['data']['mnist 3.0.1']
+  assert facts['examples']['train'] == 60
   known = manifest.load(home / 'mnist' / '3.0.1')
   assert facts['manifest'] == known.digest

@@ -51,10 +51,12 @@ def _status() -> int:
       good, counts = False, {}
       missing = f'missing, about {dataset.megabytes} MB'
       state = f'not ready: {error}' if place.exists() else missing
-    print(f'{name} {dataset.version} for {", ".join(users)}: {state}')
+    print(f'{dataset.title} for {", ".join(users)}: {state}')
     for split, published in dataset.examples.items():
       print(f'  {split}: {counts.get(split, 0):,} of {published:,} examples')
-    print(f'  published at {dataset.url}; terms at {dataset.page}')
+    print(
+      f'  published at {dataset.url}, {dataset.terms}; terms at {dataset.page}'
+    )
   return 0 if good else 1
 
 
@@ -70,11 +72,10 @@ def _prepare() -> int:
 def _import() -> int:
   from workloads.data import prepare  # noqa: PLC0415
 
-  wanted = list(_wanted())
-  if len(wanted) != 1 or _SOURCE.value is None:
+  if len(_WORKLOADS.value) != 1 or _SOURCE.value is None:
     raise data.DataError('Say --workload=NAME, of one, and --source=FOLDER.')
-  dataset = data.DATASETS[wanted[0]]
-  prepare.take(dataset, _data_dir(), _SOURCE.value, print)
+  wanted = [data.DATASETS[name] for name in _wanted()]
+  prepare.take(wanted, _data_dir(), _SOURCE.value, print)
   return 0
 
 
@@ -89,10 +90,11 @@ def _wanted() -> dict[str, list[str]]:
   names = [workloads.check(name) for name in _WORKLOADS.value]
   found: dict[str, list[str]] = {}
   for name in names or data.NEEDS:
-    dataset = data.needed(name)
-    if dataset is None:
+    datasets = data.needed(name)
+    if not datasets:
       raise data.DataError(f'{name} needs no data.')
-    found.setdefault(dataset.name, []).append(name)
+    for dataset in datasets:
+      found.setdefault(dataset.name, []).append(name)
   return found
 
 

@@ -50,11 +50,13 @@ def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
-  """The examples first..first+size-1 of the stream, all with weight one."""
-  indices = stream(len(source), seed, first, size)
+  """The examples first..first+size-1 of the stream, all with weight one.
+
+  Hosts that share a batch each read a part of it by its position.
+  """
   if isinstance(source, Drawn):
-    return weighted(source.draw(indices, seed, first), size)
-  return weighted(source[indices], size)
+    return weighted(source.draw(seed, first, size), size)
+  return weighted(source[stream(len(source), seed, first, size)], size)
 
 
 def eval_batches(

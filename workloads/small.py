@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workloads import data
+from workloads.batches import stream
 from workloads.data import arrays
 
 Rows = dict[str, np.ndarray]
@@ -28,6 +29,7 @@ class Pixels(NamedTuple):
   mean: tuple[float, ...]  # Of every channel, of values from 0 to 1.
   std: tuple[float, ...]
   augment: Augment | None = None  # Of uint8, for training.
+  ahead = 0
 
   def __len__(self) -> int:
     return len(self.targets)
@@ -35,11 +37,12 @@ class Pixels(NamedTuple):
   def __getitem__(self, indices) -> Rows:  # pyrefly: ignore
     return self._rows(self.images[indices], indices)
 
-  def draw(self, indices: np.ndarray, seed: int, first: int) -> Rows:
-    """As workload.Drawn, for the stream from position `first` on."""
+  def draw(self, seed: int, first: int, count: int) -> Rows:
+    """As workload.Drawn."""
+    indices = stream(len(self), seed, first, count)
     images = self.images[indices]
     if self.augment is not None:
-      images = self.augment(images, numbers(seed, first, len(indices)))
+      images = self.augment(images, numbers(seed, first, count))
     return self._rows(images, indices)
 
   def _rows(self, images: np.ndarray, indices) -> Rows:
@@ -119,5 +122,5 @@ def _published(
   workload: str, data_dir: str | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
   """By TFDS's split; a trial asks for three of its own, and looks once."""
-  place = data.find(workload, data_dir)
+  [place] = data.find(workload, data_dir).values()
   return {split: arrays.load(place, split) for split in ('train', 'test')}

@@ -40,15 +40,19 @@ class Source(Protocol):
 
 @runtime_checkable
 class Drawn(Source, Protocol):
-  """A source whose examples differ from one draw to the next.
+  """A source with a training stream of its own.
 
-  `source.draw(indices, seed, first)` is as source[indices], for the positions
-  first, first + 1, ... of a training stream of that seed. An example is a
-  function of its number, the seed and its position alone.
+  Its examples may differ from one draw to the next, or its order be another
+  than a permutation of all examples for every epoch.
+
+  `draw(seed, first, count)` is the batch of the stream's positions first,
+  first + 1, ..., without 'weights'. It is a function of these numbers alone.
   """
 
+  ahead: int  # Batches worth making before they are asked for.
+
   def draw(
-    self, indices: np.ndarray, seed: int, first: int
+    self, seed: int, first: int, count: int
   ) -> dict[str, np.ndarray]: ...
 
 

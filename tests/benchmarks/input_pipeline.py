@@ -32,7 +32,7 @@ def ours(name, home):
 
 def theirs(name, home):
   """Only read and decoded: neither scaled nor moved."""
-  place = data.find(name, str(home))
+  [place] = data.find(name, str(home)).values()
   source = tfds.builder_from_directory(place).as_data_source('train')
   for step in range(ROUNDS):
     indices = batches.stream(len(source), 1, step * SIZES[name], SIZES[name])

@@ -2,15 +2,22 @@
 
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import tensorflow_datasets as tfds
 
-from workloads.data import Dataset, folder, images, manifest, tfrecord
-from workloads.data.builders import BUILDERS
+from workloads.data import folder, manifest, pixels, tfrecord
+from workloads.data.catalogue import Dataset
+from workloads.data.local import Local, Tell
 from workloads.data.manifest import DataError
 
-Tell = Callable[[str], None]
+BUILDERS: dict[str, type[Local]] = {
+  builder.name: builder
+  for builder in (
+    pixels.Mnist,
+    pixels.Cifar10,
+  )
+}
 
 
 def prepare(
@@ -36,28 +43,35 @@ def prepare(
     data_dir=data_dir, file_format='array_record'
   )
   builder.raw = pathlib.Path(raw) if raw else None
-  tell(f'Preparing {dataset.name} {dataset.version} in {place} ...')
+  tell(f'Preparing {dataset.title} in {place} ...')
   try:
     builder.download_and_prepare()
   except Exception as error:
     raise _ours(error) or DataError(
-      f'{dataset.name} could not be prepared: {type(error).__name__} {error}'
+      f'{dataset.title} could not be prepared: {type(error).__name__} {error}'
     ) from error
   return finish(dataset, place, tell)
 
 
 def take(
-  dataset: Dataset, data_dir: str, source: str, tell: Tell
+  wanted: Sequence[Dataset], data_dir: str, source: str, tell: Tell
 ) -> pathlib.Path:
   """Takes over what TFDS has prepared elsewhere, as array_record or tfrecord.
+
+  Args:
+    wanted: One of these is there.
+    data_dir: Folder of all datasets.
+    source: Where it is.
+    tell: Hears what is done.
 
   Raises:
     DataError: it is not there, damaged, another dataset, or stored otherwise.
   """
-  place, origin = folder(dataset, data_dir), pathlib.Path(source)
+  origin = pathlib.Path(source)
+  dataset, stored = _recognized(wanted, origin)
+  place = folder(dataset, data_dir)
   if (place / manifest.NAME).exists():
     raise DataError(f'{place} is there already. Remove it to import another.')
-  stored = _check_origin(dataset, origin)
   if origin.resolve() == place.resolve():
     if stored == tfrecord.FORMAT:
       raise DataError(
@@ -75,11 +89,9 @@ def take(
 
 
 def finish(dataset: Dataset, place: pathlib.Path, tell: Tell) -> pathlib.Path:
-  """Arrays of all splits, and then the manifest."""
-  examples = {}
+  """What its builder has left to do, and then the manifest."""
+  examples = BUILDERS[dataset.name].finish(place, tell)
   for split, published in dataset.examples.items():
-    tell(f'Decoding {split} ...')
-    examples[split] = images.save(place, split)
     if examples[split] != published:
       tell(
         f'Note: {split} has {examples[split]} examples; published are '
@@ -90,27 +102,29 @@ def finish(dataset: Dataset, place: pathlib.Path, tell: Tell) -> pathlib.Path:
   return place
 
 
-def _check_origin(dataset: Dataset, origin: pathlib.Path) -> str:
-  """How its records are stored."""
+def _recognized(
+  wanted: Sequence[Dataset], origin: pathlib.Path
+) -> tuple[Dataset, str]:
+  """Which of the datasets it is, and how its records are stored."""
   try:
-    info = tfds.builder_from_directory(origin).info
+    builder = tfds.builder_from_directory(origin)
   except Exception as error:
     raise DataError(
       f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). It '
       'must be the folder of a version, with dataset_info.json in it.'
     ) from error
-  if (info.name, str(info.version)) != (dataset.name, dataset.version):
-    raise DataError(
-      f'{origin} is {info.name} {info.version}; needed is {dataset.name} '
-      f'{dataset.version}.'
-    )
+  info, config = builder.info, builder.info.config_name or ''
+  title = ' '.join(filter(None, (info.name, config, str(info.version))))
+  known = {dataset.title: dataset for dataset in wanted}
+  if title not in known:
+    raise DataError(f'{origin} is {title}; needed is {" or ".join(known)}.')
   stored = info.file_format.value
   if stored not in (tfrecord.FORMAT, tfrecord.OURS):
     raise DataError(
       f'{origin} is stored as {stored}. Known are {tfrecord.OURS} and '
       f'{tfrecord.FORMAT}: prepare it with file_format="{tfrecord.OURS}".'
     )
-  return stored
+  return known[title], stored
 
 
 def _ours(error: BaseException | None) -> DataError | None:

@@ -1,8 +1,7 @@
-"""TFDS builders that need no TensorFlow, under TFDS's names and versions.
+"""Builders of MNIST and CIFAR-10.
 
-TFDS's own builders of these datasets read and encode by TensorFlow. What these
-write is the same in features, keys and order, so that a dataset prepared by
-either is the other's.
+TFDS's own read and encode by TensorFlow. What these write is the same in
+features, keys and order, so that a dataset prepared by either is the other's.
 """
 
 import gzip
@@ -17,7 +16,9 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from workloads.data import DATASETS, Dataset
+from workloads.data import images
+from workloads.data.catalogue import DATASETS
+from workloads.data.local import Local
 from workloads.data.manifest import DataError
 
 IDX_IMAGES, IDX_LABELS = 0x803, 0x801  # First word of MNIST's files.
@@ -29,43 +30,18 @@ CIFAR_FOLDER = 'cifar-10-batches-bin'
 CIFAR_BYTES = 1 + 3 * 32 * 32  # A record: the class, and three planes.
 
 
-class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """A builder of files as they are published.
+class Pixels(Local, skip_registration=True):
+  """Small images of ten classes, decoded once when they are prepared."""
 
-  Attributes:
-    dataset: What it builds.
-    shape: Of its images.
-    raw: Folder of these files; None where they are to be downloaded.
-  """
+  shape: tuple[int, int, int]  # Of an image.
 
-  dataset: Dataset
-  shape: tuple[int, int, int]
-  raw: pathlib.Path | None = None
-
-  @property
-  def url_infos(self):
-    """What TFDS checks downloads against."""
-    return {
-      self.dataset.url + file.name: tfds.download.checksums.UrlInfo(
-        tfds.core.utils.Size(file.bytes), file.sha256, file.name
-      )
-      for file in self.dataset.raw
-    }
-
-  def _raw(self, manager) -> list[pathlib.Path]:
-    """Paths of the published files, in the order of the dataset."""
-    names = [file.name for file in self.dataset.raw]
-    if self.raw is None:
-      urls = [self.dataset.url + name for name in names]
-      return [pathlib.Path(path) for path in manager.download(urls)]
-    paths = [self.raw / name for name in names]
-    for path in paths:
-      if not path.is_file():
-        raise DataError(
-          f'{path} is missing. {self.raw} must have the files as they are '
-          f'published at {self.dataset.url}: {", ".join(names)}.'
-        )
-    return paths
+  @classmethod
+  def finish(cls, place, tell):
+    examples = {}
+    for split in cls.dataset.examples:
+      tell(f'Decoding {split} ...')
+      examples[split] = images.save(place, split)
+    return examples
 
   def _info(self):
     features = {
@@ -84,7 +60,7 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     return {}
 
 
-class Mnist(Local, skip_registration=True):
+class Mnist(Pixels, skip_registration=True):
   name = 'mnist'
   VERSION = tfds.core.Version(DATASETS['mnist'].version)
   dataset = DATASETS['mnist']
@@ -108,7 +84,7 @@ class Mnist(Local, skip_registration=True):
       yield key, {'image': _png(picture), 'label': int(label)}
 
 
-class Cifar10(Local, skip_registration=True):
+class Cifar10(Pixels, skip_registration=True):
   name = 'cifar10'
   VERSION = tfds.core.Version(DATASETS['cifar10'].version)
   dataset = DATASETS['cifar10']
@@ -137,9 +113,6 @@ class Cifar10(Local, skip_registration=True):
           'label': int(record[0]),
         },
       )
-
-
-BUILDERS = {builder.name: builder for builder in (Mnist, Cifar10)}
 
 
 def _idx(path: pathlib.Path, magic: int) -> np.ndarray:

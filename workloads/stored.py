@@ -1,0 +1,92 @@
+"""Sources of records that are read and decoded when they are drawn.
+
+For datasets that do not fit into memory. Threads share the examples of a batch:
+what decodes them (JPEG, FLAC, FFTs, numpy) lets other threads run meanwhile.
+Each example has random numbers of its own, by its position in the stream, so
+that how many threads there are changes nothing.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from workloads.batches import stream
+from workloads.data.manifest import DataError
+from workloads.data.records import Records
+
+Row = dict[str, np.ndarray]  # Of one example.
+# Of a record, and of random numbers for its place in training, None elsewhere.
+Decode = Callable[[dict[str, Any], np.random.Generator | None], Row]
+# Of the rows of a batch and random numbers for it.
+Mix = Callable[[Row, np.random.Generator], Row]
+CHUNK = 4  # Records that a thread takes at once.
+EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
+
+
+class Stored(NamedTuple):
+  """A source of records; numbers[i] is the record of example i."""
+
+  records: Records
+  numbers: Sequence[int]
+  decode: Decode
+  mix: Mix | None = None  # Of training batches.
+  threads: int | None = None  # As many as there are cores.
+  ahead = 2
+
+  def __len__(self) -> int:
+    return len(self.numbers)
+
+  def __getitem__(self, indices) -> Row:  # pyrefly: ignore
+    return self._rows(indices, [None] * len(indices))
+
+  def draw(self, seed: int, first: int, count: int) -> Row:
+    """As workload.Drawn."""
+    rngs = [_rng(seed, first + n, EXAMPLE) for n in range(count)]
+    rows = self._rows(stream(len(self), seed, first, count), rngs)
+    if self.mix is None:
+      return rows
+    return self.mix(rows, _rng(seed, first, BATCH))
+
+  def _rows(self, indices, rngs: Sequence[np.random.Generator | None]) -> Row:
+    starts = range(0, len(indices), CHUNK)
+    chunks = [slice(start, start + CHUNK) for start in starts]
+    parts = pool(self.threads or cores()).map(
+      lambda part: self._decoded(indices[part], rngs[part]), chunks
+    )
+    rows = [row for part in parts for row in part]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+  def _decoded(self, indices, rngs) -> list[Row]:
+    numbers = [int(self.numbers[i]) for i in indices]
+    rows = []
+    records = self.records[numbers]
+    for number, record, rng in zip(numbers, records, rngs, strict=True):
+      try:
+        rows.append(self.decode(record, rng))
+      except Exception as error:  # Whatever a damaged record makes of it.
+        raise DataError(
+          f'{self.records.where(number)} cannot be decoded: '
+          f'{type(error).__name__} {error}.'
+        ) from error
+    return rows
+
+
+def _rng(seed: int, position: int, kind: int) -> np.random.Generator:
+  # The kind comes last: zeros at the end would change nothing, and the order
+  # of an epoch is drawn from (seed, epoch).
+  return np.random.default_rng([seed, position, kind])
+
+
+def cores() -> int:
+  """That this process may use."""
+  return len(os.sched_getaffinity(0))
+
+
+@functools.cache
+def pool(threads: int) -> ThreadPoolExecutor:
+  """One for all sources: none is drawn from while it waits for another."""
+  return ThreadPoolExecutor(threads, 'decode')
