@@ -26,6 +26,29 @@ def fake_batch(
   }
 
 
+def mixup(rows, rng: np.random.Generator, classes: int, alpha: float):
+  """Every image of a batch with some of the one before it, and its target.
+
+  Args:
+    rows: 'inputs' [B, S, S, C] and 'targets' [B] of a batch.
+    rng: Draws the share, one for the batch.
+    classes: How many, K.
+    alpha: Both parameters of the share's Beta distribution.
+
+  Returns:
+    'inputs', and 'targets' [B, K] float32.
+  """
+  share = np.float32(rng.beta(alpha, alpha))
+  hot = np.eye(classes, dtype=np.float32)[rows['targets']]
+  return {
+    'inputs': _mixed(rows['inputs'], share), 'targets': _mixed(hot, share)
+  }  # fmt: skip
+
+
+def _mixed(values: np.ndarray, share: np.float32) -> np.ndarray:
+  return share * values + (1 - share) * np.roll(values, 1, axis=0)
+
+
 def losses(
   logits: Array, batch: Batch, label_smoothing: float
 ) -> tuple[Array, Array]:

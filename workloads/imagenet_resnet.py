@@ -10,7 +10,7 @@ arXiv:1902.10811), matched frequency.
 
 import dataclasses
 
-from workloads import classification, data, drawings, residual
+from workloads import classification, drawings, photographs, residual
 from workloads.workload import Workload
 
 CHANNELS = 3
@@ -51,7 +51,9 @@ class ImageNetResNet(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.6
       )
-    raise data.unread('imagenet_resnet')
+    return photographs.source(
+      'imagenet_resnet', split, data_dir, self.image_size
+    )
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

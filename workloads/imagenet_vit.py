@@ -9,16 +9,18 @@ arXiv:1710.09412).
 """
 
 import dataclasses
-from typing import Any
+import functools
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import classification, data, drawings
+from workloads import classification, drawings, photographs, rand_augment
 from workloads.workload import Model, Workload
 
 CHANNELS = 3
+MIXUP = 0.2
 XAVIER = nn.initializers.xavier_uniform()
 
 
@@ -142,7 +144,14 @@ class ImageNetViT(Workload):
   image_size: int = 224
   classes: int = 1000
   data: str = 'imagenet'  # Or 'drawings', generated.
+  quirks: tuple[str, ...] = ()
 
+  QUIRKS: ClassVar[dict[str, str]] = {
+    'odd_randaugment': (
+      'Of the changes to training images, solarize inverts all, and contrast '
+      'is against 196 instead of the mean.'
+    ),
+  }
   loss_kind = 'softmax'
 
   @property
@@ -164,7 +173,17 @@ class ImageNetViT(Workload):
       return drawings.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.15
       )
-    raise data.unread('imagenet_vit')
+    odd = 'odd_randaugment' in self.quirks
+    return photographs.source(
+      'imagenet_vit',
+      split,
+      data_dir,
+      self.image_size,
+      functools.partial(rand_augment.augment, odd=odd),
+      functools.partial(
+        classification.mixup, classes=self.classes, alpha=MIXUP
+      ),
+    )
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

@@ -6,11 +6,12 @@ Each example has random numbers of its own, by its position in the stream, so
 that how many threads there are changes nothing.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +28,8 @@ CHUNK = 4  # Records that a thread takes at once.
 EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
 
 
-class Stored(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Stored:
   """A source of records; numbers[i] is the record of example i."""
 
   records: Records
@@ -35,7 +37,7 @@ class Stored(NamedTuple):
   decode: Decode
   mix: Mix | None = None  # Of training batches.
   threads: int | None = None  # As many as there are cores.
-  ahead = 2
+  ahead: ClassVar[int] = 2
 
   def __len__(self) -> int:
     return len(self.numbers)

@@ -17,6 +17,8 @@ THOROUGH = 2**28  # Bytes of a dataset that are hashed at every start.
 NEEDS = {  # Names of datasets, by family.
   'mnist': ('mnist',),
   'cifar': ('cifar10',),
+  'imagenet_resnet': ('imagenet2012', 'imagenet_v2'),
+  'imagenet_vit': ('imagenet2012', 'imagenet_v2'),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.
 GENERATED = 'mini'  # How variants begin that make their own data.

@@ -90,4 +90,41 @@ DATASETS = {
     'https://www.cs.toronto.edu/~kriz/',
     'https://www.cs.toronto.edu/~kriz/cifar.html',
   ),
+  'imagenet2012': Dataset(
+    'imagenet2012',
+    '5.1.0',
+    {'train': 1_281_167, 'validation': 50_000},
+    155_000,
+    (
+      File(
+        'ILSVRC2012_img_train.tar',
+        147_897_477_120,
+        'b08200a27a8e34218a0e58fde36b0fe8f73bc377f4acea2d91602057c3ca45bb',
+      ),
+      File(
+        'ILSVRC2012_img_val.tar',
+        6_744_924_160,
+        'c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0',
+      ),
+    ),
+    'https://image-net.org/download-images',
+    'https://image-net.org/',
+    'after signing up, for research that is not commercial',
+  ),
+  'imagenet_v2': Dataset(
+    'imagenet_v2',
+    '3.0.0',
+    {'test': 10_000},
+    1_300,
+    (
+      File(
+        'imagenetv2-matched-frequency.tar.gz',
+        1_264_079_360,
+        'f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c',
+      ),
+    ),
+    'https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/',
+    'https://github.com/modestyachts/ImageNetV2',
+    config='matched-frequency',
+  ),
 }

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow_datasets as tfds
 
-from workloads.data import folder, manifest, pixels, tfrecord
+from workloads.data import folder, imagenet, manifest, pixels, tfrecord
 from workloads.data.catalogue import Dataset
 from workloads.data.local import Local, Tell
 from workloads.data.manifest import DataError
@@ -16,6 +16,8 @@ BUILDERS: dict[str, type[Local]] = {
   for builder in (
     pixels.Mnist,
     pixels.Cifar10,
+    imagenet.Imagenet2012,
+    imagenet.ImagenetV2,
   )
 }
 
