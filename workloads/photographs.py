@@ -61,7 +61,7 @@ class Decoder(NamedTuple):
         whole = pixels.clip(0, 255).astype(np.uint8)
         pixels = self.augment(whole, rng).astype(np.float32)
     return {
-      'inputs': (pixels - MEAN) / STD,
+      'inputs': normalized(pixels),
       'targets': np.array(record['label'], np.int32),
     }
 
@@ -95,6 +95,14 @@ def source(
 def decoded(content: bytes) -> np.ndarray:
   """[H, W, 3] uint8, whatever the image's colours are stored as."""
   return np.asarray(Image.open(io.BytesIO(content)).convert('RGB'))
+
+
+def normalized(pixels: np.ndarray) -> np.ndarray:
+  """Pixels [S, S, 3] float32, about N(0, 1) in each colour."""
+  # A row at a time: numpy is slow over a last axis of three.
+  rows = pixels.reshape(len(pixels), -1) - np.tile(MEAN, pixels.shape[1])
+  rows *= np.tile(1 / STD, pixels.shape[1])
+  return rows.reshape(pixels.shape)
 
 
 def part(height: int, width: int, rng: np.random.Generator) -> Box:
@@ -132,7 +140,7 @@ def scaled(image: np.ndarray, box: Box, size: int) -> np.ndarray:
   return columns.reshape(size, size, 3).swapaxes(0, 1)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=4096)  # Ten kilobytes each.
 def bicubic(length: int, size: int) -> scipy.sparse.csr_array:
   """Weights [size, length] of old pixels in new ones.
 

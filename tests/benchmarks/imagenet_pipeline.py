@@ -1,0 +1,191 @@
+"""How fast training images of ImageNet come, beside three other loaders.
+
+`python -m tests.benchmarks.imagenet_pipeline` makes noisy JPEGs of 500 x 375 in
+ImageNet's archives, prepares them, and draws batches of 64, three times a
+loader in turn, all on one core and in seconds of that core: ours; tf.data and
+grain, which do the same work (cut, scale, mirror, normalize); and TFDS's data
+source, which reads and decodes only. Grain and tf.data need `pip install grain
+tensorflow-cpu` and are left out without. Also how much memory stays taken when
+more is drawn. A minute or two.
+"""
+
+import importlib.util
+import io
+import os
+import pathlib
+import statistics
+import tempfile
+import time
+
+import numpy as np
+import psutil
+import tensorflow_datasets as tfds
+from PIL import Image
+
+import workloads
+from tests import published_imagenet as published
+from workloads import batches, data, photographs
+from workloads.data import prepare, records
+
+SIZE, IMAGES = 64, 512
+STEPS, ROUNDS = 12, 3
+
+
+def jpeg(rng):
+  """About 70 kB, as long as ImageNet's are on average to decode."""
+  small = Image.fromarray(rng.integers(0, 256, (40, 52, 3)).astype(np.uint8))
+  noise = rng.normal(0, 6, (375, 500, 3))
+  pixels = np.asarray(small.resize((500, 375))) + noise
+  file = io.BytesIO()
+  image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+  image.save(file, 'jpeg', quality=90)
+  return file.getvalue()
+
+
+def write(folder):
+  """As published.write, with images of their usual size."""
+  published.write(folder)
+  rng = np.random.default_rng(0)
+  files = {f'n01440764_{n}.JPEG': jpeg(rng) for n in range(IMAGES)}
+  inner = published.tar(files)
+  (folder / 'ILSVRC2012_img_train.tar').write_bytes(
+    published.tar({'n01440764.tar': inner})
+  )
+
+
+def ours(name, home):
+  source = workloads.get(name).source('train', str(home))
+  for step in range(STEPS):
+    yield batches.train_batch(source, 1, step * SIZE, SIZE)
+
+
+def theirs(place):
+  """Only read and decoded."""
+  source = tfds.builder_from_directory(place).as_data_source('train')
+  for step in range(STEPS):
+    indices = batches.stream(len(source), 1, step * SIZE, SIZE)
+    yield [row['image'] for row in source.__getitems__(indices.tolist())]
+
+
+def with_grain(place):
+  import grain.python as grain
+
+  decoder = photographs.Decoder(224)
+  found = (
+    grain.MapDataset.source(Rows(place))
+    .seed(1)
+    .shuffle()
+    .random_map(decoder)
+    .batch(SIZE)
+    .repeat()
+    .to_iter_dataset(grain.ReadOptions(num_threads=1))
+  )
+  steps = iter(found)
+  for _ in range(STEPS):
+    yield next(steps)
+
+
+class Rows:
+  """One record at a time, as grain asks for them."""
+
+  def __init__(self, place):
+    self.records = records.Records(place, 'train')
+
+  def __len__(self):
+    return len(self.records)
+
+  def __getitem__(self, number):
+    return self.records[[number]][0]
+
+
+def with_tf_data(place):
+  import tensorflow as tf
+
+  whole = tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4])
+
+  def prepared(content):
+    shape = tf.io.extract_jpeg_shape(content)
+    begin, size, _ = tf.image.sample_distorted_bounding_box(
+      shape,
+      whole,
+      min_object_covered=0.1,
+      aspect_ratio_range=photographs.ASPECT,
+      area_range=photographs.AREA,
+      max_attempts=10,
+    )
+    y, x, _ = tf.unstack(begin)
+    height, width, _ = tf.unstack(size)
+    image = tf.image.decode_and_crop_jpeg(
+      content, tf.stack([y, x, height, width]), channels=3
+    )
+    image = tf.image.resize(image, (224, 224), 'bicubic')
+    image = tf.image.random_flip_left_right(image)
+    return (image - photographs.MEAN) / photographs.STD
+
+  rows = [
+    row['image'] for row in records.Records(place, 'train')[range(IMAGES)]
+  ]
+  found = tf.data.Dataset.from_tensor_slices(rows).shuffle(IMAGES).repeat()
+  found = found.map(prepared, num_parallel_calls=1).batch(SIZE).prefetch(1)
+  options = tf.data.Options()
+  options.threading.private_threadpool_size = 1
+  steps = found.with_options(options).as_numpy_iterator()
+  for _ in range(STEPS):
+    yield next(steps)
+
+
+def loaders(home):
+  """Each begins anew when it is called."""
+  place = data.find('imagenet_resnet', str(home))['imagenet2012']
+  made = {
+    'ours, imagenet_resnet': lambda: ours('imagenet_resnet', home),
+    'ours, imagenet_vit': lambda: ours('imagenet_vit', home),
+    'TFDS, only decoded': lambda: theirs(place),
+  }
+  if importlib.util.find_spec('grain'):
+    made['grain'] = lambda: with_grain(place)
+  if importlib.util.find_spec('tensorflow'):
+    made['tf.data'] = lambda: with_tf_data(place)
+  return made
+
+
+def spent(steps):
+  """Seconds of the core for a batch, the first one left out."""
+  next(steps)
+  began = time.process_time()  # Of all threads.
+  count = sum(1 for _ in steps)
+  return (time.process_time() - began) / count
+
+
+def main() -> None:
+  os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
+  with tempfile.TemporaryDirectory() as folder:
+    raw, home = pathlib.Path(folder) / 'raw', pathlib.Path(folder) / 'data'
+    raw.mkdir()
+    write(raw)
+    for name in ('imagenet2012', 'imagenet_v2'):
+      prepare.prepare(data.DATASETS[name], str(home), str(raw), lambda _: None)
+    made = loaders(home)
+    seconds = {name: [] for name in made}
+    for _ in range(ROUNDS):
+      for name, begin in made.items():
+        seconds[name].append(spent(begin()))
+    print('| loader | images per second of a core | of ours (least, most) |')
+    print('|---|---|---|')
+    mine = seconds['ours, imagenet_resnet']
+    for name, own in seconds.items():
+      ratios = sorted(a / b for a, b in zip(mine, own, strict=True))
+      middle, rate = statistics.median(ratios), SIZE / statistics.median(own)
+      print(
+        f'| {name} | {rate:.0f} | {middle:.2f} '
+        f'({ratios[0]:.2f}, {ratios[-1]:.2f}) |'
+      )
+    before = psutil.Process().memory_info().rss
+    for _ in range(ROUNDS):
+      spent(ours('imagenet_resnet', home))
+    grown = (psutil.Process().memory_info().rss - before) / 2**20
+    print(f'Memory after {ROUNDS * STEPS} batches more: {grown:+.0f} MiB.')
+
+
+if __name__ == '__main__':
+  main()
