@@ -41,6 +41,11 @@ def split(batch, stacked: bool = False):
   return jax.device_put(batch, _sharding(*axes))
 
 
+def padded(size: int) -> int:
+  """The least number from `size` on that divides over the devices."""
+  return size + -size % jax.device_count()
+
+
 def check_divides(size: int) -> None:
   """Raises ValueError where a batch cannot be spread evenly."""
   count = jax.device_count()

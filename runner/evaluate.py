@@ -46,9 +46,11 @@ def evaluate(
   """Metrics over the split, or over its first `limit` examples.
 
   Padding is dropped here and nowhere else. `alive` is called for every batch.
+  A batch is as long as the split at most, as far as it divides over devices.
   """
   parts, weights = [], []
-  for batch in batches.eval_batches(source, batch_size, limit):
+  size = min(batch_size, devices.padded(len(source)))
+  for batch in batches.eval_batches(source, size, limit):
     parts.append(_examine(workload, model, devices.split(batch)))
     weights.append(batch['weights'])
     alive()

@@ -15,7 +15,9 @@ import jax, jax.numpy as jnp
 from submissions import nadamw
 from submissions.submission import Submission
 def build(task, *, steps, {argument}=None):
-  inner = nadamw.build(task._replace(steps=10_000), **nadamw.SELF)
+  inner = nadamw.build(
+    task._replace(steps=10_000, batch_size={batch}), **nadamw.SELF
+  )
   {build}
   def train(start):
     for state in inner.train(start):
@@ -43,7 +45,9 @@ def suite(home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5):
   return path
 
 
-def mine(home, name, steps=40, build='', step='', argument='unused'):
+def mine(
+  home, name, steps=40, build='', step='', argument='unused', batch=None
+):
   path = home / f'{name}.py'
   path.write_text(
     MINE.format(
@@ -51,6 +55,7 @@ def mine(home, name, steps=40, build='', step='', argument='unused'):
       build=build or 'pass',
       step=step or 'pass',
       argument=argument,
+      batch=batch or 'task.batch_size',
     )
   )
   return path
