@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import clicks, data
+from workloads import click_logs, clicks
 from workloads.workload import Model, Workload
 
 DENSE = 13
@@ -112,7 +112,7 @@ class Criteo1TB(Workload):
   def source(self, split, data_dir):
     if self.data == 'clicks':
       return clicks.source(split)
-    raise data.unread('criteo1tb')
+    return click_logs.source('criteo1tb', split, data_dir)
 
   def fake_batch(self, key, batch_size):
     counts, ids, label = jax.random.split(key, 3)

@@ -2,7 +2,8 @@
 
 Only the standard library, so that a runner can look for data before anything
 is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
-(array_record), with a manifest of ours beside it.
+(array_record; click logs in rows of a fixed width), with a manifest of ours
+beside it.
 """
 
 import pathlib
@@ -17,6 +18,7 @@ THOROUGH = 2**28  # Bytes of a dataset that are hashed at every start.
 NEEDS = {  # Names of datasets, by family.
   'mnist': ('mnist',),
   'cifar': ('cifar10',),
+  'criteo1tb': ('criteo1tb',),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.
 GENERATED = 'mini'  # How variants begin that make their own data.
