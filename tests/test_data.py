@@ -62,7 +62,7 @@ def raw(tmp_path_factory):
 def home(raw, tmp_path_factory):
   """Both, prepared."""
   folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder)
+  done = command('prepare', raw=raw[0], data_dir=folder, workload='mnist,cifar')
   assert done.returncode == 0, done.stderr
   assert 'Note: train has 60 examples; published are 60000.' in done.stdout
   return folder
@@ -264,7 +264,7 @@ def test_a_tfrecord_file_cut_anywhere_is_told_by_its_record(by_default):
 def test_status_says_what_is_there_and_where_the_rest_comes_from(
   home, tmp_path
 ):
-  done = command('status', data_dir=home)
+  done = command('status', data_dir=home, workload='mnist,cifar')
   assert done.returncode == 0
   assert 'mnist 3.0.1 for mnist: ready' in done.stdout
   assert 'train: 60 of 60,000 examples' in done.stdout

@@ -368,7 +368,7 @@ def test_a_workload_without_its_data_says_how_to_get_them(name):
   except DataError as error:
     family = name.partition('/')[0]
     if family in data.NEEDS:
-      assert f'data prepare --workload={name}' in str(error)
+      assert f'data prepare --workload={family}' in str(error)
     else:
       assert f'{family}/mini' in str(error)
 

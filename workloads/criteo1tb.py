@@ -83,7 +83,8 @@ class Criteo1TB(Workload):
   """Binary cross-entropy per log line; the metric is the same loss.
 
   Batch: 'inputs' [B, 39] float32, the logarithms of 13 counts and then 26 ids.
-  Ids as float32 are exact below 2**24 only. AlgoPerf's data have that flaw.
+  Ids as float32 are exact below 2**24 only. AlgoPerf's data have that flaw; the
+  rows that are stored (data/rows.py) have them whole.
   """
 
   vocab: int = 2**22  # Rows of the table.

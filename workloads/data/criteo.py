@@ -151,11 +151,16 @@ def _share(stop) -> None:
 
 
 def _progress(place: pathlib.Path) -> str:
-  written = sum(p.stat().st_size for p in place.iterdir()) // ROW.itemsize
+  written = sum(map(_size, place.iterdir())) // ROW.itemsize
   ready = sum(rows.path(place, day).exists() for day in range(DAYS))
-  return (
-    f'  {ready} of {DAYS} days, {written:,} of about {sum(LINES):,} lines'
-  )
+  return f'  {ready} of {DAYS} days, {written:,} of about {sum(LINES):,} lines'
+
+
+def _size(path: pathlib.Path) -> int:
+  try:
+    return path.stat().st_size
+  except FileNotFoundError:  # It was finished, and has another name.
+    return 0
 
 
 def _texts(path: pathlib.Path) -> Iterator[bytes]:

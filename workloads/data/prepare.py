@@ -16,8 +16,6 @@ from workloads.data.manifest import DataError
 class Builder(Protocol):
   """Writes a dataset: most are of TFDS (local.Local)."""
 
-  name: str
-
   def make(self, data_dir: str, raw: str | None, tell: Tell) -> None:
     """Writes what is not there yet of all examples below data_dir."""
 

@@ -1,9 +1,9 @@
 """How the click logs of Criteo lie on disk: one file of rows a day.
 
-A row has a fixed width, so that any can be read by its number: 113 bytes, where
-39 numbers of 32 bits and a label would take 160 or 494 GB be 700. Counts stay
-whole numbers, of which the logarithm is taken when they are drawn; a category
-takes as many bytes as its vocabulary needs.
+A row has a fixed width, so that any can be read by its number. Counts stay
+whole numbers, of which the logarithm is taken when they are drawn, and an id
+takes as many bytes as its vocabulary needs: 113 bytes a row are 494 GB, and 40
+numbers of 32 bits would be 700.
 """
 
 import pathlib
