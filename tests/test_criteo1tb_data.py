@@ -3,7 +3,11 @@
 import dataclasses
 import gzip
 import math
+import os
 import shutil
+import subprocess
+import sys
+import time
 
 import jax
 import numpy as np
@@ -191,6 +195,26 @@ def test_prepared_again_nothing_changes_and_what_is_left_goes_on(
   assert any('Parsing 1 of 24 days' in text for text in heard)
   assert rows.path(copy, 4).stat().st_mtime_ns == kept
   assert manifest.load(copy) == manifest.load(data.folder(DATASET, home))
+
+
+def test_a_preparation_that_is_killed_leaves_no_process(tmp_path):
+  """Its writers would go on beside those of the next."""
+  os.mkfifo(tmp_path / 'day_8')  # Reading it waits for who never comes.
+  wait = (
+    'from workloads.data import criteo; import pathlib, sys\n'
+    'criteo._write_all({8: [pathlib.Path(sys.argv[1])]}, '
+    'pathlib.Path(sys.argv[2]), print)'
+  )
+  partial = tmp_path / 'day_08.rows.partial'
+  running = subprocess.Popen(
+    [sys.executable, '-c', wait, tmp_path / 'day_8', tmp_path],
+    stdout=subprocess.PIPE,
+  )
+  while running.poll() is None and not partial.exists():
+    time.sleep(0.02)
+  running.kill()
+  running.communicate(timeout=20)  # Until nobody can write to it any more.
+  assert partial.exists()
 
 
 def test_what_was_prepared_elsewhere_is_taken_over(home, copy, tmp_path):

@@ -11,6 +11,7 @@ import gzip
 import multiprocessing
 import os
 import pathlib
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def _write_all(
   context = multiprocessing.get_context('spawn')
   stop = context.Event()
   executor = concurrent.futures.ProcessPoolExecutor(
-    min(cores(), len(files)), context, _share, (stop,)
+    min(cores(), len(files)), context, _begin, (stop,)
   )
   with executor:
     left = {
@@ -145,9 +146,18 @@ def _write_all(
       raise
 
 
-def _share(stop) -> None:
+def _begin(stop) -> None:
+  """In a process that writes days, before the first."""
   global _stop  # noqa: PLW0603  Events reach processes as they start only.
   _stop = stop
+  threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+  """A killed preparation leaves no writers, whom the next would meet."""
+  parent: Any = multiprocessing.parent_process()
+  parent.join()
+  os._exit(1)
 
 
 def _progress(place: pathlib.Path) -> str:
