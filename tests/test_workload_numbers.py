@@ -251,7 +251,7 @@ def test_unknown_names_are_explained(name, close):
     workloads.get(name)
 
 
-@pytest.mark.parametrize('name', ['criteo1tb', 'finewebedu_lm'])
+@pytest.mark.parametrize('name', ['finewebedu_lm'])
 def test_missing_data_are_explained(name, tmp_path):
   with pytest.raises(DataError, match=f"'{name}/mini' needs no data"):
     workloads.get(name).source('train', str(tmp_path))

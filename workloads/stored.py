@@ -7,10 +7,7 @@ that how many threads there are changes nothing.
 """
 
 import dataclasses
-import functools
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +15,7 @@ import numpy as np
 from workloads.batches import stream
 from workloads.data.manifest import DataError
 from workloads.data.records import Records
+from workloads.threads import cores, pool
 
 Row = dict[str, np.ndarray]  # Of one example.
 # Of a record, and of random numbers for its place in training, None elsewhere.
@@ -81,14 +79,3 @@ def _rng(seed: int, position: int, kind: int) -> np.random.Generator:
   # The kind comes last: zeros at the end would change nothing, and the order
   # of an epoch is drawn from (seed, epoch).
   return np.random.default_rng([seed, position, kind])
-
-
-def cores() -> int:
-  """That this process may use."""
-  return len(os.sched_getaffinity(0))
-
-
-@functools.cache
-def pool(threads: int) -> ThreadPoolExecutor:
-  """One for all sources: none is drawn from while it waits for another."""
-  return ThreadPoolExecutor(threads, 'decode')

@@ -14,7 +14,7 @@ class File(NamedTuple):
   """As it is published."""
 
   name: str
-  bytes: int
+  bytes: int  # 0 and no SHA-256 where nobody published them.
   sha256: str
   url: str = ''  # Of the folder that it is in, if not the dataset's.
 
@@ -126,5 +126,15 @@ DATASETS = {
     'https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/',
     'https://github.com/modestyachts/ImageNetV2',
     config='matched-frequency',
+  ),
+  'criteo1tb': Dataset(
+    'criteo1tb',
+    '1.0.0',
+    {'train': 4_195_197_692, 'validation': 83_274_637, 'test': 95_000_000},
+    494_202,
+    tuple(File(f'day_{day}.gz', 0, '') for day in range(24)),
+    'https://sacriteopcail01.z16.web.core.windows.net/',
+    'https://ailab.criteo.com/download-criteo-1tb-click-logs-dataset/',
+    'CC BY-NC-SA 4.0',
   ),
 }

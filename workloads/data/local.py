@@ -28,6 +28,20 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
   raw: pathlib.Path | None = None
 
   @classmethod
+  def make(cls, data_dir: str, raw: str | None, tell: Tell) -> None:
+    """As prepare.Builder."""
+    del tell  # TFDS shows what it does.
+    builder = cls(data_dir=data_dir, file_format='array_record')
+    builder.raw = pathlib.Path(raw) if raw else None
+    builder.download_and_prepare()
+
+  @classmethod
+  def holds(cls, place: pathlib.Path) -> bool:
+    """As prepare.Builder; TFDS itself recognizes what it has written."""
+    del place
+    return False
+
+  @classmethod
   def finish(cls, place: pathlib.Path, tell: Tell) -> dict[str, int]:
     """What is to be done when the records are there; examples by split."""
     del tell  # Counting takes no time.

@@ -3,21 +3,46 @@
 import pathlib
 import shutil
 from collections.abc import Sequence
+from typing import Protocol
 
 import tensorflow_datasets as tfds
 
-from workloads.data import folder, imagenet, manifest, pixels, tfrecord
+from workloads.data import (
+  criteo,
+  folder,
+  imagenet,
+  manifest,
+  pixels,
+  tfrecord,
+)
 from workloads.data.catalogue import Dataset
-from workloads.data.local import Local, Tell
+from workloads.data.local import Tell
 from workloads.data.manifest import DataError
 
-BUILDERS: dict[str, type[Local]] = {
+
+class Builder(Protocol):
+  """Writes a dataset: most are of TFDS (local.Local)."""
+
+  def make(self, data_dir: str, raw: str | None, tell: Tell) -> None:
+    """Writes what is not there yet of all examples below data_dir."""
+
+  def finish(self, place: pathlib.Path, tell: Tell) -> dict[str, int]:
+    """What is to be done when they are there; examples by split."""
+    ...
+
+  def holds(self, place: pathlib.Path) -> bool:
+    """Whether a folder is one that `make` has written, and not TFDS."""
+    ...
+
+
+BUILDERS: dict[str, Builder] = {
   builder.name: builder
   for builder in (
     pixels.Mnist,
     pixels.Cifar10,
     imagenet.Imagenet2012,
     imagenet.ImagenetV2,
+    criteo.Criteo1TB,
   )
 }
 
@@ -41,13 +66,9 @@ def prepare(
     manifest.check(place, manifest.load(place), thorough=True)
     tell(f'{place} is there already, to the byte.')
     return place
-  builder = BUILDERS[dataset.name](
-    data_dir=data_dir, file_format='array_record'
-  )
-  builder.raw = pathlib.Path(raw) if raw else None
   tell(f'Preparing {dataset.title} in {place} ...')
   try:
-    builder.download_and_prepare()
+    BUILDERS[dataset.name].make(data_dir, raw, tell)
   except Exception as error:
     raise _ours(error) or DataError(
       f'{dataset.title} could not be prepared: {type(error).__name__} {error}'
@@ -58,7 +79,9 @@ def prepare(
 def take(
   wanted: Sequence[Dataset], data_dir: str, source: str, tell: Tell
 ) -> pathlib.Path:
-  """Takes over what TFDS has prepared elsewhere, as array_record or tfrecord.
+  """Takes over what was prepared elsewhere.
+
+  By TFDS, as array_record or tfrecord; or by a builder that is not of TFDS.
 
   Args:
     wanted: One of these is there.
@@ -86,6 +109,8 @@ def take(
   tell(f'Copying {origin} to {place} ...')
   copy = tfrecord.convert if stored == tfrecord.FORMAT else shutil.copytree
   copy(origin, partial)
+  if (partial / manifest.NAME).exists():  # Written where it was prepared.
+    manifest.check(partial, manifest.load(partial), thorough=True)
   partial.replace(place)
   return finish(dataset, place, tell)
 
@@ -108,6 +133,9 @@ def _recognized(
   wanted: Sequence[Dataset], origin: pathlib.Path
 ) -> tuple[Dataset, str]:
   """Which of the datasets it is, and how its records are stored."""
+  for dataset in wanted:
+    if BUILDERS[dataset.name].holds(origin):
+      return dataset, 'rows'
   try:
     builder = tfds.builder_from_directory(origin)
   except Exception as error:
