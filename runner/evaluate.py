@@ -46,7 +46,10 @@ def evaluate(
   """Metrics over the split, or over its first `limit` examples.
 
   Padding is dropped here and nowhere else. `alive` is called for every batch.
+  A split without examples has no metrics.
   """
+  if not len(source):
+    return {}
   parts, weights = [], []
   for batch in batches.eval_batches(source, batch_size, limit):
     parts.append(_examine(workload, model, devices.split(batch)))

@@ -18,6 +18,8 @@ THOROUGH = 2**28  # Bytes of a dataset that are hashed at every start.
 NEEDS = {  # Names of datasets, by family.
   'mnist': ('mnist',),
   'cifar': ('cifar10',),
+  'finewebedu_lm': ('fineweb_edu',),
+  'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
   'criteo1tb': ('criteo1tb',),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.

@@ -7,7 +7,15 @@ from typing import Protocol
 
 import tensorflow_datasets as tfds
 
-from workloads.data import criteo, folder, manifest, pixels, tfrecord
+from workloads.data import (
+  criteo,
+  finewebedu,
+  folder,
+  manifest,
+  pixels,
+  tfrecord,
+  translations,
+)
 from workloads.data.catalogue import Dataset
 from workloads.data.local import Tell
 from workloads.data.manifest import DataError
@@ -34,6 +42,9 @@ BUILDERS: dict[str, Builder] = {
     pixels.Mnist,
     pixels.Cifar10,
     criteo.Criteo1TB,
+    finewebedu.FineWebEdu,
+    translations.Wmt17,
+    translations.Wmt14,
   )
 }
 
