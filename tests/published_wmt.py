@@ -23,9 +23,9 @@ ARCHIVES = {  # What is in each; of the two files German comes first.
 YEARS = (2013, 2014, 2016, 2017)  # Of news that validate and test.
 LONG = ' '.join(['unübersetzbar'] * 300)  # More than 256 tokens.
 WORDS = (
-  'haus baum straße über grün schön the house tree street above green fine '
-  'quickly Ärger x&amp;y 42 %'
-).split()
+  *('haus', 'baum', 'straße', 'über', 'grün', 'schön', 'Ärger', '42'),
+  *('the', 'house', 'tree', 'street', 'above', 'green', 'x&amp;y', '%'),
+)
 
 
 def wmt(folder, each=150, news=7):

@@ -41,5 +41,7 @@ def source(workload: str, split: str, data_dir: str | None) -> Text:
   """
   [place] = data.find(workload, data_dir).values()
   found = sequences.load(place, 'train' if split == 'train' else 'validation')
-  most = {'train': len(found), 'validation': sequences.VALIDATION, 'test': 0}[split]
+  most = {'train': len(found), 'validation': sequences.VALIDATION, 'test': 0}[
+    split
+  ]
   return Text(found, min(len(found), most))

@@ -2,8 +2,8 @@
 
 Only the standard library, so that a runner can look for data before anything
 is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
-(array_record; click logs in rows of a fixed width), with a manifest of ours
-beside it.
+(array_record; click logs and text in rows of a fixed width), with a manifest of
+ours beside it.
 """
 
 import pathlib

@@ -77,7 +77,9 @@ class FineWebEdu:
   def finish(cls, place, tell):
     found = {split: len(sequences.load(place, split)) for split in SAVED}
     tell('Hashing the files ...')
-    return found | {'validation': min(found['validation'], sequences.VALIDATION)}
+    return found | {
+      'validation': min(found['validation'], sequences.VALIDATION)
+    }
 
   @classmethod
   def holds(cls, place):
@@ -252,7 +254,10 @@ def _arrow(path: pathlib.Path) -> Iterator[np.ndarray]:
         if lists.null_count or tokens.null_count:
           raise DataError(f'{path}, batch {number} has documents without text.')
         numbers = tokens.to_numpy()
-        if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= END_OF_TEXT:
+        if (
+          len(numbers)
+          and not 0 <= numbers.min() <= numbers.max() <= END_OF_TEXT
+        ):
           raise DataError(
             f'{path}, batch {number} has tokens from {numbers.min()} to '
             f"{numbers.max()}; GPT-2's are 0 to {END_OF_TEXT}."

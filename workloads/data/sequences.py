@@ -37,9 +37,7 @@ class Sequences(NamedTuple):
     return rows
 
 
-def save(
-  folder: pathlib.Path, split: str, parts: Iterable[np.ndarray]
-) -> None:
+def save(folder: pathlib.Path, split: str, parts: Iterable[np.ndarray]) -> None:
   """Writes the tokens of all parts in a row; drops what fills no sequence.
 
   Args:

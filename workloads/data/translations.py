@@ -13,8 +13,8 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, NamedTuple
 
 import tensorflow_datasets as tfds
 
@@ -73,17 +73,25 @@ def _newstest(year: int) -> Corpus:
   return Corpus(name, 'dev.tgz', german, english)
 
 
+WMT17 = {  # By split, in TFDS's order.
+  'train': (EUROPARL, COMMONCRAWL, NEWS, RAPID),
+  'validation': (_newstest(2016),),
+  'test': (_newstest(2017),),
+}
+WMT14 = {'validation': (_newstest(2013),), 'test': (_newstest(2014),)}
+
+
 class Translations(Local, skip_registration=True):
   """Pairs of sentences, and their tokens beside them.
 
   Attributes:
-    corpora: By split, in TFDS's order.
+    corpora: By split, one after another.
   """
 
-  BUILDER_CONFIGS = [
+  BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
     tfds.core.BuilderConfig(name=CONFIG, version=tfds.core.Version('1.0.0'))
   ]
-  corpora: dict[str, tuple[Corpus, ...]]
+  corpora: Mapping[str, tuple[Corpus, ...]]
 
   def _info(self):
     return tfds.core.DatasetInfo(
@@ -105,8 +113,9 @@ class Translations(Local, skip_registration=True):
     for corpus in corpora:
       for line, pair in enumerate(_pairs(corpus, found[corpus.archive])):
         if all(pair):
-          yield f'{corpus.name}/0/{line}', dict(
-            zip(pieces.SIDES, pair, strict=True)
+          yield (
+            f'{corpus.name}/0/{line}',
+            dict(zip(pieces.SIDES, pair, strict=True)),
           )
 
 
@@ -114,11 +123,7 @@ class Wmt17(Translations, skip_registration=True):
   name = 'wmt17_translate'
   VERSION = tfds.core.Version(DATASETS[name].version)
   dataset = DATASETS[name]
-  corpora = {
-    'train': (EUROPARL, COMMONCRAWL, NEWS, RAPID),
-    'validation': (_newstest(2016),),
-    'test': (_newstest(2017),),
-  }
+  corpora = WMT17
 
   @classmethod
   def finish(cls, place, tell):
@@ -134,7 +139,7 @@ class Wmt14(Translations, skip_registration=True):
   name = 'wmt14_translate'
   VERSION = tfds.core.Version(DATASETS[name].version)
   dataset = DATASETS[name]
-  corpora = {'validation': (_newstest(2013),), 'test': (_newstest(2014),)}
+  corpora = WMT14
 
   @classmethod
   def finish(cls, place, tell):

@@ -11,8 +11,9 @@ END = 50_256
 # Pairs of letters that are one token, the more frequent first. 'Ġ' is how the
 # vocabulary writes a space.
 MERGES = [('t', 'h'), ('th', 'e'), ('Ġ', 'the'), ('a', 'n'), ('Ã', '¼')]
-WORDS = 'the other than über can the breathe 42 <|endoftext|> ,\n  naïve'.split(
-  ' '
+WORDS = (
+  *('the', 'other', 'than', 'über', 'can', 'breathe', '42', '<|endoftext|>'),
+  *(',\n', '', 'naïve'),
 )
 
 
