@@ -327,3 +327,17 @@ def test_places_of_tokens_in_a_long_file():
   lengths = np.full((70_000, 2), 60_000, '<u2')
   packed = packing.packed(Pairs(np.zeros(0, '<u2'), lengths), 256)
   assert packed.starts[-1].tolist() == [139_998 * 60_000, 139_999 * 60_000]
+
+
+def test_a_record_without_text_is_told_by_its_file(
+  home, raw, tmp_path, monkeypatch
+):
+  """TFDS stores what it is given."""
+  shutil.copytree(data.folder(TRAIN, home), data.folder(TRAIN, tmp_path))
+  bad = [('Gut.', 'Good.'), ('Gut.', b'\xff')]
+  monkeypatch.setattr(translations, '_pairs', lambda corpus, archive: bad)
+  with pytest.raises(
+    data.DataError,
+    match=r'validation.array_record-00000-of-00001, record \d has no text',
+  ):
+    prepare.prepare(NEWS, str(tmp_path), str(raw[0]), say)
