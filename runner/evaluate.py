@@ -47,7 +47,10 @@ def evaluate(
 
   Padding is dropped here and nowhere else. `alive` is called for every batch.
   A batch is as long as the split at most, as far as it divides over devices.
+  A split without examples has no metrics.
   """
+  if not len(source):
+    return {}
   parts, weights = [], []
   size = min(batch_size, devices.padded(len(source)))
   for batch in batches.eval_batches(source, size, limit):

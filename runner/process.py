@@ -162,6 +162,7 @@ def _train(
 def _problem(trial: dict[str, Any]) -> Problem:
   row = rules.row(trial['workload'], trial['row'])
   workload = workloads.get(row.workload, row.quirks)
+  workload = workload.with_text(trial['data_dir'])
   sources = {
     split: workload.source(split, trial['data_dir'])
     for split in ('train', 'validation', 'test')

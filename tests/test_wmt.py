@@ -444,12 +444,12 @@ def test_metrics_are_means_over_tokens_and_bleu_of_the_text():
   quirk = workloads.get('wmt/mini', ['first_token_without_eos'])
   first = quirk.summarize(dict(stats, hypothesis=endless))['bleu']
   assert first < 1  # One word instead of a sentence.
-  with pytest.raises(DataError, match='SentencePiece'):
+  with pytest.raises(DataError, match='SentencePiece'):  # Not told its data.
     workloads.get('wmt').summarize(stats)
 
 
 def test_missing_translations_are_explained(tmp_path):
-  with pytest.raises(DataError, match="'wmt/mini' needs no data"):
+  with pytest.raises(DataError, match='data prepare --workload=wmt'):
     workloads.get('wmt').source('train', str(tmp_path))
 
 

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import beam, bleu, data, languages, lexicon
-from workloads.data import DataError
+from workloads import beam, bleu, data, languages, lexicon, packing
+from workloads.data import DataError, pieces
 from workloads.transformer import Block, Transformer
 from workloads.workload import Model, Workload
 
@@ -44,6 +44,10 @@ class WMT(Workload):
   temperature: float = 1.0  # Times which attention takes what asks.
   data: str = 'wmt17'  # Or 'languages', generated.
   quirks: tuple[str, ...] = ()
+  # Text of published tokens; of no matter to what is compiled.
+  pieces: tuple[str, ...] = dataclasses.field(
+    default=(), compare=False, repr=False
+  )
 
   loss_kind = 'softmax'
   QUIRKS: ClassVar[dict[str, str]] = {
@@ -69,7 +73,16 @@ class WMT(Workload):
   def source(self, split, data_dir):
     if self.data == 'languages':
       return languages.source(split, self.length)
-    raise data.unread('wmt')
+    return packing.source('wmt', split, data_dir, self.length)
+
+  def with_text(self, data_dir):
+    if self.data == 'languages':
+      return self
+    place = data.find('wmt', data_dir)['wmt17_translate']
+    return dataclasses.replace(self, pieces=pieces.text(place))
+
+  def padding(self, batch):
+    return float(np.mean([np.mean(batch[side] == 0) for side in SIDES]))
 
   def fake_batch(self, key, batch_size):
     batch = {'weights': jnp.ones(batch_size)}
@@ -167,22 +180,22 @@ class WMT(Workload):
     return beam.search(step, cache, self.length, eos=EOS)
 
   def summarize(self, stats):
-    if self.data != 'languages':
+    texts = lexicon.pieces() if self.data == 'languages' else self.pieces
+    if not texts:
       raise DataError(
-        f'BLEU needs text, and the SentencePiece model of {self.data} comes '
-        "with its data: reading them is not written yet. 'wmt/mini' needs none."
+        f'BLEU needs text, and the SentencePiece model of {self.data} lies '
+        'with its data: ask workload.with_text(data_dir) for metrics.'
       )
     loss, right, tokens = (
       stats[name].sum(dtype=np.float64) for name in ('loss', 'right', 'tokens')
     )
-    pieces = lexicon.pieces()
     first_only = 'first_token_without_eos' in self.quirks
     hypotheses = [
-      bleu.text(bleu.sentence(ids, EOS, first_only), pieces)
+      bleu.text(bleu.sentence(ids, EOS, first_only), texts)
       for ids in stats['hypothesis']
     ]
     references = [
-      bleu.text(bleu.sentence(ids, EOS), pieces) for ids in stats['reference']
+      bleu.text(bleu.sentence(ids, EOS), texts) for ids in stats['reference']
     ]
     return {
       'loss': float(loss / tokens),

@@ -127,6 +127,23 @@ class Workload(abc.ABC):
   def examine(self, model: Model, batch: Batch) -> dict[str, Array]:
     """Evaluation-mode statistics of every example, each [B, ...]."""
 
+  def with_text(self, data_dir: str | None) -> 'Workload':
+    """This workload, able to turn its tokens into text for its metrics.
+
+    What that needs lies with the data of some; other workloads are as able
+    without.
+
+    Raises:
+      ValueError: as `source`.
+    """
+    del data_dir
+    return self
+
+  def padding(self, batch: Batch) -> float:
+    """Share of a batch's values that are padding, of those it computes on."""
+    del batch
+    return 0.0
+
   @abc.abstractmethod
   def summarize(self, stats: dict[str, np.ndarray]) -> dict[str, float]:
     """Metrics of a whole split from its statistics, each [N, ...]."""

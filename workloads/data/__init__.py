@@ -2,8 +2,8 @@
 
 Only the standard library, so that a runner can look for data before anything
 is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
-(array_record; click logs in rows of a fixed width), with a manifest of ours
-beside it.
+(array_record; click logs and text in rows of a fixed width), with a manifest of
+ours beside it.
 """
 
 import pathlib
@@ -20,6 +20,8 @@ NEEDS = {  # Names of datasets, by family.
   'cifar': ('cifar10',),
   'imagenet_resnet': ('imagenet2012', 'imagenet_v2'),
   'imagenet_vit': ('imagenet2012', 'imagenet_v2'),
+  'finewebedu_lm': ('fineweb_edu',),
+  'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
   'criteo1tb': ('criteo1tb',),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.

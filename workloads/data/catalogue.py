@@ -44,6 +44,17 @@ class Dataset(NamedTuple):
     return (file.url or self.url) + file.name
 
 
+STATMT = 'http://www.statmt.org/'
+STATMT_DATA = 'http://data.statmt.org/'
+WMT_DEV = File(
+  'dev.tgz',
+  38_654_961,
+  '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7',
+  STATMT_DATA + 'wmt19/translation-task/',
+)
+GPT2 = 'https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/'
+FINEWEB = 'https://huggingface.co/datasets/HuggingFaceFW/fineweb-edu'
+
 DATASETS = {
   'mnist': Dataset(
     'mnist',
@@ -136,5 +147,78 @@ DATASETS = {
     'https://sacriteopcail01.z16.web.core.windows.net/',
     'https://ailab.criteo.com/download-criteo-1tb-click-logs-dataset/',
     'CC BY-NC-SA 4.0',
+  ),
+  'wmt17_translate': Dataset(
+    'wmt17_translate',
+    '1.0.0',
+    {'train': 5_906_184, 'validation': 2_999, 'test': 3_004},
+    2_600,
+    (
+      File(
+        'training-parallel-europarl-v7.tgz',
+        657_632_379,
+        '0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7',
+        STATMT + 'wmt13/',
+      ),
+      File(
+        'training-parallel-commoncrawl.tgz',
+        918_311_367,
+        'c7a74e2ea01ac6c920123108627e35278d4ccb5701e15428ffa34de86fa3a9e5',
+        STATMT + 'wmt13/',
+      ),
+      File(
+        'training-parallel-nc-v12.tgz',
+        168_591_139,
+        '2b45f30ef1d550d302fd17dd3a5cbe19134ccc4c2cf50c2dae534aee600101a2',
+        STATMT_DATA + 'wmt17/translation-task/',
+      ),
+      File(
+        'rapid2016.tgz',
+        161_050_516,
+        '41557dd5d8f0ed3a6d98bce3b798b1a9d3b68361eb99d902329ddbb943a6b55a',
+        STATMT_DATA + 'wmt18/translation-task/',
+      ),
+      WMT_DEV,
+    ),
+    STATMT_DATA + 'wmt17/translation-task/',
+    STATMT + 'wmt17/translation-task.html',
+    config='de-en',
+  ),
+  # TFDS's own has a training split as well, of WMT14, which nobody here reads.
+  'wmt14_translate': Dataset(
+    'wmt14_translate',
+    '1.0.0',
+    {'validation': 3_000, 'test': 3_003},
+    4,
+    (WMT_DEV,),
+    STATMT_DATA + 'wmt19/translation-task/',
+    STATMT + 'wmt14/translation-task.html',
+    config='de-en',
+  ),
+  # Not TFDS's. Examples are sequences of 1,025 tokens, as AlgoPerf counts them.
+  'fineweb_edu': Dataset(
+    'fineweb_edu',
+    '1.0.0',
+    {'train': 8_749_870, 'validation': 100_000},
+    20_000,
+    (
+      *(File(f'{n:03}_00000.parquet', 0, '') for n in range(14)),
+      File(
+        'vocab.bpe',
+        456_318,
+        '1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5',
+        GPT2,
+      ),
+      File(
+        'encoder.json',
+        1_042_301,
+        '196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783',
+        GPT2,
+      ),
+    ),
+    FINEWEB + '/resolve/main/sample/10BT/',
+    FINEWEB,
+    terms='ODC-By 1.0, to be downloaded by yourself',
+    config='sample-10BT',
   ),
 }

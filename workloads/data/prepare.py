@@ -9,11 +9,13 @@ import tensorflow_datasets as tfds
 
 from workloads.data import (
   criteo,
+  finewebedu,
   folder,
   imagenet,
   manifest,
   pixels,
   tfrecord,
+  translations,
 )
 from workloads.data.catalogue import Dataset
 from workloads.data.local import Tell
@@ -43,6 +45,9 @@ BUILDERS: dict[str, Builder] = {
     imagenet.Imagenet2012,
     imagenet.ImagenetV2,
     criteo.Criteo1TB,
+    finewebedu.FineWebEdu,
+    translations.Wmt17,
+    translations.Wmt14,
   )
 }
 

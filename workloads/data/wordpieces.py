@@ -1,0 +1,124 @@
+"""Sentences cut into pieces of words, when their dataset is prepared.
+
+Kudo 2018, "Subword Regularization", arXiv:1804.10959 (the unigram model);
+Kudo and Richardson 2018, "SentencePiece", arXiv:1808.06226. Sizes as
+AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179).
+"""
+
+import io
+import itertools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from workloads.data import pieces
+from workloads.data.manifest import DataError
+from workloads.data.records import Records
+from workloads.threads import cores
+
+VOCAB = 32_000  # Pieces; fewer where the text does not have as many.
+SAMPLE = 10_000_000  # Bytes of both languages that the pieces are found in.
+CHUNK = 2048  # Records that are read at once.
+THREADS = 16  # That share sums while training: others would round otherwise.
+
+
+def train(folder: pathlib.Path, split: str) -> None:
+  """Finds the pieces of the first sentences of a dataset, in their order.
+
+  Numbers of tokens: 0 is unknown and padding, 1 a beginning, 2 the end.
+  """
+  library, model = _library(), io.BytesIO()
+  try:
+    library.SentencePieceTrainer.train(
+      sentence_iterator=_sample(Records(folder, split)),
+      model_writer=model,
+      model_type='unigram',
+      vocab_size=VOCAB,
+      hard_vocab_limit=False,
+      character_coverage=1.0,
+      num_threads=THREADS,
+      minloglevel=2,  # Errors.
+    )
+  except RuntimeError as error:
+    raise DataError(
+      f'No pieces of words can be found in {split} of {folder}: {error}.'
+    ) from error
+  (folder / pieces.MODEL).write_bytes(model.getvalue())
+  found = _load(folder)
+  names = [_text(found, n) for n in range(found.vocab_size())]
+  (folder / pieces.TEXT).write_text(json.dumps(names, ensure_ascii=False))
+
+
+def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:
+  """Writes the tokens of a split; how many pairs were kept, and left out."""
+  model, records = _load(folder), Records(folder, split)
+  end = model.eos_id()
+
+  def short() -> Iterator[list[list[int]]]:
+    for pairs in _chunks(records):
+      sides = [text for pair in pairs for text in pair]
+      ids = iter(model.encode(sides, num_threads=cores()))
+      for german, english in zip(ids, ids, strict=True):
+        pair = [[*german, end], [*english, end]]
+        if max(map(len, pair)) <= pieces.LIMIT:
+          yield pair
+
+  kept = pieces.save(folder, split, short())
+  return kept, len(records) - kept
+
+
+def _sample(records: Records) -> Iterator[str]:
+  size = 0
+  for text in itertools.chain.from_iterable(
+    pair for pairs in _chunks(records) for pair in pairs
+  ):
+    if size >= SAMPLE:
+      return
+    yield text
+    size += len(text.encode()) + 1
+
+
+def _chunks(records: Records) -> Iterator[list[tuple[str, str]]]:
+  """All pairs of sentences."""
+  for start in range(0, len(records), CHUNK):
+    numbers = range(start, min(start + CHUNK, len(records)))
+    yield [
+      _pair(records, number, record)
+      for number, record in zip(numbers, records[numbers], strict=True)
+    ]
+
+
+def _pair(
+  records: Records, number: int, record: dict[str, Any]
+) -> tuple[str, str]:
+  try:
+    german, english = (record[side].decode() for side in pieces.SIDES)
+  except (UnicodeDecodeError, LookupError, AttributeError) as error:
+    raise DataError(
+      f'{records.where(number)} has no text: {type(error).__name__} {error}.'
+    ) from error
+  return german, english
+
+
+def _load(folder: pathlib.Path) -> Any:
+  return _library().SentencePieceProcessor(
+    model_proto=(folder / pieces.MODEL).read_bytes()
+  )
+
+
+def _text(model: Any, number: int) -> str:
+  """As SentencePiece itself says it; unknown is a word of its own."""
+  if model.is_unknown(number):
+    return '▁⁇▁'
+  return '' if model.is_control(number) else model.id_to_piece(number)
+
+
+def _library() -> Any:
+  try:
+    import sentencepiece  # noqa: PLC0415  Training does without.
+  except ImportError as error:
+    raise DataError(
+      'Preparing text needs sentencepiece: pip install "timetrial[data]".'
+    ) from error
+  return sentencepiece
