@@ -15,7 +15,6 @@ from scipy import special
 
 import workloads
 from workloads import clicks, criteo1tb, finewebedu_lm, grammar
-from workloads.data import DataError
 
 
 def _shapes(name: str):
@@ -249,9 +248,3 @@ def test_generated_text_agrees():
 def test_unknown_names_are_explained(name, close):
   with pytest.raises(ValueError, match=f"Did you mean '{close}'"):
     workloads.get(name)
-
-
-@pytest.mark.parametrize('name', ['finewebedu_lm'])
-def test_missing_data_are_explained(name, tmp_path):
-  with pytest.raises(DataError, match=f"'{name}/mini' needs no data"):
-    workloads.get(name).source('train', str(tmp_path))
