@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-import workloads
 from tests.tiny import tiny
 from workloads import classification, drawings, imagenet_vit, residual
 
 # Compiles in less time than the default, whose draws are no better here.
-from workloads.data import DataError
 
 QUICK_KEY = jax.random.key(0, impl='unsafe_rbg')
 
@@ -423,9 +421,3 @@ def test_distances_to_a_plus():
   corner = distances[0, 0]  # Far from (-1/3, -1) and (-1, -1/3), as both are.
   expected = np.hypot(drawings.REACH - 1, drawings.REACH - 1 / 3)
   np.testing.assert_allclose(corner, expected, atol=step)
-
-
-@pytest.mark.parametrize('name', ['imagenet_resnet', 'imagenet_vit'])
-def test_missing_images_are_explained(name, tmp_path):
-  with pytest.raises(DataError, match=f"'{name}/mini' needs no data"):
-    workloads.get(name).source('train', str(tmp_path))
