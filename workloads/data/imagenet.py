@@ -6,6 +6,7 @@ keys and order, except that images are never encoded again: the one PNG and the
 them RGB. Every image is decoded once, so that none that is damaged gets in.
 """
 
+import contextlib
 import io
 import pathlib
 import tarfile
@@ -31,7 +32,9 @@ class Photographs(Local, skip_registration=True):
       features=tfds.features.FeaturesDict(
         {
           'image': tfds.features.Image(encoding_format='jpeg'),
-          'label': tfds.features.ClassLabel(names_file=tfds_path(LABELS)),
+          'label': tfds.features.ClassLabel(
+            names_file=tfds.core.tfds_path(LABELS)
+          ),
           'file_name': tfds.features.Text(),
         }
       ),
@@ -62,8 +65,9 @@ class Imagenet2012(Photographs, skip_registration=True):
 
   def _generate_validation(self, path):
     """Labels are by the names of images, in alphabetical order."""
-    known = tfds_path(VALIDATION).read_text().split()
-    names = sorted(name for name, _ in _files(path))
+    known = tfds.core.tfds_path(VALIDATION).read_text().split()
+    with _opened(path) as archive:  # Skips the images themselves.
+      names = sorted(member.name for member in archive if member.isfile())
     labels = dict(zip(names, known, strict=False))
     for name, file in _files(path):
       image = _checked(file, f'{path}, {name}')
@@ -96,15 +100,21 @@ class ImagenetV2(Photographs, skip_registration=True):
       )
 
 
-def tfds_path(name: str):
-  """Of a file that is part of TFDS."""
-  return tfds.core.tfds_path(name)
-
-
 def _files(
   path: pathlib.Path, content: bytes = b''
 ) -> Iterator[tuple[str, bytes]]:
-  """Names and contents of an archive's files, in its order.
+  """Names and contents of an archive's files, in its order; as _opened."""
+  with _opened(path, content) as archive:
+    for member in archive:
+      if file := archive.extractfile(member):
+        yield member.name, file.read()
+
+
+@contextlib.contextmanager
+def _opened(
+  path: pathlib.Path, content: bytes = b''
+) -> Iterator[tarfile.TarFile]:
+  """An archive; while it is open, DataError if it turns out to be damaged.
 
   Args:
     path: Of the archive, or of the one that it lies in.
@@ -113,11 +123,9 @@ def _files(
   try:
     with (
       io.BytesIO(content) if content else path.open('rb') as packed,
-      tarfile.open(fileobj=packed, mode='r|*') as archive,
+      tarfile.open(fileobj=packed) as archive,
     ):
-      for member in archive:
-        if file := archive.extractfile(member):
-          yield member.name, file.read()
+      yield archive
   except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
     raise DataError(f'{path} is damaged: {error}.') from error
 
