@@ -89,7 +89,7 @@ def source(
   """
   dataset, theirs = SPLITS[split]
   records = Records(data.find(workload, data_dir)[dataset], theirs)
-  return Stored(records, range(len(records)), Decoder(size, augment), mix)
+  return Stored(records, Decoder(size, augment), mix)
 
 
 def decoded(content: bytes) -> np.ndarray:

@@ -28,17 +28,16 @@ EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-  """A source of records; numbers[i] is the record of example i."""
+  """A source of all records of a split, in their order."""
 
   records: Records
-  numbers: Sequence[int]
   decode: Decode
   mix: Mix | None = None  # Of training batches.
   threads: int | None = None  # As many as there are cores.
   ahead: ClassVar[int] = 2
 
   def __len__(self) -> int:
-    return len(self.numbers)
+    return len(self.records)
 
   def __getitem__(self, indices) -> Row:  # pyrefly: ignore
     return self._rows(indices, [None] * len(indices))
@@ -61,7 +60,7 @@ class Stored:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
   def _decoded(self, indices, rngs) -> list[Row]:
-    numbers = [int(self.numbers[i]) for i in indices]
+    numbers = [int(i) for i in indices]
     rows = []
     records = self.records[numbers]
     for number, record, rng in zip(numbers, records, rngs, strict=True):
