@@ -18,6 +18,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from workloads import data
+from workloads.batches import stream
 from workloads.data import manifest, pieces
 from workloads.data.manifest import DataError
 from workloads.data.pieces import Pairs
@@ -160,9 +161,7 @@ def bounds(lengths: np.ndarray, room: int) -> np.ndarray:
 @functools.lru_cache(maxsize=2)
 def _epoch(packed: Packed, seed: int, number: int) -> Epoch:
   count = len(packed)
-  # As batches.stream orders them.
-  order = np.random.default_rng([seed, number]).permutation(count)
-  order = order.astype(np.int32)
+  order = stream(count, seed, number * count, count).astype(np.int32)
   return Epoch(order, bounds(packed.pairs.lengths[order], packed.length))
 
 
