@@ -7,6 +7,8 @@ tensorflow-datasets 4.9.10 has; what it does not know is named where it stands.
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from workloads.data.manifest import DataError
+
 FREE = 'free to download'
 
 
@@ -37,6 +39,13 @@ class Dataset(NamedTuple):
     """Name, configuration and version."""
     return ' '.join(
       part for part in (self.name, self.config, self.version) if part
+    )
+
+  def refusal(self, files: str) -> DataError:
+    """To be raised where it would have to be downloaded, and cannot be."""
+    return DataError(
+      f'{self.title} cannot be downloaded ({self.terms}): see {self.page}, and '
+      f'say where its files are by --raw=FOLDER: {files}.'
     )
 
   def address(self, file: File) -> str:

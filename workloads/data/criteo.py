@@ -41,10 +41,8 @@ class Criteo1TB:
     place = folder(cls.dataset, data_dir)
     left = [day for day in range(DAYS) if not rows.path(place, day).exists()]
     if left and raw is None:
-      raise DataError(
-        f'{cls.dataset.title} cannot be downloaded ({cls.dataset.terms}): see '
-        f'{cls.dataset.page}, and say where its files are by --raw=FOLDER.'
-      )
+      names = [file.name for file in cls.dataset.raw]
+      raise cls.dataset.refusal(f'{names[0]} to {names[-1]}')
     files = {day: published(pathlib.Path(raw), day) for day in left}
     place.mkdir(parents=True, exist_ok=True)
     if left:

@@ -57,11 +57,7 @@ class FineWebEdu:
     if cls.holds(place):
       return
     if raw is None:
-      raise DataError(
-        f'{cls.dataset.title} is not downloaded ({cls.dataset.terms}): see '
-        f'{cls.dataset.page}, and say where its files are by --raw=FOLDER: '
-        f'{_names()}.'
-      )
+      raise cls.dataset.refusal(_names())
     partial = place.with_name(f'{place.name}.partial')
     partial.mkdir(parents=True, exist_ok=True)
     for path in partial.glob('tokens-*.bin'):

@@ -64,11 +64,7 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Paths of the published files, in the order of the dataset."""
     dataset, names = self.dataset, [file.name for file in self.dataset.raw]
     if self.raw is None and dataset.terms != FREE:
-      raise DataError(
-        f'{dataset.title} cannot be downloaded ({dataset.terms}): see '
-        f'{dataset.page}, and say where its files are by --raw=FOLDER: '
-        f'{", ".join(names)}.'
-      )
+      raise dataset.refusal(', '.join(names))
     if self.raw is None:
       urls = [dataset.address(file) for file in dataset.raw]
       return [pathlib.Path(path) for path in manager.download(urls)]
