@@ -15,7 +15,7 @@ import pytest
 
 import workloads
 from tests import published_criteo1tb as published
-from tests.test_data import command
+from tests.preparing import command
 from workloads import batches, data
 from workloads.data import criteo, lines, manifest, prepare, rows
 from workloads.workload import mean_loss

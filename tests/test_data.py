@@ -2,11 +2,8 @@
 
 import functools
 import http.server
-import pathlib
 import shutil
 import struct
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -17,6 +14,7 @@ from array_record.python import array_record_module
 import workloads
 from runner import records as results, storage
 from tests import published, races
+from tests.preparing import command, say
 from workloads import batches, data, small
 from workloads.data import (
   catalogue,
@@ -27,27 +25,11 @@ from workloads.data import (
   tfrecord,
 )
 
-ROOT = pathlib.Path(__file__).parent.parent
 SPLITS = {  # Examples, as AlgoPerf cuts them.
   'mnist': {'train': 50, 'validation': 10, 'test': 20},
   'cifar': {'train': 45, 'validation': 5, 'test': 20},
 }
 SHAPES = {'mnist': (28, 28, 1), 'cifar': (32, 32, 3)}
-
-
-def command(*words, **flags):
-  given = [f'--{name}={value}' for name, value in flags.items()]
-  return subprocess.run(
-    [sys.executable, '-m', 'workloads', 'data', *words, *given],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-
-
-def say(text):
-  pass
 
 
 @pytest.fixture(scope='module')

@@ -13,7 +13,7 @@ from pyarrow import parquet
 import workloads
 from runner.evaluate import evaluate
 from tests import published_finewebedu as published
-from tests.test_data import command, say
+from tests.preparing import command, say
 from workloads import batches, data, text
 from workloads.data import finewebedu, manifest, prepare, sequences
 from workloads.workload import Model, mean_loss

@@ -5,8 +5,6 @@ import functools
 import io
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import jax
 import numpy as np
@@ -15,6 +13,7 @@ from PIL import Image
 
 import workloads
 from tests import published_imagenet as published
+from tests.preparing import command, say
 from workloads import (
   batches,
   classification,
@@ -42,21 +41,6 @@ def home(raw, tmp_path_factory):
   )
   assert done.returncode == 0, done.stderr
   return folder
-
-
-def command(*words, **flags):
-  given = [f'--{name}={value}' for name, value in flags.items()]
-  return subprocess.run(
-    [sys.executable, '-m', 'workloads', 'data', *words, *given],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-
-
-def say(text):
-  pass
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from tensorflow_datasets.translate import wmt as theirs, wmt14, wmt17
 
 import workloads
 from tests import published_wmt as published
-from tests.test_data import command, say
+from tests.preparing import command, say
 from workloads import batches, bleu, data, packing
 from workloads.data import manifest, pieces, prepare, records, translations
 from workloads.data.pieces import Pairs
