@@ -336,6 +336,30 @@ def test_an_example_of_measurements():
     np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize('shape', [(12, 7), (11, 8), (9, 9)])
+def test_columns_may_be_chosen_halfway_to_the_image(shape):
+  """Whatever is even or odd, in double precision."""
+  rng = np.random.default_rng(1)
+  measured = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+  columns = rng.random((3, shape[1])) < 0.5
+  target = rng.standard_normal((3, 4, 5))
+  plain = kspace.example(measured, columns, target)
+  half = kspace.halfway(measured, 4)
+  assert half.shape == (4, shape[1])
+  found = kspace.example(half, columns, target, kspace.ALONG_ROWS)
+  for name, value in plain.items():
+    np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize('value', [0, np.nan])
+def test_an_image_without_contrast_is_refused(value):
+  """It would be divided by zero, and train with NaN."""
+  measured = np.full((2, 12, 7), value, complex)
+  measured[0] = np.random.default_rng(0).standard_normal((12, 7))
+  with pytest.raises(ValueError, match=r'standard deviation .* is (0.0|nan)'):
+    kspace.example(measured, np.ones((2, 7), bool), np.zeros((2, 4, 4)))
+
+
 def test_generated_slices_of_a_patient():
   rows = phantoms.source('validation', 32).rows
   patients = phantoms.PATIENTS['validation']

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import data, kspace, phantoms
+from workloads import kspace, phantoms, scans
 from workloads.ssim import ssim
 from workloads.workload import Model, Workload
 
@@ -125,7 +125,7 @@ class FastMRI(Workload):
   def source(self, split, data_dir):
     if self.data == 'phantoms':
       return phantoms.source(split, self.size)
-    raise data.unread('fastmri')
+    return scans.source('fastmri', split, data_dir)
 
   def fake_batch(self, key, batch_size):
     image, noise = jax.random.split(key)

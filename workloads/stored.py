@@ -2,28 +2,39 @@
 
 For datasets that do not fit into memory. Threads share the examples of a batch:
 what decodes them (JPEG, FLAC, FFTs, numpy) lets other threads run meanwhile.
-Each example has random numbers of its own, by its position in the stream, so
-that how many threads there are changes nothing.
+Each example has random numbers of its own, by its position in the stream or by
+its number in the split, so that how many threads there are changes nothing.
 """
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from workloads.batches import stream
 from workloads.data.manifest import DataError
-from workloads.data.records import Records
 from workloads.threads import cores, pool
 
 Row = dict[str, np.ndarray]  # Of one example.
-# Of a record, and of random numbers for its place in training, None elsewhere.
+# Of a record, and of random numbers in training, None elsewhere.
 Decode = Callable[[dict[str, Any], np.random.Generator | None], Row]
 # Of the rows of a batch and random numbers for it.
 Mix = Callable[[Row, np.random.Generator], Row]
 CHUNK = 4  # Records that a thread takes at once.
 EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
+
+
+class Records(Protocol):
+  """Of one split, read by number."""
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, numbers: Sequence[int]) -> list[dict[str, Any]]: ...
+
+  def where(self, number: int) -> str:
+    """File and record in it, for messages."""
+    ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +44,9 @@ class Stored:
   records: Records
   decode: Decode
   mix: Mix | None = None  # Of training batches.
+  # Whether an example has the same random numbers in every epoch: those of its
+  # number and of the seed, not of its place in the stream.
+  same_again: bool = False
   threads: int | None = None  # As many as there are cores.
   ahead: ClassVar[int] = 2
 
@@ -44,8 +58,10 @@ class Stored:
 
   def draw(self, seed: int, first: int, count: int) -> Row:
     """As workload.Drawn."""
-    rngs = [_rng(seed, first + n, EXAMPLE) for n in range(count)]
-    rows = self._rows(stream(len(self), seed, first, count), rngs)
+    numbers = stream(len(self), seed, first, count)
+    own = numbers if self.same_again else range(first, first + count)
+    rngs = [_rng(seed, int(n), EXAMPLE) for n in own]
+    rows = self._rows(numbers, rngs)
     if self.mix is None:
       return rows
     return self.mix(rows, _rng(seed, first, BATCH))
@@ -74,7 +90,7 @@ class Stored:
     return rows
 
 
-def _rng(seed: int, position: int, kind: int) -> np.random.Generator:
+def _rng(seed: int, number: int, kind: int) -> np.random.Generator:
   # The kind comes last: zeros at the end would change nothing, and the order
   # of an epoch is drawn from (seed, epoch).
-  return np.random.default_rng([seed, position, kind])
+  return np.random.default_rng([seed, number, kind])

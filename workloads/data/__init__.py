@@ -2,8 +2,8 @@
 
 Only the standard library, so that a runner can look for data before anything
 is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
-(array_record; click logs and text in rows of a fixed width), with a manifest of
-ours beside it.
+(array_record; click logs, text and scans in rows of a fixed width), with a
+manifest of ours beside it.
 """
 
 import pathlib
@@ -23,6 +23,7 @@ NEEDS = {  # Names of datasets, by family.
   'finewebedu_lm': ('fineweb_edu',),
   'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
   'criteo1tb': ('criteo1tb',),
+  'fastmri': ('fastmri',),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.
 GENERATED = 'mini'  # How variants begin that make their own data.

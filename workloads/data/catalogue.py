@@ -230,4 +230,19 @@ DATASETS = {
     terms='ODC-By 1.0, to be downloaded by yourself',
     config='sample-10BT',
   ),
+  # Not TFDS's. Examples are slices of 973 volumes, and of 199 others, of which
+  # the first 100 validate.
+  'fastmri': Dataset(
+    'fastmri',
+    '1.0.0',
+    {'train': 34_742, 'validation': 3_554, 'test': 3_581},
+    57_000,
+    (
+      File('knee_singlecoil_train.tar.xz', 0, ''),
+      File('knee_singlecoil_val.tar.xz', 0, ''),
+    ),
+    'https://fastmri.med.nyu.edu/',
+    'https://fastmri.med.nyu.edu/',
+    'after signing up',
+  ),
 }

@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from workloads.data import (
   criteo,
+  fastmri,
   finewebedu,
   folder,
   imagenet,
@@ -45,6 +46,7 @@ BUILDERS: dict[str, Builder] = {
     imagenet.Imagenet2012,
     imagenet.ImagenetV2,
     criteo.Criteo1TB,
+    fastmri.FastMRI,
     finewebedu.FineWebEdu,
     translations.Wmt17,
     translations.Wmt14,
@@ -146,7 +148,8 @@ def _recognized(
   except Exception as error:
     raise DataError(
       f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). It '
-      'must be the folder of a version, with dataset_info.json in it.'
+      'must be the folder of a version, with dataset_info.json in it. Files as '
+      f'they are published are prepared: prepare --raw={origin}'
     ) from error
   info, config = builder.info, builder.info.config_name or ''
   title = ' '.join(filter(None, (info.name, config, str(info.version))))

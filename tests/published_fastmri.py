@@ -1,0 +1,101 @@
+"""A few scans of knees in the files that fastMRI publishes them in."""
+
+import io
+import tarfile
+
+import h5py
+import numpy as np
+
+HEIGHT, SIZE = 640, 320
+# Slices and columns of every volume, by part. Names are in another order than
+# these, and columns fewer, odd and more than most of the published ones have.
+VOLUMES = {
+  'train': {'file1000007': (2, 372), 'file1000003': (3, 368),
+            'file1000011': (2, 321)},
+  'val': {'file1000026': (3, 372), 'file1000000': (2, 372),
+          'file1000031': (2, 368)},
+}  # fmt: skip
+
+
+def write(folder, packed='val'):
+  """Writes them; kspace, target and brightest value by part and volume.
+
+  One part as an archive, the other one in a folder, as AlgoPerf has it.
+  """
+  rng = np.random.default_rng(8)
+  made = {}
+  for part, sizes in VOLUMES.items():
+    made[part] = {name: volume(rng, *size) for name, size in sizes.items()}
+    files = {f'{name}.h5': hdf5(*v) for name, v in made[part].items()}
+    if part == packed:
+      content = archive({f'singlecoil_{part}/{n}': c for n, c in files.items()})
+      (folder / f'knee_singlecoil_{part}.tar.xz').write_bytes(content)
+    else:
+      unpacked(folder / f'knee_singlecoil_{part}', files)
+  return made
+
+
+def volume(rng, slices, width):
+  """Blobs with a phase, and noise, about as bright as the scanner's."""
+  y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : width * 1j]
+  images = []
+  for _ in range(slices):
+    ys, xs, radii, tops = rng.uniform(0.05, 0.5, (4, 6, 1, 1))
+    radii[0], tops[0] = 0.05, 5  # Beyond what is clipped.
+    blobs = tops * np.exp(-(((y - ys) ** 2 + (x - xs) ** 2) / radii**2))
+    images.append(blobs.sum(0) * np.exp(1j * (x + 2 * y)))
+  kspace = np.stack([shifted(np.fft.fft2, image) for image in images])
+  noise = rng.standard_normal((2, *kspace.shape))
+  kspace = 1e-4 * (kspace / 480 + 0.02 * (noise[0] + 1j * noise[1]))
+  kspace = kspace.astype(np.complex64)
+  # Of all columns, in double precision.
+  target = np.stack([reconstructed(slice) for slice in kspace])
+  return kspace, target.astype(np.float32), float(target.max())
+
+
+def reconstructed(kspace):
+  """By the published formula: the middle of the magnitude of the image."""
+  height, width = kspace.shape
+  image = shifted(np.fft.ifft2, kspace.astype(np.complex128))
+  image = np.abs(image * np.sqrt(height * width))
+  top, left = (height - SIZE) // 2, (width - SIZE) // 2
+  return image[top : top + SIZE, left : left + SIZE]
+
+
+def shifted(transform, array):
+  return np.fft.fftshift(transform(np.fft.ifftshift(array)))
+
+
+def hdf5(kspace, target, brightest=None, **others):
+  """As fastMRI has it; other arrays replace these by their names."""
+  arrays = {
+    'kspace': kspace,
+    'reconstruction_esc': target,
+    'ismrmrd_header': '<?xml version="1.0"?>',
+  }
+  file = io.BytesIO()
+  with h5py.File(file, 'w') as made:
+    for name, array in (arrays | others).items():
+      if array is not None:
+        made[name] = array
+    made.attrs['acquisition'] = 'CORPD_FBK'
+    if brightest is not None:
+      made.attrs['max'] = brightest
+  return file.getvalue()
+
+
+def unpacked(folder, files):
+  folder.mkdir()
+  for name, content in files.items():
+    (folder / name).write_bytes(content)
+
+
+def archive(files, mode='w:xz'):
+  out = io.BytesIO()
+  options = {'preset': 0} if mode == 'w:xz' else {}
+  with tarfile.open(fileobj=out, mode=mode, **options) as made:
+    for name, content in files.items():
+      member = tarfile.TarInfo(name)
+      member.size = len(content)
+      made.addfile(member, io.BytesIO(content))
+  return out.getvalue()
