@@ -10,10 +10,10 @@ HEIGHT, SIZE = 640, 320
 # Slices and columns of every volume, by part. Names are in another order than
 # these, and columns fewer, odd and more than most of the published ones have.
 VOLUMES = {
-  'train': {'file1000007': (2, 372), 'file1000003': (3, 368),
-            'file1000011': (2, 321)},
-  'val': {'file1000026': (3, 372), 'file1000000': (2, 372),
-          'file1000031': (2, 368)},
+  'train': {'file1000007': (2, 372), 'file1000003': (2, 368),
+            'file1000011': (1, 321)},
+  'val': {'file1000026': (2, 372), 'file1000000': (1, 372),
+          'file1000031': (1, 368)},
 }  # fmt: skip
 
 

@@ -16,11 +16,12 @@ from workloads import batches, data
 from workloads.data import fastmri, manifest, prepare, volumes
 from workloads.workload import mean_loss
 
+pytestmark = pytest.mark.xdist_group('scans')  # Prepared once.
 DATASET = data.DATASETS['fastmri']
 SPLITS = {  # Slices, and in which order their volumes come.
-  'train': (7, ('file1000003', 'file1000007', 'file1000011')),
-  'validation': (2, ('file1000000',)),
-  'test': (5, ('file1000026', 'file1000031')),
+  'train': (5, ('file1000003', 'file1000007', 'file1000011')),
+  'validation': (1, ('file1000000',)),
+  'test': (3, ('file1000026', 'file1000031')),
 }
 CLOSE = {'rtol': 1e-5, 'atol': 1e-5}  # Of float32, in standard deviations.
 
@@ -36,7 +37,7 @@ def home(raw, tmp_path_factory):
   folder = tmp_path_factory.mktemp('data')
   done = command('prepare', workload='fastmri', raw=raw[0], data_dir=folder)
   assert done.returncode == 0, done.stderr
-  assert 'Note: train has 7 examples; published are 34742.' in done.stdout
+  assert 'Note: train has 5 examples; published are 34742.' in done.stdout
   return folder
 
 
@@ -109,7 +110,7 @@ def test_batches_are_those_that_are_published(home, raw, split):
 
 def test_some_pixels_are_clipped(home):
   """Or the tests of values would not see it."""
-  targets = source(home)[np.arange(7)]['targets']
+  targets = source(home)[np.arange(5)]['targets']
   assert targets.max() == 6
 
 
@@ -122,26 +123,26 @@ def test_every_slice_comes_once_an_epoch_with_the_same_columns(home, raw):
   ]
   orders = []
   for epoch in range(3):
-    rows = train.draw(4, 7 * epoch, 7)
+    rows = train.draw(4, 5 * epoch, 5)
     own = [
       int(np.argmin([abs(mean / w['mean'] - 1) for w in wanted]))
       for mean in rows['mean']
     ]
-    assert sorted(own) == list(range(7))
+    assert sorted(own) == list(range(5))
     orders.append(own)
     for n, number in enumerate(own):
       for name, value in wanted[number].items():
         np.testing.assert_allclose(rows[name][n], value, **CLOSE)
   assert len(set(map(tuple, orders))) > 1
-  other = train.draw(5, 0, 7)
+  other = train.draw(5, 0, 5)
   assert not set(other['mean'].tolist()) & set(rows['mean'].tolist())
 
 
 def test_a_batch_is_a_function_of_its_place_in_the_stream(home):
   """With one thread or five, in one piece or in several, by a fresh source."""
-  batch = source(home, threads=1).draw(5, 4, 6)  # From one epoch to the next.
-  same(batch, source(home, threads=5).draw(5, 4, 6))
-  parts = [source(home).draw(5, 4 + n, 2) for n in (0, 2, 4)]
+  batch = source(home, threads=1).draw(5, 2, 6)  # From one epoch to the next.
+  same(batch, source(home, threads=5).draw(5, 2, 6))
+  parts = [source(home).draw(5, 2 + n, 2) for n in (0, 2, 4)]
   same(
     batch, {name: np.concatenate([p[name] for p in parts]) for name in batch}
   )
@@ -149,9 +150,9 @@ def test_a_batch_is_a_function_of_its_place_in_the_stream(home):
 
 def test_the_last_evaluation_batch_is_masked(home):
   found = source(home, 'test')
-  _, last = batches.eval_batches(found, 4)
-  assert last['weights'].tolist() == [1, 0, 0, 0]
-  same(last['inputs'], found[np.full(4, 4)]['inputs'])
+  _, last = batches.eval_batches(found, 2)
+  assert last['weights'].tolist() == [1, 0]
+  same(last['inputs'], found[np.full(2, 2)]['inputs'])
 
 
 @pytest.mark.parametrize('name', ['fastmri', 'fastmri/model_size'])
@@ -377,6 +378,12 @@ PLACES = {
     lambda f: [p.unlink() for p in f.glob('*/*.h5')],
     r'knee_singlecoil_train has no volumes \(\*\.h5\)',
   ),
+  'one volume to validate and to test': (
+    lambda f: (f / 'knee_singlecoil_val.tar.xz').write_bytes(
+      published.archive({'file1.h5': published.hdf5(KSPACE, TARGET, 1.0)})
+    ),
+    r'has no volumes of validation\. Prepare it again, of all',
+  ),
   'a damaged volume in a folder': (
     lambda f: (f / 'knee_singlecoil_train/file1000007.h5').write_bytes(b'no'),
     r'knee_singlecoil_train/file1000007\.h5 cannot be read: OSError',
@@ -445,7 +452,7 @@ def test_slices_that_are_damaged_later_are_told_and_not_skipped(
     match=r'train-file1000003\.npy, slice 1 cannot be decoded: ValueError the '
     'standard deviation of an image is 0.0',
   ):
-    train.draw(0, 0, 7)
+    train.draw(0, 0, 5)
   path.write_bytes(path.read_bytes()[:-1])
-  with pytest.raises(data.DataError, match='slice 2 cannot be read'):
-    train[np.arange(7)]
+  with pytest.raises(data.DataError, match='slice 1 cannot be read'):
+    train[np.arange(5)]

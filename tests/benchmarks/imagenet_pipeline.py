@@ -13,9 +13,7 @@ import importlib.util
 import io
 import os
 import pathlib
-import statistics
 import tempfile
-import time
 
 import numpy as np
 import psutil
@@ -24,11 +22,12 @@ from PIL import Image
 
 import workloads
 from tests import published_imagenet as published
+from tests.benchmarks.loaders import ROUNDS, compare, spent
 from workloads import batches, data, photographs
 from workloads.data import prepare, records
 
 SIZE, IMAGES = 64, 512
-STEPS, ROUNDS = 12, 3
+STEPS = 12
 
 
 def jpeg(rng):
@@ -149,14 +148,6 @@ def loaders(home):
   return made
 
 
-def spent(steps):
-  """Seconds of the core for a batch, the first one left out."""
-  next(steps)
-  began = time.process_time()  # Of all threads.
-  count = sum(1 for _ in steps)
-  return (time.process_time() - began) / count
-
-
 def main() -> None:
   os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
   with tempfile.TemporaryDirectory() as folder:
@@ -165,21 +156,7 @@ def main() -> None:
     write(raw)
     for name in ('imagenet2012', 'imagenet_v2'):
       prepare.prepare(data.DATASETS[name], str(home), str(raw), lambda _: None)
-    made = loaders(home)
-    seconds = {name: [] for name in made}
-    for _ in range(ROUNDS):
-      for name, begin in made.items():
-        seconds[name].append(spent(begin()))
-    print('| loader | images per second of a core | of ours (least, most) |')
-    print('|---|---|---|')
-    mine = seconds['ours, imagenet_resnet']
-    for name, own in seconds.items():
-      ratios = sorted(a / b for a, b in zip(mine, own, strict=True))
-      middle, rate = statistics.median(ratios), SIZE / statistics.median(own)
-      print(
-        f'| {name} | {rate:.0f} | {middle:.2f} '
-        f'({ratios[0]:.2f}, {ratios[-1]:.2f}) |'
-      )
+    compare(loaders(home), SIZE, 'images')
     before = psutil.Process().memory_info().rss
     for _ in range(ROUNDS):
       spent(ours('imagenet_resnet', home))

@@ -50,6 +50,8 @@ class FastMRI:
     partial.mkdir(parents=True, exist_ok=True)
     for part, path in found.items():
       _write(part, path, partial, tell)
+    for split in cls.dataset.examples:
+      volumes.Slices(partial, split)  # Or there are too few.
     partial.replace(place)
 
   @classmethod

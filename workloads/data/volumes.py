@@ -70,7 +70,10 @@ class Slices:
     # None stays open: a process may have fewer files than there are volumes.
     self._volumes = [_volume(file) for file in _paths(folder, split)]
     if not self._volumes:
-      raise DataError(f'{folder} has no volumes of {split}. Prepare it again.')
+      raise DataError(
+        f'{folder} has no volumes of {split}. Prepare it again, of all that '
+        'are published.'
+      )
     self._ends = np.cumsum([volume.slices for volume in self._volumes])
 
   def __len__(self) -> int:
