@@ -35,7 +35,7 @@ class Clock:
     self._since = now() if started is None else started
     self._account = 'setup'
     self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
-    self._before = 0.0
+    self._before = 0.0  # Of these, by other processes.
     self._compiled: list[tuple[float, float]] = []  # Since then.
 
   def restore(self, accounts: Mapping[str, float]) -> None:
@@ -68,6 +68,18 @@ class Clock:
     while self._compiled and self._compiled[-1][0] >= start:
       self._compiled.pop()
     self._compiled.append((start, end))
+
+  def owe(self, seconds: float) -> float:
+    """Charges compilation that another process has done; returns the charge.
+
+    No time passed for it, so it is none of this process's own seconds. Nothing
+    while the submission pays for nothing.
+    """
+    if self._account not in CHARGED:
+      return 0.0
+    self._spent['compile'] += seconds
+    self._before += seconds
+    return seconds
 
   def charged(self) -> float:
     """Seconds the submission has to answer for, up to this moment."""

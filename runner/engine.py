@@ -30,6 +30,17 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # 1.6 ms with one thread a call; beside other work the difference is larger.
 OPENBLAS_NUM_THREADS = '1'
 
+# What the trials of a plan have compiled, in the results folder, by machine, as
+# code for one does not run on every other.
+COMPILED = '.compiled'
+CACHE = {
+  'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+  'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
+  # Autotuning shared by different programs would make those that come later
+  # quick to compile, and nobody could say by how much.
+  'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES': 'none',
+}
+
 # Charged and free seconds together may be many times the budget: evaluations
 # of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
@@ -101,7 +112,12 @@ def run_trial(
     gauges.watched() as cards,
   ):
     printed_before = log.tell()
-    own = environment() | {'TMPDIR': private, confine.SAID: network.said}
+    own = environment() | CACHE
+    own.setdefault(
+      'JAX_COMPILATION_CACHE_DIR',
+      str(out.absolute() / COMPILED / table['hardware']['name']),
+    )
+    own |= {'TMPDIR': private, confine.SAID: network.said}
     left = child.run(command, log, tell, patience, own)
   killed = _memory_kills() > killed_before
   printed = _printed(folder, printed_before)

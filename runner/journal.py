@@ -4,6 +4,7 @@ Training waits for the copy of its state on the host, and not for the disk: a
 thread writes the checkpoint and then the rows, one evaluation at a time.
 """
 
+import dataclasses
 import os
 import pathlib
 import resource
@@ -16,6 +17,7 @@ import jax
 
 from runner import checkpoint, records, storage
 from runner.clock import Clock
+from runner.compiling import Compiled
 from runner.feed import Feed
 from runner.trial import Ending, Result
 from runner.watch import Scalar
@@ -34,16 +36,19 @@ class Journal:
     folder: pathlib.Path,
     clock: Clock,
     suspended: Callable[[], float] = lambda: 0.0,
+    compiled: Compiled | None = None,
   ):
     """
     Args:
       folder: Of the trial.
       clock: Of the attempt.
       suspended: Seconds that the clock leaves out, as the process was stopped.
+      compiled: What it has compiled, which grows.
     """
     self._folder = folder
     self._clock = clock
     self._suspended = suspended
+    self._compiled = compiled or Compiled()
     self._thread = futures.ThreadPoolExecutor(1)
     self._writing: futures.Future | None = None
     self._rows: dict[str, list[dict]] = {records.EVALS: [], records.SCALARS: []}
@@ -200,6 +205,7 @@ class Journal:
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
       suspended_seconds=self._suspended(),
+      compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
       again=ending.outcome == 'preempted',

@@ -9,7 +9,7 @@ import subprocess
 import jax
 
 import workloads
-from runner import confine, hardware, storage
+from runner import compiling, confine, hardware, storage
 from workloads import data
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
@@ -38,6 +38,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'hardware': hardware.describe(),
       **confine.here(),
       'driver': hardware.driver(),
+      'compilation': compiling.POLICY,
       'load_average': os.getloadavg(),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),

@@ -65,15 +65,15 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
   """
   stopwatch = suspension.Stopwatch()
   clock = Clock(stopwatch.now, devices.wait, started)
-  journal = Journal(folder, clock, lambda: stopwatch.suspended)
   try:
-    try:
-      with compiling.noticed(clock):
+    with compiling.noticed(clock) as compiled:
+      journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
+      try:
         _train(folder, clock, journal, tell)
-    except storage.StorageError:
-      raise  # No fault of the submission's, and not to be written down here.
-    except Exception as error:
-      journal.end(journal.failure(error))
+      except storage.StorageError:
+        raise  # No fault of the submission's, and not to be written down here.
+      except Exception as error:
+        journal.end(journal.failure(error))
   except storage.StorageError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(os.EX_IOERR)

@@ -18,6 +18,8 @@ class Details(NamedTuple):
   facts: dict[str, Any]  # Machine and versions of the last attempt.
   memory: dict[str, int]  # Most bytes that its process had, by place.
   optimizer: int | None  # Bytes of state beside the model.
+  programs: int  # Compiled by XLA, in all attempts.
+  found: int  # Of these, compiled by other trials before.
   damage: list[str]  # What could not be read.
 
 
@@ -42,6 +44,8 @@ def read(trial: Trial, plan: dict[str, Any] | None) -> Details:
     _table(metas[-1], damage) if metas else {},
     _memory(events),
     _most([event.get('optimizer_bytes') for event in _ends(events)]),
+    _compiled(events, 'programs'),
+    _compiled(events, 'found'),
     damage,
   )
 
@@ -57,6 +61,12 @@ def _memory(events: list[Any]) -> dict[str, int]:
   names = dict.fromkeys(str(name) for table in tables for name in table)
   most = {name: _most([t.get(name) for t in tables]) for name in names}
   return {name: value for name, value in most.items() if value is not None}
+
+
+def _compiled(events: list[Any], what: str) -> int:
+  tables = [event.get('compiled') for event in _ends(events)]
+  found = [table.get(what) for table in tables if isinstance(table, dict)]
+  return sum(v for v in found if type(v) is int and 0 < v < MOST)
 
 
 def _most(values: list[Any]) -> int | None:

@@ -53,6 +53,13 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     found.append(
       f'{machine["name"]}: {", ".join(map(str, what))}, {cores} cores'
     )
+  details = list(details)
+  if found_compiled := sum(known.found for known in details):
+    programs = sum(known.programs for known in details)
+    found.append(
+      f'{found_compiled} of {programs} programs were found compiled, and are '
+      'charged as if compiled anew'
+    )
   dates = sorted(known.started[:10] for known in details if known.started)
   if dates:
     both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'

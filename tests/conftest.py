@@ -1,10 +1,13 @@
 """Every test runs on the CPU; a broadcast that nobody asked for is an error.
 
 Tests compile much and compute little, so XLA optimizes less here, which
-compiles three times as fast. Processes that tests start optimize as ever.
+compiles three times as fast. Processes that tests start optimize as ever. What
+one test has compiled, others find, in whichever process.
 """
 
+import atexit
 import os
+import tempfile
 
 from runner import engine  # Without JAX.
 
@@ -12,6 +15,11 @@ QUICK = (
   '--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true'
 )
 
+if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:  # Nor do workers have it yet.
+  compiled = tempfile.TemporaryDirectory(prefix='timetrial-compiled-')
+  atexit.register(compiled.cleanup)
+  os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled.name
+os.environ |= engine.CACHE
 before = os.environ.get('XLA_FLAGS')
 os.environ['XLA_FLAGS'] = f'{engine.XLA_FLAGS} {before or ""} {QUICK}'
 

@@ -194,12 +194,14 @@ def test_memory_and_learning_rates_are_told_where_they_are_known(tmp_path):
     path = folder / 'attempts.jsonl'
     known = '{"event": "end", "optimizer_bytes": 12345678, '
     known += '"peak_memory_bytes": {"host": 4000000000}, '
+    known += '"compiled": {"programs": 9, "found": 3}, '
     path.write_text(path.read_text().replace('{"event": "end", ', known))
   path = tmp_path / 'results' / 'plan.json'
   path.write_text(json.dumps(json.loads(path.read_text()) | {'trials': plan}))
   source = rendered(tmp_path / 'results', tmp_path)
   assert '12.3 MB<small>host 4 GB</small>' in source
   assert '0.001, 0.01, 0.1' in source
+  assert '9 of 27 programs were found compiled' in source
 
 
 def test_a_board_of_twenty_submissions_is_below_a_megabyte(tmp_path):

@@ -20,7 +20,7 @@ def measured(points, hits, change=lambda trial: trial):
   )
   results = results._replace(trials=[change(t) for t in results.trials])
   details = {
-    trial.key: Details(points[trial.key.trial - 1], '', {}, {}, None, [])
+    trial.key: Details(points[trial.key.trial - 1], '', {}, {}, None, 0, 0, [])
     for trial in results.trials
   }
   return sensitivity.measure(results, details)
