@@ -1,6 +1,6 @@
 """Training data on their way to the devices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -32,9 +32,17 @@ class Feed:
   Attributes:
     steps: Batches drawn so far.
     examples: Examples drawn so far: the position in the stream.
+    padding: Share of padding in the first batch drawn; None before.
   """
 
-  def __init__(self, source: Source, seed: int, clock: Clock):
+  def __init__(
+    self,
+    source: Source,
+    seed: int,
+    clock: Clock,
+    padding: Callable[[Batch], float] = lambda batch: 0.0,
+  ):
+    self._measure = padding
     self._source = source
     self._seed = seed
     self._clock = clock
@@ -43,6 +51,7 @@ class Feed:
     self._coming: dict[Place, Future[Batch]] = {}
     self.steps = 0
     self.examples = 0
+    self.padding: float | None = None
 
   def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
     """As submissions.submission.Batches."""
@@ -67,6 +76,9 @@ class Feed:
     else:
       self._order(place)
       batch = self._coming.pop(place).result()
+    if self.padding is None:  # Of one only: looking at speech takes a while.
+      with self._clock.account('record'):
+        self.padding = float(self._measure(batch))
     self.steps += 1
     self.examples += size
     return batch

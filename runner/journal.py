@@ -188,7 +188,11 @@ class Journal:
     return Ending('oom' if memory else 'crashed', reason)
 
   def end(
-    self, ending: Ending, step: int = 0, scalars: Sequence[Scalar] = ()
+    self,
+    ending: Ending,
+    step: int = 0,
+    scalars: Sequence[Scalar] = (),
+    padding: float | None = None,
   ) -> None:
     """Says how the attempt ended; its last seconds are on 'record'."""
     self.settle()
@@ -208,6 +212,7 @@ class Journal:
       compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
+      padding=padding,
       again=ending.outcome == 'preempted',
       files=records.row_hashes(self._folder),
     )

@@ -96,7 +96,9 @@ def _train(
   budget = Budget(**trial['budget'])
   examples = {name: len(source) for name, source in problem.sources.items()}
   metadata.write(folder / f'meta_data_{journal.attempt}.json', trial, examples)
-  feed = Feed(problem.sources['train'], trial['seed'], clock)
+  feed = Feed(
+    problem.sources['train'], trial['seed'], clock, problem.workload.padding
+  )
 
   def examined(model: Model, split: str) -> Metrics:
     return _metrics(problem, model, split, tell, leaving)
@@ -156,7 +158,7 @@ def _train(
     evaluate.not_finite,
   )
   ending = run(submission, start, budget, bench)
-  journal.end(ending, feed.steps, watch.take())
+  journal.end(ending, feed.steps, watch.take(), feed.padding)
 
 
 def _problem(trial: dict[str, Any]) -> Problem:

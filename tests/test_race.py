@@ -62,6 +62,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
     assert abs(leave['residual_seconds']) < limit
     spent = sum(end['accounts'].values()) - end['compiled']['spared_seconds']
     assert spent == pytest.approx(end['own_seconds'])
+    assert end['padding'] == 0.0
 
   # Lion has one number for every parameter, and a counter or two.
   end = list(storage.read_lines(lion / records.ATTEMPTS))[-2]
