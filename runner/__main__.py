@@ -59,6 +59,9 @@ _MEMORY = flags.DEFINE_float(
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
 )
+_PRICE = flags.DEFINE_float(
+  'price', None, 'Of an hour, for plan and preflight.', lower_bound=0.0
+)
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
@@ -124,6 +127,7 @@ def _request() -> requests.Request:
     race.Care(_ATTEMPTS.value, _PAUSE.value),
     engine.Terms(_DATA.value, _SILENCE.value, _NETWORK.value, _MEMORY.value),
     _PREFLIGHT.value,
+    _PRICE.value,
   )
 
 

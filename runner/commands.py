@@ -54,9 +54,10 @@ def plan(request: requests.Request) -> int:
   speeds = hardware.load(request.hardware, machine['name'], suite)
   made = requests.planned(request, suite, machine, speeds)
   if request.json:
-    print(json.dumps(plans.table(made), indent=2))
+    facts = {'hours': made.hours, 'cost': _cost(made.hours, request.price)}
+    print(json.dumps(plans.table(made) | facts, indent=2))
   else:
-    print(overview.of_plan(made))
+    print(overview.of_plan(made, request.price))
   return 0
 
 
@@ -68,10 +69,15 @@ def preflight(request: requests.Request) -> int:
   made = requests.planned(request, suite, machine, speeds)
   found = preflights.run(made, preflights.cells(made.trials), request.terms)
   if request.json:
-    print(json.dumps(preflights.table(found), indent=2))
+    cost = _cost(preflights.hours(found), request.price)
+    print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
   else:
-    print(overview.of_forecasts(found))
+    print(overview.of_forecasts(found, request.price))
   return 1 if any(one.failed for one in found) else 0
+
+
+def _cost(hours: float | None, price: float | None) -> float | None:
+  return None if hours is None or price is None else hours * price
 
 
 def status(out: pathlib.Path, as_json: bool) -> int:

@@ -20,8 +20,13 @@ HEADINGS = (
 )
 
 
-def of_plan(plan: plans.Plan) -> str:
-  """What would run, a line for each submission and workload."""
+def of_plan(plan: plans.Plan, price: float | None = None) -> str:
+  """What would run, a line for each submission and workload.
+
+  Args:
+    plan: The plan.
+    price: Of an hour on the machine, in whatever currency.
+  """
   lines = [
     f'Suite {plan.suite.name} {plan.suite.version}, ruleset {plan.ruleset}, '
     f'on {plan.machine["name"]}, plan {plan.hash[:12]}:'
@@ -37,14 +42,20 @@ def of_plan(plan: plans.Plan) -> str:
       lines.append(
         f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
       )
-  hours = plan.predicted_seconds / 3600
-  known = set(plan.budgets) == set(plan.suite.workloads)
   lines.append(
-    f'{len(plan.trials)} trials, at most {hours:.2f} h of training.'
-    if known
-    else f'{len(plan.trials)} trials; `python -m runner calibrate` tells hours.'
+    f'{len(plan.trials)} trials; `python -m runner calibrate` tells hours.'
+    if plan.hours is None
+    else f'{len(plan.trials)} trials, at most {plan.hours:.2f} h of training'
+    + _cost(plan.hours, price)
   )
   return '\n'.join(lines)
+
+
+def _cost(hours: float, price: float | None) -> str:
+  """The end of a sentence that tells hours."""
+  if price is None:
+    return '.'
+  return f': {hours * price:.2f} at {price:g} an hour.'
 
 
 def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
@@ -85,8 +96,8 @@ def of_trials(rows: list[dict[str, Any]]) -> str:
   return '\n'.join(lines)
 
 
-def of_forecasts(found: list[Forecast]) -> str:
-  """A table, what failed, and the hours of all."""
+def of_forecasts(found: list[Forecast], price: float | None = None) -> str:
+  """A table, what failed, and the hours of all, at a price of an hour."""
   rows = [HEADINGS, *map(_forecast, found)]
   widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
   lines = [
@@ -99,7 +110,8 @@ def of_forecasts(found: list[Forecast]) -> str:
   bad = [one for one in found if one.failed]
   lines += [f'FAIL {preflight.failure(one)}' for one in bad]
   trials = sum(one.trials for one in found if not one.failed)
-  lines.append(f'{trials} trials take about {preflight.hours(found):.2f} h.')
+  hours = preflight.hours(found)
+  lines.append(f'{trials} trials take about {hours:.2f} h{_cost(hours, price)}')
   if bad:
     lines.append(f'{sum(one.trials for one in bad)} more would fail.')
   return '\n'.join(lines)

@@ -44,9 +44,14 @@ class Plan(NamedTuple):
     return records.plan_hash([t.id for t in self.trials])
 
   @property
-  def predicted_seconds(self) -> float:
-    """At most so many charged seconds, if every trial uses up its budget."""
-    return sum(self.budgets.get(t.workload, 0.0) for t in self.trials)
+  def hours(self) -> float | None:
+    """At most so many are charged, if every trial uses up its budget.
+
+    None where a budget is not known.
+    """
+    if set(self.budgets) != set(self.suite.workloads):
+      return None
+    return sum(self.budgets[t.workload] for t in self.trials) / 3600
 
 
 def make(

@@ -33,6 +33,7 @@ class Request(NamedTuple):
   care: race.Care = race.CARE  # For trials that the machine fails.
   terms: engine.Terms = engine.TERMS
   preflight: bool = True  # Before long runs.
+  price: float | None = None  # Of an hour, where it is to be told.
 
 
 def ready(request: Request) -> rules.Rules:

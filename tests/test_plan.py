@@ -1,13 +1,12 @@
 """Plans: which trials, at which points, under which names."""
 
 import json
-import math
 
 import numpy as np
 import pytest
 
 import submissions
-from runner import plan, records, results, rules, space
+from runner import overview, plan, records, results, rules, space
 from runner.hardware import Speed
 
 SUITE = rules.load('mini')
@@ -164,7 +163,19 @@ def test_a_file_may_not_take_the_name_of_a_submission_of_ours(tmp_path):
 def test_budgets_are_unknown_where_nothing_was_measured():
   made = plan.make(SUITE, 'self', ['lion'], MACHINE, {})
   assert made.budgets == {}
-  assert not math.isnan(made.predicted_seconds)
+  assert made.hours is None
+  assert 'calibrate` tells hours.' in overview.of_plan(made, price=2.0)
+
+
+def test_hours_cost_what_an_hour_costs():
+  speeds = dict.fromkeys(SUITE.workloads, Speed(0.0, 0.0))
+  hour = {n: Speed(3600.0, 0.0) for n in list(SUITE.workloads)[:1]}
+  made = plan.make(SUITE, 'self', ['lion'], MACHINE, speeds | hour)
+  studies, trials, factor = SUITE.rulesets['self']
+  assert made.hours == pytest.approx(studies * trials * factor)
+  text = overview.of_plan(made, price=2.5)
+  assert f'{2.5 * made.hours:.2f} at 2.5 an hour.' in text
+  assert 'an hour' not in overview.of_plan(made)
 
 
 @pytest.mark.parametrize(

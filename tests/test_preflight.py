@@ -116,9 +116,11 @@ def test_what_fails_is_told_and_counts_no_hours(tmp_path):
     preflight.forecast(cells[0], row, 100.0, tried()),
     preflight.forecast(cells[1], row, 100.0, tried(status=status)),
   ]
-  text = overview.of_forecasts(found)
+  text = overview.of_forecasts(found, price=10.0)
   assert 'FAIL mine on digits: oom: RESOURCE_EXHAUSTED' in text
-  assert text.endswith('4 trials take about 0.13 h.\n2 more would fail.')
+  assert text.endswith(
+    '4 trials take about 0.13 h: 1.27 at 10 an hour.\n2 more would fail.'
+  )
 
 
 def test_runs_try_what_is_long_and_not_begun_and_only_once(
