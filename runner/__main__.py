@@ -62,6 +62,9 @@ _PREFLIGHT = flags.DEFINE_boolean(
 _PRICE = flags.DEFINE_float(
   'price', None, 'Of an hour, for plan and preflight.', lower_bound=0.0
 )
+_PROFILE = flags.DEFINE_integer(
+  'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
+)
 # Of the process of one trial, which `run` starts.
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
@@ -84,6 +87,7 @@ COMMANDS = {
     _STARTED.value,
     _PROGRESS_FD.value,
     _MEMORY.value,
+    _PROFILE.value,
   ),
 }
 
@@ -125,7 +129,13 @@ def _request() -> requests.Request:
     _SEEDS.value,
     pathlib.Path(_HARDWARE.value),
     race.Care(_ATTEMPTS.value, _PAUSE.value),
-    engine.Terms(_DATA.value, _SILENCE.value, _NETWORK.value, _MEMORY.value),
+    engine.Terms(
+      _DATA.value,
+      _SILENCE.value,
+      _NETWORK.value,
+      _MEMORY.value,
+      _PROFILE.value,
+    ),
     _PREFLIGHT.value,
     _PRICE.value,
   )

@@ -193,13 +193,14 @@ def trial(
   started: float,
   progress_fd: int,
   memory_gib: float | None,
+  profile: int,
 ) -> int:
   """The process of one trial. Leaves at once: its seconds are counted."""
   confine.limit(memory_gib)
   child.answer_for_stacks()
   from runner import process  # noqa: PLC0415  Imports JAX.
 
-  process.main(folder, started, process.teller(progress_fd))
+  process.main(folder, started, process.teller(progress_fd), profile)
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(0)

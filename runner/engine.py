@@ -64,6 +64,7 @@ class Terms(NamedTuple):
   silence: float = child.Patience().silence  # Seconds without progress.
   network: bool = False  # Whether they may use it.
   memory_gib: float | None = None  # Of a trial's process, if limited.
+  profile: int = 0  # Steps of every trial to make a trace of.
 
 
 TERMS = Terms()
@@ -106,6 +107,8 @@ def run_trial(
   command += [f'--folder={folder}', f'--started={started!r}']
   if terms.memory_gib is not None:
     command.append(f'--memory_gib={terms.memory_gib}')
+  if terms.profile:
+    command.append(f'--profile={terms.profile}')
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,
     _log(folder) as log,

@@ -193,6 +193,7 @@ class Journal:
     step: int = 0,
     scalars: Sequence[Scalar] = (),
     padding: float | None = None,
+    profiled: int = 0,
   ) -> None:
     """Says how the attempt ended; its last seconds are on 'record'."""
     self.settle()
@@ -213,6 +214,7 @@ class Journal:
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
       padding=padding,
+      profiled_steps=profiled,
       again=ending.outcome == 'preempted',
       files=records.row_hashes(self._folder),
     )

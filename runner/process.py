@@ -32,6 +32,7 @@ from runner import (
 from runner.clock import Clock
 from runner.feed import Feed
 from runner.journal import Journal
+from runner.profiling import Profile
 from runner.rules import Row
 from runner.trial import Bench, Budget, Leaving, Metrics, Result, run
 from runner.watch import Watch
@@ -52,13 +53,16 @@ class Problem(NamedTuple):
   row: Row
 
 
-def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
+def main(
+  folder: pathlib.Path, started: float, tell: Tell, profiled: int = 0
+) -> None:
   """Runs or resumes the trial in a folder.
 
   Args:
     folder: With trial.json.
     started: When the process was started, in seconds of time.monotonic.
     tell: Hears of the trial's progress.
+    profiled: Steps to make a trace of.
 
   Raises:
     SystemExit: with os.EX_IOERR: the folder does not take the records.
@@ -69,7 +73,8 @@ def main(folder: pathlib.Path, started: float, tell: Tell) -> None:
     with compiling.noticed(clock) as compiled:
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
-        _train(folder, clock, journal, tell)
+        profile = Profile(folder, profiled, clock)
+        _train(folder, clock, journal, tell, profile)
       except storage.StorageError:
         raise  # No fault of the submission's, and not to be written down here.
       except Exception as error:
@@ -87,7 +92,11 @@ def record_every(row: Row) -> int:
 
 
 def _train(
-  folder: pathlib.Path, clock: Clock, journal: Journal, tell: Tell
+  folder: pathlib.Path,
+  clock: Clock,
+  journal: Journal,
+  tell: Tell,
+  profile: Profile,
 ) -> None:
   leaving = threading.Event()  # The machine is wanted back.
   signal.signal(signal.SIGTERM, lambda *_: leaving.set())
@@ -156,9 +165,11 @@ def _train(
     leaving.is_set,
     save,
     evaluate.not_finite,
+    profile,
   )
   ending = run(submission, start, budget, bench)
-  journal.end(ending, feed.steps, watch.take(), feed.padding)
+  profile.stop(feed.steps)
+  journal.end(ending, feed.steps, watch.take(), feed.padding, profile.steps)
 
 
 def _problem(trial: dict[str, Any]) -> Problem:

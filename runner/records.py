@@ -12,6 +12,7 @@
                                         where it was one
       checkpoint/                       the last states, to resume from
       trial.log, traceback_<p>.txt      what it printed, why it failed
+      plugins/profile/                  a trace of some steps, if one was asked
     <out>/.compiled/<machine>/          programs that its trials have compiled
 
 A resumed trial's rows are those that its checkpoint knows. What a file held

@@ -55,6 +55,7 @@ class Bench(NamedTuple):
   leaving: Callable[[], bool] = lambda: False  # Whether to leave now.
   save: Callable[[PyTree], None] = lambda state: None  # To go on from.
   not_finite: Callable[[Model], str] = lambda model: ''  # A parameter, if any.
+  trained: Callable[[int], None] = lambda step: None  # After every state.
 
 
 def run(
@@ -141,6 +142,7 @@ def _advance(
   for state in states:
     charged = bench.clock.charged()
     bench.watch(bench.feed.steps, charged, state)
+    bench.trained(bench.feed.steps)
     if bench.leaving():
       bench.save(state)
       raise Leaving(f'Asked to leave; saved at step {bench.feed.steps}.')

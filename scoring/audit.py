@@ -146,6 +146,11 @@ def _attempts(
           f'Attempt {number} charged {event["seconds"]:.6g} s, and its '
           f'accounts say {charged:.6g} s.'
         )
+    if event['event'] == 'end' and event.get('profiled_steps'):
+      yield (
+        f'{event["profiled_steps"]} steps of attempt {number} were traced, '
+        'which takes time.'
+      )
     if event['event'] == 'exit' and 'residual_seconds' in event:
       share, least = OFF_ACCOUNT
       off = abs(event['residual_seconds'])
