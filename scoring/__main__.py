@@ -3,7 +3,8 @@
 Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json,
 times_to_target.csv and figures/ into --out. `python -m scoring replay RESULTS`
 says what smaller budgets, fewer studies and pruning would have changed;
-`python -m scoring verify RESULTS`, what in it should not be believed.
+`python -m scoring verify RESULTS`, what in it should not be believed;
+`python -m scoring tensorboard RESULTS` writes it for TensorBoard.
 """
 
 import functools
@@ -63,12 +64,14 @@ def main(argv: list[str]) -> int:
         return _replay(_read(folder))
       case ['verify', folder]:
         return _verify(_read(folder))
-      case [folder] if folder not in ('replay', 'verify'):
+      case ['tensorboard', folder]:
+        return _tensorboard(_read(folder))
+      case [folder] if folder not in ('replay', 'verify', 'tensorboard'):
         return _score(_read(folder), pathlib.Path(_OUT.value))
     raise ValueError(
       f'Say one results folder, not {len(argv) - 1}: '
       'python -m scoring results --out=report, '
-      'python -m scoring replay results or python -m scoring verify results'
+      'or python -m scoring replay|verify|tensorboard results'
     )
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {text.clean(str(error), "?")}', file=sys.stderr)
@@ -123,6 +126,15 @@ def _replay(results: read.Results) -> int:
     print(json.dumps(replay.table(found), indent=2))
   else:
     replay.show(found, _console())
+  return 0
+
+
+def _tensorboard(results: read.Results) -> int:
+  from scoring import events  # noqa: PLC0415  Needed by this command only.
+
+  place = pathlib.Path(_OUT.value) / 'tensorboard'
+  written = events.write(results, place)
+  print(f'{written} trials written. See: tensorboard --logdir={place}')
   return 0
 
 

@@ -1,0 +1,110 @@
+"""Trials as event files, the format that TensorBoard reads.
+
+Written by TensorBoard's own writer, which needs no TensorFlow.
+"""
+
+import datetime
+import math
+import pathlib
+from collections.abc import Iterator
+
+from runner import records, storage
+from scoring import details
+from scoring.audit import CHARGED, STEP
+from scoring.files import plain
+from scoring.planned import ReadError
+from scoring.read import Results
+from scoring.tree import relative
+from scoring.trials import Trial
+
+INSTALL = "pip install -e '.[tensorboard]'"
+
+
+def write(results: Results, out: pathlib.Path) -> int:
+  """A folder of events for each trial, placed as the trial is.
+
+  Steps are training steps; the time of an event is when the trial started, and
+  the seconds charged since: TensorBoard's relative time is charged time.
+
+  Args:
+    results: What to write.
+    out: A folder that is not there yet: TensorBoard would show both.
+
+  Returns:
+    How many trials had something to show.
+
+  Raises:
+    ReadError: the folder is there, or TensorBoard is not installed.
+  """
+  try:
+    from tensorboard.summary.writer import event_file_writer  # noqa: PLC0415
+  except ImportError as error:
+    raise ReadError(f'TensorBoard is not installed: {INSTALL}') from error
+  if out.exists():
+    raise ReadError(f'{out} is there already. Remove it, or say another --out.')
+  written = 0
+  for trial in results.trials:
+    values = list(_values(trial))
+    if not values:
+      continue
+    place = out / relative(results.folder, trial.folder)
+    writer = event_file_writer.EventFileWriter(str(place))
+    for event in _events(trial, values):
+      writer.add_event(event)
+    writer.close()
+    written += 1
+  return written
+
+
+Value = tuple[int, float, str, float]  # Step, charged seconds, name, value.
+
+
+def _values(trial: Trial) -> Iterator[Value]:
+  for name in (records.SCALARS, records.EVALS):
+    try:
+      rows = storage.read_rows(plain(trial.folder / name))
+    except (OSError, ValueError):
+      continue  # Reading the results has told of what is damaged.
+    for row in rows:
+      yield from _of_row(row, name == records.EVALS)
+
+
+def _of_row(row: dict[str, str], evaluation: bool) -> Iterator[Value]:
+  """Scalars, or of an evaluation its metrics; what is no number is left out."""
+  try:
+    step, seconds = int(float(row[STEP])), float(row[CHARGED])
+  except (LookupError, TypeError, ValueError, OverflowError):
+    return
+  for name, text in row.items():
+    if name in (STEP, CHARGED) or (evaluation and '/' not in name):
+      continue
+    try:
+      yield step, seconds, name, float(text)
+    except (TypeError, ValueError):
+      continue
+
+
+def _events(trial: Trial, values: list[Value]) -> Iterator:
+  # Generated modules: their classes are made when they are imported.
+  from tensorboard.compat.proto.event_pb2 import (  # noqa: PLC0415
+    Event,  # pyrefly: ignore
+  )
+  from tensorboard.compat.proto.summary_pb2 import (  # noqa: PLC0415
+    Summary,  # pyrefly: ignore
+  )
+
+  started = _started(trial)
+  for step, seconds, name, value in values:
+    if not math.isfinite(seconds):
+      continue
+    summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
+    yield Event(wall_time=started + seconds, step=step, summary=summary)
+
+
+def _started(trial: Trial) -> float:
+  """In seconds since 1970; 0 where nothing says so."""
+  try:
+    text = details.read(trial, None).started
+    return datetime.datetime.fromisoformat(text).timestamp()
+  except ValueError:
+    return 0.0
