@@ -24,6 +24,7 @@ NUMBERS = {
   'celsius': 'temperature.gpu',
   'watts': 'power.draw',
 }
+LIMITS = {'sm_mhz': 'clocks.max.sm', 'memory_mhz': 'clocks.max.memory'}
 CLOCKS = ('sm_mhz', 'memory_mhz')
 QUERY = ('driver_version', 'clocks_throttle_reasons.active', *NUMBERS.values())
 IDLE = 1
@@ -86,6 +87,21 @@ class Gauges:
     self._ranges[name] = min(low, value), max(high, value)
 
 
+def limits() -> dict[str, list[int]]:
+  """The clocks that every card may reach, in MHz; {} where nothing tells."""
+  program = shutil.which(PROGRAM)
+  if program is None:
+    return {}
+  query = f'--query-gpu={",".join(LIMITS.values())}'
+  with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
+    printed = _printed([program, *_query(query)])
+    rows = [list(map(int, line.split(','))) for line in printed.splitlines()]
+    if rows and all(len(row) == len(LIMITS) for row in rows):
+      columns = map(list, zip(*rows, strict=True))
+      return dict(zip(LIMITS, columns, strict=True))
+  return {}
+
+
 @contextlib.contextmanager
 def watched() -> Iterator[Gauges]:
   """Looks at the cards from time to time, while the block runs."""
@@ -94,7 +110,7 @@ def watched() -> Iterator[Gauges]:
   if program is None:
     yield gauges
     return
-  command = [program, *_query()]
+  command = [program, *_query(f'--query-gpu={",".join(QUERY)}')]
 
   def look() -> None:
     while True:
@@ -112,8 +128,8 @@ def watched() -> Iterator[Gauges]:
     thread.join(PATIENCE)  # A driver that hangs is not waited for.
 
 
-def _query() -> list[str]:
-  words = [f'--query-gpu={",".join(QUERY)}', '--format=csv,noheader,nounits']
+def _query(query: str) -> list[str]:
+  words = [query, '--format=csv,noheader,nounits']
   cards = os.environ.get('CUDA_VISIBLE_DEVICES')
   return [*words, f'--id={cards}'] if cards else words
 

@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import rules, storage
+from runner import gauges, rules, storage
 
 FOLDER = rules.CONFIGS / 'hardware'
 
@@ -56,15 +56,22 @@ def driver_version(text: str) -> str | None:
 def load(
   folder: pathlib.Path, name: str, suite: rules.Rules
 ) -> dict[str, Speed]:
-  """Measured speeds by workload; those the suite has changed are left out."""
+  """Measured speeds by workload.
+
+  Left out are those of which the suite has changed since; or on this machine,
+  its driver or the clocks of its cards.
+  """
   path = folder / f'{name}.toml'
   if not path.exists():
     return {}
   table = tomllib.loads(path.read_text()).get(suite.name, {})
+  now = state() if name == describe()['name'] else {}
   return {
     workload: Speed(row['compile_seconds'], row['step_seconds'])
     for workload, row in table.items()
-    if workload in suite.workloads and row['of'] == fingerprint(suite, workload)
+    if workload in suite.workloads
+    and row['of'] == fingerprint(suite, workload)
+    and all(row.get(what) == value for what, value in now.items())
   }
 
 
@@ -84,11 +91,25 @@ def save(
   )
   document['machine'] = machine
   table = dict(document.get(suite.name, {}))
+  now = state()
   for workload, speed in speeds.items():
-    table[workload] = speed._asdict() | {'of': fingerprint(suite, workload)}
+    measured = speed._asdict() | {'of': fingerprint(suite, workload)}
+    table[workload] = measured | now
   document[suite.name] = table
   storage.write(path, tomlkit.dumps(document).encode())
   return path
+
+
+def state() -> dict[str, Any]:
+  """What may change on a machine and its seconds with it; {} on CPUs.
+
+  'driver', and for every card 'sm_mhz' and 'memory_mhz', the clocks that it may
+  reach.
+  """
+  found: dict[str, Any] = {}
+  if (version := driver()) is not None:
+    found['driver'] = version
+  return found | gauges.limits()
 
 
 def fingerprint(suite: rules.Rules, workload: str) -> str:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from runner import gauges, hardware, records, storage
+from runner import gauges, hardware, records, rules, storage
 from tests import suites
 
 COOL = '580.1, 0x0000000000000004, 1980, 2619, 61, 695.20\n'
@@ -92,3 +92,38 @@ def test_nothing_is_stored_where_it_does_not_answer(script, card, monkeypatch):
 def test_the_driver_tells_its_version(module):
   text = f'NVRM version: NVIDIA {module}  580.159.04  Tue Oct 7\nGCC 12.3.0\n'
   assert hardware.driver_version(text) == '580.159.04'
+
+
+LIMITS = 'echo "1980, 2619"; echo "1755, 2619"'
+
+
+def test_clocks_that_cards_may_reach_are_known_by_card(card):
+  card(LIMITS)
+  assert gauges.limits() == {'sm_mhz': [1980, 1755], 'memory_mhz': [2619, 2619]}
+
+
+@pytest.mark.parametrize(
+  'says', ['exit 9', 'echo "[N/A], 2619"', 'echo no devices', 'true']
+)
+def test_limits_that_nobody_tells_are_none(card, says):
+  card(says)
+  assert gauges.limits() == {}
+
+
+def test_speeds_of_other_clocks_are_measured_anew(card, tmp_path):
+  """Cards of one model come with several; seconds are worth less on slow ones."""
+  folder = card(LIMITS)
+  path = tmp_path / 'tiny.toml'
+  path.write_text(suites.digits(target=0.5, steps=400))
+  suite = rules.load(str(path))
+  machine = hardware.describe()
+  speeds = {'digits': hardware.Speed(1.0, 0.5)}
+  hardware.save(tmp_path / 'speeds', machine, suite, speeds)
+
+  def known(name=machine['name']):
+    return hardware.load(tmp_path / 'speeds', name, suite)
+
+  assert known() == speeds
+  program = folder / gauges.PROGRAM
+  program.write_text(program.read_text().replace('1980', '1200'))
+  assert known() == {}
