@@ -111,7 +111,7 @@ def test_limits_that_nobody_tells_are_none(card, says):
 
 
 def test_speeds_of_other_clocks_are_measured_anew(card, tmp_path):
-  """Cards of one model come with several; seconds are worth less on slow ones."""
+  """Seconds are worth less on the slower ones of a model."""
   folder = card(LIMITS)
   path = tmp_path / 'tiny.toml'
   path.write_text(suites.digits(target=0.5, steps=400))
