@@ -13,6 +13,7 @@ from workloads.data import (
   folder,
   imagenet,
   manifest,
+  pcba,
   pixels,
   tfrecord,
   translations,
@@ -48,6 +49,7 @@ BUILDERS: dict[str, Builder] = {
     finewebedu.FineWebEdu,
     translations.Wmt17,
     translations.Wmt14,
+    pcba.OgbgMolpcba,
   )
 }
 
