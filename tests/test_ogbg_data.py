@@ -445,6 +445,10 @@ RAW_DAMAGES = {
     r"graph-label.csv.gz, line 8 has '2.0' in field 128, which takes a whole "
     'number from 0 to 1, or nothing',
   ),
+  'a number that is too long': (
+    line(N_EDGE, 3, put(0, '1' * 5000)),
+    "num-edge-list.csv.gz, line 3 has '1{40}' in field 1, which takes a whole",
+  ),
   'a word': (
     line(VALID, 20, put(0, 'x')), "valid.csv.gz, line 20 has 'x' in field 1"
   ),
@@ -559,7 +563,9 @@ RECORDS = {
   'a bond to nowhere': ('edge_index', lambda x: x + 60, 'a bond ends at'),
   'a bond from nowhere': ('edge_index', lambda x: x - 60, 'a bond ends at'),
   'a label': ('labels', lambda x: x + 1, r'labels are \[1. 2.\], not 0 and 1'),
-  'a feature': ('node_feat', lambda x: x + 0.5, 'atoms are not codes from 0'),
+  'half a feature': ('node_feat', lambda x: x + 0.5, 'atoms are not codes'),
+  'no feature': ('node_feat', lambda x: x * np.nan, 'atoms are not codes'),
+  'a large feature': ('edge_feat', lambda x: x + 256, 'bonds are not codes'),
 }
 
 

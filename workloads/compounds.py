@@ -5,8 +5,8 @@ arXiv:2306.07179): one after another while the shard has room for it, and what
 has none any more begins the next one. Rows of a batch that are left over hold
 no graph: no node, and no known label. AlgoPerf's shards are those of devices,
 64 graphs on eight of them; here they always are, so that batches do not depend
-on the machine, and a host's share is a part of the whole. The last shard of an
-epoch is what is left of it.
+on the machine, and a host's share is a part of the whole. No molecule is lost
+or comes twice in an epoch, whose last shard has what is left of it.
 
 The order is another one: AlgoPerf's shuffles 32,768 at a time, here every epoch
 is a permutation of all of them. How many shards an epoch has depends on it, so
@@ -59,7 +59,8 @@ class Compounds:
   def draw(self, seed: int, first: int, count: int) -> Rows:
     """As workload.Drawn; positions are those of rows, filled or not.
 
-    A batch whose size is no multiple of a shard's is a shard by itself.
+    A batch begins with the shard that its first position is in. One whose size
+    is no multiple of a shard's is a shard by itself, and so are its neighbours.
     """
     shard = count if count % SHARD else SHARD
     number, left, epoch = first // shard, count // shard, 0
@@ -78,7 +79,7 @@ class Compounds:
   def _rows(self, numbers: np.ndarray) -> Rows:
     of, there = self.molecules, numbers != NONE
     count, pairs = len(numbers), self.largest.edges // 2
-    n_atom, n_bond = (of.n_atom[numbers] * there, of.n_bond[numbers] * there)
+    n_atom, n_bond = of.n_atom[numbers] * there, of.n_bond[numbers] * there
     atom_starts, bond_starts = self._starts
     atom, node = _places(atom_starts[numbers], n_atom, self.largest.nodes)
     bond, pair = _places(bond_starts[numbers], n_bond, pairs)

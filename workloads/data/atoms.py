@@ -15,6 +15,7 @@ from workloads.data.manifest import DataError
 
 NODE_FEATURES, EDGE_FEATURES, TASKS = 9, 3, 128
 UNKNOWN = -1  # A label that was not measured.
+MOST = 2**16 - 1  # Atoms or bonds of a molecule.
 
 
 class Molecules(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from workloads.data import atoms
-from workloads.data.atoms import UNKNOWN, Molecules
+from workloads.data.atoms import MOST, UNKNOWN, Molecules
 from workloads.data.manifest import DataError
 from workloads.data.records import Records
 
@@ -58,6 +58,8 @@ def _molecule(record: dict[str, Any]) -> Molecules:
       f'it says {n_bond.tolist()} bonds, and has {len(bonds)} with ends of '
       f'{len(ends)}'
     )
+  if max(len(atoms), len(bonds)) > MOST:
+    raise ValueError(f'it has {len(atoms)} atoms and {len(bonds)} bonds')
   high = ends.max(initial=0)
   if high >= len(atoms) or ends.min(initial=0) < 0:
     raise ValueError(f'a bond ends at {high}, and there are {len(atoms)} atoms')
@@ -75,7 +77,8 @@ def _molecule(record: dict[str, Any]) -> Molecules:
 
 
 def _codes(features: np.ndarray, what: str) -> np.ndarray:
-  codes = features.astype(np.uint8)
+  with np.errstate(invalid='ignore'):  # NaN is no code, and is found so.
+    codes = features.astype(np.uint8)
   if not np.array_equal(codes, features):
     raise ValueError(f'features of {what} are not codes from 0 to 255')
   return codes

@@ -13,19 +13,25 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from workloads.data import atoms, manifest, molecules, tables
-from workloads.data.atoms import EDGE_FEATURES, NODE_FEATURES, TASKS, Molecules
+from workloads.data.atoms import (
+  EDGE_FEATURES,
+  MOST,
+  NODE_FEATURES,
+  TASKS,
+  Molecules,
+)
 from workloads.data.catalogue import DATASETS
 from workloads.data.local import Local
 from workloads.data.manifest import DataError
 from workloads.data.tables import Table
 
 RAW, SPLIT = 'pcba/raw/', 'pcba/split/scaffold/'
-BYTE, SHORT = 2**8 - 1, 2**16 - 1
+BYTE = 2**8 - 1
 ATOMS = Table(f'{RAW}node-feat.csv.gz', NODE_FEATURES, np.uint8, 0, BYTE)
 BONDS = Table(f'{RAW}edge-feat.csv.gz', EDGE_FEATURES, np.uint8, 0, BYTE)
-ENDS = Table(f'{RAW}edge.csv.gz', 2, np.uint16, 0, SHORT)
-N_ATOM = Table(f'{RAW}num-node-list.csv.gz', 1, np.uint16, 1, SHORT)
-N_BOND = Table(f'{RAW}num-edge-list.csv.gz', 1, np.uint16, 0, SHORT)
+ENDS = Table(f'{RAW}edge.csv.gz', 2, np.uint16, 0, MOST)
+N_ATOM = Table(f'{RAW}num-node-list.csv.gz', 1, np.uint16, 1, MOST)
+N_BOND = Table(f'{RAW}num-edge-list.csv.gz', 1, np.uint16, 0, MOST)
 LABELS = Table(
   f'{RAW}graph-label.csv.gz', TASKS, np.int8, 0, 1, blank=atoms.UNKNOWN
 )

@@ -15,7 +15,7 @@ from workloads.data.manifest import DataError
 
 BLOCK = 2**23  # Bytes of text that are parsed at once.
 BLANK = ('', 'nan')  # How a number that is not known may be written.
-WHOLE = re.compile(r'(-?[0-9]+)(?:\.0*)?')
+WHOLE = re.compile(r'(-?[0-9]{1,18})(?:\.0*)?')
 
 
 class Table(NamedTuple):
@@ -91,7 +91,7 @@ def _numbers(text: bytes, table: Table) -> np.ndarray | None:
     known, found = found[~unknown], np.where(unknown, table.blank, found)
   else:
     known = found
-  good = (known >= table.low) & (known <= table.high) & (known % 1 == 0)
+  good = (known >= table.low) & (known <= table.high) & (known == known.round())
   return found.astype(table.dtype) if good.all() else None
 
 
