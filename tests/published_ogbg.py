@@ -57,7 +57,9 @@ def files(molecules, splits):
     'edge': [pair for m in every for pair in m.ends],
     'num-node-list': [[len(m.atoms)] for m in every],
     'num-edge-list': [[len(m.bonds)] for m in every],
-    'graph-label': [[label(x) for x in m.labels] for m in every],
+    'graph-label': [
+      [label(*pair) for pair in enumerate(m.labels)] for m in every
+    ],
   }
   texts = {f'{RAW}{name}.csv.gz': text(lines) for name, lines in rows.items()}
   return texts | {
@@ -66,8 +68,11 @@ def files(molecules, splits):
   }
 
 
-def label(value):
-  return '' if np.isnan(value) else str(float(value))
+def label(task, value):
+  """As published, and as others write it."""
+  if np.isnan(value):
+    return 'nan' if task == 7 else ''
+  return str(int(value)) if task == 8 else str(float(value))
 
 
 def text(lines):

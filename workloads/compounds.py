@@ -68,8 +68,8 @@ class Compounds:
       number, epoch = number - size, epoch + 1
     drawn = []
     while left:
-      order, bounds = _epoch(self, shard, seed, epoch)
-      for start, end in itertools.pairwise(bounds[number : number + left + 1]):
+      order, cuts = _epoch(self, shard, seed, epoch)
+      for start, end in itertools.pairwise(cuts[number : number + left + 1]):
         drawn.append(np.full(shard, NONE))
         drawn[-1][: end - start] = order[start:end]
         left -= 1

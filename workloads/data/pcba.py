@@ -65,17 +65,17 @@ class OgbgMolpcba(Local, skip_registration=True):
     return examples
 
   def _info(self):
-    whole, number = tfds.features.Tensor, np.int64
+    tensor = tfds.features.Tensor
     return tfds.core.DatasetInfo(
       builder=self,
       features=tfds.features.FeaturesDict(
         {
-          'num_nodes': whole(shape=(None,), dtype=number),
-          'node_feat': whole(shape=(None, NODE_FEATURES), dtype=np.float32),
-          'num_edges': whole(shape=(None,), dtype=number),
-          'edge_feat': whole(shape=(None, EDGE_FEATURES), dtype=np.float32),
-          'edge_index': whole(shape=(None, 2), dtype=number),
-          'labels': whole(shape=(TASKS,), dtype=np.float32),
+          'num_nodes': tensor(shape=(None,), dtype=np.int64),
+          'node_feat': tensor(shape=(None, NODE_FEATURES), dtype=np.float32),
+          'num_edges': tensor(shape=(None,), dtype=np.int64),
+          'edge_feat': tensor(shape=(None, EDGE_FEATURES), dtype=np.float32),
+          'edge_index': tensor(shape=(None, 2), dtype=np.int64),
+          'labels': tensor(shape=(TASKS,), dtype=np.float32),
         }
       ),
       homepage=self.dataset.page,
