@@ -67,7 +67,7 @@ def _as_in_a_batch(rows):
   return rows.astype(np.int32) if rows.dtype == np.int64 else rows
 
 
-_pooled = jax.jit(graphs.pooled, static_argnums=(1, 2))
+_pooled = jax.jit(graphs.pooled, static_argnums=1)
 _forward = jax.jit(ogbg.Ogbg.forward, static_argnums=(0, 4))
 _examine = jax.jit(ogbg.Ogbg.examine, static_argnums=0)
 KEY = jax.random.key(0)
@@ -175,7 +175,7 @@ def test_graphs_that_do_not_fit_are_left_out_and_disturb_no_other(model, batch):
 
 
 def test_edges_fill_a_pool_as_well(batch):
-  fits = _pooled(batch, 30, 11).fits
+  fits = _pooled(batch, graphs.Size(30, 11)).fits
   assert fits.tolist() == [True, True, False, False, False, False]
 
 
@@ -194,7 +194,7 @@ def test_a_pool_by_hand():
     'n_node': jnp.array([2, 1]),
     'n_edge': jnp.array([2, 1]),
   }
-  pool = _pooled(batch, 4, 5)
+  pool = _pooled(batch, graphs.Size(4, 5))
   assert pool.nodes[:, 0].tolist() == [1, 2, 3, 0]
   assert pool.edges[:, 0].tolist() == [4, 5, 6, 0, 0]
   assert pool.senders.tolist() == [1, 0, 2, 4, 4]

@@ -13,12 +13,33 @@ real rows of all graphs, one after another, in arrays of a static size. What
 padding holds never gets there.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from workloads.workload import Array, Batch
+
+FIELDS = ('nodes', 'edges', 'senders', 'receivers', 'n_node', 'n_edge')
+
+
+class Size(NamedTuple):
+  """Rows for nodes and for edges."""
+
+  nodes: int
+  edges: int
+
+
+def room(count: int, usual: Size, largest: Size) -> Size:
+  """Of a pool for that many graphs of the usual size.
+
+  The largest graph fits into it, however few they are.
+  """
+  return Size(
+    max(count * usual.nodes, largest.nodes),
+    max(count * usual.edges, largest.edges),
+  )
 
 
 class Pool(NamedTuple):
@@ -37,19 +58,24 @@ class Pool(NamedTuple):
   fits: Array  # [B] bool: whether a graph is in the pool.
 
 
-def pooled(batch: Batch, nodes: int, edges: int) -> Pool:
-  """The first graphs of a batch, as many as fit into that many rows."""
-  ends = jnp.cumsum(batch['n_node'])  # [B]: a graph's rows end before.
-  fits = (ends <= nodes) & (jnp.cumsum(batch['n_edge']) <= edges)
-  starts = ends - batch['n_node']
-  node_rows = _real_rows(batch['nodes'], batch['n_node'] * fits, nodes)
-  edge_rows = _real_rows(batch['edges'], batch['n_edge'] * fits, edges)
+def fitting(batch: Batch, room: Size) -> Array:
+  """Bool [B]: the first graphs of a batch, as many as there is room for."""
+  nodes = jnp.cumsum(batch['n_node']) <= room.nodes
+  return nodes & (jnp.cumsum(batch['n_edge']) <= room.edges)
+
+
+def pooled(batch: Batch, room: Size) -> Pool:
+  """The first graphs of a batch, as many as there is room for."""
+  fits = fitting(batch, room)
+  starts = jnp.cumsum(batch['n_node']) - batch['n_node']  # [B]
+  node_rows = _real_rows(batch['nodes'], batch['n_node'] * fits, room.nodes)
+  edge_rows = _real_rows(batch['edges'], batch['n_edge'] * fits, room.edges)
   graph_of_edge = edge_rows // batch['edges'].shape[1]
 
   def ends_of_edges(name):
     numbers = take(batch[name].reshape(-1), edge_rows)  # [Q]
     real = graph_of_edge < len(fits)
-    return jnp.where(real, numbers + take(starts, graph_of_edge), nodes)
+    return jnp.where(real, numbers + take(starts, graph_of_edge), room.nodes)
 
   return Pool(
     nodes=take(_joined(batch['nodes']), node_rows),
@@ -60,6 +86,50 @@ def pooled(batch: Batch, nodes: int, edges: int) -> Pool:
     graph_of_edge=graph_of_edge,
     fits=fits,
   )
+
+
+def in_turn(
+  batch: Batch, count: int, room: Size, network: Callable[[Pool], Array]
+) -> tuple[Array, Array]:
+  """Outputs [B, K] for all graphs of a batch, one pool after another.
+
+  How many pools it takes depends on the graphs; gradients do not go through.
+
+  Args:
+    batch: Graphs.
+    count: That are put into a pool at most, B or fewer.
+    room: In a pool; every graph has it.
+    network: Outputs of the graphs in a pool.
+
+  Returns:
+    Outputs, and bool [B]: of each there are some.
+  """
+  total = len(batch['n_node'])
+  graphs = {name: batch[name] for name in FIELDS}
+
+  def fill(state):
+    done, outputs = state
+    start = jnp.minimum(done, total - count)
+    window = {
+      name: jax.lax.dynamic_slice_in_dim(rows, start, count)
+      for name, rows in graphs.items()
+    }
+    left = start + jnp.arange(count) >= done  # Not those before, at the end.
+    window |= {name: window[name] * left for name in ('n_node', 'n_edge')}
+    pool = pooled(window, room)
+    new = left & pool.fits
+    old = jax.lax.dynamic_slice_in_dim(outputs, start, count)
+    outputs = jax.lax.dynamic_update_slice_in_dim(
+      outputs, jnp.where(new[:, None], network(pool), old), start, 0
+    )
+    return done + new.sum(), outputs
+
+  shape = jax.eval_shape(lambda g: network(pooled(g, room)), graphs)
+  nothing = jnp.zeros((total, shape.shape[1]), shape.dtype)
+  done, outputs = jax.lax.while_loop(
+    lambda state: state[0] < total, fill, (jnp.zeros((), jnp.int32), nothing)
+  )
+  return outputs, jnp.arange(total) < done
 
 
 def take(values: Array, rows: Array) -> Array:

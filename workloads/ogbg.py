@@ -16,12 +16,12 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import data, graphs, molecules
+from workloads import compounds, graphs, molecules
 from workloads.average_precision import mean_average_precision
+from workloads.data.atoms import EDGE_FEATURES, NODE_FEATURES, TASKS
 from workloads.workload import Model, Workload
 
-NODE_FEATURES = 9
-EDGE_FEATURES = 3
+TOGETHER = 512  # Graphs that are looked at in one pool, at most.
 
 
 class GNN(nn.Module):
@@ -83,8 +83,10 @@ class Ogbg(Workload):
   [B, K], one where known.
 
   In training the graphs of a batch share a pool with room for B graphs of the
-  usual size. Those that do not fit into it any more, in the order of the batch,
-  are left out of this step. (AlgoPerf keeps them for the next one.)
+  usual size. Of published data a batch has as many graphs as fit, as in
+  AlgoPerf, and its other rows are empty (see `compounds`). Of generated data it
+  has B; those that do not fit any more, in the order of the batch, are left out
+  of this step.
   """
 
   latent: int = 256  # Width of embedded nodes and edges.
@@ -92,7 +94,7 @@ class Ogbg(Workload):
   layers: int = 1  # Of a perceptron; there are three perceptrons in a step.
   steps: int = 5  # Of message passing.
   activation: str = 'relu'
-  tasks: int = 128  # K
+  tasks: int = TASKS  # K
   max_nodes: int = 336  # N: the data's largest graph has 332 nodes
   max_edges: int = 768  # E: and about 730 edges. Reading checks it.
   pool_nodes: int | None = 26  # Rows of the pool for each graph of a batch;
@@ -120,7 +122,7 @@ class Ogbg(Workload):
   def source(self, split, data_dir):
     if self.data == 'molecules':
       return molecules.source(split)
-    raise data.unread('ogbg')
+    return compounds.source('ogbg', split, data_dir, self._largest, self._usual)
 
   def fake_batch(self, key, batch_size):
     # One draw for all: every draw would be compiled by itself, for a second.
@@ -135,8 +137,8 @@ class Ogbg(Workload):
       return numbers.astype(jnp.int32)  # From 0 to high - 1.
 
     # Such that all fit into the pool.
-    n_node = 1 + integers(self._pool_nodes)
-    n_edge = integers(1 + self._pool_edges)
+    n_node = 1 + integers(self._usual.nodes)
+    n_edge = integers(1 + self._usual.edges)
     is_node = jnp.arange(nodes)[None] < n_node[:, None]
     is_edge = jnp.arange(edges)[None] < n_edge[:, None]
     node_features = integers(6, nodes, NODE_FEATURES) * is_node[..., None]
@@ -170,13 +172,8 @@ class Ogbg(Workload):
     return Model(self._net.init(key, pool, train=False, dropout=0.0)['params'])
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    # The largest graph fits into an empty pool, however small the batch.
     count = len(batch['n_node'])
-    pool = graphs.pooled(
-      batch,
-      max(count * self._pool_nodes, self.max_nodes),
-      max(count * self._pool_edges, self.max_edges),
-    )
+    pool = graphs.pooled(batch, graphs.room(count, self._usual, self._largest))
     logits = self._net.apply(
       {'params': model.params},
       pool,
@@ -195,13 +192,29 @@ class Ogbg(Workload):
     terms = optax.sigmoid_binary_cross_entropy(logits, targets)  # [B, K]
     return (terms * known).sum(axis=1), known.sum(axis=1)
 
-  def predict(self, model, batch) -> Any:
+  def padding(self, batch):
+    """Share of a training pool's rows, of nodes and edges, that are empty."""
     count = len(batch['n_node'])
-    pool = graphs.pooled(batch, count * self.max_nodes, count * self.max_edges)
-    logits = self._net.apply(
-      {'params': model.params}, pool, train=False, dropout=0.0
-    )
-    return logits, pool.fits
+    room = graphs.room(count, self._usual, self._largest)
+    fits = np.asarray(graphs.fitting(batch, room))
+    real = (np.asarray(batch['n_node']) + np.asarray(batch['n_edge'])) * fits
+    return float(1 - real.sum() / sum(room))
+
+  def predict(self, model, batch) -> Any:
+    """Every graph is looked at: pools are filled in turn.
+
+    They have an eighth more room than usual graphs need, so that one seldom
+    has to wait for another.
+    """
+    count = min(len(batch['n_node']), TOGETHER)
+    room = graphs.room(count + count // 8, self._usual, self._largest)
+
+    def network(pool) -> Any:
+      return self._net.apply(
+        {'params': model.params}, pool, train=False, dropout=0.0
+      )
+
+    return graphs.in_turn(batch, count, room, network)
 
   def examine(self, model, batch):
     logits, fits = self.predict(model, batch)
@@ -230,12 +243,16 @@ class Ogbg(Workload):
     }
 
   @property
-  def _pool_nodes(self) -> int:
-    return self.max_nodes if self.pool_nodes is None else self.pool_nodes
+  def _largest(self) -> graphs.Size:
+    return graphs.Size(self.max_nodes, self.max_edges)
 
   @property
-  def _pool_edges(self) -> int:
-    return self.max_edges if self.pool_edges is None else self.pool_edges
+  def _usual(self) -> graphs.Size:
+    nodes, edges = self.pool_nodes, self.pool_edges
+    return graphs.Size(
+      self.max_nodes if nodes is None else nodes,
+      self.max_edges if edges is None else edges,
+    )
 
 
 MINI = Ogbg(

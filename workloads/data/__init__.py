@@ -24,6 +24,7 @@ NEEDS = {  # Names of datasets, by family.
   'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
   'criteo1tb': ('criteo1tb',),
   'fastmri': ('fastmri',),
+  'ogbg': ('ogbg_molpcba',),
 }
 WITHIN = ('digits',)  # Families whose data come with a library.
 GENERATED = 'mini'  # How variants begin that make their own data.

@@ -204,6 +204,21 @@ DATASETS = {
     STATMT + 'wmt14/translation-task.html',
     config='de-en',
   ),
+  'ogbg_molpcba': Dataset(
+    'ogbg_molpcba',
+    '0.1.3',
+    {'train': 350_343, 'validation': 43_793, 'test': 43_793},
+    540,
+    (
+      File(
+        'pcba.zip',
+        39_533_472,
+        '0bb12da2f3ec8b0bb80564114a6174fad2df6a3a0d3c19470b3a27813a7d4e53',
+      ),
+    ),
+    'https://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/',
+    'https://ogb.stanford.edu/docs/graphprop',
+  ),
   # Not TFDS's. Examples are sequences of 1,025 tokens, as AlgoPerf counts them.
   'fineweb_edu': Dataset(
     'fineweb_edu',

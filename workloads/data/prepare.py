@@ -14,6 +14,7 @@ from workloads.data import (
   folder,
   imagenet,
   manifest,
+  pcba,
   pixels,
   tfrecord,
   translations,
@@ -50,6 +51,7 @@ BUILDERS: dict[str, Builder] = {
     finewebedu.FineWebEdu,
     translations.Wmt17,
     translations.Wmt14,
+    pcba.OgbgMolpcba,
   )
 }
 
