@@ -15,7 +15,7 @@ from tests import published_wmt as published
 from tests.preparing import command, say
 from workloads import batches, bleu, data, packing
 from workloads.data import manifest, pieces, prepare, records, translations
-from workloads.data.pieces import Pairs
+from workloads.data.pieces import Texts
 from workloads.workload import mean_loss
 
 sentencepiece = pytest.importorskip('sentencepiece')
@@ -325,7 +325,7 @@ def test_damaged_archives_are_told_and_leave_nothing(raw, tmp_path, damage):
 def test_places_of_tokens_in_a_long_file():
   """Beyond what 16 or 32 bits number, in effect: sums are in 64."""
   lengths = np.full((70_000, 2), 60_000, '<u2')
-  packed = packing.packed(Pairs(np.zeros(0, '<u2'), lengths), 256)
+  packed = packing.packed(Texts(np.zeros(0, '<u2'), lengths), 256)
   assert packed.starts[-1].tolist() == [139_998 * 60_000, 139_999 * 60_000]
 
 

@@ -8,13 +8,12 @@ that how many threads there are changes nothing.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from workloads.batches import stream
 from workloads.data.manifest import DataError
-from workloads.data.records import Records
 from workloads.threads import cores, pool
 
 Row = dict[str, np.ndarray]  # Of one example.
@@ -26,11 +25,21 @@ CHUNK = 4  # Records that a thread takes at once.
 EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
 
 
+class Readable(Protocol):
+  """As data.records.Records."""
+
+  def __len__(self) -> int: ...
+
+  def __getitem__(self, numbers: Sequence[int]) -> list[dict[str, Any]]: ...
+
+  def where(self, number: int) -> str: ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Stored:
   """A source of all records of a split, in their order."""
 
-  records: Records
+  records: Readable
   decode: Decode
   mix: Mix | None = None  # Of training batches.
   threads: int | None = None  # As many as there are cores.

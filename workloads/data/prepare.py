@@ -12,6 +12,7 @@ from workloads.data import (
   finewebedu,
   folder,
   imagenet,
+  librispeech,
   manifest,
   pixels,
   tfrecord,
@@ -46,6 +47,7 @@ BUILDERS: dict[str, Builder] = {
     imagenet.ImagenetV2,
     criteo.Criteo1TB,
     finewebedu.FineWebEdu,
+    librispeech.LibriSpeech,
     translations.Wmt17,
     translations.Wmt14,
   )
@@ -142,18 +144,21 @@ def _recognized(
     if BUILDERS[dataset.name].holds(origin):
       return dataset, 'rows'
   try:
-    builder = tfds.builder_from_directory(origin)
+    # Not the features, whose classes may take TensorFlow.
+    info = tfds.core.dataset_info.read_proto_from_builder_dir(origin)
   except Exception as error:
     raise DataError(
       f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). It '
       'must be the folder of a version, with dataset_info.json in it.'
     ) from error
-  info, config = builder.info, builder.info.config_name or ''
-  title = ' '.join(filter(None, (info.name, config, str(info.version))))
+  title = ' '.join(filter(None, (info.name, info.config_name, info.version)))
   known = {dataset.title: dataset for dataset in wanted}
   if title not in known:
-    raise DataError(f'{origin} is {title}; needed is {" or ".join(known)}.')
-  stored = info.file_format.value
+    raise DataError(
+      f'{origin} is {title}; needed is {" or ".join(known)}. Have TFDS prepare '
+      'that, or prepare it from its published files: data prepare --raw=FOLDER.'
+    )
+  stored = info.file_format or tfrecord.FORMAT
   if stored not in (tfrecord.FORMAT, tfrecord.OURS):
     raise DataError(
       f'{origin} is stored as {stored}. Known are {tfrecord.OURS} and '
