@@ -355,6 +355,8 @@ def test_damaged_audio_that_tfds_has_prepared_is_told(
     match=r'train_clean100\S*, record 3 \(103-\S+\) cannot be decoded: ',
   ):
     prepare.take([DATASET], str(tmp_path / 'mine'), str(theirs), say)
+  with pytest.raises(data.DataError, match='not finished: prepare goes on'):
+    prepare.take([DATASET], str(tmp_path / 'mine'), str(theirs), say)
 
 
 def _change(folder, subset, change):

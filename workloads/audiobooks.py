@@ -55,13 +55,12 @@ class Decoder(NamedTuple):
 
   def __call__(self, record, rng: np.random.Generator | None) -> Row:
     del rng  # SpecAugment is the model's.
-    inputs, heard = _padded(flac.decoded(record['speech']), self.samples)
-    targets, said = _padded(record['tokens'], self.length)
+    wave, tokens = flac.decoded(record['speech']), record['tokens']
     return {
-      'inputs': inputs,
-      'input_paddings': heard,
-      'targets': targets.astype(np.int32),
-      'target_paddings': said,
+      'inputs': _padded(wave, self.samples, np.float32),
+      'input_paddings': _paddings(wave, self.samples),
+      'targets': _padded(tokens, self.length, np.int32),
+      'target_paddings': _paddings(tokens, self.length),
     }
 
 
@@ -89,10 +88,15 @@ def source(
   return Stored(Short(records, texts, numbers, starts), decoder)
 
 
-def _padded(values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-  """Values and their paddings, 1 where there is none: [size] float32."""
-  padded = np.zeros(size, np.float32)
+def _padded(values: np.ndarray, size: int, dtype) -> np.ndarray:
+  """Values and then zeros, [size]."""
+  padded = np.zeros(size, dtype)
   padded[: len(values)] = values
-  after = np.ones(size, np.float32)
-  after[: len(values)] = 0
-  return padded, after
+  return padded
+
+
+def _paddings(values: np.ndarray, size: int) -> np.ndarray:
+  """1 where there is no value, 0 elsewhere, [size]."""
+  paddings = np.ones(size, np.float32)
+  paddings[: len(values)] = 0
+  return paddings

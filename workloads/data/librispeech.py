@@ -204,7 +204,8 @@ def _short(
   """Tokens of every utterance of a split; none of those left out."""
   for number, chunk in enumerate(_read(found)):
     if number % TOLD == 0:
-      tell(f'{split}: {number * CHUNK:,} of {len(found):,} utterances ...')
+      done = number * CHUNK
+      tell(f'Encoding {split}: {done:,} of {len(found):,} utterances ...')
     sizes = pool(cores()).map(
       lambda one: _samples(one.speech, one.where), chunk
     )

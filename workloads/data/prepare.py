@@ -111,6 +111,11 @@ def take(
         'folder: say another --data_dir.'
       )
     return finish(dataset, place, tell)
+  if place.exists():
+    raise DataError(
+      f'{place} is there, but was not finished: prepare goes on with it. '
+      'Remove it to import another.'
+    )
   partial = place.with_name(f'{place.name}.partial')
   shutil.rmtree(partial, ignore_errors=True)
   tell(f'Copying {origin} to {place} ...')
