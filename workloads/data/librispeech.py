@@ -38,7 +38,7 @@ SPLITS = {  # TFDS's, by those of a workload.
   'test': ('test_clean',),
 }
 FILE = re.compile(
-  r'(?:\./)?LibriSpeech/([^/]+)/\d+/\d+/((\d+)-(\d+)[^/]*)\.(flac|trans\.txt)'
+  r'(?:\./)?LibriSpeech/([^/]+)/\d+/\d+/(\d+-\d+[-\d]*)\.(flac|trans\.txt)'
 )
 CHUNK = 64  # Records that are read at once.
 TOLD = 100  # Chunks between two reports.
@@ -55,7 +55,7 @@ FEATURES = tfds.features.FeaturesDict(
 
 
 class Utterance(NamedTuple):
-  """Of a record."""
+  """Of an archive or a record."""
 
   name: str
   text: str
@@ -94,17 +94,17 @@ class LibriSpeech(Local, skip_registration=True):
     return found
 
   def _generate_examples(self, path, subset):
-    for name, (speaker, chapter), speech, text in _utterances(path, subset):
-      yield (
-        name,
-        {
-          'speech': speech,
-          'text': text,
-          'speaker_id': speaker,
-          'chapter_id': chapter,
-          'id': name,
-        },
-      )
+    for one in _utterances(path, subset):
+      _samples(one)
+      speaker, chapter, _ = one.name.split('-')
+      example = {
+        'speech': one.speech,
+        'text': one.text,
+        'speaker_id': int(speaker),
+        'chapter_id': int(chapter),
+        'id': one.name,
+      }
+      yield one.name, example
 
   @classmethod
   def finish(cls, place, tell):
@@ -117,10 +117,8 @@ class LibriSpeech(Local, skip_registration=True):
     return examples
 
 
-def _utterances(
-  path: pathlib.Path, subset: str
-) -> Iterator[tuple[str, tuple[int, int], bytes, str]]:
-  """Names, speakers and chapters, FLAC and transcripts, of an archive.
+def _utterances(path: pathlib.Path, subset: str) -> Iterator[Utterance]:
+  """All of an archive.
 
   Audio waits for the transcripts of its chapter, which may come after it.
   """
@@ -131,7 +129,7 @@ def _utterances(
     match = FILE.fullmatch(member)
     if match is None:
       continue
-    folder, name, speaker, chapter, kind = match.groups()
+    folder, name, kind = match.groups()
     if folder != subset:
       raise DataError(f'{path} has {member}, which is not of {subset}.')
     found = True
@@ -144,9 +142,8 @@ def _utterances(
       fresh = list(lines)
     for name in fresh:
       if name in audio and name in texts:
-        speech = audio.pop(name)
-        _samples(speech, f'{path}, {name}.flac')
-        yield name, (int(speaker), int(chapter)), speech, texts.pop(name)
+        where = f'{path}, {name}.flac'
+        yield Utterance(name, texts.pop(name), audio.pop(name), where)
   if not found:
     raise DataError(f'{path} has no utterances of {subset}.')
   for left, what in ((audio, 'transcript'), (texts, 'audio')):
@@ -170,12 +167,12 @@ def _transcripts(content: bytes, where: str) -> dict[str, str]:
   return found
 
 
-def _samples(speech: bytes, where: str) -> int:
-  """Samples of audio; DataError if it cannot be decoded to its end."""
+def _samples(one: Utterance) -> int:
+  """How many there are; DataError if not all of them can be decoded."""
   try:
-    return len(flac.decoded(speech))
+    return len(flac.decoded(one.speech))
   except ValueError as error:
-    raise DataError(f'{where} cannot be decoded: {error}.') from error
+    raise DataError(f'{one.where} cannot be decoded: {error}.') from error
 
 
 def _spoken(place: pathlib.Path) -> list[str]:
@@ -206,9 +203,7 @@ def _short(
     if number % TOLD == 0:
       done = number * CHUNK
       tell(f'Encoding {split}: {done:,} of {len(found):,} utterances ...')
-    sizes = pool(cores()).map(
-      lambda one: _samples(one.speech, one.where), chunk
-    )
+    sizes = pool(cores()).map(_samples, chunk)
     for one, samples in zip(chunk, sizes, strict=True):
       tokens = [*model.encode(one.text), model.eos_id()]
       if model.unk_id() in tokens:
