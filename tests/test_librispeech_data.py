@@ -16,7 +16,14 @@ import workloads
 from tests import published_librispeech as published
 from tests.preparing import command, say
 from workloads import batches, data, transcripts
-from workloads.data import flac, manifest, pieces, prepare, records
+from workloads.data import (
+  flac,
+  librispeech,
+  manifest,
+  pieces,
+  prepare,
+  records,
+)
 
 sentencepiece = pytest.importorskip('sentencepiece')
 BOTH = ('librispeech_conformer', 'librispeech_deepspeech')
@@ -170,6 +177,8 @@ def test_pieces_are_those_of_the_first_archive_and_become_text(home, raw):
   assert len(texts) == model.vocab_size() <= 1024
   assert [model.unk_id(), model.bos_id(), model.eos_id()] == [0, 1, 2]
   said = raw[1]['train-clean-100']
+  read = librispeech._spoken(data.folder(DATASET, home))
+  assert read == [said[name][1] for name in sorted(said)]
   file = pathlib.Path(home) / 'said.txt'
   file.write_text(''.join(f'{said[name][1]}\n' for name in sorted(said)))
   sentencepiece.SentencePieceTrainer.train(
