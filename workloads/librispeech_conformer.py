@@ -197,7 +197,7 @@ class LibriSpeechConformer(Workload):
   def with_text(self, data_dir):
     if self.data == 'utterances':
       return self
-    texts = speech.text('librispeech_conformer', data_dir)
+    texts = speech.text('librispeech_conformer', data_dir, self.vocab)
     return dataclasses.replace(self, pieces=texts)
 
   def padding(self, batch):

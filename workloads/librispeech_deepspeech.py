@@ -200,7 +200,7 @@ class LibriSpeechDeepSpeech(Workload):
   def with_text(self, data_dir):
     if self.data == 'utterances':
       return self
-    texts = speech.text('librispeech_deepspeech', data_dir)
+    texts = speech.text('librispeech_deepspeech', data_dir, self.vocab)
     return dataclasses.replace(self, pieces=texts)
 
   def padding(self, batch):

@@ -257,14 +257,14 @@ def published(
   return audiobooks.source(workload, split, data_dir, decoder)
 
 
-def text(workload: str, data_dir: str | None) -> tuple[str, ...]:
-  """Of every piece that targets of LibriSpeech number.
+def text(workload: str, data_dir: str | None, vocab: int) -> tuple[str, ...]:
+  """Of every piece that a network of `vocab` outputs can say of LibriSpeech.
 
   Raises:
     ValueError: as `published`.
   """
   [place] = data.find(workload, data_dir).values()
-  return pieces.text(place)
+  return pieces.text(place, vocab)
 
 
 def padding(batch: Batch) -> float:

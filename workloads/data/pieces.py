@@ -68,9 +68,13 @@ def load(folder: pathlib.Path, split: str, sides: int) -> Texts:
   return Texts(np.asarray(numbers), sizes)
 
 
-def text(folder: pathlib.Path) -> tuple[str, ...]:
-  """Of every piece; '▁' is a space before a word."""
-  return tuple(json.loads((folder / TEXT).read_text('utf-8')))
+def text(folder: pathlib.Path, vocab: int) -> tuple[str, ...]:
+  """Of `vocab` pieces; '▁' is a space before a word.
+
+  A model may say the numbers of pieces that few texts do not have: unknown.
+  """
+  found = tuple(json.loads((folder / TEXT).read_text('utf-8')))
+  return found + found[:1] * (vocab - len(found))
 
 
 def _paths(
