@@ -6,10 +6,12 @@ import json
 import pathlib
 import shutil
 import struct
+import sys
 
 import jax
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from array_record.python import array_record_module
 
 import workloads
@@ -229,6 +231,24 @@ def test_every_utterance_is_drawn_once_an_epoch(home, raw):
     orders.append([transcripts.text(row, texts) for row in drawn['targets']])
     assert sorted(orders[-1]) == sorted(wanted(raw, 'train'))
   assert orders[0] != orders[1]
+
+
+def test_published_files_are_those_that_tfds_knows():
+  """By address, bytes and SHA-256; of the seven, one is read by nobody."""
+  known = tfds.core.tfds_path('datasets/librispeech/checksums.tsv').read_text()
+  rows = {tuple(line.split('\t')) for line in known.splitlines()}
+  mine = {
+    (DATASET.address(file), str(file.bytes), file.sha256, file.name)
+    for file in DATASET.raw
+  }
+  [other] = rows - mine
+  assert len(mine) == 6 and mine < rows and other[-1] == 'test-other.tar.gz'
+
+
+def test_training_needs_no_sentencepiece(home, monkeypatch):
+  monkeypatch.setitem(sys.modules, 'sentencepiece', None)
+  workload = workloads.get(BOTH[0]).with_text(str(home))
+  assert workload.pieces and workload.source('test', str(home)).draw(0, 0, 1)
 
 
 def test_prepared_again_nothing_changes_and_status_knows(home, raw, place):
