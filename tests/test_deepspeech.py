@@ -190,8 +190,9 @@ def test_the_head_is_the_only_output_layer(name):
 
 def test_missing_data_are_explained(tmp_path):
   workload = workloads.get('librispeech_deepspeech')
-  with pytest.raises(DataError, match='librispeech_deepspeech/mini'):
-    workload.source('train', str(tmp_path))
+  for ask in (workload.with_text, lambda at: workload.source('train', at)):
+    with pytest.raises(DataError, match='prepare --workload=librispeech_deeps'):
+      ask(str(tmp_path))
 
 
 def test_unknown_quirks_are_explained():

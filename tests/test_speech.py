@@ -9,7 +9,6 @@ import pytest
 from scipy import signal, special
 
 from workloads import mel, speech
-from workloads.data import DataError
 
 BINS = np.array([0, 10, 20, 40, 60, 79])
 TONES = [-1.13763, 1.81969, -1.21400, -1.51203, -1.58858, -1.33270]
@@ -291,10 +290,3 @@ def test_fake_utterances_have_finite_losses(samples):
   assert (frames >= counts + repeats).all()
   assert ((batch['targets'] > 0) == (batch['target_paddings'] == 0)).all()
   assert not (batch['inputs'] * batch['input_paddings']).any()
-
-
-def test_missing_data_are_explained(tmp_path):
-  with pytest.raises(DataError, match="mini' need no data"):
-    speech.source('librispeech', 'train', str(tmp_path))
-  with pytest.raises(DataError, match='the word pieces of librispeech'):
-    speech.pieces('librispeech')

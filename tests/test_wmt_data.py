@@ -15,7 +15,7 @@ from tests import published_wmt as published
 from tests.preparing import command, say
 from workloads import batches, bleu, data, packing
 from workloads.data import manifest, pieces, prepare, records, translations
-from workloads.data.pieces import Pairs
+from workloads.data.pieces import Texts
 from workloads.workload import mean_loss
 
 sentencepiece = pytest.importorskip('sentencepiece')
@@ -175,13 +175,15 @@ def test_evaluation_has_one_pair_a_row_in_order(home, model):
 
 def test_pieces_become_text_as_sentencepiece_says_it(home, model):
   place = data.folder(TRAIN, home)
-  texts = pieces.text(place)
-  assert len(texts) == model.vocab_size() <= 32_000
+  texts = pieces.text(place, 32_000)
+  assert model.vocab_size() < len(texts) == 32_000
   assert [model.unk_id(), model.bos_id(), model.eos_id()] == [0, 1, 2]
   for ids in _expected(home, model, NEWS, 'test')[0], [[5, 0, 1, 9, 2]]:
     for side in ids:
       mine = bleu.text(np.array(side), texts)
       assert mine.split() == model.decode(side).split()
+  # An untrained model says what no text has.
+  assert bleu.text(np.array([31_999]), texts) == '⁇'
 
 
 def test_a_published_workload_takes_such_batches(home):
@@ -325,7 +327,7 @@ def test_damaged_archives_are_told_and_leave_nothing(raw, tmp_path, damage):
 def test_places_of_tokens_in_a_long_file():
   """Beyond what 16 or 32 bits number, in effect: sums are in 64."""
   lengths = np.full((70_000, 2), 60_000, '<u2')
-  packed = packing.packed(Pairs(np.zeros(0, '<u2'), lengths), 256)
+  packed = packing.packed(Texts(np.zeros(0, '<u2'), lengths), 256)
   assert packed.starts[-1].tolist() == [139_998 * 60_000, 139_999 * 60_000]
 
 

@@ -163,6 +163,10 @@ class LibriSpeechConformer(Workload):
   frequency_masks: int = 2
   data: str = 'librispeech'  # Or 'utterances', generated.
   quirks: tuple[str, ...] = ()
+  # Text of published tokens; of no matter to what is compiled.
+  pieces: tuple[str, ...] = dataclasses.field(
+    default=(), compare=False, repr=False
+  )
 
   loss_kind = 'ctc'
   QUIRKS = speech.QUIRKS
@@ -184,7 +188,20 @@ class LibriSpeechConformer(Workload):
     )
 
   def source(self, split, data_dir):
-    return speech.source(self.data, split, data_dir)
+    if self.data == 'utterances':
+      return utterances.source(split)
+    return speech.published(
+      'librispeech_conformer', split, data_dir, self.samples, self.length
+    )
+
+  def with_text(self, data_dir):
+    if self.data == 'utterances':
+      return self
+    texts = speech.text('librispeech_conformer', data_dir, self.vocab)
+    return dataclasses.replace(self, pieces=texts)
+
+  def padding(self, batch):
+    return speech.padding(batch)
 
   def fake_batch(self, key, batch_size):
     return speech.fake_batch(
@@ -221,7 +238,8 @@ class LibriSpeechConformer(Workload):
     return speech.examine(self.predict(model, batch), batch)
 
   def summarize(self, stats):
-    return speech.summarize(stats, speech.pieces(self.data), self.quirks)
+    texts = utterances.PIECES if self.data == 'utterances' else self.pieces
+    return speech.summarize(stats, texts, self.quirks)
 
 
 def _dense(features, name: str | None = None, axis=-1) -> nn.DenseGeneral:

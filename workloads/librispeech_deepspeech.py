@@ -162,6 +162,10 @@ class LibriSpeechDeepSpeech(Workload):
   momentum: float = 0.999  # Of the running statistics of batch norm.
   data: str = 'librispeech'  # Or 'utterances', generated.
   quirks: tuple[str, ...] = ()
+  # Text of published tokens; of no matter to what is compiled.
+  pieces: tuple[str, ...] = dataclasses.field(
+    default=(), compare=False, repr=False
+  )
 
   loss_kind = 'ctc'
   QUIRKS: ClassVar[dict[str, str]] = {
@@ -187,7 +191,20 @@ class LibriSpeechDeepSpeech(Workload):
     )
 
   def source(self, split, data_dir):
-    return speech.source(self.data, split, data_dir)
+    if self.data == 'utterances':
+      return utterances.source(split)
+    return speech.published(
+      'librispeech_deepspeech', split, data_dir, self.samples, self.length
+    )
+
+  def with_text(self, data_dir):
+    if self.data == 'utterances':
+      return self
+    texts = speech.text('librispeech_deepspeech', data_dir, self.vocab)
+    return dataclasses.replace(self, pieces=texts)
+
+  def padding(self, batch):
+    return speech.padding(batch)
 
   def fake_batch(self, key, batch_size):
     return speech.fake_batch(
@@ -224,7 +241,8 @@ class LibriSpeechDeepSpeech(Workload):
     return speech.examine(self.predict(model, batch), batch)
 
   def summarize(self, stats):
-    return speech.summarize(stats, speech.pieces(self.data), self.quirks)
+    texts = utterances.PIECES if self.data == 'utterances' else self.pieces
+    return speech.summarize(stats, texts, self.quirks)
 
 
 def _dense(features: int, name: str | None = None) -> nn.Dense:

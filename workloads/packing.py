@@ -21,7 +21,7 @@ from workloads import data
 from workloads.batches import stream
 from workloads.data import manifest, pieces
 from workloads.data.manifest import DataError
-from workloads.data.pieces import Pairs
+from workloads.data.pieces import Texts
 
 GROUP = 256  # Pairs that share rows with no others.
 SIDES = ('inputs', 'targets')
@@ -39,7 +39,7 @@ class Epoch(NamedTuple):
 class Packed:
   """A source: examples are pairs, and drawn rows hold several of them."""
 
-  pairs: Pairs
+  pairs: Texts
   length: int  # Of a row, L; no side of a pair is longer.
   starts: np.ndarray  # [N, 2]: where the sides of pairs start.
 
@@ -126,10 +126,10 @@ def source(
       'Remove the second and prepare it again.'
     )
   place = trained if split == 'train' else tested
-  return packed(pieces.load(place, split), length)
+  return packed(pieces.load(place, split, len(SIDES)), length)
 
 
-def packed(pairs: Pairs, length: int) -> Packed:
+def packed(pairs: Texts, length: int) -> Packed:
   """A source of pairs, in rows of that many tokens."""
   ends = np.cumsum(pairs.lengths.ravel(), dtype=np.int64)
   starts = ends.reshape(-1, 2) - pairs.lengths

@@ -17,8 +17,8 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from workloads import mel, transcripts, utterances
-from workloads.data import DataError
+from workloads import data, mel, transcripts
+from workloads.data import DataError, pieces
 from workloads.workload import Array, Batch, Key, Source
 
 BLANK = 0  # Of CTC; no target has it.
@@ -182,10 +182,19 @@ def greedy(logits, paddings) -> Array:  # [B, T, V], [B, T]
   return jnp.take_along_axis(jnp.where(kept, best, 0), order, axis=1)
 
 
-def summarize(stats, pieces: Sequence[str], quirks: Sequence[str]):
-  """Word error rate, and CTC loss a piece, of a whole split."""
+def summarize(stats, texts: Sequence[str], quirks: Sequence[str]):
+  """Word error rate, and CTC loss a piece, of a whole split.
+
+  Raises:
+    DataError: there are no texts of pieces.
+  """
+  if not texts:
+    raise DataError(
+      'The word error rate needs text, and the pieces of words lie with '
+      "LibriSpeech's data: ask workload.with_text(data_dir) for metrics."
+    )
   hypotheses, references = (
-    [transcripts.text(row, pieces) for row in stats[name]]
+    [transcripts.text(row, texts) for row in stats[name]]
     for name in ('hypothesis', 'reference')
   )
   loss, tokens = (
@@ -227,23 +236,41 @@ def fake_batch(
   }
 
 
-def source(data: str, split: str, data_dir: str | None) -> Source:
-  """Utterances of a split of 'librispeech' or 'utterances'."""
-  if data == 'utterances':
-    return utterances.source(split)
-  raise _missing(f'{data} ({split}) below {data_dir}')
+def published(
+  workload: str, split: str, data_dir: str | None, samples: int, length: int
+) -> Source:
+  """Utterances of a split of LibriSpeech.
+
+  Args:
+    workload: Whose they are.
+    split: 'train', 'validation' or 'test'.
+    data_dir: Folder of all datasets.
+    samples: S.
+    length: L.
+
+  Raises:
+    ValueError: they are not there, or not as they were prepared.
+  """
+  from workloads import audiobooks  # noqa: PLC0415  Imports TFDS.
+
+  decoder = audiobooks.Decoder(samples, length)
+  return audiobooks.source(workload, split, data_dir, decoder)
 
 
-def pieces(data: str) -> Sequence[str]:
-  """What the numbers of the targets stand for."""
-  if data == 'utterances':
-    return utterances.PIECES
-  raise _missing(f'the word pieces of {data}')
+def text(workload: str, data_dir: str | None, vocab: int) -> tuple[str, ...]:
+  """Of every piece that a network of `vocab` outputs can say of LibriSpeech.
+
+  Raises:
+    ValueError: as `published`.
+  """
+  [place] = data.find(workload, data_dir).values()
+  return pieces.text(place, vocab)
 
 
-def _missing(what: str) -> DataError:
-  return DataError(
-    f'No prepared records of {what}: reading them is not written yet. '
-    "'librispeech_conformer/mini' and 'librispeech_deepspeech/mini' need no "
-    'data.'
-  )
+def padding(batch: Batch) -> float:
+  """Share of samples that are padding.
+
+  Of a waveform, all samples become frames and all frames are computed on; the
+  tokens, a thousandth as many, do not count.
+  """
+  return float(np.mean(batch['input_paddings']))

@@ -79,7 +79,7 @@ class WMT(Workload):
     if self.data == 'languages':
       return self
     place = data.find('wmt', data_dir)['wmt17_translate']
-    return dataclasses.replace(self, pieces=pieces.text(place))
+    return dataclasses.replace(self, pieces=pieces.text(place, self.vocab))
 
   def padding(self, batch):
     return float(np.mean([np.mean(batch[side] == 0) for side in SIDES]))

@@ -21,6 +21,8 @@ NEEDS = {  # Names of datasets, by family.
   'imagenet_resnet': ('imagenet2012', 'imagenet_v2'),
   'imagenet_vit': ('imagenet2012', 'imagenet_v2'),
   'finewebedu_lm': ('fineweb_edu',),
+  'librispeech_conformer': ('librispeech',),
+  'librispeech_deepspeech': ('librispeech',),
   'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
   'criteo1tb': ('criteo1tb',),
   'fastmri': ('fastmri',),

@@ -61,6 +61,32 @@ WMT_DEV = File(
   '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7',
   STATMT_DATA + 'wmt19/translation-task/',
 )
+SUBSETS = {  # Of LibriSpeech: bytes and SHA-256.
+  'train-clean-100': (
+    6_387_309_499,
+    'd4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2',
+  ),
+  'train-clean-360': (
+    23_049_477_885,
+    '146a56496217e96c14334a160df97fffedd6e0a04e66b9c5af0d40be3c792ecf',
+  ),
+  'train-other-500': (
+    30_593_501_606,
+    'ddb22f27f96ec163645d53215559df6aa36515f26e01dd70798188350adcb6d2',
+  ),
+  'dev-clean': (
+    337_926_286,
+    '76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3',
+  ),
+  'dev-other': (
+    314_305_928,
+    '12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365',
+  ),
+  'test-clean': (
+    346_663_984,
+    '39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23',
+  ),
+}
 GPT2 = 'https://openaipublic.blob.core.windows.net/gpt-2/encodings/main/'
 FINEWEB = 'https://huggingface.co/datasets/HuggingFaceFW/fineweb-edu'
 
@@ -218,6 +244,17 @@ DATASETS = {
     ),
     'https://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/',
     'https://ogb.stanford.edu/docs/graphprop',
+  ),
+  # As AlgoPerf counts them: without utterances that are too long.
+  'librispeech': Dataset(
+    'librispeech',
+    '2.1.2',
+    {'train': 263_840, 'validation': 5_348, 'test': 2_472},
+    61_000,
+    tuple(File(f'{name}.tar.gz', *facts) for name, facts in SUBSETS.items()),
+    'http://www.openslr.org/resources/12/',
+    'http://www.openslr.org/12',
+    config='lazy_decode',
   ),
   # Not TFDS's. Examples are sequences of 1,025 tokens, as AlgoPerf counts them.
   'fineweb_edu': Dataset(

@@ -6,16 +6,13 @@ keys and order, except that images are never encoded again: the one PNG and the
 them RGB. Every image is decoded once, so that none that is damaged gets in.
 """
 
-import contextlib
 import io
 import pathlib
-import tarfile
-import zlib
-from collections.abc import Iterator
 
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from workloads.data import archives
 from workloads.data.catalogue import DATASETS
 from workloads.data.local import Local
 from workloads.data.manifest import DataError
@@ -57,19 +54,19 @@ class Imagenet2012(Photographs, skip_registration=True):
 
   def _generate_examples(self, path):
     """The archive holds one of a class each, named after it."""
-    for member, archive in _files(path):
+    for member, archive in archives.files(path):
       label = member.removesuffix('.tar')
-      for name, file in _files(path, archive):
+      for name, file in archives.files(path, archive):
         image = _checked(file, f'{path}, {member}, {name}')
         yield name, {'file_name': name, 'image': image, 'label': label}
 
   def _generate_validation(self, path):
     """Labels are by the names of images, in alphabetical order."""
     known = tfds.core.tfds_path(VALIDATION).read_text().split()
-    with _opened(path) as archive:  # Skips the images themselves.
+    with archives.opened(path) as archive:  # Skips the images themselves.
       names = sorted(member.name for member in archive if member.isfile())
     labels = dict(zip(names, known, strict=False))
-    for name, file in _files(path):
+    for name, file in archives.files(path):
       image = _checked(file, f'{path}, {name}')
       yield name, {'file_name': name, 'image': image, 'label': labels[name]}
 
@@ -86,7 +83,7 @@ class ImagenetV2(Photographs, skip_registration=True):
 
   def _generate_examples(self, path):
     """Images lie in folders that have the number of their class as name."""
-    for member, file in _files(path):
+    for member, file in archives.files(path):
       folder, label, name = pathlib.PurePosixPath(member).parts[-3:]
       if folder != V2_FOLDER or not label.isdecimal():
         raise DataError(f'{path} has {member}: no image of {V2_FOLDER}.')
@@ -98,36 +95,6 @@ class ImagenetV2(Photographs, skip_registration=True):
           'label': int(label),
         },
       )
-
-
-def _files(
-  path: pathlib.Path, content: bytes = b''
-) -> Iterator[tuple[str, bytes]]:
-  """Names and contents of an archive's files, in its order; as _opened."""
-  with _opened(path, content) as archive:
-    for member in archive:
-      if file := archive.extractfile(member):
-        yield member.name, file.read()
-
-
-@contextlib.contextmanager
-def _opened(
-  path: pathlib.Path, content: bytes = b''
-) -> Iterator[tarfile.TarFile]:
-  """An archive; while it is open, DataError if it turns out to be damaged.
-
-  Args:
-    path: Of the archive, or of the one that it lies in.
-    content: Of the archive, where it lies in another one.
-  """
-  try:
-    with (
-      io.BytesIO(content) if content else path.open('rb') as packed,
-      tarfile.open(fileobj=packed) as archive,
-    ):
-      yield archive
-  except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-    raise DataError(f'{path} is damaged: {error}.') from error
 
 
 def _checked(content: bytes, where: str) -> bytes:

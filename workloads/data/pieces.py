@@ -1,14 +1,15 @@
-"""Where the tokens of a translation dataset lie, beside its records.
+"""Where the tokens of texts lie, beside the records that these come from.
 
 Of every split two files of 16-bit numbers, little-endian: the tokens of all
-pairs, German before English, one after another; and how many these are, two
-numbers a pair. Beside them the SentencePiece model they come from, and the text
-of its pieces, so that training needs no library to turn numbers into text.
+examples, one after another (of translations German before English); and how
+many these are, a number for every text of an example. Beside them the
+SentencePiece model they come from, and the text of its pieces, so that training
+needs no library to turn numbers into text.
 """
 
 import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,55 +19,62 @@ from workloads.data.manifest import DataError
 MODEL = 'pieces.model'
 TEXT = 'pieces.json'
 NUMBER = '<u2'  # Type of what the files hold.
-LIMIT = 256  # Most tokens of a side, its end included; others are left out.
-SIDES = ('de', 'en')
+LIMIT = 256  # Most tokens of a text, its end included; others are left out.
+SIDES = ('de', 'en')  # Texts of a translation.
 
 
-class Pairs(NamedTuple):
+class Texts(NamedTuple):
   """Of one split."""
 
   tokens: np.ndarray  # [T], mapped: read when they are looked at.
-  lengths: np.ndarray  # [N, 2], of the German and the English sides.
+  lengths: np.ndarray  # [N, S], of the S texts of every example.
 
 
 def save(
-  folder: pathlib.Path, split: str, pairs: Iterable[list[list[int]]]
+  folder: pathlib.Path, split: str, examples: Iterable[Sequence[list[int]]]
 ) -> int:
-  """Writes pairs of two lists of tokens; how many there were."""
+  """Writes the tokens of the texts of examples; how many examples there were.
+
+  All examples have as many texts.
+  """
   tokens, lengths = _paths(folder, split)
   count = 0
   with tokens.open('wb') as numbers, lengths.open('wb') as sizes:
-    for pair in pairs:
-      for side in pair:
-        numbers.write(np.array(side, NUMBER).tobytes())
-      sizes.write(np.array([len(side) for side in pair], NUMBER).tobytes())
+    for texts in examples:
+      for text in texts:
+        numbers.write(np.array(text, NUMBER).tobytes())
+      sizes.write(np.array([len(text) for text in texts], NUMBER).tobytes())
       count += 1
   return count
 
 
-def load(folder: pathlib.Path, split: str) -> Pairs:
-  """The tokens of a split.
+def load(folder: pathlib.Path, split: str, sides: int) -> Texts:
+  """The tokens of a split whose examples have that many texts.
 
   Raises:
     DataError: the files do not belong together.
   """
   tokens, lengths = _paths(folder, split)
-  sizes = np.fromfile(lengths, NUMBER).reshape(-1, 2)
+  sizes = np.fromfile(lengths, NUMBER).reshape(-1, sides)
   total = int(sizes.sum(dtype=np.int64))
   if not total:
-    raise DataError(f'{lengths} has no pairs. Prepare {folder} again.')
+    raise DataError(f'{lengths} has no texts. Prepare {folder} again.')
   numbers = np.memmap(tokens, NUMBER, 'r')
   if len(numbers) != total:
     raise DataError(
       f'{tokens} has {len(numbers)} tokens; by {lengths} they are {total}. '
       f'Prepare {folder} again.'
     )
-  return Pairs(np.asarray(numbers), sizes)
+  return Texts(np.asarray(numbers), sizes)
 
 
-def text(folder: pathlib.Path) -> tuple[str, ...]:
-  """Of every piece; '▁' is a space before a word."""
-  return tuple(json.loads((folder / TEXT).read_text('utf-8')))
+def text(folder: pathlib.Path, vocab: int) -> tuple[str, ...]:
+  """Of `vocab` pieces; '▁' is a space before a word.
+
+  A model may say the numbers of pieces that few texts do not have: unknown.
+  """
+  found = tuple(json.loads((folder / TEXT).read_text('utf-8')))
+  return found + found[:1] * (vocab - len(found))
 
 
 def _paths(

@@ -13,6 +13,7 @@ from workloads.data import (
   finewebedu,
   folder,
   imagenet,
+  librispeech,
   manifest,
   pcba,
   pixels,
@@ -49,6 +50,7 @@ BUILDERS: dict[str, Builder] = {
     criteo.Criteo1TB,
     fastmri.FastMRI,
     finewebedu.FineWebEdu,
+    librispeech.LibriSpeech,
     translations.Wmt17,
     translations.Wmt14,
     pcba.OgbgMolpcba,
@@ -113,6 +115,11 @@ def take(
         'folder: say another --data_dir.'
       )
     return finish(dataset, place, tell)
+  if place.exists():
+    raise DataError(
+      f'{place} is there, but was not finished: prepare goes on with it. '
+      'Remove it to import another.'
+    )
   partial = place.with_name(f'{place.name}.partial')
   shutil.rmtree(partial, ignore_errors=True)
   tell(f'Copying {origin} to {place} ...')
@@ -146,19 +153,22 @@ def _recognized(
     if BUILDERS[dataset.name].holds(origin):
       return dataset, 'rows'
   try:
-    builder = tfds.builder_from_directory(origin)
+    # Not the features, whose classes may take TensorFlow.
+    info = tfds.core.dataset_info.read_proto_from_builder_dir(origin)
   except Exception as error:
     raise DataError(
       f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). It '
       'must be the folder of a version, with dataset_info.json in it. Files as '
       f'they are published are prepared: prepare --raw={origin}'
     ) from error
-  info, config = builder.info, builder.info.config_name or ''
-  title = ' '.join(filter(None, (info.name, config, str(info.version))))
+  title = ' '.join(filter(None, (info.name, info.config_name, info.version)))
   known = {dataset.title: dataset for dataset in wanted}
   if title not in known:
-    raise DataError(f'{origin} is {title}; needed is {" or ".join(known)}.')
-  stored = info.file_format.value
+    raise DataError(
+      f'{origin} is {title}; needed is {" or ".join(known)}. Have TFDS prepare '
+      'that, or prepare it from its published files: data prepare --raw=FOLDER.'
+    )
+  stored = info.file_format or tfrecord.FORMAT
   if stored not in (tfrecord.FORMAT, tfrecord.OURS):
     raise DataError(
       f'{origin} is stored as {stored}. Known are {tfrecord.OURS} and '

@@ -25,6 +25,7 @@ from workloads.data.local import Local
 from workloads.data.manifest import DataError
 
 CONFIG = 'de-en'
+VOCAB = 32_000  # Pieces of words, of both languages.
 SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')  # A line of an SGML file.
 
 
@@ -130,7 +131,7 @@ class Wmt17(Translations, skip_registration=True):
     """Only what trains gets tokens: others are read of WMT14."""
     examples = super().finish(place, tell)
     tell('Finding the pieces that words are made of ...')
-    wordpieces.train(place, 'train')
+    wordpieces.train(place, wordpieces.sentences(place, 'train'), VOCAB)
     _encode(place, 'train', tell)
     return examples
 

@@ -1,4 +1,4 @@
-"""Sentences cut into pieces of words, when their dataset is prepared.
+"""Texts cut into pieces of words, when their dataset is prepared.
 
 Kudo 2018, "Subword Regularization", arXiv:1804.10959 (the unigram model);
 Kudo and Richardson 2018, "SentencePiece", arXiv:1808.06226. Sizes as
@@ -9,7 +9,7 @@ import io
 import itertools
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workloads.data import pieces
@@ -17,24 +17,28 @@ from workloads.data.manifest import DataError
 from workloads.data.records import Records
 from workloads.threads import cores
 
-VOCAB = 32_000  # Pieces; fewer where the text does not have as many.
-SAMPLE = 10_000_000  # Bytes of both languages that the pieces are found in.
+SAMPLE = 10_000_000  # Bytes of text that the pieces are found in.
 CHUNK = 2048  # Records that are read at once.
 THREADS = 16  # That share sums while training: others would round otherwise.
 
 
-def train(folder: pathlib.Path, split: str) -> None:
-  """Finds the pieces of the first sentences of a dataset, in their order.
+def train(folder: pathlib.Path, texts: Iterable[str], vocab: int) -> None:
+  """Finds the pieces of the first texts of a dataset, in their order.
 
   Numbers of tokens: 0 is unknown and padding, 1 a beginning, 2 the end.
+
+  Args:
+    folder: Of the dataset; gets the model and the text of its pieces.
+    texts: Of which those are read that begin within the first SAMPLE bytes.
+    vocab: Pieces; fewer where the texts do not have as many.
   """
   library, model = _library(), io.BytesIO()
   try:
     library.SentencePieceTrainer.train(
-      sentence_iterator=_sample(Records(folder, split)),
+      sentence_iterator=_sample(texts),
       model_writer=model,
       model_type='unigram',
-      vocab_size=VOCAB,
+      vocab_size=vocab,
       hard_vocab_limit=False,
       character_coverage=1.0,
       num_threads=THREADS,
@@ -42,17 +46,17 @@ def train(folder: pathlib.Path, split: str) -> None:
     )
   except RuntimeError as error:
     raise DataError(
-      f'No pieces of words can be found in {split} of {folder}: {error}.'
+      f'No pieces of words can be found in the texts of {folder}: {error}.'
     ) from error
   (folder / pieces.MODEL).write_bytes(model.getvalue())
-  found = _load(folder)
+  found = load(folder)
   names = [_text(found, n) for n in range(found.vocab_size())]
   (folder / pieces.TEXT).write_text(json.dumps(names, ensure_ascii=False))
 
 
 def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:
   """Writes the tokens of a split; how many pairs were kept, and left out."""
-  model, records = _load(folder), Records(folder, split)
+  model, records = load(folder), Records(folder, split)
   end = model.eos_id()
 
   def short() -> Iterator[list[list[int]]]:
@@ -68,11 +72,22 @@ def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:
   return kept, len(records) - kept
 
 
-def _sample(records: Records) -> Iterator[str]:
+def sentences(folder: pathlib.Path, split: str) -> Iterator[str]:
+  """Both sides of all pairs."""
+  for pairs in _chunks(Records(folder, split)):
+    yield from itertools.chain.from_iterable(pairs)
+
+
+def load(folder: pathlib.Path) -> Any:
+  """The model of a dataset, as SentencePiece has it."""
+  return _library().SentencePieceProcessor(
+    model_proto=(folder / pieces.MODEL).read_bytes()
+  )
+
+
+def _sample(texts: Iterable[str]) -> Iterator[str]:
   size = 0
-  for text in itertools.chain.from_iterable(
-    pair for pairs in _chunks(records) for pair in pairs
-  ):
+  for text in texts:
     if size >= SAMPLE:
       return
     yield text
@@ -99,12 +114,6 @@ def _pair(
       f'{records.where(number)} has no text: {type(error).__name__} {error}.'
     ) from error
   return german, english
-
-
-def _load(folder: pathlib.Path) -> Any:
-  return _library().SentencePieceProcessor(
-    model_proto=(folder / pieces.MODEL).read_bytes()
-  )
 
 
 def _text(model: Any, number: int) -> str:
