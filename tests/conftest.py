@@ -9,6 +9,8 @@ import atexit
 import os
 import tempfile
 
+import pytest
+
 from runner import engine  # Without JAX.
 
 QUICK = (
@@ -32,3 +34,13 @@ if before is None:
   del os.environ['XLA_FLAGS']
 else:
   os.environ['XLA_FLAGS'] = before
+
+
+def pytest_collection_modifyitems(items):
+  """Tests of a file run in one process, where what they share is made once.
+
+  Unless they say of themselves with which others they share something.
+  """
+  for item in items:
+    if not item.get_closest_marker('xdist_group'):
+      item.add_marker(pytest.mark.xdist_group(item.module.__name__))

@@ -21,7 +21,13 @@ from workloads.workload import Model, Workload
 STEPS = 256
 KEY = jax.random.key(0)
 TINY = Digits(widths=(8,))
-every = pytest.mark.parametrize('name', submissions.names())
+every = pytest.mark.parametrize(
+  'name',
+  [
+    pytest.param(name, marks=pytest.mark.xdist_group(name))
+    for name in submissions.names()
+  ],
+)
 POINTS = [
   f'{name}@{point}'
   for name in submissions.names()

@@ -16,7 +16,6 @@ from workloads import batches, data
 from workloads.data import fastmri, manifest, prepare, volumes
 from workloads.workload import mean_loss
 
-pytestmark = pytest.mark.xdist_group('scans')  # Prepared once.
 DATASET = data.DATASETS['fastmri']
 SPLITS = {  # Slices, and in which order their volumes come.
   'train': (5, ('file1000003', 'file1000007', 'file1000011')),

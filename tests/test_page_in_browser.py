@@ -13,10 +13,9 @@ sync_api = pytest.importorskip(
   'playwright.sync_api', reason='Playwright is not installed.'
 )
 CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
-pytestmark = [
-  pytest.mark.skipif(CHROMIUM is None, reason='Chromium is not installed.'),
-  pytest.mark.xdist_group('browser'),  # One browser for all.
-]
+pytestmark = pytest.mark.skipif(
+  CHROMIUM is None, reason='Chromium is not installed.'
+)
 
 
 @pytest.fixture(scope='module')

@@ -15,10 +15,9 @@ BOARDS = {
   'v06_external': ('algoperf_v06', 'external'),
 }
 
-pytestmark = [
-  pytest.mark.skipif(not DATA.exists(), reason='The logs are not here.'),
-  pytest.mark.xdist_group('published boards'),  # Unpacked and read once.
-]
+pytestmark = pytest.mark.skipif(
+  not DATA.exists(), reason='The logs are not here.'
+)
 
 
 @pytest.fixture(scope='module', params=BOARDS)

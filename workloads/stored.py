@@ -7,6 +7,7 @@ its number in the split, so that how many threads there are changes nothing.
 """
 
 import dataclasses
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
@@ -67,16 +68,20 @@ class Stored:
     return self.mix(rows, _rng(seed, first, BATCH))
 
   def _rows(self, indices, rngs: Sequence[np.random.Generator | None]) -> Row:
-    [first] = self._decoded(indices[:1], rngs[:1])
-    batch = {
-      name: np.empty((len(indices), *x.shape), x.dtype)
-      for name, x in first.items()
-    }
+    batch: Row = {}
+    lock = threading.Lock()
 
     def fill(start: int) -> None:
       # Threads copy as well: 256 utterances are 650 MB.
       part = slice(start, start + CHUNK)
-      for n, row in enumerate(self._decoded(indices[part], rngs[part]), start):
+      rows = self._decoded(indices[part], rngs[part])
+      with lock:
+        if not batch:  # The first that is decoded tells shapes.
+          batch.update(
+            (name, np.empty((len(indices), *x.shape), x.dtype))
+            for name, x in rows[0].items()
+          )
+      for n, row in enumerate(rows, start):
         for name, values in row.items():
           batch[name][n] = values
 
