@@ -21,7 +21,7 @@ import sys
 
 from absl import app, flags
 
-from runner import commands, engine, hardware, pipes, race, requests
+from runner import commands, engine, fleet, hardware, pipes, race, requests
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -65,7 +65,17 @@ _PRICE = flags.DEFINE_float(
 _PROFILE = flags.DEFINE_integer(
   'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
 )
-# Of the process of one trial, which `run` starts.
+_ENGINE = flags.DEFINE_enum(
+  'engine', 'local', fleet.ENGINES, 'What runs the trials.'
+)
+_OPTIONS = flags.DEFINE_list(
+  'engine_options', [], "The engine's own, as NAME=VALUE."
+)
+_KIND = flags.DEFINE_string(
+  'hardware', None, 'Kind of the machines, if not as this one: a measured one.'
+)
+# Of a machine of an engine's, and of the process of one trial.
+_TRIAL = flags.DEFINE_string('trial', '', 'Its id in the plan.')
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
 _PROGRESS_FD = flags.DEFINE_integer(
@@ -82,6 +92,9 @@ COMMANDS = {
   'set-targets': lambda: commands.set_targets(_request()),
   'tune': lambda: commands.tune(_request()),
   'export-algoperf': lambda: commands.export_algoperf(_request()),
+  'work': lambda: commands.work(
+    pathlib.Path(_OUT.value), _TRIAL.value, _terms()
+  ),
   'trial': lambda: commands.trial(
     pathlib.Path(_FOLDER.value),
     _STARTED.value,
@@ -90,6 +103,8 @@ COMMANDS = {
     _PROFILE.value,
   ),
 }
+
+INNER = ('work', 'trial')  # Other commands start these.
 
 
 def main(argv: list[str]) -> int:
@@ -100,7 +115,7 @@ def main(argv: list[str]) -> int:
     wrong = argv[2] if command else ' '.join(argv[1:])
     close = difflib.get_close_matches(wrong, COMMANDS, n=1)
     hint = f' Did you mean {close[0]!r}?' if close else ''
-    known = ', '.join(name for name in COMMANDS if name != 'trial')
+    known = ', '.join(name for name in COMMANDS if name not in INNER)
     print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
     return 2
   try:
@@ -129,15 +144,22 @@ def _request() -> requests.Request:
     _SEEDS.value,
     pathlib.Path(_HARDWARE.value),
     race.Care(_ATTEMPTS.value, _PAUSE.value),
-    engine.Terms(
-      _DATA.value,
-      _SILENCE.value,
-      _NETWORK.value,
-      _MEMORY.value,
-      _PROFILE.value,
-    ),
+    _terms(),
     _PREFLIGHT.value,
     _PRICE.value,
+    _ENGINE.value,
+    tuple(_OPTIONS.value),
+    _KIND.value,
+  )
+
+
+def _terms() -> engine.Terms:
+  return engine.Terms(
+    _DATA.value,
+    _SILENCE.value,
+    _NETWORK.value,
+    _MEMORY.value,
+    _PROFILE.value,
   )
 
 

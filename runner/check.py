@@ -120,7 +120,8 @@ def _run(
     facts = storage.read_json(path)
     facts['budget'] |= table['limits']
     storage.write_json(path, facts)
-  return engine.run_trial(out, table, trial, lambda news: None, terms)
+  folder = engine.prepare(out, table, trial, terms)
+  return engine.run_attempt(out, table, folder, lambda news: None, terms)
 
 
 def _same(

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 STACKS = signal.SIGUSR1  # Asks a trial for them.
@@ -44,7 +44,12 @@ def answer_for_stacks() -> None:
 
 
 def run(
-  command: list[str], log, tell: Tell, patience: Patience, env: dict[str, str]
+  command: list[str],
+  log,
+  tell: Tell,
+  patience: Patience,
+  env: dict[str, str],
+  keep: Sequence[int] = (),
 ) -> Exit:
   """Starts a process and waits for it.
 
@@ -55,6 +60,7 @@ def run(
     tell: Hears its progress.
     patience: How long it may take.
     env: Its environment.
+    keep: Descriptors that it inherits, and holds as long as it lives.
   """
   reading, writing = os.pipe()
   started = time.monotonic()
@@ -63,7 +69,7 @@ def run(
     stdin=subprocess.DEVNULL,
     stdout=log,
     stderr=log,
-    pass_fds=[writing],
+    pass_fds=[writing, *keep],
     start_new_session=True,  # Ctrl-C reaches it through its parent only.
     env=env,
   )

@@ -15,6 +15,7 @@ from runner import (
   child,
   confine,
   engine,
+  fleet,
   hardware,
   overview,
   plan as plans,
@@ -29,16 +30,29 @@ from runner import (
 def run(request: requests.Request) -> int:
   """Runs what is missing, resumes what stopped."""
   suite = requests.ready(request)
-  machine = hardware.describe()
+  machine = requests.machine(request)
+  here = machine['name'] == hardware.describe()['name']
+  if request.engine == 'local' and not here:
+    raise ValueError(
+      f'This machine is not {machine["name"]}. Leave out --hardware, or name '
+      'an --engine that has such machines.'
+    )
   requests.planned(
     request, suite, machine, {}
   )  # Bad requests fail before measuring.
   results.stored(request.out)
   speeds = requests.known_speeds(request, suite, machine)
   plan = requests.planned(request, suite, machine, speeds)
-  if request.preflight:
+  through = fleet.find(
+    request.engine, request.out, plan, requests.options(request)
+  )
+  if request.preflight and here:
     preflights.before(request.out, plan, request.terms)
-  table = race.run(request.out, plan, request.terms, care=request.care)
+  elif request.preflight:
+    print(f'Nothing is tried beforehand: this is not {machine["name"]}.')
+  table = race.run(
+    request.out, plan, request.terms, care=request.care, through=through
+  )
   left = engine.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
@@ -50,7 +64,7 @@ def run(request: requests.Request) -> int:
 def plan(request: requests.Request) -> int:
   """Says what would be run, and how long at most."""
   suite = requests.chosen_suite(request)
-  machine = hardware.describe()
+  machine = requests.machine(request)
   speeds = hardware.load(request.hardware, machine['name'], suite)
   made = requests.planned(request, suite, machine, speeds)
   if request.json:
@@ -186,6 +200,13 @@ def export_algoperf(request: requests.Request) -> int:
       raise ValueError(str(error)) from error
     print(f'Written to {folder}.')
   return 0
+
+
+def work(out: pathlib.Path, name: str, terms: engine.Terms) -> int:
+  """Runs one trial of a results folder, on a machine of an engine's."""
+  status = fleet.work(out, name, terms)
+  print(f'{status.outcome or "not run"}. {status.reason}')
+  return 0 if status.outcome else 1
 
 
 def trial(

@@ -7,11 +7,13 @@ and writes what its user may: no sandbox.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import functools
 import os
 import pathlib
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -99,6 +101,8 @@ def limit(memory_gib: float | None) -> None:
       but drivers of GPUs may reserve much more than they use.
   """
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+  with contextlib.suppress(AttributeError):  # Not on this system.
+    _die_with_parent()
   if memory_gib is not None:
     most = int(memory_gib * GIB)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
@@ -134,6 +138,12 @@ def _interfaces() -> set[str]:
   except OSError:
     return {'unknown'}
   return {line.partition(':')[0].strip() for line in lines if ':' in line}
+
+
+def _die_with_parent() -> None:
+  """Whoever lost its runner would disturb the next trial on the machine."""
+  pr_set_pdeathsig = 1
+  ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _die_first() -> None:

@@ -1,4 +1,4 @@
-"""Runs planned trials, one process each, one after another.
+"""Runs planned trials on this machine, one process each.
 
 One at a time, so that every trial has the machine to itself and its seconds
 mean something. A trial that fails leaves its folder as it is, and the next one
@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from runner import child, confine, gauges, records, results, storage
@@ -44,6 +44,7 @@ CACHE = {
 # Charged and free seconds together may be many times the budget: evaluations
 # of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
+ORPHAN = 30.0  # Seconds in which a trial that has lost its runner is gone.
 ENDED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
@@ -88,6 +89,8 @@ def run_trial(
 ) -> records.Status:
   """Runs or resumes one trial in a process of its own, and waits for it.
 
+  Not if it is done, and not if another process runs it, here or elsewhere.
+
   Args:
     out: The results folder.
     table: The plan as it is stored.
@@ -95,8 +98,51 @@ def run_trial(
     tell: Hears of its progress.
     terms: On which it runs.
   """
-  full = table | {'data_dir': terms.data_dir}
-  folder = results.prepare(out, full, trial)
+  folder = prepare(out, table, trial, terms)
+  with results.held(folder, ORPHAN) as lock:
+    status = records.status(folder)
+    if lock is None:
+      held = f'Another process runs it{_on_host(status)}.'
+      return status._replace(outcome=None, reason=held, again=True)
+    if status.done:
+      return status
+    close_lost(folder, 'Its process ended without a word.')
+    return run_attempt(out, table, folder, tell, terms, [lock])
+
+
+def _on_host(status: records.Status) -> str:
+  host = (status.start or {}).get('host')
+  return f' on {host}' if host and status.outcome is None else ''
+
+
+def prepare(
+  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: Terms
+) -> pathlib.Path:
+  """The folder of a trial, with all that its process needs."""
+  return results.prepare(out, table | {'data_dir': terms.data_dir}, trial)
+
+
+def close_lost(folder: pathlib.Path, reason: str) -> None:
+  """Writes the end that a lost process has not; for who holds the trial."""
+  status = records.status(folder)
+  if status.start and status.outcome is None:
+    last = {'attempt': status.start['attempt']}
+    _end(folder, last, 'preempted', reason, True)
+
+
+def run_attempt(
+  out: pathlib.Path,
+  table: dict[str, Any],
+  folder: pathlib.Path,
+  tell: Tell,
+  terms: Terms = TERMS,
+  keep: Sequence[int] = (),
+) -> records.Status:
+  """As run_trial, of a trial in a folder that is ours, even if it is done.
+
+  Args:
+    keep: Descriptors that its process holds as long as it lives.
+  """
   budget = storage.read_json(folder / records.TRIAL)['budget']['seconds']
   patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
   network = confine.network(terms.network)
@@ -121,7 +167,7 @@ def run_trial(
       str(out.absolute() / COMPILED / table['hardware']['name']),
     )
     own |= {'TMPDIR': private, confine.SAID: network.said}
-    left = child.run(command, log, tell, patience, own)
+    left = child.run(command, log, tell, patience, own, keep)
   killed = _memory_kills() > killed_before
   printed = _printed(folder, printed_before)
   seen: dict[str, Any] = {'wall_seconds': left.ended - started}
@@ -180,7 +226,8 @@ def _close(
   seen |= {'code': left.code, 'log': _tail(printed)}
   records.event(folder, 'exit', attempt, **seen)
   if not events:
-    records.event(folder, 'start', attempt)  # It never came so far.
+    # It never came so far.
+    records.event(folder, 'start', attempt, **records.whereabouts())
   _end(folder, {'attempt': attempt}, *_death(left, killed, printed))
 
 
@@ -234,7 +281,8 @@ def _end(
   folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
 ) -> None:
   """An end that the trial itself did not write."""
-  rest = {'step': 0, 'seconds': 0.0, 'accounts': {}} | last
+  rest = {'time': records.now(), 'step': 0, 'seconds': 0.0, 'accounts': {}}
+  rest |= last
   rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
   storage.append_line(folder / records.ATTEMPTS, rest)
 

@@ -75,6 +75,22 @@ def load(
   }
 
 
+def find(folder: pathlib.Path, name: str) -> dict[str, Any]:
+  """The machine of that name, as describe gave it where it was measured.
+
+  Raises:
+    ValueError: nothing of that name was measured.
+  """
+  path = folder / f'{name}.toml'
+  if path.exists():
+    return tomllib.loads(path.read_text())['machine']
+  known = sorted(found.stem for found in folder.glob('*.toml'))
+  raise ValueError(
+    f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '
+    'On one such machine: python -m runner calibrate --suite=...'
+  )
+
+
 def save(
   folder: pathlib.Path,
   machine: dict,

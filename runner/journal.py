@@ -56,7 +56,8 @@ class Journal:
     self._optimizer_bytes = 0
     self._warned = False
     self.attempt = records.status(folder).attempts
-    records.event(folder, 'start', self.attempt, pid=os.getpid())
+    where = records.whereabouts()
+    records.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:
     """The last checkpoint; files hold the rows that it knows from now on.

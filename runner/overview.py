@@ -61,12 +61,11 @@ def _cost(hours: float, price: float | None) -> str:
 def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
   """Where every planned trial stands."""
   rows = []
-  running = results.in_use(out)
   for trial in table['trials']:
     folder = results.place(out, trial)
     status = records.status(folder)
-    begun = 'running' if running else 'interrupted'
-    state = status.outcome or (begun if status.attempts else 'missing')
+    start = status.start or {}
+    state = status.outcome or _unfinished(folder, status)
     rows.append(
       {
         'submission': trial['submission'],
@@ -77,20 +76,35 @@ def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
         'reason': status.reason,
         'seconds': status.seconds,
         'attempts': status.attempts,
+        'host': start.get('host'),
+        'job': start.get('job'),
+        'since': start.get('time'),
         'folder': str(folder),
       }
     )
   return rows
 
 
+def _unfinished(folder: pathlib.Path, status: records.Status) -> str:
+  if not status.attempts:
+    return 'missing'
+  return 'running' if results.in_use(folder) else 'interrupted'
+
+
 def of_trials(rows: list[dict[str, Any]]) -> str:
-  """Counts of every state, and a line for each trial that is not done."""
+  """Counts of every state, where trials run, and what went wrong."""
   counts: dict[str, int] = {}
   for row in rows:
     counts[row['state']] = counts.get(row['state'], 0) + 1
   lines = [', '.join(f'{n} {state}' for state, n in sorted(counts.items()))]
   for row in rows:
-    if row['state'] not in (*records.SCORED, 'missing', 'running'):
+    if row['state'] == 'running':
+      job = f', {row["job"]}' if row['job'] else ''
+      lines.append(
+        f'{progress.title(row)}: running on {row["host"]}{job} '
+        f'since {row["since"]}'
+      )
+    elif row['state'] not in (*records.SCORED, 'missing'):
       lines.append(f'{progress.title(row)}: {row["state"]}. {row["reason"]}')
       lines.append(f'  {row["folder"]}')
   return '\n'.join(lines)

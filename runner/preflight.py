@@ -99,10 +99,11 @@ def run(
   with progress.Progress(len(some), Console(stderr=True)) as live:
     for cell in some:
       trial, row = cell.first, made.suite.workloads[cell.first.workload]
-      live.begin(f'{progress.title(trial._asdict())}, tried', row._asdict())
+      title = f'{progress.title(trial._asdict())}, tried'
+      live.begin(title, row._asdict())
       steps = DISPATCHES * row.steps_per_dispatch
       tried = probe.run(brief, trial, steps, terms, live.tell)
-      live.end(tried.status)
+      live.end(title, tried.status)
       found.append(forecast(cell, row, made.budgets.get(row.workload), tried))
   return found
 

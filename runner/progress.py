@@ -52,13 +52,23 @@ class Progress:
     self._news |= news
     self._show()
 
-  def end(self, status: records.Status) -> None:
+  def count(self, sent: int, waiting: int) -> None:
+    """Of trials on other machines, which do not tell of their progress."""
+    if self._console.is_terminal:
+      self._live.update(
+        f'[bold]{self._over}/{self._total}[/]  {sent} sent, '
+        f'{waiting} waiting  [dim]{self._minutes():.1f} min[/]'
+      )
+
+  def end(self, what: str, status: records.Status) -> None:
+    """A trial is over, and this is its title."""
     self._over += 1
-    outcome = status.outcome or 'interrupted'
+    begun = 'interrupted' if status.attempts else 'not begun'
+    outcome = status.outcome or begun
     color = COLORS.get(outcome, 'red')
     width = len(str(self._total))
     self._console.print(
-      f'[{self._over:>{width}}/{self._total}] {self._title:<44} '
+      f'[{self._over:>{width}}/{self._total}] {what:<44} '
       f'[{color}]{outcome:<9}[/] {status.seconds:7.1f} s  ',
       _plain(status.reason),
       soft_wrap=True,
@@ -75,7 +85,6 @@ class Progress:
     loss = news.get('loss')
     metric = news.get('metric')
     target = row.get('target')
-    minutes = (time.monotonic() - self._began) / 60
     table.add_row(
       f'[bold]{self._over + 1}/{self._total}[/]',
       f'[bold]{self._title}[/]',
@@ -86,9 +95,12 @@ class Progress:
       f' / {"–" if target is None else format(target, ".4g")}',
       f'{news.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
       str(news.get('doing', '')),
-      f'[dim]{minutes:.1f} min[/]',
+      f'[dim]{self._minutes():.1f} min[/]',
     )
     return table
+
+  def _minutes(self) -> float:
+    return (time.monotonic() - self._began) / 60
 
 
 def title(trial: dict) -> str:

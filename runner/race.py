@@ -1,8 +1,9 @@
-"""Runs what is missing of a plan, one trial after another, telling of it."""
+"""Runs what is missing of a plan, telling of it."""
 
+import collections
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from runner import engine, progress, records, results
@@ -22,12 +23,72 @@ class Care(NamedTuple):
 CARE = Care()
 
 
+class Course(NamedTuple):
+  """Where trials are raced, and how."""
+
+  out: pathlib.Path
+  table: Callable[[dict], dict[str, Any]]  # The plan, as it is for a trial.
+  terms: engine.Terms
+  live: progress.Progress
+
+
+class Queue:
+  """Trials that wait, in turn, some of them for their time to come."""
+
+  def __init__(self, trials: Iterable[dict]):
+    self._waiting = collections.deque((0.0, trial) for trial in trials)
+
+  def __len__(self) -> int:
+    return len(self._waiting)
+
+  def put(self, trial: dict, pause: float) -> None:
+    """Behind the others, and for so many seconds."""
+    self._waiting.append((time.monotonic() + pause, trial))
+
+  def next(self) -> dict:
+    """The first one, when its time has come."""
+    due, trial = self._waiting.popleft()
+    time.sleep(max(0.0, due - time.monotonic()))
+    return trial
+
+  def due(self) -> list[dict]:
+    """All whose time has come."""
+    now = time.monotonic()
+    found = [trial for due, trial in self._waiting if due <= now]
+    self._waiting = collections.deque(x for x in self._waiting if x[0] > now)
+    return found
+
+
+# Takes trials from a queue, to which more may come, and gives each as it is
+# over.
+Engine = Callable[[Course, Queue], Iterator[tuple[dict, records.Status]]]
+
+
+def local(
+  course: Course, queue: Queue
+) -> Iterator[tuple[dict, records.Status]]:
+  """The engine that is this machine: one trial after another."""
+  while queue:
+    trial = queue.next()
+    table = course.table(trial)
+    name = trial['workload']
+    row = table['rules']['workloads'][name]
+    budget = 0.0 if 'limits' in table else table['seconds'][name]
+    course.live.begin(progress.title(trial), row, budget)
+    tell = course.live.tell
+    yield (
+      trial,
+      engine.run_trial(course.out, table, trial, tell, course.terms),
+    )
+
+
 def run(
   out: pathlib.Path,
   made: Plan,
   terms: engine.Terms,
   limits: Callable[[Row], Limits] | None = None,
   care: Care = CARE,
+  through: Engine = local,
 ) -> dict[str, Any]:
   """Runs or resumes every pending trial; the table of the results folder.
 
@@ -37,24 +98,21 @@ def run(
     ResultsError: the folder cannot take these results.
   """
   with results.opened(out, made) as table:
-    todo = engine.pending(out, table)
-    with progress.Progress(len(todo)) as live:
 
-      def one(trial: dict) -> records.Status:
-        name = trial['workload']
-        row = made.suite.workloads[name]
-        full = table | {'limits': limits(row)} if limits else table
-        budget = 0.0 if limits else table['seconds'][name]
-        live.begin(progress.title(trial), row._asdict(), budget)
-        status = engine.run_trial(out, full, trial, live.tell, terms)
-        live.end(status)
-        return status
+    def full(trial: dict) -> dict[str, Any]:
+      row = made.suite.workloads[trial['workload']]
+      return table | {'limits': limits(row)} if limits else table
 
-      for attempt in range(care.attempts):
-        if attempt and todo:
-          live.queue_again(len(todo))
-          time.sleep(care.pause * 4 ** (attempt - 1))
-        todo = [trial for trial in todo if one(trial).again]
+    queue = Queue(engine.pending(out, table))
+    tries: collections.Counter[str] = collections.Counter()
+    with progress.Progress(len(queue)) as live:
+      course = Course(out, full, terms, live)
+      for trial, status in through(course, queue):
+        live.end(progress.title(trial), status)
+        tries[trial['id']] += 1
+        if status.again and tries[trial['id']] < care.attempts:
+          queue.put(trial, care.pause * 4 ** (tries[trial['id']] - 1))
+          live.queue_again(1)
   return table
 
 

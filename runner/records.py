@@ -13,7 +13,9 @@
       checkpoint/                       the last states, to resume from
       trial.log, traceback_<p>.txt      what it printed, why it failed
       plugins/profile/                  a trace of some steps, if one was asked
+      .lock                             held by the processes that run it
     <out>/.compiled/<machine>/          programs that its trials have compiled
+    <out>/.jobs.jsonl                   which trial an engine was given as what
 
 A resumed trial's rows are those that its checkpoint knows. What a file held
 beside them is put aside, as <name>_before_<p>, and never lost. The standard
@@ -24,6 +26,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -41,6 +44,10 @@ SCALARS = 'measurements.csv'
 ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 PLAN = 'plan.json'
+
+# In the environment of a trial that an engine has sent to a machine.
+HOST = 'TIMETRIAL_HOST'  # As the engine calls it.
+JOB = 'TIMETRIAL_JOB'
 
 PARTS = {  # Of a plan: those that are used, and of which kind they must be.
   'suite': str,
@@ -171,6 +178,7 @@ class Status(NamedTuple):
   seconds: float  # Charged so far.
   accounts: dict[str, float]
   again: bool = False  # Whether the machine is to blame, and not the trial.
+  start: dict[str, Any] | None = None  # Event of the last attempt.
 
   @property
   def done(self) -> bool:
@@ -194,8 +202,9 @@ def status(path: pathlib.Path) -> Status:
 def _status(events: list[dict[str, Any]]) -> Status:
   starts = [e for e in events if e['event'] == 'start']
   ends = [e for e in events if e['event'] == 'end']
+  start = starts[-1] if starts else None
   if not ends:
-    return Status(None, '', len(starts), 0.0, {})
+    return Status(None, '', len(starts), 0.0, {}, start=start)
   last = ends[-1]
   over = last['attempt'] == starts[-1]['attempt']
   return Status(
@@ -205,14 +214,25 @@ def _status(events: list[dict[str, Any]]) -> Status:
     last['seconds'],
     last['accounts'],
     over and bool(last.get('again')),
+    start,
   )
 
 
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
   """Appends to the attempts of a trial: its 'start', 'end' or 'exit'."""
-  now = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
-  line = {'event': kind, 'attempt': attempt, 'time': now} | facts
+  line = {'event': kind, 'attempt': attempt, 'time': now()} | facts
   storage.append_line(folder / ATTEMPTS, line)
+
+
+def now() -> str:
+  return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+
+
+def whereabouts() -> dict[str, str]:
+  """For the start of an attempt: its host, and the job if an engine has it."""
+  host = os.environ.get(HOST) or platform.node()
+  job = os.environ.get(JOB)
+  return {'host': host} | ({'job': job} if job else {})
 
 
 def row_hashes(folder: pathlib.Path) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What the flags ask for: a part of a suite, submissions, a plan, speeds."""
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import submissions
 import workloads
@@ -34,6 +34,9 @@ class Request(NamedTuple):
   terms: engine.Terms = engine.TERMS
   preflight: bool = True  # Before long runs.
   price: float | None = None  # Of an hour, where it is to be told.
+  engine: str = 'local'
+  options: tuple[str, ...] = ()  # The engine's own, as NAME=VALUE.
+  kind: str | None = None  # Of the machines, by name; None: as this one.
 
 
 def ready(request: Request) -> rules.Rules:
@@ -90,6 +93,19 @@ def named(request: Request) -> tuple[str, ...]:
   return known
 
 
+def machine(request: Request) -> dict[str, Any]:
+  """The kind of machine that trials are for: this one, if none is named."""
+  if request.kind is None:
+    return hardware.describe()
+  return hardware.find(request.hardware, request.kind)
+
+
+def options(request: Request) -> dict[str, str]:
+  """What has no value is empty."""
+  pairs = (one.partition('=') for one in request.options)
+  return {name: value for name, _, value in pairs}
+
+
 def planned(request: Request, suite, machine, speeds) -> plans.Plan:
   return plans.make(suite, request.ruleset, named(request), machine, speeds)
 
@@ -97,7 +113,16 @@ def planned(request: Request, suite, machine, speeds) -> plans.Plan:
 def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:
   """Speeds on this machine, measured now where they are not known yet."""
   speeds = hardware.load(request.hardware, machine['name'], suite)
-  if lacking := calibrate.missing(suite, speeds):
+  lacking = calibrate.missing(suite, speeds)
+  if lacking and request.engine != 'local':
+    # This may be a machine to log in on, and not to measure.
+    raise ValueError(
+      f'{machine["name"]} is not calibrated for {", ".join(lacking)}. On one '
+      f'such machine, with nothing else on it: python -m runner calibrate '
+      f'--suite={request.suite} --hardware_dir={request.hardware.absolute()}; '
+      'then --hardware=NAME here, as it prints it.'
+    )
+  if lacking:
     speeds |= measured(request, suite, lacking, machine)
   return speeds
 

@@ -5,12 +5,15 @@ import fcntl
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from runner import plan as plans, records, storage
 from submissions.algoperf import folders
 
+LOCK = '.lock'  # Of a results folder, and of every trial's.
+POLL = 0.2  # Seconds from one try to lock to the next.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
 
 
@@ -30,11 +33,9 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
   """
   known = stored(out)
   _make(out)
-  with (out / '.lock').open('w') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-      raise ResultsError(f'Another runner is writing to {out}.') from error
+  with (out / LOCK).open('w') as lock:
+    if not _locked(lock, fcntl.LOCK_EX):
+      raise ResultsError(f'Another runner is writing to {out}.')
     table = plans.table(plan)
     if known is not None:
       _check_same(known, table, out)
@@ -52,7 +53,7 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   """
   if out.exists() and not out.is_dir():
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not out.exists() or set(os.listdir(out)) <= {'.lock'}:
+  if not out.exists() or set(os.listdir(out)) <= {LOCK}:
     return None
   if not (out / records.PLAN).exists():
     raise ResultsError(
@@ -69,16 +70,49 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   return plan
 
 
-def in_use(out: pathlib.Path) -> bool:
-  """Whether a runner is at work in the folder."""
-  if not (out / '.lock').exists():
+def in_use(folder: pathlib.Path) -> bool:
+  """Whether a process holds it: a trial's folder, or that of all results."""
+  try:
+    with (folder / LOCK).open() as lock:
+      return not _locked(lock, fcntl.LOCK_SH)
+  except FileNotFoundError:
     return False
-  with (out / '.lock').open() as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-      return True
-  return False
+
+
+@contextlib.contextmanager
+def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
+  """Holds the folder of a trial while open: the descriptor of its lock.
+
+  None where another process holds it, on whichever machine. Who inherits the
+  descriptor holds the trial as well.
+
+  Args:
+    folder: Of the trial.
+    patience: Seconds to wait for another process.
+  """
+  with storage.storing(folder / LOCK):
+    lock = (folder / LOCK).open('a')  # For writing: else NFS does not lock.
+  with lock:
+    deadline = time.monotonic() + patience
+    while not (mine := _locked(lock, fcntl.LOCK_EX)):
+      if time.monotonic() >= deadline:
+        break
+      time.sleep(POLL)
+    yield lock.fileno() if mine else None
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+  """Whether it is ours now; raises ResultsError where nothing can be locked."""
+  try:
+    fcntl.flock(lock, kind | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return False
+  except OSError as error:
+    raise ResultsError(
+      f'{lock.name} cannot be locked: {error.strerror}. Results need a file '
+      'system with locks; on Lustre, mount it with -o flock.'
+    ) from error
+  return True
 
 
 def prepare(
@@ -137,7 +171,7 @@ def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
 def _make(out: pathlib.Path) -> None:
   try:
     out.mkdir(parents=True, exist_ok=True)
-    probe = out / '.lock'
+    probe = out / LOCK
     probe.touch()
   except OSError as error:
     raise ResultsError(
@@ -154,7 +188,7 @@ def _check_same(known: dict, table: dict, out: pathlib.Path) -> None:
       )
   if known['hardware']['name'] != table['hardware']['name']:
     raise ResultsError(
-      f'{out} was made on {known["hardware"]["name"]}; this machine is '
+      f'{out} was made on {known["hardware"]["name"]}; this is for '
       f'{table["hardware"]["name"]}, and seconds do not compare. {HELP}'
     )
   for name, source in table['sources'].items():

@@ -1,0 +1,189 @@
+"""Trials on many machines, through an engine that others have made.
+
+The engine runs `python -m runner work` once for each trial, on a machine of the
+declared kind that has nothing else to do. What comes of it comes through the
+results folder, on a file system that all machines share.
+"""
+
+import functools
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
+
+from runner import engine, hardware, records, results, storage
+from runner.plan import Plan
+from runner.race import Course, Engine, Queue, local
+
+JOBS = '.jobs.json'  # In a results folder: as which job each trial was sent.
+POLL = 3.0  # Seconds from one look at the jobs to the next.
+ENGINES = ('local', 'slurm', 'ray')
+
+
+class WorkError(RuntimeError):
+  """A worker cannot run its trial; the message says why."""
+
+
+class Fleet(NamedTuple):
+  """An engine, as far as it is used here."""
+
+  # Commands to be run, to the names of their jobs.
+  submit: Callable[[list[list[str]]], list[str]]
+  # Names of jobs, to how those left that will not be run any more.
+  over: Callable[[Collection[str]], dict[str, str]]
+  # Nobody follows the jobs any more; says what becomes of them.
+  leave: Callable[[], str]
+
+
+def find(
+  name: str, out: pathlib.Path, made: Plan, options: dict[str, str]
+) -> Engine:
+  """An engine by its name.
+
+  Args:
+    name: One of ENGINES.
+    out: The results folder.
+    made: Its machine is the kind that every trial gets one of, all to itself.
+    options: The engine's own.
+
+  Raises:
+    ValueError: its package is not installed, or there is no such engine here.
+  """
+  if name == 'local':
+    if options:
+      raise ValueError(
+        f'--engine_options={",".join(options)} say nothing to --engine=local.'
+      )
+    return local
+  if name == 'slurm':
+    from runner import slurm  # noqa: PLC0415  Extras, as is Ray.
+
+    fleet = slurm.fleet(out, made, options)
+  else:
+    from runner import ray_cluster  # noqa: PLC0415
+
+    fleet = ray_cluster.fleet(made, options)
+  return functools.partial(run, fleet)
+
+
+def run(
+  fleet: Fleet, course: Course, queue: Queue
+) -> Iterator[tuple[dict, records.Status]]:
+  """Sends what is in the queue, and gives each trial when its job is over."""
+  path = course.out / JOBS
+  known = storage.read_json(path) if path.exists() else {}
+  jobs: dict[str, tuple[dict, records.Status]] = {}
+  try:
+    while queue or jobs:
+      if trials := _free(course, queue):
+        jobs |= _sent(fleet, course, trials, known)
+        known |= {trial['id']: job for job, (trial, _) in jobs.items()}
+        storage.write_json(path, known)
+      for job, how in fleet.over(list(jobs)).items():
+        trial, before = jobs[job]
+        status = _closed(results.place(course.out, trial), before, how)
+        if status is not None:
+          del jobs[job]
+          yield trial, status
+      course.live.count(len(jobs), len(queue))
+      time.sleep(POLL)
+  except BaseException:  # Above all the user's Ctrl-C.
+    print(f'\n{fleet.leave()}', file=sys.stderr)
+    raise
+
+
+def work(out: pathlib.Path, name: str, terms: engine.Terms) -> records.Status:
+  """What a machine of the fleet does: runs one trial of a results folder.
+
+  Raises:
+    WorkError: it is not one for this machine, or there is no such trial.
+  """
+  table = results.stored(out)
+  found = [t for t in table['trials'] if t['id'] == name] if table else []
+  if not found or not table:
+    raise WorkError(
+      f'No trial {name!r} is planned in {out}. Do all machines see the folder?'
+    )
+  kind, here = table['hardware']['name'], hardware.describe()['name']
+  if here != kind:
+    raise WorkError(
+      f'This machine is {here}, and trials in {out} are for {kind}: their '
+      'seconds would not compare.'
+    )
+  return engine.run_trial(out, table, found[0], lambda news: None, terms)
+
+
+def _free(course: Course, queue: Queue) -> list[dict]:
+  """What may be sent now, its folder being ready; the rest waits on.
+
+  That another process runs a trial happens where one has outlived its engine.
+  """
+  found = []
+  for trial in queue.due():
+    table = course.table(trial)
+    folder = engine.prepare(course.out, table, trial, course.terms)
+    if results.in_use(folder):
+      queue.put(trial, engine.ORPHAN)
+    else:
+      found.append(trial)
+  return found
+
+
+def _sent(
+  fleet: Fleet, course: Course, trials: list[dict], known: dict[str, str]
+) -> dict[str, tuple[dict, records.Status]]:
+  """By job: its trial, and where that stood.
+
+  Jobs outlive whoever has sent them; those that still wait or run are not sent
+  again.
+  """
+  before = [known[t['id']] for t in trials if t['id'] in known]
+  alive = set(before) - fleet.over(before).keys()
+  fresh = [t for t in trials if known.get(t['id']) not in alive]
+  names = fleet.submit([_command(course, t) for t in fresh]) if fresh else []
+  jobs = dict(zip(names, fresh, strict=True))
+  jobs |= {known[t['id']]: t for t in trials if known.get(t['id']) in alive}
+  return {
+    name: (trial, records.status(results.place(course.out, trial)))
+    for name, trial in jobs.items()
+  }
+
+
+def _command(course: Course, trial: dict) -> list[str]:
+  terms = course.terms
+  if terms.data_dir is not None:
+    folder = str(pathlib.Path(terms.data_dir).absolute())
+    terms = terms._replace(data_dir=folder)
+  return [
+    'env',
+    f'PYTHONPATH={engine.environment()["PYTHONPATH"]}',
+    sys.executable,
+    '-m',
+    'runner',
+    'work',
+    f'--out={course.out.absolute()}',
+    f'--trial={trial["id"]}',
+    # The flags of terms are called as they are.
+    *(f'--{n}={x}' for n, x in terms._asdict().items() if x is not None),
+  ]
+
+
+def _closed(
+  folder: pathlib.Path, before: records.Status, how: str
+) -> records.Status | None:
+  """How a trial ended whose job is over; None if it has not.
+
+  Args:
+    folder: Of the trial.
+    before: Its status when the job was sent.
+    how: The job left.
+  """
+  with results.held(folder) as lock:
+    if lock is None:  # The process has outlived its job.
+      return None
+    engine.close_lost(folder, f'Its worker was lost: {how}')
+    status = records.status(folder)
+  if status == before:  # It has not come so far.
+    return status._replace(outcome=None, reason=how, again=True)
+  return status
