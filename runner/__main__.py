@@ -59,6 +59,9 @@ _MEMORY = flags.DEFINE_float(
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
 )
+_MIXED = flags.DEFINE_boolean(
+  'mix_hardware', False, 'Add to results of another kind of hardware.'
+)
 _PRICE = flags.DEFINE_float(
   'price', None, 'Of an hour, for plan and preflight.', lower_bound=0.0
 )
@@ -146,6 +149,7 @@ def _request() -> requests.Request:
     race.Care(_ATTEMPTS.value, _PAUSE.value),
     _terms(),
     _PREFLIGHT.value,
+    _MIXED.value,
     _PRICE.value,
     _ENGINE.value,
     tuple(_OPTIONS.value),

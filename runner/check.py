@@ -121,7 +121,7 @@ def _run(
     facts['budget'] |= table['limits']
     storage.write_json(path, facts)
   folder = engine.prepare(out, table, trial, terms)
-  return engine.run_attempt(out, table, folder, lambda news: None, terms)
+  return engine.run_attempt(out, folder, lambda news: None, terms)
 
 
 def _same(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from runner import child, confine, gauges, records, results, storage
+from runner import child, confine, gauges, hardware, records, results, storage
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -107,7 +107,7 @@ def run_trial(
     if status.done:
       return status
     close_lost(folder, 'Its process ended without a word.')
-    return run_attempt(out, table, folder, tell, terms, [lock])
+    return run_attempt(out, folder, tell, terms, [lock])
 
 
 def _on_host(status: records.Status) -> str:
@@ -132,7 +132,6 @@ def close_lost(folder: pathlib.Path, reason: str) -> None:
 
 def run_attempt(
   out: pathlib.Path,
-  table: dict[str, Any],
   folder: pathlib.Path,
   tell: Tell,
   terms: Terms = TERMS,
@@ -164,7 +163,7 @@ def run_attempt(
     own = environment() | CACHE
     own.setdefault(
       'JAX_COMPILATION_CACHE_DIR',
-      str(out.absolute() / COMPILED / table['hardware']['name']),
+      str(out.absolute() / COMPILED / hardware.describe()['name']),
     )
     own |= {'TMPDIR': private, confine.SAID: network.said}
     left = child.run(command, log, tell, patience, own, keep)

@@ -105,11 +105,11 @@ def work(out: pathlib.Path, name: str, terms: engine.Terms) -> records.Status:
     raise WorkError(
       f'No trial {name!r} is planned in {out}. Do all machines see the folder?'
     )
-  kind, here = table['hardware']['name'], hardware.describe()['name']
-  if here != kind:
+  kinds, here = records.kinds(table), hardware.describe()['name']
+  if here not in kinds:
     raise WorkError(
-      f'This machine is {here}, and trials in {out} are for {kind}: their '
-      'seconds would not compare.'
+      f'This machine is {here}, and trials in {out} are for '
+      f'{" or ".join(sorted(kinds))}: their seconds would not compare.'
     )
   return engine.run_trial(out, table, found[0], lambda news: None, terms)
 

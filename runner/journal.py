@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 
-from runner import checkpoint, records, storage
+from runner import checkpoint, hardware, records, storage
 from runner.clock import Clock
 from runner.compiling import Compiled
 from runner.feed import Feed
@@ -56,7 +56,7 @@ class Journal:
     self._optimizer_bytes = 0
     self._warned = False
     self.attempt = records.status(folder).attempts
-    where = records.whereabouts()
+    where = records.whereabouts() | {'hardware': hardware.describe()['name']}
     records.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:

@@ -38,6 +38,7 @@ class Plan(NamedTuple):
   budgets: dict[str, float]  # Charged seconds by workload; empty: not known.
   entries: dict[str, submissions.Entry]
   trials: list[Trial]
+  mixed: bool = False  # Whether trials of other kinds may be beside them.
 
   @property
   def hash(self) -> str:

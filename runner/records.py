@@ -54,6 +54,7 @@ PARTS = {  # Of a plan: those that are used, and of which kind they must be.
   'ruleset': str,
   'rules': dict,
   'hardware': dict,
+  'also': list,
   'seconds': dict,
   'sources': dict,
   'hash': str,
@@ -140,6 +141,7 @@ def check_plan(plan: Any) -> None:
   for name, kind in PARTS.items():
     if name in plan and not isinstance(plan[name], kind):
       raise TypeError(f'{name} is not a {kind.__name__}')
+  kinds(plan)  # A TypeError where a machine is no table.
   places = set()
   for entry in plan['trials']:
     for name, kind in PLANNED.items():
@@ -164,6 +166,12 @@ def is_time(value: Any) -> bool:
   return 0 <= value <= sys.float_info.max
 
 
+def kinds(plan: Mapping[str, Any]) -> set[str]:
+  """Names of the kinds of hardware that a plan's trials may run on."""
+  machines = [plan.get('hardware', {}), *plan.get('also', ())]
+  return {str(machine['name']) for machine in machines if 'name' in machine}
+
+
 def _digest(value: Any) -> str:
   text = json.dumps(value, sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()
@@ -179,6 +187,7 @@ class Status(NamedTuple):
   accounts: dict[str, float]
   again: bool = False  # Whether the machine is to blame, and not the trial.
   start: dict[str, Any] | None = None  # Event of the last attempt.
+  kinds: frozenset[str] = frozenset()  # Of hardware that attempts say they had.
 
   @property
   def done(self) -> bool:
@@ -203,8 +212,9 @@ def _status(events: list[dict[str, Any]]) -> Status:
   starts = [e for e in events if e['event'] == 'start']
   ends = [e for e in events if e['event'] == 'end']
   start = starts[-1] if starts else None
+  kinds = frozenset(str(e['hardware']) for e in starts if 'hardware' in e)
   if not ends:
-    return Status(None, '', len(starts), 0.0, {}, start=start)
+    return Status(None, '', len(starts), 0.0, {}, start=start, kinds=kinds)
   last = ends[-1]
   over = last['attempt'] == starts[-1]['attempt']
   return Status(
@@ -215,6 +225,7 @@ def _status(events: list[dict[str, Any]]) -> Status:
     last['accounts'],
     over and bool(last.get('again')),
     start,
+    kinds,
   )
 
 

@@ -33,6 +33,7 @@ class Request(NamedTuple):
   care: race.Care = race.CARE  # For trials that the machine fails.
   terms: engine.Terms = engine.TERMS
   preflight: bool = True  # Before long runs.
+  mixed: bool = False  # Kinds of hardware in one results folder.
   price: float | None = None  # Of an hour, where it is to be told.
   engine: str = 'local'
   options: tuple[str, ...] = ()  # The engine's own, as NAME=VALUE.
@@ -107,7 +108,8 @@ def options(request: Request) -> dict[str, str]:
 
 
 def planned(request: Request, suite, machine, speeds) -> plans.Plan:
-  return plans.make(suite, request.ruleset, named(request), machine, speeds)
+  made = plans.make(suite, request.ruleset, named(request), machine, speeds)
+  return made._replace(mixed=request.mixed)
 
 
 def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:

@@ -38,7 +38,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
       raise ResultsError(f'Another runner is writing to {out}.')
     table = plans.table(plan)
     if known is not None:
-      _check_same(known, table, out)
+      _check_same(known, table, out, plan.mixed)
       table = _merged(known, table)
     if table != known:
       storage.write_json(out / records.PLAN, table)
@@ -179,17 +179,21 @@ def _make(out: pathlib.Path) -> None:
     ) from error
 
 
-def _check_same(known: dict, table: dict, out: pathlib.Path) -> None:
+def _check_same(
+  known: dict, table: dict, out: pathlib.Path, mixed: bool
+) -> None:
   for key in ('suite', 'ruleset', 'rules'):
     if known[key] != table[key]:
       raise ResultsError(
         f'{out} was made under other {key}: '
         f'{_difference(known[key], table[key])}. {HELP}'
       )
-  if known['hardware']['name'] != table['hardware']['name']:
+  kinds, name = records.kinds(known), table['hardware']['name']
+  if name not in kinds and not mixed:
     raise ResultsError(
-      f'{out} was made on {known["hardware"]["name"]}; this is for '
-      f'{table["hardware"]["name"]}, and seconds do not compare. {HELP}'
+      f'{out} was made on {", ".join(sorted(kinds))}; this is for {name}, and '
+      f'seconds do not compare. {HELP} To put them together all the same: '
+      '--mix_hardware'
     )
   for name, source in table['sources'].items():
     before = known['sources'].get(name, source)
@@ -212,7 +216,11 @@ def _difference(a, b, path: str = '') -> str:
 def _merged(known: dict, table: dict) -> dict:
   ids = {trial['id'] for trial in known['trials']}
   fresh = [trial for trial in table['trials'] if trial['id'] not in ids]
+  also = known.get('also', [])
+  if table['hardware']['name'] not in records.kinds(known):
+    also = [*also, table['hardware']]
   return known | {
+    **({'also': also} if also else {}),
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,

@@ -27,6 +27,9 @@ _RULESET = flags.DEFINE_enum(
   ['self', 'external'],
   'Of results without a plan: decides budgets and the number of studies.',
 )
+_MIXED = flags.DEFINE_boolean(
+  'mix_hardware', False, 'Rank trials on different kinds of hardware together.'
+)
 _INTEGRAL = flags.DEFINE_enum(
   'integral',
   'exact',
@@ -79,7 +82,9 @@ def main(argv: list[str]) -> int:
 
 
 def _read(folder: str) -> read.Results:
-  return read.read(pathlib.Path(folder), _RULES.value, _RULESET.value)
+  return read.read(
+    pathlib.Path(folder), _RULES.value, _RULESET.value, _MIXED.value
+  )
 
 
 def _score(results: read.Results, out: pathlib.Path) -> int:

@@ -13,7 +13,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from runner import records, rules
-from scoring import planned, tree, trials
+from scoring import kinds, planned, tree, trials
 from scoring.planned import ReadError
 from scoring.tree import Problem, relative
 from scoring.trials import Key, Trial
@@ -35,7 +35,10 @@ class Results(NamedTuple):
 
 
 def read(
-  folder: pathlib.Path, suite: str | None = None, ruleset: str | None = None
+  folder: pathlib.Path,
+  suite: str | None = None,
+  ruleset: str | None = None,
+  mixed: bool = False,
 ) -> Results:
   """Reads a results folder.
 
@@ -44,6 +47,8 @@ def read(
     suite: The name or file of the rules to score by; those of the plan if None.
     ruleset: 'self' or 'external', which decides budgets and studies; that of
       the plan if None, and without a plan nothing is known of either.
+    mixed: Whether trials on different kinds of hardware may be ranked together
+      that nobody has planned so.
 
   Raises:
     ReadError: there is nothing to score, or no rules to score it by.
@@ -71,13 +76,15 @@ def read(
   problems += strays
   if plan is None:
     assert given is not None
-    return _read_tree(folder, given, _checked(given, ruleset), found, problems)
+    made = _read_tree(folder, given, _checked(given, ruleset), found, problems)
+    return _checked_trials(made, set(), mixed)
   if ruleset not in (None, plan.get('ruleset')):
     raise ReadError(
       f'{folder} was run under the ruleset {plan.get("ruleset")!r}, not '
       f'{ruleset!r}. Leave out --ruleset.'
     )
-  return _read_plan(folder, given, plan, found, problems)
+  made = _read_plan(folder, given, plan, found, problems)
+  return _checked_trials(made, records.kinds(plan), mixed)
 
 
 def _checked(suite: rules.Rules, ruleset: str | None) -> str:
@@ -118,19 +125,17 @@ def _read_plan(folder, given, plan, found, problems) -> Results:
     Problem(relative(folder, path), 'Not in the plan; not counted.')
     for path in found
   ]
-  return _results(
-    Results(
-      folder,
-      suite._replace(reading=rules.Reading()),
-      plan.get('ruleset', ''),
-      plan.get('hardware', {}),
-      {w: s for w, s in plan['seconds'].items() if w in suite.workloads},
-      plan.get('hash', ''),
-      entries,
-      read_trials,
-      problems,
-      remarks,
-    )
+  return Results(
+    folder,
+    suite._replace(reading=rules.Reading()),
+    plan.get('ruleset', ''),
+    plan.get('hardware', {}),
+    {w: s for w, s in plan['seconds'].items() if w in suite.workloads},
+    plan.get('hash', ''),
+    entries,
+    read_trials,
+    problems,
+    remarks,
   )
 
 
@@ -162,19 +167,17 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     f'There is no {records.PLAN}: what should have been run is guessed from '
     'the folders, and outcomes are judged by the evaluations alone.'
   ]
-  return _results(
-    Results(
-      folder,
-      suite,
-      ruleset,
-      {},
-      known,
-      '',
-      {},
-      read_trials,
-      problems + strays,
-      remarks,
-    )
+  return Results(
+    folder,
+    suite,
+    ruleset,
+    {},
+    known,
+    '',
+    {},
+    read_trials,
+    problems + strays,
+    remarks,
   )
 
 
@@ -183,9 +186,13 @@ def _judged(table: dict[str, Any]) -> dict[str, Any]:
   return {name: row for name, row in table.items() if name != 'rulesets'}
 
 
-def _results(results: Results) -> Results:
+def _checked_trials(
+  results: Results, hardware: set[str], mixed: bool
+) -> Results:
   """With the problems of its trials."""
-  folder, suite, found = results.folder, results.rules, results.trials
+  found, said = kinds.together(results.trials, hardware, mixed)
+  results = results._replace(trials=found, remarks=results.remarks + said)
+  folder, suite = results.folder, results.rules
   if not found:
     raise ReadError(
       f'No trials of the workloads of suite {suite.name!r} '

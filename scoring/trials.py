@@ -43,6 +43,7 @@ class Trial(NamedTuple):
   seconds: float  # Charged in all.
   accounts: dict[str, float]  # Seconds by account of the clock.
   remarks: list[str]  # On what was left out of its files.
+  kinds: frozenset[str] = frozenset()  # Of hardware that it ran on.
 
   @property
   def hit(self) -> float:
@@ -122,6 +123,7 @@ def read(
     max(status.seconds, last),
     status.accounts,
     remarks,
+    status.kinds,
   )
 
 

@@ -254,6 +254,15 @@ def _write_evals(path: pathlib.Path, values, metric: str) -> None:
       writer.writerow(row)
 
 
+def moved(folder: pathlib.Path, hardware: str) -> None:
+  """Has a trial say that it ran on this kind of hardware."""
+  path = folder / 'attempts.jsonl'
+  start = '{"event": "start", '
+  path.write_text(
+    path.read_text().replace(start, f'{start}"hardware": "{hardware}", ')
+  )
+
+
 def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
   events: list[dict[str, Any]] = [
     {
