@@ -150,6 +150,11 @@ def _locked(path: pathlib.Path) -> dict[str, set[str]]:
   return found
 
 
+def _names(asked: list[str]) -> set[str]:
+  """Of packages, as locks spell them."""
+  return {re.match(r'[\w-]+', one)[0].replace('_', '-') for one in asked}
+
+
 def test_images_have_the_versions_that_tests_run_with():
   """One who adds a dependency and locks it for himself only is told so."""
   every, cpu, gpu = (
@@ -163,11 +168,8 @@ def test_images_have_the_versions_that_tests_run_with():
   assert gpu['jax-cuda13-plugin'] == gpu['jax']
   project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
   extras = project['optional-dependencies']
-  names = lambda asked: {  # noqa: E731
-    re.match(r'[\w-]+', one)[0].replace('_', '-') for one in asked
-  }
-  assert names(project['dependencies'] + extras['data']) <= set(cpu)
-  assert not names(extras['dev']) & set(cpu)
+  assert _names(project['dependencies'] + extras['data']) <= set(cpu)
+  assert not _names(extras['dev']) & set(cpu)
 
 
 def test_compose_builds_these_images_and_mounts_what_they_write():
