@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 FILE, COMPOSE, LOCK = (
   ROOT / 'docker' / name for name in ('Dockerfile', 'compose.yaml', 'lint.lock')
 )
-GIGABYTES = {'cpu': 8, 'gpu': 40}  # At most, while it runs.
+GIGABYTES = {'cpu': 8, 'gpu': 28}  # At most, while it runs.
 LOCAL = 'localhost/debian'
 # With processes and mounts of its own, which end with it.
 ALONE = ('unshare', '--pid', '--fork', '--kill-child', '--mount-proc')
