@@ -9,7 +9,6 @@ batch of one of eight devices. Batches are random; the optimizer is NAdamW.
 """
 
 import json
-import platform
 import resource
 import statistics
 import subprocess
@@ -20,21 +19,21 @@ import jax
 import optax
 
 import workloads
-from runner import engine, rules
+from runner import engine, hardware, rules
 from submissions.transforms import scale_by_nadam
 from workloads.workload import Model, mean_loss
 
 DEVICES = 8  # Of the machine that the published batch sizes are made for.
 CPU_BATCH = {'mnist': 8, 'cifar': 8, 'imagenet_resnet': 8, 'imagenet_vit': 8}
 STEPS = 3  # After the first, which compiles.
-KEY = jax.random.key(0)
 CHILD = '--measure'
 
 
 def main(names):
-  on_cpu = jax.default_backend() == 'cpu'
-  print(f'{jax.devices()[0].device_kind}, {platform.machine()}, jax '
-        f'{jax.__version__}')  # fmt: skip
+  # JAX is not asked: it would take the memory of a GPU away from the children.
+  machine = hardware.describe()
+  on_cpu = not machine['accelerators']
+  print(f'{machine["accelerators"] or machine["cpu"]}, jax {jax.__version__}')
   print('| workload | batch | parameters | compile s | step s | peak GiB |')
   print('|---|---|---|---|---|---|')
   for name in names or published():
@@ -50,7 +49,8 @@ def main(names):
       env=engine.environment(),  # As trials run; without it, some hang.
     )
     if done.returncode:
-      print(f'| {name} | {batch} | failed: {done.stderr.strip()[-300:]} |')
+      why = ' '.join(done.stderr.split())[-300:]
+      print(f'| {name} | {batch} | failed: {why} |', flush=True)
       continue
     row = json.loads(done.stdout.splitlines()[-1])
     print(
@@ -76,12 +76,12 @@ def per_device(name):
 
 def measure(name, batch_size):
   """Prints one line of JSON: seconds, and GiB of this process or its GPU."""
-  workload = workloads.get(name)
+  workload, first = workloads.get(name), jax.random.key(0)
   tx = optax.chain(scale_by_nadam(0.9, 0.999), optax.scale(-1e-3))
-  model = jax.jit(workload.init)(KEY)
+  model = jax.jit(workload.init)(first)
   opt_state = jax.jit(tx.init)(model.params)
   make = jax.jit(workload.fake_batch, static_argnums=1)
-  batch = make(KEY, batch_size)
+  batch = make(first, batch_size)
 
   def step(model, opt_state, batch, key):
     def loss(params):
@@ -94,12 +94,12 @@ def measure(name, batch_size):
   parameters = sum(leaf.size for leaf in jax.tree.leaves(model.params))
   step = jax.jit(step, donate_argnums=(0, 1))
   start = time.perf_counter()
-  compiled = step.lower(model, opt_state, batch, KEY).compile()
+  compiled = step.lower(model, opt_state, batch, first).compile()
   compile_seconds = time.perf_counter() - start
   seconds = []
   for _ in range(STEPS + 1):
     start = time.perf_counter()
-    model, opt_state = compiled(model, opt_state, batch, KEY)
+    model, opt_state = compiled(model, opt_state, batch, first)
     jax.block_until_ready(model)
     seconds.append(time.perf_counter() - start)
   row = {
