@@ -3,16 +3,18 @@
 python -m tests.benchmarks.gpu_node [--minutes=10] [--out=results-gpu]
 
 One training step of every published model at the batch of one of eight devices
-(step and compile seconds, peak memory), eight-bit optimizers against optax, then
-a race of NAdamW on the whole suite `mini` with its leaderboard. What the time is
-too short for is said, and the same command goes on with the race.
+(step and compile seconds, peak memory), eight-bit optimizers beside optax, then
+a race of NAdamW on all of the suite `mini` with its leaderboard. What there is
+no time for is said, and the same command goes on with the race.
 
 This process itself leaves the GPU alone: JAX would take most of its memory.
 """
 
 import argparse
 import importlib.metadata
+import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -55,14 +57,15 @@ def main():
 
 
 def within(seconds, module, *words):
-  """Runs a module, and stops it as Ctrl-C would when its time is over."""
+  """Runs a module; asks it and all it has started to leave in time."""
   print(f'\n$ python -m {" ".join([module, *words])}', flush=True)
   start = time.monotonic()
-  child = subprocess.Popen([sys.executable, '-m', module, *words])
+  command = [sys.executable, '-m', module, *words]
+  child = subprocess.Popen(command, start_new_session=True)
   try:
     child.wait(max(1.0, seconds))
   except subprocess.TimeoutExpired:
-    child.terminate()
+    os.killpg(child.pid, signal.SIGTERM)
     child.wait()
     print(f'Stopped: its {seconds:.0f} s are over.')
   print(f'({time.monotonic() - start:.0f} s)', flush=True)
