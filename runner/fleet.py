@@ -89,7 +89,8 @@ def run(
       course.live.count(len(jobs), len(queue))
       time.sleep(POLL)
   except BaseException:  # Above all the user's Ctrl-C.
-    print(f'\n{fleet.leave()}', file=sys.stderr)
+    if jobs:
+      print(f'\n{fleet.leave()}', file=sys.stderr)
     raise
 
 
@@ -138,16 +139,16 @@ def _sent(
   Jobs outlive whoever has sent them; those that still wait or run are not sent
   again.
   """
-  before = [known[t['id']] for t in trials if t['id'] in known]
-  alive = set(before) - fleet.over(before).keys()
+  old = [known[t['id']] for t in trials if t['id'] in known]
+  alive = set(old) - fleet.over(old).keys()
   fresh = [t for t in trials if known.get(t['id']) not in alive]
+  before = {
+    t['id']: records.status(results.place(course.out, t)) for t in trials
+  }
   names = fleet.submit([_command(course, t) for t in fresh]) if fresh else []
   jobs = dict(zip(names, fresh, strict=True))
   jobs |= {known[t['id']]: t for t in trials if known.get(t['id']) in alive}
-  return {
-    name: (trial, records.status(results.place(course.out, trial)))
-    for name, trial in jobs.items()
-  }
+  return {name: (trial, before[trial['id']]) for name, trial in jobs.items()}
 
 
 def _command(course: Course, trial: dict) -> list[str]:

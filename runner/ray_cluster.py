@@ -85,8 +85,9 @@ def _connected(options: dict[str, str]):
   except ConnectionError as error:
     where = 'on this machine' if address == 'auto' else f'at {address}'
     raise ValueError(
-      f'--engine=ray: there is no cluster {where}. Start one: `ray start '
-      '--head` on one machine, and on the others what it prints.'
+      f'--engine=ray: there is no cluster {where}. Start one: '
+      '`RAY_worker_niceness=0 ray start --head` on one machine, and on the '
+      'others `RAY_worker_niceness=0 ray start --address=...` as it prints.'
     ) from error
   return ray
 
@@ -109,6 +110,14 @@ def _work(words: list[str]) -> str:
   """In a process of Ray's: runs a command; how it left."""
   import ray  # noqa: PLC0415  # pyrefly: ignore
 
+  if os.nice(0):  # Ray's workers yield to others; trials are not to.
+    try:
+      os.setpriority(os.PRIO_PROCESS, 0, 0)
+    except PermissionError:
+      return (
+        f'Ray runs its tasks at niceness {os.nice(0)}, which makes them slow. '
+        'Start it anew: RAY_worker_niceness=0 ray start ...'
+      )
   here = ray.get_runtime_context()
   job = f'ray:{str(here.get_task_id())[:16]}@{here.get_node_id()[:8]}'
   own = os.environ | {records.HOST: platform.node(), records.JOB: job}
@@ -143,4 +152,4 @@ def _how(ray, ref) -> str:
   try:
     return ray.get(ref)
   except ray.exceptions.RayError as error:  # A node or a process was lost.
-    return f'{type(error).__name__}: {str(error).strip().splitlines()[0]}'
+    return f'{type(error).__name__}: {str(error).strip()[:LAST_WORDS]}'

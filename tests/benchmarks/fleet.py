@@ -1,0 +1,168 @@
+"""Thirty tiny trials on an engine that loses a node: what both engines share.
+
+See fleet_slurm and fleet_ray, which start real ones on this machine.
+"""
+
+import collections
+import contextlib
+import datetime
+import itertools
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from runner import records, results, storage
+from tests import races
+
+TRIALS = 30
+LIMIT = 1500.0  # Seconds in all.
+LOSE_AT = 8  # Trials that are over when the node is lost.
+
+
+class Attempt(NamedTuple):
+  """From when to when which trial was where."""
+
+  slot: str
+  start: datetime.datetime
+  stop: datetime.datetime
+  trial: str
+  outcome: str
+
+
+def race(
+  home: pathlib.Path,
+  engine: str,
+  slot: Callable[[dict], str],
+  lose: Callable[[str], None],
+  **options,
+) -> None:
+  """Runs the plan, loses a node on the way, and prints what came of it.
+
+  Args:
+    home: An empty folder.
+    engine: Its name.
+    slot: Of the start of an attempt: where one trial fits at a time.
+    lose: Given the slot of a trial that is running, ends that node.
+  """
+  out = home / 'out'
+  mine = races.mine(home, 'mine', steps=40, step='time.sleep(0.1)')
+  toml = races.suite(home, evaluations=600)  # Each second.
+  flags = dict(
+    suite=toml, submissions=mine, studies=TRIALS, out=out, engine=engine
+  )
+  words = races.command(
+    home, 'run', '--nopreflight', **flags, pause=2, **options
+  )
+  began = time.monotonic()
+  with (home / 'run.log').open('w') as log:
+    runner = subprocess.Popen(words, cwd=races.ROOT, stdout=log, stderr=log)
+    victim, lost_at = '', ''
+    while runner.poll() is None:
+      if time.monotonic() - began > LIMIT:
+        runner.terminate()
+        raise SystemExit(f'Not over after {LIMIT} s; see {home}.')
+      if not victim and (victim := _victim(out, slot)):
+        lost_at = records.now()
+        lose(victim)
+      time.sleep(0.5)
+  seconds = time.monotonic() - began
+  print((home / 'run.log').read_text())
+  report(out, slot, victim, lost_at)
+  print(f'Exit code {runner.returncode}; {seconds:.0f} s in all.')
+
+
+def report(
+  out: pathlib.Path, slot: Callable[[dict], str], victim: str, lost_at: str
+) -> None:
+  """Prints what the records of all attempts say, and fails if it is bad."""
+  table = results.stored(out)
+  assert table
+  folders = [results.place(out, trial) for trial in table['trials']]
+  states = collections.Counter(records.status(f).outcome for f in folders)
+  attempts = [
+    one for folder in folders for one in _attempts(folder, slot, lost_at)
+  ]
+  lost = [one for one in attempts if one.outcome == 'preempted']
+  by_slot = collections.Counter(one.slot for one in attempts)
+  overlaps = [
+    (a, b)
+    for key in ('slot', 'trial')
+    for a, b in _neighbours(attempts, key)
+    if b.start < a.stop
+  ]
+  print(f'Trials: {dict(states)}. Attempts by slot: {dict(by_slot)}.')
+  for one in lost:
+    later = [x.start for x in attempts if x.trial == one.trial and x != one]
+    again = min(later)
+    waited = (again - one.stop).total_seconds()
+    print(f'{one.trial} was lost with {one.slot}; again after {waited:.0f} s.')
+  print(f'{len(attempts)} attempts, {len(overlaps)} overlaps.')
+  assert states == {'ended': TRIALS}, states
+  assert not overlaps, overlaps
+  assert {one.slot for one in lost} == {victim}, lost
+
+
+def _attempts(
+  folder: pathlib.Path, slot: Callable[[dict], str], lost_at: str
+) -> Iterator[Attempt]:
+  events = list(storage.read_lines(folder / records.ATTEMPTS))
+  starts = {e['attempt']: e for e in events if e['event'] == 'start'}
+  for number, start in starts.items():
+    own = [e for e in events if e['attempt'] == number]
+    [end] = [e for e in own if e['event'] == 'end']
+    # The end of what was lost is written when somebody notices.
+    preempted = end['outcome'] == 'preempted'
+    stop = lost_at if preempted else own[-1]['time']
+    yield Attempt(
+      slot(start),
+      _time(start['time']),
+      _time(stop),
+      str(folder.parent.parent.name),
+      end['outcome'],
+    )
+
+
+def _neighbours(attempts: list[Attempt], key: str):
+  groups = collections.defaultdict(list)
+  for one in sorted(attempts, key=lambda one: one.start):
+    groups[getattr(one, key)].append(one)
+  for group in groups.values():
+    yield from itertools.pairwise(group)
+
+
+def _time(text: str) -> datetime.datetime:
+  return datetime.datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ')
+
+
+def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
+  """The slot of a trial that runs and is past an evaluation, if it is time."""
+  folders = list(out.glob('mine/study_*/digits_jax/trial_1'))
+  statuses = {folder: records.status(folder) for folder in folders}
+  if sum(status.done for status in statuses.values()) < LOSE_AT:
+    return ''
+  for folder, status in statuses.items():
+    rows = storage.read_rows(folder / records.EVALS)
+    if status.start and status.outcome is None and len(rows) > 1:
+      return slot(status.start)
+  return ''
+
+
+def kill(pids: list[int]) -> None:
+  for pid in pids:
+    with contextlib.suppress(ProcessLookupError):
+      os.kill(pid, signal.SIGKILL)
+
+
+def with_variable(name: str, value: str) -> list[int]:
+  """Processes that have it in their environment."""
+  wanted = f'{name}={value}'.encode()
+  found = []
+  for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+    with contextlib.suppress(OSError):
+      if wanted in path.read_bytes().split(b'\0'):
+        found.append(int(path.parent.name))
+  return found

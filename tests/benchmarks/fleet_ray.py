@@ -1,0 +1,45 @@
+"""Thirty trials on a real Ray cluster of three nodes, one of which dies.
+
+The nodes are virtual: processes of this machine.
+
+    .venv/bin/pip install 'ray>=2.50'
+    .venv/bin/python -m tests.benchmarks.fleet_ray
+
+The cluster is ended afterwards.
+"""
+
+import pathlib
+import tempfile
+
+import ray
+from ray.cluster_utils import Cluster
+
+from runner import hardware
+from tests.benchmarks import fleet
+
+NODES = 3
+
+
+def main() -> None:
+  home = pathlib.Path(tempfile.mkdtemp(prefix='timetrial-ray-'))
+  cores = hardware.describe()['cores']
+  cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 0})
+  nodes = [cluster.add_node(num_cpus=cores) for _ in range(NODES)]
+  by_id = {node.node_id[:8]: node for node in nodes}
+
+  def slot(start: dict) -> str:
+    return start['job'].partition('@')[2]
+
+  def lose(name: str) -> None:
+    cluster.remove_node(by_id[name], allow_graceful=False)
+
+  try:
+    options = f'address={cluster.address}'
+    fleet.race(home, 'ray', slot, lose, engine_options=options)
+  finally:
+    ray.shutdown()
+    cluster.shutdown()
+
+
+if __name__ == '__main__':
+  main()
