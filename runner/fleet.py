@@ -76,9 +76,9 @@ def run(
   jobs: dict[str, tuple[dict, records.Status]] = {}
   try:
     while queue or jobs:
-      if trials := _free(course, queue):
-        jobs |= _sent(fleet, course, trials, known)
-        known |= {trial['id']: job for job, (trial, _) in jobs.items()}
+      if sent := _sent(fleet, course, queue, known):
+        jobs |= sent
+        known |= {trial['id']: job for job, (trial, _) in sent.items()}
         storage.write_json(path, known)
       for job, how in fleet.over(list(jobs)).items():
         trial, before = jobs[job]
@@ -87,7 +87,7 @@ def run(
           del jobs[job]
           yield trial, status
       course.live.count(len(jobs), len(queue))
-      time.sleep(POLL)
+      time.sleep(POLL if queue or jobs else 0.0)
   except BaseException:  # Above all the user's Ctrl-C.
     if jobs:
       print(f'\n{fleet.leave()}', file=sys.stderr)
@@ -115,40 +115,32 @@ def work(out: pathlib.Path, name: str, terms: engine.Terms) -> records.Status:
   return engine.run_trial(out, table, found[0], lambda news: None, terms)
 
 
-def _free(course: Course, queue: Queue) -> list[dict]:
-  """What may be sent now, its folder being ready; the rest waits on.
+def _sent(
+  fleet: Fleet, course: Course, queue: Queue, known: dict[str, str]
+) -> dict[str, tuple[dict, records.Status]]:
+  """Jobs of the trials that are due: what each runs, and where that stood.
 
-  That another process runs a trial happens where one has outlived its engine.
+  Jobs outlive whoever has sent them: those that still wait or run are not sent
+  again. What a process runs that has outlived its job waits on in the queue.
   """
-  found = []
-  for trial in queue.due():
-    table = course.table(trial)
+  due = queue.due()
+  old = [known[trial['id']] for trial in due if trial['id'] in known]
+  alive = set(old) - fleet.over(old).keys()
+  jobs, fresh, before = {}, [], {}
+  for trial in due:
+    table, job = course.table(trial), known.get(trial['id'])
     folder = engine.prepare(course.out, table, trial, course.terms)
-    if results.in_use(folder):
+    before[trial['id']] = records.status(folder)
+    if job in alive:
+      jobs[job] = trial
+    elif results.in_use(folder):
       queue.put(trial, engine.ORPHAN)
     else:
-      found.append(trial)
-  return found
-
-
-def _sent(
-  fleet: Fleet, course: Course, trials: list[dict], known: dict[str, str]
-) -> dict[str, tuple[dict, records.Status]]:
-  """By job: its trial, and where that stood.
-
-  Jobs outlive whoever has sent them; those that still wait or run are not sent
-  again.
-  """
-  old = [known[t['id']] for t in trials if t['id'] in known]
-  alive = set(old) - fleet.over(old).keys()
-  fresh = [t for t in trials if known.get(t['id']) not in alive]
-  before = {
-    t['id']: records.status(results.place(course.out, t)) for t in trials
-  }
-  names = fleet.submit([_command(course, t) for t in fresh]) if fresh else []
-  jobs = dict(zip(names, fresh, strict=True))
-  jobs |= {known[t['id']]: t for t in trials if known.get(t['id']) in alive}
-  return {name: (trial, before[trial['id']]) for name, trial in jobs.items()}
+      fresh.append(trial)
+  if fresh:
+    names = fleet.submit([_command(course, trial) for trial in fresh])
+    jobs |= zip(names, fresh, strict=True)
+  return {job: (trial, before[trial['id']]) for job, trial in jobs.items()}
 
 
 def _command(course: Course, trial: dict) -> list[str]:
@@ -185,6 +177,6 @@ def _closed(
       return None
     engine.close_lost(folder, f'Its worker was lost: {how}')
     status = records.status(folder)
-  if status == before:  # It has not come so far.
+  if status == before and not status.done:  # It has not come so far.
     return status._replace(outcome=None, reason=how, again=True)
   return status

@@ -1,11 +1,13 @@
 """Trials that other machines run, through an engine that is made up here."""
 
+import contextlib
 import functools
 import os
 import pathlib
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
@@ -238,16 +240,20 @@ def test_jobs_of_a_killed_submitter_are_followed_and_not_sent_again(home):
     raced(home, made, first)
   assert len(log) == 2 and told
 
-  left['job0'] = GONE  # And the other one still waits, or runs.
+  left['job0'] = GONE  # And the other one runs.
+  running = contextlib.ExitStack()
+  running.enter_context(results.held(place(log[1])))
 
   def over(names):
     if len(log) == 3 and 'job2' not in left:  # It has been sent again.
+      running.close()
       finish(log[1])
       finish(log[2])
       left.update(job1='', job2='')
     return {name: left[name] for name in names if name in left}
 
   raced(home, made, fleet.Fleet(submit, over, lambda: ''))
+  assert len(log) == 3
   assert flag(log[2], 'trial') == flag(log[0], 'trial')
   assert all(
     records.status(f).outcome == 'ended' for f in folders(home / 'out', made)
@@ -436,3 +442,40 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   planned = races.run(home, 'plan', '--hardware=other', **flags)
   assert 'on other, plan' in planned.stdout
   assert '600.0 s each' in planned.stdout
+
+
+class Context:
+  """As Ray's; Ray itself is in tests/benchmarks/fleet_ray.py."""
+
+  def get_task_id(self):
+    return 'abcdef0123456789ffffffff01000000'
+
+  def get_node_id(self):
+    return '51382c204ff5784f'
+
+
+@pytest.fixture
+def in_ray(monkeypatch):
+  fake = types.SimpleNamespace(get_runtime_context=Context)
+  monkeypatch.setitem(sys.modules, 'ray', fake)
+  monkeypatch.setattr(os, 'setpriority', lambda *_: None)
+
+
+def test_in_ray_a_command_knows_where_it_is(in_ray, monkeypatch):
+  monkeypatch.setenv('OMP_NUM_THREADS', '64')
+  text = 'echo $TIMETRIAL_JOB, ${OMP_NUM_THREADS:-as ever}; exit 3'
+  assert ray_cluster._work(['sh', '-c', text]) == (
+    'Its command left with 3. ray:abcdef0123456789@51382c20, as ever'
+  )
+
+
+def test_in_ray_no_trial_yields_to_others(in_ray, monkeypatch):
+  """Ray's tasks have niceness 15, and their seconds would be longer."""
+
+  def refuse(*_):
+    raise PermissionError
+
+  monkeypatch.setattr(os, 'nice', lambda more: 15)
+  monkeypatch.setattr(os, 'setpriority', refuse)
+  said = ray_cluster._work(['false'])
+  assert said.endswith('Start it anew: RAY_worker_niceness=0 ray start ...')
