@@ -56,6 +56,9 @@ _NETWORK = flags.DEFINE_boolean('network', False, 'Let trials use the network.')
 _MEMORY = flags.DEFINE_float(
   'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
 )
+_SHARD_STATE = flags.DEFINE_boolean(
+  'shard_state', False, "Give each device a part of an optimizer's state."
+)
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
 )
@@ -164,6 +167,7 @@ def _terms() -> engine.Terms:
     _NETWORK.value,
     _MEMORY.value,
     _PROFILE.value,
+    _SHARD_STATE.value,
   )
 
 

@@ -125,8 +125,13 @@ def _like(leaf, value: np.ndarray):
   if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
     words = jax.numpy.asarray(value)
     key = jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
-    return jax.device_put(key, leaf.sharding)
-  return jax.device_put(value, leaf.sharding)
+    return jax.device_put(key, _place(leaf))
+  return jax.device_put(value, _place(leaf))
+
+
+def _place(leaf: jax.Array):
+  """None where it goes with whatever it is used with."""
+  return leaf.sharding if leaf.committed else None
 
 
 def _plain(leaf):

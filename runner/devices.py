@@ -5,6 +5,8 @@ import functools
 import jax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
+from workloads.workload import Model, PyTree
+
 
 def wait() -> None:
   """Blocks until every device has finished all it was given.
@@ -27,6 +29,34 @@ def _sharding(*axes: str | None) -> NamedSharding:
 def replicate(tree):
   """Puts a copy of every array on every device."""
   return jax.device_put(tree, _sharding())
+
+
+def whole(tree: PyTree) -> PyTree:
+  """All of every array on every device; in compiled functions as well."""
+  if jax.device_count() == 1:
+    return tree
+  return jax.lax.with_sharding_constraint(tree, _sharding())
+
+
+def spread(state: PyTree) -> PyTree:
+  """Models whole on every device, and of all else a part on each.
+
+  Along the first axis that divides; what has none is whole. So each device
+  keeps and updates its part of an optimizer's state (ZeRO's first stage,
+  Rajbhandari et al. 2020, arXiv:1910.02054), whoever wrote the optimizer.
+  """
+  count = jax.device_count()
+  if count == 1:
+    return state
+
+  def part(x):
+    if isinstance(x, Model):
+      return whole(x)
+    axes = ['batch' if size and size % count == 0 else None for size in x.shape]
+    first = axes.index('batch') + 1 if 'batch' in axes else 0
+    return jax.lax.with_sharding_constraint(x, _sharding(*axes[:first]))
+
+  return jax.tree.map(part, state, is_leaf=lambda x: isinstance(x, Model))
 
 
 def split(batch, stacked: bool = False):

@@ -66,6 +66,7 @@ class Terms(NamedTuple):
   network: bool = False  # Whether they may use it.
   memory_gib: float | None = None  # Of a trial's process, if limited.
   profile: int = 0  # Steps of every trial to make a trace of.
+  shard_state: bool = False  # An optimizer's, over the devices.
 
 
 TERMS = Terms()
@@ -119,7 +120,8 @@ def prepare(
   out: pathlib.Path, table: dict[str, Any], trial: dict, terms: Terms
 ) -> pathlib.Path:
   """The folder of a trial, with all that its process needs."""
-  return results.prepare(out, table | {'data_dir': terms.data_dir}, trial)
+  own = {'data_dir': terms.data_dir, 'shard_state': terms.shard_state}
+  return results.prepare(out, table | own, trial)
 
 
 def close_lost(folder: pathlib.Path, reason: str) -> None:

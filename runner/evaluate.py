@@ -14,12 +14,13 @@ from workloads.workload import Model, Source, Workload
 
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
-  return workload.examine(model, batch)
+  return devices.whole(workload.examine(model, batch))
 
 
 @jax.jit
 def _finite(leaves: list[jax.Array]) -> jax.Array:
-  return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
+  found = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
+  return devices.whole(found)
 
 
 def not_finite(model: Model) -> str:
@@ -46,13 +47,15 @@ def evaluate(
   """Metrics over the split, or over its first `limit` examples.
 
   Padding is dropped here and nowhere else. `alive` is called for every batch.
-  A batch is as long as the split at most, as far as it divides over devices.
+  A batch is as long as the split at most; it is filled up with padding where it
+  would not divide over the devices.
   A split without examples has no metrics.
   """
   if not len(source):
     return {}
   parts, weights = [], []
-  size = min(batch_size, devices.padded(len(source)))
+  model = devices.whole(model)
+  size = devices.padded(min(batch_size, len(source)))
   for batch in batches.eval_batches(source, size, limit):
     parts.append(_examine(workload, model, devices.split(batch)))
     weights.append(batch['weights'])

@@ -53,7 +53,7 @@ class Journal:
     self._writing: futures.Future | None = None
     self._rows: dict[str, list[dict]] = {records.EVALS: [], records.SCALARS: []}
     self._step = 0
-    self._optimizer_bytes = 0
+    self._optimizer_bytes = self._device_bytes = 0
     self._warned = False
     self.attempt = records.status(folder).attempts
     where = records.whereabouts() | {'hardware': hardware.describe()['name']}
@@ -102,6 +102,7 @@ class Journal:
     lost there is no checkpoint, and a trial that is interrupted starts over.
     """
     self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
+    self._device_bytes = max(0, _on_device(state) - _on_device(model))
     self._write([self._eval_row(result)], scalars, state, feed, lost)
 
   def save(
@@ -214,6 +215,7 @@ class Journal:
       compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=_peak_memory(),
       optimizer_bytes=self._optimizer_bytes,
+      optimizer_bytes_per_device=self._device_bytes,
       padding=padding,
       profiled_steps=profiled,
       again=ending.outcome == 'preempted',
@@ -257,6 +259,12 @@ def _columns(name: str, rows: list[dict[str, Any]]) -> list[str]:
 def _bytes(tree: PyTree) -> int:
   leaves = jax.tree.leaves(tree)
   return sum(x.nbytes for x in leaves if isinstance(x, jax.Array))
+
+
+def _on_device(tree: PyTree) -> int:
+  """Bytes of it on one device."""
+  leaves = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
+  return sum(x.addressable_shards[0].data.nbytes for x in leaves)
 
 
 def _scalar_row(scalar: Scalar) -> dict[str, Any]:

@@ -128,6 +128,7 @@ def _train(
     evals,
     clock.charged,
     lambda: clock.charged() / budget.seconds,
+    place=devices.spread if trial.get('shard_state') else devices.whole,
   )
   with clock.account('restore'):
     found = journal.restore()

@@ -146,6 +146,7 @@ def prepare(
     'sha256': table['sources'][name]['sha256'],
     'plan': table['hash'],
     'data_dir': table.get('data_dir'),
+    'shard_state': table.get('shard_state', False),
   }
   storage.write_json(folder / records.TRIAL, facts)
   return folder

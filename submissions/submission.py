@@ -5,6 +5,7 @@ and `from_steps`, for pure functions that own their step. A generator owns its
 loop. The harness owns the rest: time, data order, evaluation, files.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -71,6 +72,10 @@ class Batches(Protocol):
     ...
 
 
+def _anywhere(state: PyTree) -> PyTree:
+  return state
+
+
 class Start(NamedTuple):
   """What a training loop is handed when the clock starts."""
 
@@ -81,6 +86,8 @@ class Start(NamedTuple):
   elapsed: Callable[[], float] = lambda: 0.0  # Charged seconds.
   progress: Callable[[], float] = lambda: 0.0  # Charged share of the budget.
   state: PyTree = None  # The last state yielded, when resuming.
+  # Has a state lie on the devices as it is to; within compiled functions.
+  place: Callable[[PyTree], PyTree] = _anywhere
 
 
 def _nothing(state: PyTree) -> Scalars:
@@ -142,8 +149,10 @@ def from_steps(
     steps: The loop ends after so many; None: goes on until it is stopped.
   """
 
-  def fresh(model: Model, key: Key) -> PyTree:
-    return jax.tree.map(jnp.copy, init(model, key))  # The step donates it.
+  @functools.partial(jax.jit, static_argnums=0)
+  def fresh(place, model: Model, key: Key) -> PyTree:
+    # Copied: the step donates it.
+    return place(jax.tree.map(jnp.copy, init(model, key)))
 
   def several(state, batches, key):
     # Unrolled: XLA runs convolutions in a loop on one core of a CPU.
@@ -152,15 +161,19 @@ def from_steps(
     )
     return state, jax.tree.map(lambda x: x[-1], scalars)
 
-  fresh = jax.jit(fresh)
-  advance = jax.jit(several if per_dispatch > 1 else step, donate_argnums=0)
+  @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+  def advance(place, state, batches, key):
+    go = several if per_dispatch > 1 else step
+    state, scalars = go(state, batches, key)
+    return place(state), scalars
 
   def train(start: Start) -> Iterator[Progress]:
-    last = start.state or Progress(fresh(start.model, start.key), {}, 0)
+    place = start.place
+    last = start.state or Progress(fresh(place, start.model, start.key), {}, 0)
     state, done = last.state, int(last.done)
     batches = start.batches(batch_size, per_dispatch)
     while steps is None or done < steps:
-      state, scalars = advance(state, next(batches), start.key)
+      state, scalars = advance(place, state, next(batches), start.key)
       done += per_dispatch
       yield Progress(state, scalars, done)
 

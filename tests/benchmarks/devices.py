@@ -1,0 +1,52 @@
+"""Every mini workload on one device, on eight, and with sharded state.
+
+    python -m tests.benchmarks.devices [WORKLOAD ...]
+
+Workloads are shrunk as in tests (tests/tiny.py), and the devices are those that
+XLA makes of one CPU: this compares numbers, not times.
+"""
+
+import pathlib
+import sys
+import tempfile
+
+import workloads
+from tests import several
+from tests.several import Case
+
+MANY = 8
+SUBMISSIONS = ('nadamw', 'muon', 'adamw_8bit')
+
+
+def compared(workload: str) -> list[str]:
+  """Cells of the workload's rows, a row for each submission."""
+  plain = [Case(workload, name) for name in SUBMISSIONS]
+  spread = [case._replace(shard=True) for case in plain]
+  with tempfile.TemporaryDirectory() as folder:
+    one = several.on(1, plain, pathlib.Path(folder))
+    many = several.on(MANY, plain + spread, pathlib.Path(folder))
+  rows = []
+  for a, b in zip(plain, spread, strict=True):
+    cells = [
+      workload,
+      a.submission,
+      f'{several.difference(one[a], many[a]):.1e}',
+      f'{several.difference(one[a], many[b]):.1e}',
+      f'{many[b]["bytes"] / many[a]["bytes"]:.2f}',
+    ]
+    rows.append(f'| {" | ".join(cells)} |')
+  return rows
+
+
+def main(names: list[str]) -> None:
+  minis = [n for n in workloads.names() if n.endswith('/mini')]
+  print(
+    f'| workload | submission | {MANY} devices | sharded state | bytes |\n'
+    '|---|---|---|---|---|'
+  )
+  for name in names or ['digits', *minis]:
+    print('\n'.join(compared(name)), flush=True)
+
+
+if __name__ == '__main__':
+  main(sys.argv[1:])
