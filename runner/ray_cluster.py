@@ -5,9 +5,11 @@ Tasks end with whoever has started them; a trial of a task that was asked to end
 has saved its state.
 """
 
+import contextlib
 import logging
 import os
 import platform
+import signal
 import subprocess
 from collections.abc import Collection
 from typing import Any
@@ -80,6 +82,7 @@ def _connected(options: dict[str, str]):
       "'ray>=2.50'"
     ) from error
   address = options.get('address', 'auto')
+  asked_to_leave = signal.getsignal(signal.SIGTERM)
   try:
     ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
   except ConnectionError as error:
@@ -89,6 +92,7 @@ def _connected(options: dict[str, str]):
       '`RAY_worker_niceness=0 ray start --head` on one machine, and on the '
       'others `RAY_worker_niceness=0 ray start --address=...` as it prints.'
     ) from error
+  signal.signal(signal.SIGTERM, asked_to_leave)  # Ray's own aborts.
   return ray
 
 
@@ -130,9 +134,12 @@ def _work(words: list[str]) -> str:
     stderr=subprocess.STDOUT,
     text=True,
   )
+  printed = None
   try:
-    printed, _ = process.communicate()
-  except BaseException:  # Asked to leave by ray.cancel.
+    while printed is None:  # What waits in the system hears nothing of cancel.
+      with contextlib.suppress(subprocess.TimeoutExpired):
+        printed, _ = process.communicate(timeout=1.0)
+  except BaseException:  # Asked to leave, by ray.cancel.
     process.terminate()
     process.wait(LEAVE)
     raise
