@@ -71,6 +71,7 @@ def run(
   fleet: Fleet, course: Course, queue: Queue
 ) -> Iterator[tuple[dict, records.Status]]:
   """Sends what is in the queue, and gives each trial when its job is over."""
+  course = course._replace(terms=_anywhere(course.terms))
   path = course.out / JOBS
   known = storage.read_json(path) if path.exists() else {}
   jobs: dict[str, tuple[dict, records.Status]] = {}
@@ -143,11 +144,14 @@ def _sent(
   return {job: (trial, before[trial['id']]) for job, trial in jobs.items()}
 
 
+def _anywhere(terms: engine.Terms) -> engine.Terms:
+  """As they are for those that are in other folders."""
+  if terms.data_dir is None:
+    return terms
+  return terms._replace(data_dir=str(pathlib.Path(terms.data_dir).absolute()))
+
+
 def _command(course: Course, trial: dict) -> list[str]:
-  terms = course.terms
-  if terms.data_dir is not None:
-    folder = str(pathlib.Path(terms.data_dir).absolute())
-    terms = terms._replace(data_dir=folder)
   return [
     'env',
     f'PYTHONPATH={engine.environment()["PYTHONPATH"]}',
@@ -158,7 +162,7 @@ def _command(course: Course, trial: dict) -> list[str]:
     f'--out={course.out.absolute()}',
     f'--trial={trial["id"]}',
     # The flags of terms are called as they are.
-    *(f'--{n}={x}' for n, x in terms._asdict().items() if x is not None),
+    *(f'--{n}={x}' for n, x in course.terms._asdict().items() if x is not None),
   ]
 
 

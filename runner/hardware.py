@@ -79,11 +79,14 @@ def find(folder: pathlib.Path, name: str) -> dict[str, Any]:
   """The machine of that name, as describe gave it where it was measured.
 
   Raises:
-    ValueError: nothing of that name was measured.
+    ValueError: nothing of that name was measured, or it cannot be read.
   """
   path = folder / f'{name}.toml'
   if path.exists():
-    return tomllib.loads(path.read_text())['machine']
+    try:
+      return tomllib.loads(path.read_text())['machine']
+    except (KeyError, tomllib.TOMLDecodeError) as error:
+      raise ValueError(f'{path} does not tell its machine: {error}.') from error
   known = sorted(found.stem for found in folder.glob('*.toml'))
   raise ValueError(
     f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '

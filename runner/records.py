@@ -15,7 +15,7 @@
       plugins/profile/                  a trace of some steps, if one was asked
       .lock                             held by the processes that run it
     <out>/.compiled/<machine>/          programs that its trials have compiled
-    <out>/.jobs.jsonl                   which trial an engine was given as what
+    <out>/.jobs.json                    as which job an engine has each trial
 
 A resumed trial's rows are those that its checkpoint knows. What a file held
 beside them is put aside, as <name>_before_<p>, and never lost. The standard

@@ -53,13 +53,15 @@ def fleet(out: pathlib.Path, made: Plan, options: dict[str, str]) -> Fleet:
   name = f'timetrial-{_digest(out)}'
   logs = out.absolute() / LOGS
   executor = _executor(logs)
-  parallel = int(options.get('array_parallelism', ARRAY))
+  parallel = options.get('array_parallelism', str(ARRAY))
+  if not parallel.isdecimal() or not int(parallel):
+    raise ValueError(f'array_parallelism={parallel} is no number of jobs.')
   executor.update_parameters(
     job_name=name,
     stderr_to_stdout=True,
     use_srun=False,  # A step of its own would have to be given all cores.
     setup=SETUP,
-    array_parallelism=parallel,
+    array_parallelism=int(parallel),
     additional_parameters=parameters(made, options),
   )
 

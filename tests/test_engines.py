@@ -111,8 +111,24 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
   )
   assert log[0][2:6] == [sys.executable, '-m', 'runner', 'work']
   assert flag(log[0], 'silence') == str(engine.TERMS.silence)
+  assert storage.read_json(home / 'out' / fleet.JOBS) == {
+    flag(words, 'trial'): str(n) for n, words in enumerate(log)
+  }
   raced(home, made, at_once(finish, log))
   assert len(log) == 3  # Nothing is left to do.
+
+
+def test_workers_in_other_folders_find_the_data(home, monkeypatch):
+  monkeypatch.chdir(home)
+  made, log = planned(home), []
+  through = functools.partial(fleet.run, at_once(finish, log))
+  terms = engine.Terms(data_dir='data', memory_gib=3.0)
+  race.run(pathlib.Path('out'), made, terms, care=QUICK, through=through)
+  assert flag(log[0], 'data_dir') == str(home / 'data')
+  assert flag(log[0], 'memory_gib') == '3.0'
+  assert flag(log[0], 'out') == str(home / 'out')
+  facts = storage.read_json(place(log[0]) / records.TRIAL)
+  assert facts['data_dir'] == str(home / 'data')
 
 
 def test_a_lost_worker_leaves_preempted_and_is_sent_again(home, capsys):
@@ -347,6 +363,12 @@ def test_options_that_nobody_reads_are_wrong(home):
     fleet.find('local', home, planned(home), {'partition': 'gpu'})
   with pytest.raises(ValueError, match='no option adress: only address'):
     fleet.find('ray', home, planned(home), {'adress': 'x'})
+
+
+def test_slurm_options_are_looked_at(home, monkeypatch):
+  monkeypatch.setattr(slurm, '_executor', lambda logs: Executor())
+  with pytest.raises(ValueError, match='array_parallelism=all is no number'):
+    slurm.fleet(home, planned(home), {'array_parallelism': 'all'})
 
 
 CARDS = {'accelerators': ['NVIDIA H100', 'NVIDIA H100']}
