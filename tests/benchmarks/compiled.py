@@ -1,0 +1,111 @@
+"""What finding programs compiled spares, and that it changes nothing else.
+
+python -m tests.benchmarks.compiled [workload ...]
+
+Processes train with NAdamW, in turn with a cache that has all programs and with
+none. 'spared' are seconds of the wall, 'charged' those of compilation that the
+clock has; steps are medians. Ratios are of found to compiled, least and most of
+the rounds; final parameters must be the same to the bit.
+"""
+
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import jax
+
+import submissions
+import workloads
+from runner import compiling, engine, process, rules
+from runner.clock import Clock
+from runner.feed import Feed
+from submissions.submission import Start
+
+NAMES = ('ogbg/mini', 'imagenet_resnet/mini', 'librispeech_conformer/mini')
+ROUNDS, STATES, SKIP = 5, 16, 3
+CHILD = '--measure'
+
+
+def main(names):
+  print('| workload | programs | spared s | charged | a step |')
+  print('|---|---|---|---|---|')
+  for name in names or NAMES:
+    with tempfile.TemporaryDirectory() as folder:
+      child(name, folder)  # Fills the cache.
+      rounds = [(child(name, folder), child(name)) for _ in range(ROUNDS)]
+    found, fresh = zip(*rounds, strict=True)
+    assert len({row['digest'] for row in found + fresh}) == 1
+    assert all(row['found'] == row['programs'] for row in found)
+    spared = [b['wall'] - a['wall'] for a, b in rounds]
+    print(
+      f'| {name} | {found[0]["programs"]} | {statistics.median(spared):.1f} '
+      f'| {ratios(rounds, "compile")} | {ratios(rounds, "step")} |',
+      flush=True,
+    )
+
+
+def ratios(rounds, what):
+  found = sorted(a[what] / b[what] for a, b in rounds)
+  return f'{statistics.median(found):.2f} ({found[0]:.2f}, {found[-1]:.2f})'
+
+
+def child(name, folder=None):
+  own = engine.environment() | engine.CACHE
+  if folder is None:
+    own['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
+  else:
+    own['JAX_COMPILATION_CACHE_DIR'] = folder
+  done = subprocess.run(
+    [sys.executable, '-m', __spec__.name, CHILD, name],
+    env=own,
+    stdout=subprocess.PIPE,
+    check=True,
+  )
+  return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(name):
+  """Prints one line of JSON about a short training."""
+  row = rules.load('mini').workloads[name]
+  workload = workloads.get(row.workload, row.quirks)
+  problem = process.Problem(
+    workload, {'train': workload.source('train', None)}, row
+  )
+  entry = submissions.find('nadamw')
+  clock = Clock()
+  task = process._task(problem)
+  submission = submissions.make(entry.path, task, entry.self_point)
+  seconds = []
+  began = time.perf_counter()
+  with compiling.noticed(clock) as compiled, clock.account('train'):
+    model = jax.jit(workload.init)(jax.random.key(0))
+    feed = Feed(problem.sources['train'], 0, clock)
+    start = Start(model, jax.random.key(1), feed, [])
+    last = time.perf_counter()
+    for state in submission.train(start):
+      leaves = jax.block_until_ready(jax.tree.leaves(submission.model(state)))
+      seconds.append(time.perf_counter() - last)
+      last += seconds[-1]
+      if len(seconds) == STATES:
+        break
+  digest = hashlib.sha256(b''.join(map(bytes, jax.device_get(leaves))))
+  facts = {
+    'programs': compiled.programs,
+    'found': compiled.found,
+    'wall': time.perf_counter() - began,
+    'compile': clock.accounts()['compile'],
+    'step': statistics.median(seconds[SKIP:]),
+    'digest': digest.hexdigest(),
+  }
+  print(json.dumps(facts))
+
+
+if __name__ == '__main__':
+  if sys.argv[1:2] == [CHILD]:
+    measure(sys.argv[2])
+  else:
+    main(sys.argv[1:])
