@@ -59,6 +59,9 @@ _MEMORY = flags.DEFINE_float(
 _SHARD_STATE = flags.DEFINE_boolean(
   'shard_state', False, "Give each device a part of an optimizer's state."
 )
+_ALSO_ON = flags.DEFINE_list(
+  'also_on', [], "Words that reach each further host of a trial: 'ssh node2'."
+)
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
 )
@@ -87,6 +90,9 @@ _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
 _PROGRESS_FD = flags.DEFINE_integer(
   'progress_fd', -1, 'Where to tell progress.'
 )
+_HOST = flags.DEFINE_integer('host', 0, 'Number of this one.')
+_HOSTS = flags.DEFINE_integer('hosts', 1, 'That the trial runs on.')
+_COORDINATOR = flags.DEFINE_string('coordinator', '', 'Where the first one is.')
 
 COMMANDS = {
   'run': lambda: commands.run(_request()),
@@ -107,6 +113,7 @@ COMMANDS = {
     _PROGRESS_FD.value,
     _MEMORY.value,
     _PROFILE.value,
+    (_HOST.value, _HOSTS.value, _COORDINATOR.value),
   ),
 }
 
@@ -168,6 +175,7 @@ def _terms() -> engine.Terms:
     _MEMORY.value,
     _PROFILE.value,
     _SHARD_STATE.value,
+    tuple(_ALSO_ON.value),
   )
 
 

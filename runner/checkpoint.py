@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import serialization
+from jax.experimental import multihost_utils
 
 from runner import storage
 from workloads.workload import PyTree
@@ -33,7 +34,10 @@ class Checkpoint(NamedTuple):
 
 
 def snapshot(state: PyTree) -> dict[str, np.ndarray]:
-  """Copies on the host, by path; the state may be donated after that."""
+  """Copies on the host, by path; the state may be donated after that.
+
+  Hosts that share a state must take it together.
+  """
   leaves, _ = jax.tree_util.tree_flatten_with_path(state)
   plain = {jax.tree_util.keystr(path): _plain(leaf) for path, leaf in leaves}
   # On a CPU what JAX hands out is the buffer itself.
@@ -135,11 +139,15 @@ def _place(leaf: jax.Array):
 
 
 def _plain(leaf):
-  """A leaf without JAX's own types of elements."""
+  """A leaf without JAX's own types of elements, all of it on this host."""
   if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
     leaf.dtype, jax.dtypes.prng_key
   ):
-    return jax.random.key_data(leaf)
+    leaf = jax.random.key_data(leaf)
+  if isinstance(leaf, jax.Array) and not (
+    leaf.is_fully_addressable or leaf.is_fully_replicated
+  ):
+    return multihost_utils.process_allgather(leaf, tiled=True)
   return leaf
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 STACKS = signal.SIGUSR1  # Asks a trial for them.
 GRACE = 1.0  # Seconds that it has to write them.
+LOOK = 1.0  # Seconds from one look at whether it can go on to the next.
 LEAVE = 20.0  # Seconds that it has to save its state when it is asked to leave.
 
 Tell = Callable[[dict], None]
@@ -50,6 +51,7 @@ def run(
   patience: Patience,
   env: dict[str, str],
   keep: Sequence[int] = (),
+  lost: Callable[[], str] = lambda: '',
 ) -> Exit:
   """Starts a process and waits for it.
 
@@ -61,6 +63,7 @@ def run(
     patience: How long it may take.
     env: Its environment.
     keep: Descriptors that it inherits, and holds as long as it lives.
+    lost: Asked now and then, why it cannot go on.
   """
   reading, writing = os.pipe()
   started = time.monotonic()
@@ -75,7 +78,7 @@ def run(
   )
   os.close(writing)
   try:
-    over, stopped = _follow(reading, started, tell, patience)
+    over, stopped = _follow(reading, started, tell, patience, lost)
     if stopped:
       child.send_signal(STACKS)
       time.sleep(GRACE)
@@ -90,7 +93,11 @@ def run(
 
 
 def _follow(
-  reading: int, started: float, tell: Tell, patience: Patience
+  reading: int,
+  started: float,
+  tell: Tell,
+  patience: Patience,
+  lost: Callable[[], str],
 ) -> tuple[float | None, str]:
   """When the trial said that it was over, and why it has to be stopped."""
   over, last = None, started
@@ -98,8 +105,10 @@ def _follow(
   def left() -> float:
     return min(last + patience.silence, started + patience.wall)
 
-  for news in _news(reading, left):
+  for news in _news(reading, left, lost):
     if news is None:
+      if why := lost():
+        return over, why
       if time.monotonic() < started + patience.wall:
         return over, f'There was no progress for {patience.silence:.0f} s.'
       return over, f'It took longer than {patience.wall:.0f} s.'
@@ -110,14 +119,16 @@ def _follow(
   return over, ''
 
 
-def _news(reading: int, deadline: Callable[[], float]) -> Iterator[dict | None]:
-  """Lines as they come; None when the deadline has passed without one."""
+def _news(
+  reading: int, deadline: Callable[[], float], lost: Callable[[], str]
+) -> Iterator[dict | None]:
+  """Lines as they come; None where the deadline has passed, or all is lost."""
   rest = b''
   while True:
     wait = max(0.0, deadline() - time.monotonic())
-    ready, _, _ = select.select([reading], [], [], min(wait, 3600.0))
+    ready, _, _ = select.select([reading], [], [], min(wait, LOOK))
     if not ready:
-      if time.monotonic() >= deadline():
+      if time.monotonic() >= deadline() or lost():
         yield None
       continue
     data = os.read(reading, 1 << 16)

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import sys
+import traceback
 
 import submissions
 from runner import (
@@ -37,9 +38,13 @@ def run(request: requests.Request) -> int:
       f'This machine is not {machine["name"]}. Leave out --hardware, or name '
       'an --engine that has such machines.'
     )
-  requests.planned(
-    request, suite, machine, {}
-  )  # Bad requests fail before measuring.
+  if request.engine != 'local' and request.terms.also_on:
+    raise ValueError(
+      f'--also_on names hosts beside this one, and --engine={request.engine} '
+      'gives every trial one node. Leave out one of them.'
+    )
+  # Bad requests fail before measuring.
+  requests.planned(request, suite, machine, {})
   results.stored(request.out)
   speeds = requests.known_speeds(request, suite, machine)
   plan = requests.planned(request, suite, machine, speeds)
@@ -215,13 +220,23 @@ def trial(
   progress_fd: int,
   memory_gib: float | None,
   profile: int,
+  place: tuple[int, int, str],
 ) -> int:
-  """The process of one trial. Leaves at once: its seconds are counted."""
+  """The process of one trial. Leaves at once: its seconds are counted.
+
+  And whatever happens: JAX would wait for hosts that are gone.
+  """
   confine.limit(memory_gib)
   child.answer_for_stacks()
-  from runner import process  # noqa: PLC0415  Imports JAX.
+  from runner import hosts, process  # noqa: PLC0415  Import JAX.
 
-  process.main(folder, started, process.teller(progress_fd), profile)
+  joined = hosts.join(hosts.Place(*place))
+  try:
+    tell = process.teller(progress_fd)
+    code = process.main(folder, started, tell, joined, profile)
+  except Exception:
+    traceback.print_exc()
+    code = 1
   sys.stdout.flush()
   sys.stderr.flush()
-  os._exit(0)
+  os._exit(code)

@@ -3,7 +3,7 @@
 import functools
 
 import jax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec as P
 
 from workloads.workload import Model, PyTree
 
@@ -22,12 +22,16 @@ def wait() -> None:
 
 @functools.cache
 def _sharding(*axes: str | None) -> NamedSharding:
-  mesh = jax.make_mesh((jax.device_count(),), ('batch',), (AxisType.Auto,))
+  # Those of a host lie together, as its rows do.
+  order = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
+  mesh = Mesh(order, ('batch',), (AxisType.Auto,))
   return NamedSharding(mesh, P(*axes))
 
 
 def replicate(tree):
-  """Puts a copy of every array on every device."""
+  """Puts a copy of every array on every device; hosts have made the same."""
+  if jax.process_count() > 1:
+    return jax.jit(whole)(tree)
   return jax.device_put(tree, _sharding())
 
 
@@ -62,13 +66,25 @@ def spread(state: PyTree) -> PyTree:
 def split(batch, stacked: bool = False):
   """Spreads examples over the devices: axis 0, or axis 1 of stacked batches.
 
+  Of several hosts, each hands over its own rows; the batch is that of all.
   For a single device the arrays stay on the host: the compiled step takes them
   along, which is quicker than a transfer of their own.
   """
   if jax.device_count() == 1:
     return batch
-  axes = (None, 'batch') if stacked else ('batch',)
-  return jax.device_put(batch, _sharding(*axes))
+  sharding = _sharding(*((None, 'batch') if stacked else ('batch',)))
+  if jax.process_count() == 1:
+    return jax.device_put(batch, sharding)
+  return jax.tree.map(
+    lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch
+  )
+
+
+def rows(size: int) -> slice:
+  """Those of a batch that the devices of this host hold."""
+  count = size // jax.process_count()
+  first = jax.process_index() * count
+  return slice(first, first + count)
 
 
 def padded(size: int) -> int:

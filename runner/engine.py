@@ -15,7 +15,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from runner import child, confine, gauges, hardware, records, results, storage
+from runner import (
+  child,
+  confine,
+  followers,
+  gauges,
+  hardware,
+  records,
+  results,
+  storage,
+)
 
 CODE = pathlib.Path(__file__).parent.parent
 RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
@@ -67,6 +76,7 @@ class Terms(NamedTuple):
   memory_gib: float | None = None  # Of a trial's process, if limited.
   profile: int = 0  # Steps of every trial to make a trace of.
   shard_state: bool = False  # An optimizer's, over the devices.
+  also_on: tuple[str, ...] = ()  # Words that reach each further host.
 
 
 TERMS = Terms()
@@ -146,12 +156,11 @@ def run_attempt(
   """
   budget = storage.read_json(folder / records.TRIAL)['budget']['seconds']
   patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
-  network = confine.network(terms.network)
+  network = confine.network(terms.network or bool(terms.also_on))
   before = records.status(folder).attempts
   killed_before = _memory_kills()
   started = time.monotonic()
-  command = [*network.command, sys.executable, '-m', 'runner', 'trial']
-  command += [f'--folder={folder}', f'--started={started!r}']
+  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   if terms.memory_gib is not None:
     command.append(f'--memory_gib={terms.memory_gib}')
   if terms.profile:
@@ -168,13 +177,20 @@ def run_attempt(
       str(out.absolute() / COMPILED / hardware.describe()['name']),
     )
     own |= {'TMPDIR': private, confine.SAID: network.said}
-    left = child.run(command, log, tell, patience, own, keep)
+    with followers.started(
+      terms.also_on, folder, command, own, SECRET.pattern
+    ) as others:
+      words = [*network.command, *command, f'--started={started!r}']
+      words += others.flags
+      env = own | dict(others.env)
+      left = child.run(words, log, tell, patience, env, keep, others.lost)
+      fault = others.fault()
   killed = _memory_kills() > killed_before
   printed = _printed(folder, printed_before)
   seen: dict[str, Any] = {'wall_seconds': left.ended - started}
   if summary := cards.summary():
     seen['cards'] = summary
-  _close(folder, before, left, seen, killed, printed)
+  _close(folder, before, left, seen, killed, printed, fault)
   return records.status(folder)
 
 
@@ -202,6 +218,7 @@ def _close(
   seen: dict[str, Any],
   killed: bool,
   printed: str,
+  fault: followers.Fault | None = None,
 ) -> None:
   """Writes down how the process left, and what only its parent can see."""
   events = [
@@ -223,13 +240,18 @@ def _close(
         f'at most {RESIDUAL:.0%} may be.'
       )
       _end(folder, last, 'invalid', reason, True)
+    elif fault and last['outcome'] in records.OPEN:
+      _end(folder, last, *fault, True)  # The cause of what it met.
     return
   seen |= {'code': left.code, 'log': _tail(printed)}
   records.event(folder, 'exit', attempt, **seen)
   if not events:
     # It never came so far.
     records.event(folder, 'start', attempt, **records.whereabouts())
-  _end(folder, {'attempt': attempt}, *_death(left, killed, printed))
+  how = _death(left, killed, printed)
+  if fault:
+    how = fault.outcome, fault.reason, True
+  _end(folder, {'attempt': attempt}, *how)
 
 
 def _death(

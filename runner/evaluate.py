@@ -14,7 +14,9 @@ from workloads.workload import Model, Source, Workload
 
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
-  return devices.whole(workload.examine(model, batch))
+  """Weights and statistics of all examples, on every host."""
+  stats = workload.examine(model, batch)
+  return devices.whole((batch['weights'], stats))
 
 
 @jax.jit
@@ -53,15 +55,13 @@ def evaluate(
   """
   if not len(source):
     return {}
-  parts, weights = [], []
+  parts = []
   model = devices.whole(model)
   size = devices.padded(min(batch_size, len(source)))
-  for batch in batches.eval_batches(source, size, limit):
+  for batch in batches.eval_batches(source, size, limit, devices.rows(size)):
     parts.append(_examine(workload, model, devices.split(batch)))
-    weights.append(batch['weights'])
     alive()
-  real = np.concatenate(weights) > 0
-  columns = jax.tree.map(
-    lambda *rows: np.concatenate(rows)[real], *jax.device_get(parts)
+  weights, stats = jax.tree.map(
+    lambda *rows: np.concatenate(rows), *jax.device_get(parts)
   )
-  return workload.summarize(columns)
+  return workload.summarize(jax.tree.map(lambda x: x[weights > 0], stats))

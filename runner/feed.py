@@ -27,7 +27,8 @@ class Feed:
   are drawn: the devices have work meanwhile, since steps are dispatched ahead
   of them, and a thread would only take turns with it on a small machine. What
   must be read and decoded is made by a thread, as many batches ahead as the
-  source says; of these none is counted before it is drawn.
+  source says; of these none is counted before it is drawn. Of several hosts,
+  each makes the rows of its own devices.
 
   Attributes:
     steps: Batches drawn so far.
@@ -96,4 +97,10 @@ class Feed:
         self._coming[one] = self._thread.submit(self._make, one)
 
   def _make(self, place: Place) -> Batch:
-    return batches.train_batch(self._source, self._seed, *place)
+    rows = devices.rows(place.size)
+    return batches.train_batch(
+      self._source,
+      self._seed,
+      place.first + rows.start,
+      rows.stop - rows.start,
+    )

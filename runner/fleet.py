@@ -152,6 +152,7 @@ def _anywhere(terms: engine.Terms) -> engine.Terms:
 
 
 def _command(course: Course, trial: dict) -> list[str]:
+  terms = course.terms._asdict()
   return [
     'env',
     f'PYTHONPATH={engine.environment()["PYTHONPATH"]}',
@@ -162,7 +163,7 @@ def _command(course: Course, trial: dict) -> list[str]:
     f'--out={course.out.absolute()}',
     f'--trial={trial["id"]}',
     # The flags of terms are called as they are.
-    *(f'--{n}={x}' for n, x in course.terms._asdict().items() if x is not None),
+    *(f'--{n}={x}' for n, x in terms.items() if x not in (None, ())),
   ]
 
 

@@ -5,6 +5,7 @@ thread writes the checkpoint and then the rows, one evaluation at a time.
 """
 
 import dataclasses
+import math
 import os
 import pathlib
 import resource
@@ -239,6 +240,43 @@ class Journal:
     } | result.metrics
 
 
+class Silent:
+  """Of a host that keeps none, and takes part in what all must."""
+
+  def restore(self) -> checkpoint.Checkpoint | None:
+    """Not asked: the first host is."""
+
+  def results(self) -> list[Result]:
+    return []
+
+  def record(
+    self,
+    result: Result,
+    state: PyTree,
+    feed: Feed,
+    scalars: list[Scalar],
+    model: Model,
+    lost: str = '',
+  ) -> None:
+    self.save(state, feed, scalars, lost)
+
+  def save(
+    self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
+  ) -> None:
+    if not lost:
+      checkpoint.snapshot(state)
+
+  def end(
+    self,
+    ending: Ending,
+    step: int = 0,
+    scalars: Sequence[Scalar] = (),
+    padding: float | None = None,
+    profiled: int = 0,
+  ) -> None:
+    pass
+
+
 def _columns(name: str, rows: list[dict[str, Any]]) -> list[str]:
   """Of a file, from its first row; evaluations', with all splits' metrics."""
   first = rows[0] if rows else {}
@@ -264,7 +302,11 @@ def _bytes(tree: PyTree) -> int:
 def _on_device(tree: PyTree) -> int:
   """Bytes of it on one device."""
   leaves = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
-  return sum(x.addressable_shards[0].data.nbytes for x in leaves)
+  shapes = [x.sharding.shard_shape(x.shape) for x in leaves]
+  return sum(
+    math.prod(shape) * x.dtype.itemsize
+    for shape, x in zip(shapes, leaves, strict=True)
+  )
 
 
 def _scalar_row(scalar: Scalar) -> dict[str, Any]:

@@ -40,6 +40,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'driver': hardware.driver(),
       'compilation': compiling.POLICY,
       'load_average': os.getloadavg(),
+      'hosts': jax.process_count(),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),

@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 
@@ -31,7 +32,8 @@ from runner import (
 )
 from runner.clock import Clock
 from runner.feed import Feed
-from runner.journal import Journal
+from runner.hosts import Hosts
+from runner.journal import Journal, Silent
 from runner.profiling import Profile
 from runner.rules import Row
 from runner.trial import Bench, Budget, Leaving, Metrics, Result, run
@@ -41,6 +43,7 @@ from submissions.submission import Start, Submission, Task
 from workloads.workload import Model, Source, Workload
 
 RECORDS = 200  # Scalars recorded over the step budget.
+LAST = 20.0  # Seconds that a host which fails leaves the first one to end.
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -54,35 +57,61 @@ class Problem(NamedTuple):
 
 
 def main(
-  folder: pathlib.Path, started: float, tell: Tell, profiled: int = 0
-) -> None:
+  folder: pathlib.Path,
+  started: float,
+  tell: Tell,
+  hosts: Hosts,
+  profiled: int = 0,
+) -> int:
   """Runs or resumes the trial in a folder.
 
   Args:
     folder: With trial.json.
     started: When the process was started, in seconds of time.monotonic.
     tell: Hears of the trial's progress.
+    hosts: That run it; the first one keeps its records.
     profiled: Steps to make a trace of.
 
-  Raises:
-    SystemExit: with os.EX_IOERR: the folder does not take the records.
+  Returns:
+    An exit code: os.EX_IOERR where the folder does not take the records.
   """
+  if hosts.number:
+    _follow(folder, hosts)
   stopwatch = suspension.Stopwatch()
-  clock = Clock(stopwatch.now, devices.wait, started)
+  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree)
   try:
     with compiling.noticed(clock) as compiled:
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, profiled, clock)
-        _train(folder, clock, journal, tell, profile)
+        _train(folder, clock, journal, tell, hosts, profile)
       except storage.StorageError:
         raise  # No fault of the submission's, and not to be written down here.
       except Exception as error:
         journal.end(journal.failure(error))
   except storage.StorageError as error:
     print(error, file=sys.stderr, flush=True)
-    sys.exit(os.EX_IOERR)
+    return os.EX_IOERR
   tell({'over': True})  # The parent stops its own watch.
+  hosts.close()
+  return 0
+
+
+def _follow(folder: pathlib.Path, hosts: Hosts) -> NoReturn:
+  """Trains as the first host does, until that one ends this process.
+
+  What is raised here is most likely raised there, and told there.
+  """
+  clock = Clock(wait=devices.wait, agree=hosts.agree)
+  try:
+    profile = Profile(folder, 0, clock)
+    _train(folder, clock, Silent(), lambda news: None, hosts, profile)
+  except Exception:
+    traceback.print_exc()
+    time.sleep(LAST)
+    raise
+  while True:
+    time.sleep(LAST)
 
 
 def record_every(row: Row) -> int:
@@ -94,17 +123,19 @@ def record_every(row: Row) -> int:
 def _train(
   folder: pathlib.Path,
   clock: Clock,
-  journal: Journal,
+  journal: Journal | Silent,
   tell: Tell,
+  hosts: Hosts,
   profile: Profile,
 ) -> None:
-  leaving = threading.Event()  # The machine is wanted back.
-  signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+  leaving = _leaving(hosts)
   trial = storage.read_json(folder / records.TRIAL)
   problem = _problem(trial)
   budget = Budget(**trial['budget'])
   examples = {name: len(source) for name, source in problem.sources.items()}
-  metadata.write(folder / f'meta_data_{journal.attempt}.json', trial, examples)
+  if isinstance(journal, Journal):
+    path = folder / f'meta_data_{journal.attempt}.json'
+    metadata.write(path, trial, examples)
   feed = Feed(
     problem.sources['train'], trial['seed'], clock, problem.workload.padding
   )
@@ -112,12 +143,15 @@ def _train(
   def examined(model: Model, split: str) -> Metrics:
     return _metrics(problem, model, split, tell, leaving)
 
+  def accounts() -> Mapping[str, float]:
+    return hosts.agree('accounts', clock.accounts)
+
   with clock.account('train'):
     submission = submissions.make(
       records.source(folder, trial['submission']),
       _task(problem),
       trial['hyperparameters'],
-      _goal(problem, budget, clock, examined),
+      _goal(problem, budget, examined, accounts),
     )
   init, train = jax.random.split(jax.random.key(trial['seed']))
   evals: list[Result] = []
@@ -131,12 +165,12 @@ def _train(
     place=devices.spread if trial.get('shard_state') else devices.whole,
   )
   with clock.account('restore'):
-    found = journal.restore()
+    found = hosts.agree('checkpoint', journal.restore)
     if found is not None:
       start = _resumed(submission, start, found, feed)
   if found is not None:
     clock.restore(found.facts['accounts'])
-    evals.extend(journal.results())
+    evals.extend(hosts.agree('results', journal.results))
   watch = Watch(
     submission.scalars,
     record_every(problem.row),
@@ -163,7 +197,7 @@ def _train(
     examined,
     lambda metrics: bool(problem.row.reached(metrics[problem.row.column])),
     record,
-    leaving.is_set,
+    leaving,
     save,
     evaluate.not_finite,
     profile,
@@ -171,6 +205,20 @@ def _train(
   ending = run(submission, start, budget, bench)
   profile.stop(feed.steps)
   journal.end(ending, feed.steps, watch.take(), feed.padding, profile.steps)
+
+
+def _leaving(hosts: Hosts) -> Callable[[], bool]:
+  """Whether a machine is wanted back, which a signal there says."""
+  wanted = threading.Event()
+
+  def signalled(*_) -> None:
+    wanted.set()
+    hosts.leave()
+
+  signal.signal(signal.SIGTERM, signalled)
+  return lambda: hosts.agree(
+    'leaving', lambda: wanted.is_set() or hosts.asked()
+  )
 
 
 def _problem(trial: dict[str, Any]) -> Problem:
@@ -199,8 +247,8 @@ def _task(problem: Problem) -> Task:
 def _goal(
   problem: Problem,
   budget: Budget,
-  clock: Clock,
   examined: Callable[[Model, str], Metrics],
+  accounts: Callable[[], Mapping[str, float]],
 ) -> Goal:
   """What submissions to AlgoPerf hear; those of ours do not."""
   row, sources = problem.row, problem.sources
@@ -216,7 +264,7 @@ def _goal(
     {name: len(source) for name, source in sources.items()}
     | {'train': row.train_examples},
     examined,
-    clock.accounts,
+    accounts,
   )
 
 
@@ -241,14 +289,14 @@ def _metrics(
   model: Model,
   split: str,
   tell: Tell,
-  leaving: threading.Event,
+  leaving: Callable[[], bool],
 ) -> Metrics:
   """Of a split; gives up where the machine is wanted back."""
   doing = {'doing': f'evaluating {split}'}
   tell(doing)
 
   def alive() -> None:
-    if leaving.is_set():
+    if leaving():
       raise Leaving(f'Asked to leave while {doing["doing"]}.')
     tell(doing)
 

@@ -501,3 +501,11 @@ def test_in_ray_no_trial_yields_to_others(in_ray, monkeypatch):
   monkeypatch.setattr(os, 'setpriority', refuse)
   said = ray_cluster._work(['false'])
   assert said.endswith('Start it anew: RAY_worker_niceness=0 ray start ...')
+
+
+def test_hosts_of_one_trial_and_an_engine_do_not_go_together(home):
+  done = run(
+    home, 'run', suite=suite(home), submissions='sgd', engine='ray',
+    also_on='env', out=home / 'out',
+  )  # fmt: skip
+  assert done.returncode == 2 and 'Leave out one of them.' in done.stderr

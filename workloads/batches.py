@@ -60,18 +60,22 @@ def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
 
 
 def eval_batches(
-  source: Source, size: int, limit: int | None = None
+  source: Source,
+  size: int,
+  limit: int | None = None,
+  rows: slice = slice(None),
 ) -> Iterator[Batch]:
   """One ordered pass, or its first `limit` examples.
 
   Shapes never change: the last batch is filled with repetitions of its last
-  example, whose weight is zero.
+  example, whose weight is zero. Hosts that share a batch each read their `rows`
+  of it.
   """
   total = len(source) if limit is None else min(len(source), limit)
   for start in range(0, total, size):
     real = min(size, total - start)
-    indices = np.minimum(np.arange(start, start + size), total - 1)
-    yield weighted(source[indices], real)
+    indices = np.minimum(np.arange(start, start + size), total - 1)[rows]
+    yield weighted(source[indices], real - (rows.start or 0))
 
 
 def weighted(rows: dict[str, np.ndarray], real: int) -> Batch:
