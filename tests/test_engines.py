@@ -503,9 +503,14 @@ def test_in_ray_no_trial_yields_to_others(in_ray, monkeypatch):
   assert said.endswith('Start it anew: RAY_worker_niceness=0 ray start ...')
 
 
-def test_hosts_of_one_trial_and_an_engine_do_not_go_together(home):
-  done = run(
-    home, 'run', suite=suite(home), submissions='sgd', engine='ray',
-    also_on='env', out=home / 'out',
-  )  # fmt: skip
+def test_hosts_of_one_trial_and_an_engine_do_not_go_together(tmp_path):
+  done = races.run(
+    tmp_path,
+    'run',
+    suite=races.suite(tmp_path),
+    submissions='sgd',
+    engine='ray',
+    also_on='env',
+    out=tmp_path / 'out',
+  )
   assert done.returncode == 2 and 'Leave out one of them.' in done.stderr
