@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -95,3 +96,33 @@ def test_limits_hold_and_leave_no_core_dumps():
 def test_the_dying_words_tell_whether_it_was_memory(code, printed, outcome):
   left = child.Exit(code, 0.0, '')
   assert engine._death(left, False, printed)[0] == outcome
+
+
+RUNNER = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, '-c', sys.argv[1]])
+time.sleep(100)
+"""
+TRIAL = """
+import time
+from runner import confine
+confine.limit(None)
+print('limited', flush=True)
+time.sleep(100)
+"""
+
+
+def test_a_trial_does_not_outlive_its_runner():
+  """It may say nothing for minutes, and would disturb the one after it."""
+  runner = subprocess.Popen(
+    [sys.executable, '-c', RUNNER, TRIAL],
+    stdout=subprocess.PIPE,
+    env=engine.environment(),
+  )
+  runner.stdout.readline()
+  began = time.monotonic()
+  runner.kill()
+  runner.stdout.read()  # Comes to an end when nobody has it open any more.
+  runner.stdout.close()
+  runner.wait()
+  assert time.monotonic() - began < 30.0

@@ -315,7 +315,7 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
   assert 'study 0 trial 1: running on n1, slurm:1_2 since 20' in shown
   worker.kill()
   worker.wait()
-  while results.in_use(folder):  # Not until its trial says the next word.
+  while results.in_use(folder):  # Its trial dies with it.
     assert time.monotonic() < deadline
     time.sleep(0.01)
   assert 'interrupted' in races.run(home, 'status', out=out).stdout
