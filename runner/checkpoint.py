@@ -127,15 +127,18 @@ def _like(leaf, value: np.ndarray):
   if not isinstance(leaf, jax.Array):
     return type(leaf)(value.item())
   if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-    words = jax.numpy.asarray(value)
-    key = jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
-    return jax.device_put(key, _place(leaf))
-  return jax.device_put(value, _place(leaf))
+    words = _put(value, jax.random.key_data(leaf))
+    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
+  return _put(value, leaf)
 
 
-def _place(leaf: jax.Array):
-  """None where it goes with whatever it is used with."""
-  return leaf.sharding if leaf.committed else None
+def _put(value: np.ndarray, like: jax.Array) -> jax.Array:
+  """On the same devices; wherever it is wanted, if that one is."""
+  if not like.committed:
+    return jax.numpy.asarray(value)
+  return jax.make_array_from_callback(
+    value.shape, like.sharding, lambda index: value[index]
+  )
 
 
 def _plain(leaf):

@@ -32,7 +32,7 @@ def run(request: requests.Request) -> int:
   """Runs what is missing, resumes what stopped."""
   suite = requests.ready(request)
   machine = requests.machine(request)
-  here = machine['name'] == hardware.describe()['name']
+  here = machine == hardware.describe(request.terms.hosts)
   if request.engine == 'local' and not here:
     raise ValueError(
       f'This machine is not {machine["name"]}. Leave out --hardware, or name '
@@ -83,7 +83,7 @@ def plan(request: requests.Request) -> int:
 def preflight(request: requests.Request) -> int:
   """Tries every kind of trial for a few steps; foretells times."""
   suite = requests.ready(request)
-  machine = hardware.describe()
+  machine = hardware.describe(request.terms.hosts)
   speeds = hardware.load(request.hardware, machine['name'], suite)
   made = requests.planned(request, suite, machine, speeds)
   found = preflights.run(made, preflights.cells(made.trials), request.terms)
@@ -114,7 +114,7 @@ def status(out: pathlib.Path, as_json: bool) -> int:
 def calibrate(request: requests.Request) -> int:
   """Measures this machine anew."""
   suite = requests.ready(request)
-  machine = hardware.describe()
+  machine = hardware.describe(request.terms.hosts)
   speeds = requests.measured(
     request, suite, calibration.missing(suite, {}), machine
   )
@@ -150,7 +150,7 @@ def set_targets(request: requests.Request) -> int:
     names,
     points,
     seeds,
-    hardware.describe(),
+    hardware.describe(request.terms.hosts),
     request.out,
     request.terms,
   )
@@ -179,7 +179,7 @@ def tune(request: requests.Request) -> int:
       suite,
       name,
       request.points,
-      hardware.describe(),
+      hardware.describe(request.terms.hosts),
       request.out,
       request.terms,
     )

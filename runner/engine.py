@@ -78,6 +78,10 @@ class Terms(NamedTuple):
   shard_state: bool = False  # An optimizer's, over the devices.
   also_on: tuple[str, ...] = ()  # Words that reach each further host.
 
+  @property
+  def hosts(self) -> int:
+    return 1 + len(self.also_on)
+
 
 TERMS = Terms()
 
@@ -241,16 +245,14 @@ def _close(
       )
       _end(folder, last, 'invalid', reason, True)
     elif fault and last['outcome'] in records.OPEN:
-      _end(folder, last, *fault, True)  # The cause of what it met.
+      _end(folder, last, *fault)  # The cause of what it met.
     return
   seen |= {'code': left.code, 'log': _tail(printed)}
   records.event(folder, 'exit', attempt, **seen)
   if not events:
     # It never came so far.
     records.event(folder, 'start', attempt, **records.whereabouts())
-  how = _death(left, killed, printed)
-  if fault:
-    how = fault.outcome, fault.reason, True
+  how = fault or _death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
 
 

@@ -15,7 +15,7 @@ from workloads.workload import Model, Source, Workload
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
   """Weights and statistics of all examples, on every host."""
-  stats = workload.examine(model, batch)
+  stats = workload.examine(devices.whole(model), batch)
   return devices.whole((batch['weights'], stats))
 
 
@@ -56,7 +56,6 @@ def evaluate(
   if not len(source):
     return {}
   parts = []
-  model = devices.whole(model)
   size = devices.padded(min(batch_size, len(source)))
   for batch in batches.eval_batches(source, size, limit, devices.rows(size)):
     parts.append(_examine(workload, model, devices.split(batch)))

@@ -22,15 +22,22 @@ from typing import NamedTuple
 LAUNCH = pathlib.Path(__file__).parent / 'launch.py'
 KEY = 'TIMETRIAL_KEY'  # With which they know each other, in the environment.
 LEFT = os.EX_TEMPFAIL  # Exit code of one that the leader has left.
+RAISED = 1  # Exit code of one whose program has failed.
 # Of the trial's environment, what is for its other hosts as well.
 PASSED = re.compile('^(PYTHON|XLA_|JAX_|OPENBLAS_|OMP_|NCCL_|TF_|TIMETRIAL_)')
+# Of what JAX has compiled, other hosts than the first find nothing: it would be
+# charged what was found, and wait while the others compile.
+ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
 GRACE = 10.0  # Seconds to leave by themselves when the leader has left.
 TAIL = 300  # Letters of a log that a reason has.
 
 
 class Fault(NamedTuple):
+  """What ended a trial from its other hosts."""
+
   outcome: str
   reason: str
+  again: bool  # Whether another attempt may go better.
 
 
 class Followers(NamedTuple):
@@ -62,10 +69,11 @@ class Followers(NamedTuple):
       code = code if code <= 128 else 128 - code  # As shells tell signals.
       if code < 0:
         how = f'was ended by signal {-code}'
-        return Fault('preempted', f'{name} {how}.')
+        return Fault('preempted', f'{name} {how}.', True)
       tail = self.logs[number].read_bytes()[-TAIL:].decode(errors='replace')
       said = ' '.join(tail.split())
-      return Fault('crashed', f'{name} left with exit code {code}: {said}')
+      reason = f'{name} left with exit code {code}: {said}'
+      return Fault('crashed', reason, code != RAISED)
     return None
 
   def end(self) -> None:
@@ -102,11 +110,12 @@ def started(
     port = probe.getsockname()[1]
   where = f'--coordinator={socket.gethostname()}:{port}'
   flags = (where, f'--hosts={1 + len(also_on)}')
-  key = {KEY: secrets.token_hex(32)}
+  extra = ENV | {KEY: secrets.token_hex(32)}
+  passed = {n: v for n, v in env.items() if PASSED.search(n)}
   told = {
     'secret': secret,
     'folder': os.getcwd(),
-    'env': {n: v for n, v in env.items() if PASSED.search(n)} | key,
+    'env': passed | extra,
   }
   logs = [folder / f'trial_host_{n + 1}.log' for n in range(len(also_on))]
   processes = []
@@ -125,7 +134,7 @@ def started(
       processes.append(process)
       full = [*command, *flags, f'--host={number}']
       _tell(process, told | {'command': full})
-    yield Followers(flags, key, tuple(also_on), tuple(logs), tuple(processes))
+    yield Followers(flags, extra, tuple(also_on), tuple(logs), tuple(processes))
   finally:
     Followers(processes=tuple(processes)).end()
 

@@ -27,13 +27,20 @@ class Speed(NamedTuple):
     return self.compile_seconds + steps * self.step_seconds
 
 
-def describe() -> dict[str, Any]:
-  """This machine: 'cpu', 'cores', 'accelerators', and a 'name' from them."""
+def describe(hosts: int = 1) -> dict[str, Any]:
+  """This machine: 'cpu', 'cores', 'accelerators', and a 'name' from them.
+
+  Of several hosts, which are taken to be alike, their number as well.
+  """
   facts = {'cpu': _cpu(), 'cores': _cores(), 'accelerators': _accelerators()}
+  if hosts > 1:
+    facts['hosts'] = hosts
   kind = 'cpu'
   if facts['accelerators']:
     first = facts['accelerators'][0].lower().replace(' ', '-')
     kind = f'{len(facts["accelerators"])}x{first}'
+  if hosts > 1:
+    kind = f'{hosts}-hosts-{kind}'
   digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
   return {'name': f'{kind}-{facts["cores"]}-{digest[:6]}'} | facts
 

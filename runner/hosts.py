@@ -6,6 +6,7 @@ n-th question on another one, a follower, has the leader's n-th answer. Answers
 go over sockets and no device; the leader waits for nobody.
 """
 
+import contextlib
 import os
 import queue
 import socket
@@ -62,9 +63,9 @@ def join(place: Place) -> Hosts:
   key = bytes.fromhex(os.environ.pop(KEY))
   name, _, port = place.coordinator.rpartition(':')
   if place.number == 0:
-    hosts = _lead(_accepted(int(port), key, place.count - 1))
+    hosts = leader(accepted(int(port), key, place.count - 1))
   else:
-    hosts = _follow(place.number, _called(name, int(port), key))
+    hosts = follower(place.number, called(name, int(port), key))
   jax.distributed.initialize(
     f'{name}:{hosts.agree("port", free_port)}',
     place.count,
@@ -79,7 +80,7 @@ def free_port() -> int:
     return probe.getsockname()[1]
 
 
-def _accepted(port: int, key: bytes, count: int) -> list[Connection]:
+def accepted(port: int, key: bytes, count: int) -> list[Connection]:
   found = []
   with Listener(('', port), backlog=count, authkey=key) as listener:
     while len(found) < count:
@@ -92,7 +93,7 @@ def _accepted(port: int, key: bytes, count: int) -> list[Connection]:
   return found
 
 
-def _called(name: str, port: int, key: bytes) -> Connection:
+def called(name: str, port: int, key: bytes) -> Connection:
   deadline = time.monotonic() + JOIN
   while True:
     try:
@@ -103,7 +104,13 @@ def _called(name: str, port: int, key: bytes) -> Connection:
       time.sleep(0.1)
 
 
-def _lead(followers: list[Connection]) -> Hosts:
+def _leave_at_once(code: int) -> None:
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)
+
+
+def leader(followers: list[Connection]) -> Hosts:
   def agree(what: str, ask: Callable[[], Any]) -> Any:
     answer = ask()
     for one in followers:
@@ -116,31 +123,35 @@ def _lead(followers: list[Connection]) -> Hosts:
   def close() -> None:
     """Followers leave first: JAX ends them noisily when the leader is gone."""
     for one in followers:
-      try:
+      with contextlib.suppress(OSError, EOFError):  # It has left.
         one.send((OVER, None))
         while one.poll(1.0):
           one.recv()
-      except (OSError, EOFError):
-        pass  # It has left.
 
   return Hosts(0, agree, asked, close=close)
 
 
-def _follow(number: int, leader: Connection) -> Hosts:
+def follower(
+  number: int, to: Connection, end: Callable[[int], None] = _leave_at_once
+) -> Hosts:
+  """Of a process that the leader ends: by a word, or by being gone.
+
+  Args:
+    number: Its own.
+    to: The leader.
+    end: Ends the process with a code.
+  """
   answers: queue.SimpleQueue = queue.SimpleQueue()
 
   def listen() -> None:
-    """Ends the process when the trial is over or the leader is gone."""
-    code = LEFT
     try:
-      while (answer := leader.recv())[0] != OVER:
+      while (answer := to.recv())[0] != OVER:
         answers.put(answer)
-      code = 0
     except (OSError, EOFError):
       print('The first host is gone.', file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+      end(LEFT)
+    else:
+      end(0)
 
   def agree(what: str, ask: Callable[[], Any]) -> Any:
     del ask
@@ -152,5 +163,9 @@ def _follow(number: int, leader: Connection) -> Hosts:
       )
     return answer
 
+  def leave() -> None:
+    with contextlib.suppress(OSError):  # The leader has left before.
+      to.send('leave')
+
   threading.Thread(target=listen, daemon=True).start()
-  return Hosts(number, agree, leave=lambda: leader.send('leave'))
+  return Hosts(number, agree, leave=leave)

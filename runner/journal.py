@@ -57,7 +57,8 @@ class Journal:
     self._optimizer_bytes = self._device_bytes = 0
     self._warned = False
     self.attempt = records.status(folder).attempts
-    where = records.whereabouts() | {'hardware': hardware.describe()['name']}
+    machine = hardware.describe(jax.process_count())
+    where = records.whereabouts() | {'hardware': machine['name']}
     records.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:

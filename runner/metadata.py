@@ -35,7 +35,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
       'examples': examples,
       'data': data.facts(workloads.canonical(trial['workload']), data_dir),
-      'hardware': hardware.describe(),
+      'hardware': hardware.describe(jax.process_count()),
       **confine.here(),
       'driver': hardware.driver(),
       'compilation': compiling.POLICY,

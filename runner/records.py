@@ -14,6 +14,7 @@
       trial.log, traceback_<p>.txt      what it printed, why it failed
       plugins/profile/                  a trace of some steps, if one was asked
       .lock                             held by the processes that run it
+      trial_host_<k>.log                what it printed on further hosts
     <out>/.compiled/<machine>/          programs that its trials have compiled
     <out>/.jobs.json                    as which job an engine has each trial
 

@@ -97,7 +97,7 @@ def named(request: Request) -> tuple[str, ...]:
 def machine(request: Request) -> dict[str, Any]:
   """The kind of machine that trials are for: this one, if none is named."""
   if request.kind is None:
-    return hardware.describe()
+    return hardware.describe(request.terms.hosts)
   return hardware.find(request.hardware, request.kind)
 
 

@@ -30,15 +30,17 @@ SELF = {{'steps': {steps}}}
 '''
 
 
-def suite(home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5):
-  """A suite's file; its steps are worth so many seconds on this machine."""
+def suite(
+  home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5, hosts=1
+):
+  """A suite's file; its steps are worth so many seconds on such machines."""
   path = home / 'tiny.toml'
   path.write_text(
     suites.digits(
       target=target, steps=steps, batch_size=batch, evaluations=evaluations
     )
   )
-  machine = hardware.describe()
+  machine = hardware.describe(hosts)
   loaded = rules.load(str(path))
   speed = hardware.Speed(seconds, 0.0)
   hardware.save(home / 'hardware', machine, loaded, {'digits': speed})

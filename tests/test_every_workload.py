@@ -302,6 +302,32 @@ def test_a_training_batch_depends_on_seed_and_step_only(name):
   assert all(jax.tree.leaves(jax.tree.map(np.array_equal, one, again)))
 
 
+@mini
+def test_hosts_that_share_a_batch_read_parts_of_it(name):
+  """By their positions in the stream, across the end of an epoch."""
+  source = _source(name, 'train')
+  first = 3 * len(source) - 5
+  whole = batches.train_batch(source, 7, first, SIZE)
+  half = SIZE // 2
+  parts = [
+    batches.train_batch(source, 7, first + start, half) for start in (0, half)
+  ]
+  joined = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+  jax.tree.map(np.testing.assert_array_equal, whole, joined)
+
+
+def test_hosts_that_share_an_evaluation_batch_read_their_rows_of_it():
+  source = batches.Arrays({'inputs': np.arange(10)})
+  parts = [
+    list(batches.eval_batches(source, 4, 7, rows))
+    for rows in (slice(0, 2), slice(2, 4))
+  ]
+  whole = list(batches.eval_batches(source, 4, 7))
+  for one, other, both in zip(*parts, whole, strict=True):
+    joined = jax.tree.map(lambda *rows: np.concatenate(rows), one, other)
+    jax.tree.map(np.testing.assert_array_equal, both, joined)
+
+
 def test_the_last_evaluation_batch_is_masked():
   source = batches.Arrays({'inputs': np.arange(10)})
   first, last = batches.eval_batches(source, 4, limit=7)
