@@ -75,7 +75,7 @@ _PROFILE = flags.DEFINE_integer(
   'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
 )
 _ENGINE = flags.DEFINE_enum(
-  'engine', 'local', fleet.ENGINES, 'What runs the trials.'
+  'engine', 'local', fleet.ENGINES, 'What runs the trials of `run`.'
 )
 _OPTIONS = flags.DEFINE_list(
   'engine_options', [], "The engine's own, as NAME=VALUE."

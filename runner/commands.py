@@ -32,13 +32,10 @@ def run(request: requests.Request) -> int:
   """Runs what is missing, resumes what stopped."""
   suite = requests.ready(request)
   machine = requests.machine(request)
-  here = machine == hardware.describe(request.terms.hosts)
-  if request.engine == 'local' and not here:
-    raise ValueError(
-      f'This machine is not {machine["name"]}. Leave out --hardware, or name '
-      'an --engine that has such machines.'
-    )
-  if request.engine != 'local' and request.terms.also_on:
+  here = requests.is_here(request, machine)
+  if request.engine == 'local':
+    requests.check_here(request, machine)
+  elif request.terms.also_on:
     raise ValueError(
       f'--also_on names hosts beside this one, and --engine={request.engine} '
       'gives every trial one node. Leave out one of them.'
@@ -83,7 +80,8 @@ def plan(request: requests.Request) -> int:
 def preflight(request: requests.Request) -> int:
   """Tries every kind of trial for a few steps; foretells times."""
   suite = requests.ready(request)
-  machine = hardware.describe(request.terms.hosts)
+  machine = requests.machine(request)
+  requests.check_here(request, machine)
   speeds = hardware.load(request.hardware, machine['name'], suite)
   made = requests.planned(request, suite, machine, speeds)
   found = preflights.run(made, preflights.cells(made.trials), request.terms)

@@ -101,6 +101,20 @@ def machine(request: Request) -> dict[str, Any]:
   return hardware.find(request.hardware, request.kind)
 
 
+def is_here(request: Request, machine: dict[str, Any]) -> bool:
+  """Whether it is this machine, with the hosts beside it."""
+  return machine['name'] == hardware.describe(request.terms.hosts)['name']
+
+
+def check_here(request: Request, machine: dict[str, Any]) -> None:
+  """Raises ValueError where it is not this machine."""
+  if not is_here(request, machine):
+    raise ValueError(
+      f'This machine is not {machine["name"]}. Leave out --hardware, or name '
+      'an --engine that has such machines.'
+    )
+
+
 def options(request: Request) -> dict[str, str]:
   """What has no value is empty."""
   pairs = (one.partition('=') for one in request.options)

@@ -458,8 +458,10 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   loaded = rules.load(str(toml))
   speeds = {'digits': hardware.Speed(600.0, 0.0)}
   hardware.save(home / 'hardware', other, loaded, speeds)
-  done = races.run(home, 'run', '--hardware=other', **flags)
-  assert 'This machine is not other' in done.stderr
+  for command in ('run', 'preflight'):
+    done = races.run(home, command, '--hardware=other', **flags)
+    assert done.returncode == 2
+    assert 'This machine is not other' in done.stderr
   assert not (home / 'out').exists()
   planned = races.run(home, 'plan', '--hardware=other', **flags)
   assert 'on other, plan' in planned.stdout
