@@ -113,7 +113,7 @@ def _attempts(
   starts = {e['attempt']: e for e in events if e['event'] == 'start'}
   for number, start in starts.items():
     own = [e for e in events if e['attempt'] == number]
-    [end] = [e for e in own if e['event'] == 'end']
+    *_, end = [e for e in own if e['event'] == 'end']
     # The end of what was lost is written when somebody notices.
     preempted = end['outcome'] == 'preempted'
     stop = lost_at if preempted else own[-1]['time']
