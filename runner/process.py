@@ -91,6 +91,7 @@ def main(
         journal.end(journal.failure(error))
   except storage.StorageError as error:
     print(error, file=sys.stderr, flush=True)
+    hosts.close()
     return os.EX_IOERR
   tell({'over': True})  # The parent stops its own watch.
   hosts.close()
