@@ -26,7 +26,7 @@ from submissions.submission import Start, Submission, Task
 from tests.tiny import tiny
 
 ROOT = pathlib.Path(__file__).parent.parent
-SIZE, STEPS, SAVED = 16, 3, 2  # Saved after so many.
+SIZE, STEPS, SAVED = 16, 4, 2  # Saved after so many.
 # Neither divides over eight devices.
 EVAL_SIZE, EVAL_EXAMPLES = 20, 36
 
