@@ -44,7 +44,7 @@ class Stored:
 
   records: Records
   decode: Decode
-  mix: Mix | None = None  # Of training batches.
+  mix: Mix | None = None  # Of what is drawn at once: a host mixes its share.
   # Whether an example has the same random numbers in every epoch: those of its
   # number and of the seed, not of its place in the stream.
   same_again: bool = False
