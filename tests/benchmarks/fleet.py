@@ -151,18 +151,19 @@ def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
   return ''
 
 
-def kill(pids: list[int]) -> None:
+def kill(pids: list[int], how: signal.Signals = signal.SIGKILL) -> None:
   for pid in pids:
     with contextlib.suppress(ProcessLookupError):
-      os.kill(pid, signal.SIGKILL)
+      os.kill(pid, how)
 
 
-def with_variable(name: str, value: str) -> list[int]:
-  """Processes that have it in their environment."""
-  wanted = f'{name}={value}'.encode()
+def with_variable(name: str, ending: str) -> list[int]:
+  """Processes in whose environment its value ends like this."""
+  start, end = f'{name}='.encode(), ending.encode()
   found = []
   for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
     with contextlib.suppress(OSError):
-      if wanted in path.read_bytes().split(b'\0'):
+      words = path.read_bytes().split(b'\0')
+      if any(w.startswith(start) and w.endswith(end) for w in words):
         found.append(int(path.parent.name))
   return found

@@ -9,12 +9,13 @@ The cluster is ended afterwards.
 """
 
 import pathlib
+import signal
 import tempfile
 
 import ray
 from ray.cluster_utils import Cluster
 
-from runner import hardware
+from runner import hardware, records
 from tests.benchmarks import fleet
 
 NODES = 3
@@ -31,7 +32,11 @@ def main() -> None:
     return start['job'].partition('@')[2]
 
   def lose(name: str) -> None:
+    """The trial does nothing more before the node's own processes die."""
+    own = fleet.with_variable(records.JOB, f'@{name}')
+    fleet.kill(own, signal.SIGSTOP)
     cluster.remove_node(by_id[name], allow_graceful=False)
+    fleet.kill(own)
 
   try:
     options = f'address={cluster.address}'
