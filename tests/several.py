@@ -4,7 +4,8 @@ has so many: for tests and benchmarks that compare them.
     python -m tests.several FOLDER CASE...
 
 prints figures of cases, each `workload:submission` with options behind it, and
-leaves their checkpoints in the folder.
+leaves their checkpoints in the folder. With `host:K:N:PORT` for a folder it is
+one of so many processes that do so together, and leaves none.
 """
 
 import itertools
@@ -19,7 +20,7 @@ import jax
 import numpy as np
 
 import submissions
-from runner import checkpoint, devices, engine, evaluate
+from runner import checkpoint, devices, engine, evaluate, hosts
 from runner.clock import Clock
 from runner.feed import Feed
 from submissions.submission import Start, Submission, Task
@@ -113,22 +114,40 @@ def _begun(case: Case) -> tuple[Submission, Start]:
 
 def on(count: int, cases: list[Case], folder: pathlib.Path) -> dict:
   """Figures by case, of a process that has so many (virtual) devices."""
+  [found] = _together(count, [str(folder)], cases)
+  return found
+
+
+def on_hosts(count: int, cases: list[Case]) -> dict:
+  """Figures by case, of so many processes with a device each."""
+  port = hosts.free_port()
+  places = [f'host:{number}:{count}:{port}' for number in range(count)]
+  return _together(1, places, cases)[0]
+
+
+def _together(devices: int, places: list[str], cases: list[Case]) -> list[dict]:
   flags = os.environ.get('XLA_FLAGS', '')
-  done = subprocess.run(
-    [sys.executable, '-m', 'tests.several', folder, *map(str, cases)],
-    env=os.environ
-    | {
-      'JAX_PLATFORMS': 'cpu',
-      'XLA_FLAGS': f'{engine.XLA_FLAGS} {flags} '
-      f'--xla_force_host_platform_device_count={count}',
-    },
-    cwd=ROOT,
-    stdout=subprocess.PIPE,
-    text=True,
-    check=True,
-  )
-  *_, last = done.stdout.splitlines()
-  return {parsed(case): found for case, found in json.loads(last).items()}
+  own = {
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': f'{engine.XLA_FLAGS} {flags} '
+    f'--xla_force_host_platform_device_count={devices}',
+  }
+  children = [
+    subprocess.Popen(
+      [sys.executable, '-m', 'tests.several', place, *map(str, cases)],
+      env=os.environ | own,
+      cwd=ROOT,
+      stdout=subprocess.PIPE,
+      text=True,
+    )
+    for place in places
+  ]
+  printed = [child.communicate()[0] for child in children]
+  assert not any(child.returncode for child in children)
+  return [
+    {parsed(case): found for case, found in json.loads(lines).items()}
+    for lines in (text.splitlines()[-1] for text in printed)
+  ]
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
@@ -147,11 +166,20 @@ def name(case: Case) -> str:
   return str(case).replace('/', '_')
 
 
-def main(folder: str, *texts: str) -> None:
+def main(place: str, *texts: str) -> None:
+  kind, _, rest = place.partition(':')
+  folder = None
+  if kind == 'host':
+    number, count, port = map(int, rest.split(':'))
+    jax.distributed.initialize(
+      f'localhost:{port}', count, number, cluster_detection_method='deactivate'
+    )
+  else:
+    folder = pathlib.Path(place)
   found = {}
   for text in texts:
     case = parsed(text)
-    found[text] = figures(case, pathlib.Path(folder) / name(case))
+    found[text] = figures(case, folder and folder / name(case))
   print(json.dumps(found))
 
 

@@ -1,4 +1,4 @@
-"""Every mini workload on one device, on eight, and with sharded state.
+"""Every mini workload on one device, on eight, sharded, and on two hosts.
 
     python -m tests.benchmarks.devices [WORKLOAD ...]
 
@@ -25,6 +25,7 @@ def compared(workload: str) -> list[str]:
   with tempfile.TemporaryDirectory() as folder:
     one = several.on(1, plain, pathlib.Path(folder))
     many = several.on(MANY, plain + spread, pathlib.Path(folder))
+  hosts = several.on_hosts(2, plain)
   rows = []
   for a, b in zip(plain, spread, strict=True):
     cells = [
@@ -32,6 +33,7 @@ def compared(workload: str) -> list[str]:
       a.submission,
       f'{several.difference(one[a], many[a]):.1e}',
       f'{several.difference(one[a], many[b]):.1e}',
+      f'{several.difference(one[a], hosts[a]):.1e}',
       f'{many[b]["bytes"] / many[a]["bytes"]:.2f}',
     ]
     rows.append(f'| {" | ".join(cells)} |')
@@ -41,8 +43,8 @@ def compared(workload: str) -> list[str]:
 def main(names: list[str]) -> None:
   minis = [n for n in workloads.names() if n.endswith('/mini')]
   print(
-    f'| workload | submission | {MANY} devices | sharded state | bytes |\n'
-    '|---|---|---|---|---|'
+    f'| workload | submission | {MANY} devices | sharded state | 2 hosts '
+    '| bytes |\n|---|---|---|---|---|---|'
   )
   for name in names or ['digits', *minis]:
     print('\n'.join(compared(name)), flush=True)
