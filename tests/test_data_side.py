@@ -114,7 +114,7 @@ def test_a_phase_compiles_its_step_and_no_other_does(caplog):
     list(trained(made('growing_batches', **GROWING), Feed()))
   steps = [
     r for r in caplog.records
-    if r.getMessage().startswith(('Compiling step', 'Compiling jit(step)'))
+    if r.getMessage().startswith('Compiling jit(advance)')
   ]  # fmt: skip
   assert len(steps) == 3
 

@@ -125,7 +125,7 @@ def test_all_its_phases_are_one_compiled_step(name, caplog):
   compiled = [
     record.getMessage()
     for record in caplog.records
-    if record.getMessage().startswith(('Compiling step', 'Compiling jit(step)'))
+    if record.getMessage().startswith('Compiling jit(advance)')
   ]
   assert len(compiled) == 1
 
