@@ -15,7 +15,7 @@ import pytest
 
 import workloads
 from tests import published_criteo1tb as published
-from tests.preparing import command
+from tests.preparing import fixtures
 from workloads import batches, data
 from workloads.data import criteo, lines, manifest, prepare, rows
 from workloads.workload import mean_loss
@@ -25,25 +25,12 @@ DATASET = data.DATASETS['criteo1tb']
 SPLITS = ('train', 'validation', 'test')
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.criteo1tb(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder, workload='criteo1tb')
-  assert done.returncode == 0, done.stderr
-  assert 'Note: day 1 has 10 lines; published are 199,563,535.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return data.folder(DATASET, tmp_path / 'data')
+raw, home, copy = fixtures(
+  'criteo1tb',
+  published.criteo1tb,
+  ('Note: day 1 has 10 lines; published are 199,563,535.',),
+  dataset=DATASET,
+)
 
 
 def source(home, split='train', **changes):

@@ -14,7 +14,7 @@ from array_record.python import array_record_module
 import workloads
 from runner import records as results, storage
 from tests import published, races
-from tests.preparing import command, say
+from tests.preparing import command, fixtures, say
 from workloads import batches, data, small
 from workloads.data import (
   catalogue,
@@ -32,28 +32,17 @@ SPLITS = {  # Examples, as AlgoPerf cuts them.
 SHAPES = {'mnist': (28, 28, 1), 'cifar': (32, 32, 3)}
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
+def _write(folder):
   """Published files of both, and what is in them."""
-  folder = tmp_path_factory.mktemp('raw')
   pixels, _ = published.cifar10(folder)
-  return folder, {'mnist': published.mnist(folder), 'cifar': pixels}
+  return {'mnist': published.mnist(folder), 'cifar': pixels}
 
 
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  """Both, prepared."""
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder, workload='mnist,cifar')
-  assert done.returncode == 0, done.stderr
-  assert 'Note: train has 60 examples; published are 60000.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return tmp_path / 'data'
+raw, home, copy = fixtures(
+  'mnist,cifar',
+  _write,
+  ('Note: train has 60 examples; published are 60000.',),
+)
 
 
 @pytest.mark.parametrize('name', SPLITS)

@@ -11,7 +11,7 @@ import pytest
 
 import workloads
 from tests import published_fastmri as published
-from tests.preparing import command, say
+from tests.preparing import command, fixtures, say
 from workloads import batches, data
 from workloads.data import fastmri, manifest, prepare, volumes
 from workloads.workload import mean_loss
@@ -25,25 +25,12 @@ SPLITS = {  # Slices, and in which order their volumes come.
 CLOSE = {'rtol': 1e-5, 'atol': 1e-5}  # Of float32, in standard deviations.
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.write(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', workload='fastmri', raw=raw[0], data_dir=folder)
-  assert done.returncode == 0, done.stderr
-  assert 'Note: train has 5 examples; published are 34742.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return data.folder(DATASET, tmp_path / 'data')
+raw, home, copy = fixtures(
+  'fastmri',
+  published.write,
+  ('Note: train has 5 examples; published are 34742.',),
+  dataset=DATASET,
+)
 
 
 def source(home, split='train', **changes):

@@ -13,7 +13,7 @@ from pyarrow import parquet
 import workloads
 from runner.evaluate import evaluate
 from tests import published_finewebedu as published
-from tests.preparing import command, say
+from tests.preparing import fixtures, say
 from workloads import batches, data, text
 from workloads.data import finewebedu, manifest, prepare, sequences
 from workloads.workload import Model, mean_loss
@@ -23,26 +23,14 @@ DATASET = data.DATASETS['fineweb_edu']
 NAME = 'finewebedu_lm'
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.fineweb(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder, workload=NAME)
-  assert done.returncode == 0, done.stderr
-  assert 'vocab.bpe is not as it was published' in done.stdout
-  assert 'examples; published are 8749870.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return tmp_path / 'data'
+raw, home, copy = fixtures(
+  NAME,
+  published.fineweb,
+  (
+    'vocab.bpe is not as it was published',
+    'examples; published are 8749870.',
+  ),
+)
 
 
 def _words(document):

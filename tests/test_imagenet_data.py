@@ -13,7 +13,7 @@ from PIL import Image
 
 import workloads
 from tests import published_imagenet as published
-from tests.preparing import command, say
+from tests.preparing import command, fixtures, say
 from workloads import (
   batches,
   classification,
@@ -27,20 +27,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 COUNTS = {'train': 24, 'validation': 10, 'test': 9}
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.write(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command(
-    'prepare', workload='imagenet_vit', raw=raw[0], data_dir=folder
-  )
-  assert done.returncode == 0, done.stderr
-  return folder
+raw, home, _ = fixtures('imagenet_vit', published.write)
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from array_record.python import array_record_module
 
 import workloads
 from tests import published_librispeech as published
-from tests.preparing import command, say
+from tests.preparing import command, fixtures, say
 from workloads import batches, data, transcripts
 from workloads.data import (
   flac,
@@ -39,26 +39,14 @@ LEFT_OUT = ('103-1240-0002', '103-1241-0001', '2277-149896-0000')
 COUNTS = {'train': 25, 'validation': 8, 'test': 5}
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.librispeech(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder, workload=BOTH[0])
-  assert done.returncode == 0, done.stderr
-  assert 'train has 25 utterances; left out are 2 of' in done.stdout
-  assert 'Note: test has 5 examples; published are 2472.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return tmp_path / 'data'
+raw, home, copy = fixtures(
+  BOTH[0],
+  published.librispeech,
+  (
+    'train has 25 utterances; left out are 2 of',
+    'Note: test has 5 examples; published are 2472.',
+  ),
+)
 
 
 @pytest.fixture(scope='module')

@@ -18,7 +18,7 @@ from sklearn.metrics import average_precision_score
 
 import workloads
 from tests import published_ogbg as published
-from tests.preparing import command, say
+from tests.preparing import command, fixtures, say
 from workloads import batches, compounds, data, graphs, ogbg
 from workloads.data import atoms, manifest, pcba, prepare, records
 from workloads.graphs import Size
@@ -28,20 +28,14 @@ DATASET = data.DATASETS['ogbg_molpcba']
 PLACE = 'ogbg_molpcba/0.1.3'
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.write(folder, COUNTS)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', workload='ogbg', raw=raw[0], data_dir=folder)
-  assert done.returncode == 0, done.stderr
-  assert 'pcba.zip is not as it was published' in done.stdout
-  assert 'Note: train has 150 examples; published are 350343.' in done.stdout
-  return folder
+raw, home, copy = fixtures(
+  'ogbg',
+  lambda folder: published.write(folder, COUNTS),
+  (
+    'pcba.zip is not as it was published',
+    'Note: train has 150 examples; published are 350343.',
+  ),
+)
 
 
 @pytest.fixture(scope='module')
@@ -510,12 +504,6 @@ def test_a_packed_file_cut_short_or_changed_is_told(raw, tmp_path):
   content[content.index(packed[EDGES]) + 100] ^= 8
   (tmp_path / 'pcba.zip').write_bytes(content)
   refused(tmp_path, tmp_path, r'pcba/raw/edge.csv.gz is damaged in line \d+ or')
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return tmp_path / 'data'
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tensorflow_datasets.translate import wmt as theirs, wmt14, wmt17
 
 import workloads
 from tests import published_wmt as published
-from tests.preparing import command, say
+from tests.preparing import fixtures, say
 from workloads import batches, bleu, data, packing
 from workloads.data import manifest, pieces, prepare, records, translations
 from workloads.data.pieces import Texts
@@ -23,26 +23,14 @@ TRAIN, NEWS = data.DATASETS['wmt17_translate'], data.DATASETS['wmt14_translate']
 SIDES = ('inputs', 'targets')
 
 
-@pytest.fixture(scope='module')
-def raw(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('raw')
-  return folder, published.wmt(folder)
-
-
-@pytest.fixture(scope='module')
-def home(raw, tmp_path_factory):
-  folder = tmp_path_factory.mktemp('data')
-  done = command('prepare', raw=raw[0], data_dir=folder, workload='wmt')
-  assert done.returncode == 0, done.stderr
-  assert 'train has 592 pairs; left out are 4 with a side' in done.stdout
-  assert 'Note: test has 7 examples; published are 3003.' in done.stdout
-  return folder
-
-
-@pytest.fixture
-def copy(home, tmp_path):
-  shutil.copytree(home, tmp_path / 'data')
-  return tmp_path / 'data'
+raw, home, copy = fixtures(
+  'wmt',
+  published.wmt,
+  (
+    'train has 592 pairs; left out are 4 with a side',
+    'Note: test has 7 examples; published are 3003.',
+  ),
+)
 
 
 @pytest.fixture(scope='module')
