@@ -5,7 +5,6 @@ commands that train import JAX, and those in processes of their own.
 """
 
 import json
-import os
 import pathlib
 import sys
 import traceback
@@ -112,7 +111,7 @@ def status(out: pathlib.Path, as_json: bool) -> int:
 def calibrate(request: requests.Request) -> int:
   """Measures this machine anew."""
   suite = requests.ready(request)
-  machine = hardware.describe(request.terms.hosts)
+  machine = requests.here(request)
   speeds = requests.measured(
     request, suite, calibration.missing(suite, {}), machine
   )
@@ -148,7 +147,7 @@ def set_targets(request: requests.Request) -> int:
     names,
     points,
     seeds,
-    hardware.describe(request.terms.hosts),
+    requests.here(request),
     request.out,
     request.terms,
   )
@@ -177,7 +176,7 @@ def tune(request: requests.Request) -> int:
       suite,
       name,
       request.points,
-      hardware.describe(request.terms.hosts),
+      requests.here(request),
       request.out,
       request.terms,
     )
@@ -235,6 +234,4 @@ def trial(
   except Exception:
     traceback.print_exc()
     code = 1
-  sys.stdout.flush()
-  sys.stderr.flush()
-  os._exit(code)
+  child.leave_at_once(code)

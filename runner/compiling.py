@@ -6,12 +6,11 @@ that it took the trial that compiled it: no score hangs on who was first. JAX
 keeps whole seconds only, so the exact ones lie beside its entries.
 """
 
+import contextlib
 import dataclasses
 import logging
-import os
 import pathlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import jax
 
@@ -36,7 +35,7 @@ class Compiled:
   spared_seconds: float = 0.0  # Charged for those that were found.
 
 
-@contextmanager
+@contextlib.contextmanager
 def noticed(clock: Clock) -> Iterator[Compiled]:
   """While open, seconds of tracing and compiling go to 'compile'."""
   compiled, asked = Compiled(), _Asked()
@@ -97,19 +96,22 @@ class _Asked(logging.Filter):
     Args:
       seconds: That it took. Kept, for those who find it later, if it was not.
     """
-    folder = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
-    path = pathlib.Path(folder or os.devnull) / f'{self.key}-seconds'
-    owed = 0.0
-    try:
-      if self.found:
-        # Where nothing tells, in favour of nobody.
-        owed = max(0.0, (_read(path) or self.saved + 1.0) - seconds)
-      elif self.key and folder:
-        path.write_text(repr(seconds))
-    except OSError:
-      pass  # JAX goes on as well where its entry cannot be written.
+    found, least, path = self.found, self.saved, self._path()
     self._forget()
-    return owed
+    if found:
+      took = _read(path) if path else None
+      # Where nothing tells, in favour of nobody.
+      return max(0.0, (least + 1.0 if took is None else took) - seconds)
+    if path:  # JAX goes on as well where its entry cannot be written.
+      with contextlib.suppress(OSError):
+        path.write_text(repr(seconds))
+    return 0.0
+
+  def _path(self) -> pathlib.Path | None:
+    folder = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
+    if not folder or not self.key:
+      return None
+    return pathlib.Path(folder, f'{self.key}-seconds')
 
 
 def _read(path: pathlib.Path) -> float | None:

@@ -86,6 +86,11 @@ class Followers(NamedTuple):
         os.killpg(process.pid, signal.SIGKILL)  # With all it has started.
 
 
+def free_port() -> int:
+  with socket.create_server(('', 0)) as probe:
+    return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def started(
   also_on: Sequence[str],
@@ -106,9 +111,7 @@ def started(
   if not also_on:
     yield Followers()
     return
-  with socket.create_server(('', 0)) as probe:
-    port = probe.getsockname()[1]
-  where = f'--coordinator={socket.gethostname()}:{port}'
+  where = f'--coordinator={socket.gethostname()}:{free_port()}'
   flags = (where, f'--hosts={1 + len(also_on)}')
   extra = ENV | {KEY: secrets.token_hex(32)}
   passed = {n: v for n, v in env.items() if PASSED.search(n)}

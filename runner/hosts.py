@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 import jax
 
+from runner.child import leave_at_once
 from runner.clock import own
-from runner.followers import KEY, LEFT
+from runner.followers import KEY, LEFT, free_port
 
 JOIN = 300.0  # Seconds for all to come together.
 OVER = 'over'
@@ -75,11 +76,6 @@ def join(place: Place) -> Hosts:
   return hosts
 
 
-def free_port() -> int:
-  with socket.create_server(('', 0)) as probe:
-    return probe.getsockname()[1]
-
-
 def accepted(port: int, key: bytes, count: int) -> list[Connection]:
   found = []
   with Listener(('', port), backlog=count, authkey=key) as listener:
@@ -104,12 +100,6 @@ def called(name: str, port: int, key: bytes) -> Connection:
       time.sleep(0.1)
 
 
-def _leave_at_once(code: int) -> None:
-  sys.stdout.flush()
-  sys.stderr.flush()
-  os._exit(code)
-
-
 def leader(followers: list[Connection]) -> Hosts:
   def agree(what: str, ask: Callable[[], Any]) -> Any:
     answer = ask()
@@ -132,7 +122,7 @@ def leader(followers: list[Connection]) -> Hosts:
 
 
 def follower(
-  number: int, to: Connection, end: Callable[[int], None] = _leave_at_once
+  number: int, to: Connection, end: Callable[[int], None] = leave_at_once
 ) -> Hosts:
   """Of a process that the leader ends: by a word, or by being gone.
 

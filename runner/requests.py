@@ -97,13 +97,17 @@ def named(request: Request) -> tuple[str, ...]:
 def machine(request: Request) -> dict[str, Any]:
   """The kind of machine that trials are for: this one, if none is named."""
   if request.kind is None:
-    return hardware.describe(request.terms.hosts)
+    return here(request)
   return hardware.find(request.hardware, request.kind)
 
 
+def here(request: Request) -> dict[str, Any]:
+  """This machine, with the hosts beside it."""
+  return hardware.describe(request.terms.hosts)
+
+
 def is_here(request: Request, machine: dict[str, Any]) -> bool:
-  """Whether it is this machine, with the hosts beside it."""
-  return machine['name'] == hardware.describe(request.terms.hosts)['name']
+  return machine['name'] == here(request)['name']
 
 
 def check_here(request: Request, machine: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 import submissions
-from runner import checkpoint, devices, engine, evaluate, hosts
+from runner import checkpoint, devices, engine, evaluate, followers
 from runner.clock import Clock
 from runner.feed import Feed
 from submissions.submission import Start, Submission, Task
@@ -120,7 +120,7 @@ def on(count: int, cases: list[Case], folder: pathlib.Path) -> dict:
 
 def on_hosts(count: int, cases: list[Case]) -> dict:
   """Figures by case, of so many processes with a device each."""
-  port = hosts.free_port()
+  port = followers.free_port()
   places = [f'host:{number}:{count}:{port}' for number in range(count)]
   return _together(1, places, cases)[0]
 

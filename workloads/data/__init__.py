@@ -6,7 +6,9 @@ is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
 manifest of ours beside it.
 """
 
+import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from workloads.data import manifest
@@ -33,30 +35,27 @@ GENERATED = 'mini'  # How variants begin that make their own data.
 
 
 def needed(workload: str) -> tuple[Dataset, ...]:
-  """The datasets of a workload; none where it makes its own data.
-
-  Raises:
-    DataError: reading them is not written yet.
-  """
+  """The datasets of a workload; none where it makes its own data."""
   family, _, variant = workload.partition('/')
   if variant.startswith(GENERATED) or family in WITHIN:
     return ()
-  if family not in NEEDS:
-    raise unread(family)
   return tuple(DATASETS[name] for name in NEEDS[family])
-
-
-def unread(family: str) -> DataError:
-  """To be raised where the data of a family cannot be read yet."""
-  return DataError(
-    f'Reading the published data of {family} is not written yet. '
-    f"'{family}/mini' needs no data."
-  )
 
 
 def folder(dataset: Dataset, data_dir: str | pathlib.Path) -> pathlib.Path:
   home = pathlib.Path(data_dir) / dataset.name
   return home / dataset.config / dataset.version
+
+
+@contextlib.contextmanager
+def replacing(place: pathlib.Path) -> Iterator[pathlib.Path]:
+  """A folder beside it, not made here, which takes its place in the end.
+
+  What fails leaves it where it is, for whoever goes on with it.
+  """
+  partial = place.with_name(f'{place.name}.partial')
+  yield partial
+  partial.replace(place)
 
 
 def find(workload: str, data_dir: str | None) -> dict[str, pathlib.Path]:

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from workloads import kspace
-from workloads.data import folder, volumes
+from workloads.data import folder, replacing, volumes
 from workloads.data.catalogue import DATASETS
-from workloads.data.manifest import DataError
+from workloads.data.manifest import DataError, lacking
 from workloads.data.volumes import PARTS, SIZE
 
 HEIGHT = 640  # Rows of all that was measured.
@@ -46,13 +46,12 @@ class FastMRI:
       names = ', '.join(file.name for file in cls.dataset.raw)
       raise cls.dataset.refusal(f'{names}, or what is in them')
     found = {part: published(pathlib.Path(raw), part) for part in PARTS}
-    partial = place.with_name(f'{place.name}.partial')
-    partial.mkdir(parents=True, exist_ok=True)
-    for part, path in found.items():
-      _write(part, path, partial, tell)
-    for split in cls.dataset.examples:
-      volumes.Slices(partial, split)  # Or there are too few.
-    partial.replace(place)
+    with replacing(place) as partial:
+      partial.mkdir(parents=True, exist_ok=True)
+      for part, path in found.items():
+        _write(part, path, partial, tell)
+      for split in cls.dataset.examples:
+        volumes.Slices(partial, split)  # Or there are too few.
 
   @classmethod
   def finish(cls, place, tell):
@@ -99,9 +98,7 @@ def slices(content: bytes, where: str, tell) -> np.ndarray:
   try:
     import h5py  # noqa: PLC0415  Training does without.
   except ImportError as error:
-    raise DataError(
-      'Preparing scans needs h5py: pip install "timetrial[data]".'
-    ) from error
+    raise lacking('scans', 'h5py') from error
   place = where
   try:
     with h5py.File(io.BytesIO(content)) as file:

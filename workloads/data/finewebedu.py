@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from workloads.data import folder, manifest, sequences
+from workloads.data import folder, manifest, replacing, sequences
 from workloads.data.catalogue import DATASETS
-from workloads.data.manifest import DataError
+from workloads.data.manifest import DataError, lacking
 from workloads.threads import cores, pool
 
 END_OF_TEXT = 50_256  # The last of GPT-2's tokens.
@@ -58,16 +58,15 @@ class FineWebEdu:
       return
     if raw is None:
       raise cls.dataset.refusal(_names())
-    partial = place.with_name(f'{place.name}.partial')
-    partial.mkdir(parents=True, exist_ok=True)
-    for path in partial.glob('tokens-*.bin'):
-      path.unlink()  # Not all of them may be there.
-    splits = _splits(pathlib.Path(raw), partial, tell)
-    for split, parts in splits.items():
-      tell(f'Writing the sequences of {split} ...')
-      sequences.save(partial, split, parts)
-    shutil.rmtree(partial / 'documents', ignore_errors=True)
-    partial.replace(place)
+    with replacing(place) as partial:
+      partial.mkdir(parents=True, exist_ok=True)
+      for path in partial.glob('tokens-*.bin'):
+        path.unlink()  # Not all of them may be there.
+      splits = _splits(pathlib.Path(raw), partial, tell)
+      for split, parts in splits.items():
+        tell(f'Writing the sequences of {split} ...')
+        sequences.save(partial, split, parts)
+      shutil.rmtree(partial / 'documents', ignore_errors=True)
 
   @classmethod
   def finish(cls, place, tell):
@@ -127,9 +126,7 @@ def _encoding(merges: pathlib.Path, vocabulary: pathlib.Path) -> Any:
     from tiktoken import load  # noqa: PLC0415
     from tiktoken_ext import openai_public  # noqa: PLC0415
   except ImportError as error:
-    raise DataError(
-      'Preparing text needs tiktoken: pip install "timetrial[data]".'
-    ) from error
+    raise lacking('text', 'tiktoken') from error
   try:
     # It caches files by their paths, and looks only at these hashes.
     ranks = load.data_gym_to_mergeable_bpe_ranks(

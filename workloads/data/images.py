@@ -33,9 +33,8 @@ def save(folder: pathlib.Path, split: str) -> int:
 
 
 def _decoded(records: Records) -> Iterator[tuple[np.ndarray, int]]:
-  for start in range(0, len(records), CHUNK):
-    numbers = range(start, min(start + CHUNK, len(records)))
-    for number, record in zip(numbers, records[numbers], strict=True):
+  for chunk in records.chunks(CHUNK):
+    for number, record in chunk:
       try:
         image = np.asarray(Image.open(io.BytesIO(record['image'])))
       except (OSError, ValueError) as error:

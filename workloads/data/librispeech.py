@@ -217,8 +217,7 @@ def _short(
 
 def _read(found: Records) -> Iterator[list[Utterance]]:
   """All of them, some at a time."""
-  for start in range(0, len(found), CHUNK):
-    numbers = range(start, min(start + CHUNK, len(found)))
+  for chunk in found.chunks(CHUNK):
     yield [
       Utterance(
         record['id'].decode(),
@@ -226,5 +225,5 @@ def _read(found: Records) -> Iterator[list[Utterance]]:
         record['speech'],
         f'{found.where(number)} ({record["id"].decode()})',
       )
-      for number, record in zip(numbers, found[numbers], strict=True)
+      for number, record in chunk
     ]

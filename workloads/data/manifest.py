@@ -17,6 +17,13 @@ class DataError(ValueError):
   """The data of a workload are not what they must be; the message says how."""
 
 
+def lacking(what: str, package: str) -> DataError:
+  """To be raised where a package that only preparing needs is not there."""
+  return DataError(
+    f'Preparing {what} needs {package}: pip install "timetrial[data]".'
+  )
+
+
 class Manifest(NamedTuple):
   examples: dict[str, int]  # By split.
   files: dict[str, dict[str, Any]]  # 'bytes' and 'sha256', by name.

@@ -31,18 +31,18 @@ def save(folder: pathlib.Path, split: str, tell) -> int:
 
 def _decoded(records: Records, split: str, tell) -> Iterator[Molecules]:
   """Many at a time."""
-  for start in range(0, len(records), CHUNK):
-    numbers = range(start, min(start + CHUNK, len(records)))
+  for chunk in records.chunks(CHUNK):
     decoded = []
-    for number, record in zip(numbers, records[numbers], strict=True):
+    for number, record in chunk:
       try:
         decoded.append(_molecule(record))
       except (ValueError, LookupError, TypeError) as error:
         raise DataError(
           f'{records.where(number)} is no molecule: {error}.'
         ) from error
-    if start % PROGRESS == 0:
-      tell(f'  {start:,} of {len(records):,} of {split}')
+    first, _ = chunk[0]
+    if first % PROGRESS == 0:
+      tell(f'  {first:,} of {len(records):,} of {split}')
     yield Molecules(*map(np.concatenate, zip(*decoded, strict=True)))
 
 

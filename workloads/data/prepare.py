@@ -17,6 +17,7 @@ from workloads.data import (
   manifest,
   pcba,
   pixels,
+  replacing,
   tfrecord,
   translations,
 )
@@ -120,14 +121,13 @@ def take(
       f'{place} is there, but was not finished: prepare goes on with it. '
       'Remove it to import another.'
     )
-  partial = place.with_name(f'{place.name}.partial')
-  shutil.rmtree(partial, ignore_errors=True)
   tell(f'Copying {origin} to {place} ...')
   copy = tfrecord.convert if stored == tfrecord.FORMAT else shutil.copytree
-  copy(origin, partial)
-  if (partial / manifest.NAME).exists():  # Written where it was prepared.
-    manifest.check(partial, manifest.load(partial), thorough=True)
-  partial.replace(place)
+  with replacing(place) as partial:
+    shutil.rmtree(partial, ignore_errors=True)
+    copy(origin, partial)
+    if (partial / manifest.NAME).exists():  # Written where it was prepared.
+      manifest.check(partial, manifest.load(partial), thorough=True)
   return finish(dataset, place, tell)
 
 

@@ -1,7 +1,7 @@
 """Records of a prepared dataset, read by number and without TensorFlow."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -48,6 +48,12 @@ class Records:
         f'One of records {first} to {last} ({self.where(first)} and after) '
         f'cannot be read: {type(error).__name__} {error}.'
       ) from error
+
+  def chunks(self, size: int) -> Iterator[list[tuple[int, dict[str, Any]]]]:
+    """All records with their numbers, in order, so many read at once."""
+    for start in range(0, len(self), size):
+      numbers = range(start, min(start + size, len(self)))
+      yield list(zip(numbers, self[numbers], strict=True))
 
   def where(self, number: int) -> str:
     """File and record in it, for messages."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workloads.data import pieces
-from workloads.data.manifest import DataError
+from workloads.data.manifest import DataError, lacking
 from workloads.data.records import Records
 from workloads.threads import cores
 
@@ -96,12 +96,8 @@ def _sample(texts: Iterable[str]) -> Iterator[str]:
 
 def _chunks(records: Records) -> Iterator[list[tuple[str, str]]]:
   """All pairs of sentences."""
-  for start in range(0, len(records), CHUNK):
-    numbers = range(start, min(start + CHUNK, len(records)))
-    yield [
-      _pair(records, number, record)
-      for number, record in zip(numbers, records[numbers], strict=True)
-    ]
+  for chunk in records.chunks(CHUNK):
+    yield [_pair(records, number, record) for number, record in chunk]
 
 
 def _pair(
@@ -127,7 +123,5 @@ def _library() -> Any:
   try:
     import sentencepiece  # noqa: PLC0415  Training does without.
   except ImportError as error:
-    raise DataError(
-      'Preparing text needs sentencepiece: pip install "timetrial[data]".'
-    ) from error
+    raise lacking('text', 'sentencepiece') from error
   return sentencepiece
