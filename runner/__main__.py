@@ -15,6 +15,7 @@ Commands:
 
 import difflib
 import functools
+import math
 import pathlib
 import signal
 import sys
@@ -62,6 +63,9 @@ _SHARD_STATE = flags.DEFINE_boolean(
 _ALSO_ON = flags.DEFINE_list(
   'also_on', [], "Words that reach each further host of a trial: 'ssh node2'."
 )
+_PRUNE = flags.DEFINE_boolean(
+  'prune', False, "Stop trials that cannot change their study's score."
+)
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
 )
@@ -90,6 +94,9 @@ _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
 _PROGRESS_FD = flags.DEFINE_integer(
   'progress_fd', -1, 'Where to tell progress.'
 )
+_BEATEN = flags.DEFINE_float(
+  'beaten', math.inf, "Charged seconds that another of the study's needed."
+)
 _HOST = flags.DEFINE_integer('host', 0, 'Number of this one.')
 _HOSTS = flags.DEFINE_integer('hosts', 1, 'That the trial runs on.')
 _COORDINATOR = flags.DEFINE_string('coordinator', '', 'Where the first one is.')
@@ -113,6 +120,7 @@ COMMANDS = {
     _PROGRESS_FD.value,
     _MEMORY.value,
     _PROFILE.value,
+    _BEATEN.value,
     (_HOST.value, _HOSTS.value, _COORDINATOR.value),
   ),
 }
@@ -176,6 +184,7 @@ def _terms() -> engine.Terms:
     _PROFILE.value,
     _SHARD_STATE.value,
     tuple(_ALSO_ON.value),
+    _PRUNE.value,
   )
 
 

@@ -217,6 +217,7 @@ def trial(
   progress_fd: int,
   memory_gib: float | None,
   profile: int,
+  beaten: float,
   place: tuple[int, int, str],
 ) -> int:
   """The process of one trial. Leaves at once: its seconds are counted.
@@ -230,7 +231,7 @@ def trial(
   joined = hosts.join(hosts.Place(*place))
   try:
     tell = process.teller(progress_fd)
-    code = process.main(folder, started, tell, joined, profile)
+    code = process.main(folder, started, tell, joined, profile, beaten)
   except Exception:
     traceback.print_exc()
     code = 1

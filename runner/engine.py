@@ -21,6 +21,7 @@ from runner import (
   followers,
   gauges,
   hardware,
+  pruning,
   records,
   results,
   storage,
@@ -59,7 +60,12 @@ SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
   re.IGNORECASE,
 )
-WELL = ('reached', 'budget', 'ended')  # Outcomes that need no explanation.
+WELL = (
+  'reached',
+  'budget',
+  'ended',
+  'beaten',
+)  # Outcomes that need no explanation.
 LOG = 'trial.log'
 TAIL = 20  # Its lines that are kept beside an outcome.
 LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
@@ -77,6 +83,7 @@ class Terms(NamedTuple):
   profile: int = 0  # Steps of every trial to make a trace of.
   shard_state: bool = False  # An optimizer's, over the devices.
   also_on: tuple[str, ...] = ()  # Words that reach each further host.
+  prune: bool = False  # Stop trials that cannot change their study's score.
 
   @property
   def hosts(self) -> int:
@@ -169,6 +176,8 @@ def run_attempt(
     command.append(f'--memory_gib={terms.memory_gib}')
   if terms.profile:
     command.append(f'--profile={terms.profile}')
+  if terms.prune:
+    command.append(f'--beaten={pruning.limit(folder)!r}')
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,
     _log(folder) as log,

@@ -5,6 +5,7 @@ Whatever a submission raises becomes an outcome.
 """
 
 import json
+import math
 import os
 import pathlib
 import signal
@@ -62,6 +63,7 @@ def main(
   tell: Tell,
   hosts: Hosts,
   profiled: int = 0,
+  beaten: float = math.inf,
 ) -> int:
   """Runs or resumes the trial in a folder.
 
@@ -71,12 +73,13 @@ def main(
     tell: Hears of the trial's progress.
     hosts: That run it; the first one keeps its records.
     profiled: Steps to make a trace of.
+    beaten: Charged seconds from which on it cannot change its study's score.
 
   Returns:
     An exit code: os.EX_IOERR where the folder does not take the records.
   """
   if hosts.number:
-    _follow(folder, hosts)
+    _follow(folder, hosts, beaten)
   stopwatch = suspension.Stopwatch()
   clock = Clock(stopwatch.now, devices.wait, started, hosts.agree)
   try:
@@ -84,7 +87,7 @@ def main(
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, profiled, clock)
-        _train(folder, clock, journal, tell, hosts, profile)
+        _train(folder, clock, journal, tell, hosts, profile, beaten)
       except storage.StorageError:
         raise  # No fault of the submission's, and not to be written down here.
       except Exception as error:
@@ -98,7 +101,7 @@ def main(
   return 0
 
 
-def _follow(folder: pathlib.Path, hosts: Hosts) -> NoReturn:
+def _follow(folder: pathlib.Path, hosts: Hosts, beaten: float) -> NoReturn:
   """Trains as the first host does, until that one ends this process.
 
   What is raised here is most likely raised there, and told there.
@@ -106,7 +109,8 @@ def _follow(folder: pathlib.Path, hosts: Hosts) -> NoReturn:
   clock = Clock(wait=devices.wait, agree=hosts.agree)
   try:
     profile = Profile(folder, 0, clock)
-    _train(folder, clock, Silent(), lambda news: None, hosts, profile)
+    journal = Silent()
+    _train(folder, clock, journal, lambda news: None, hosts, profile, beaten)
   except Exception:
     traceback.print_exc()
     time.sleep(LAST)
@@ -128,11 +132,12 @@ def _train(
   tell: Tell,
   hosts: Hosts,
   profile: Profile,
+  beaten: float,
 ) -> None:
   leaving = _leaving(hosts)
   trial = storage.read_json(folder / records.TRIAL)
   problem = _problem(trial)
-  budget = Budget(**trial['budget'])
+  budget = Budget(**trial['budget'], beaten=beaten)
   examples = {name: len(source) for name, source in problem.sources.items()}
   if isinstance(journal, Journal):
     path = folder / f'meta_data_{journal.attempt}.json'

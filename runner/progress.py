@@ -9,7 +9,8 @@ from rich.table import Table
 
 from runner import records
 
-COLORS = {'reached': 'green', 'budget': 'yellow', 'ended': 'yellow'}
+COLORS = dict.fromkeys(('budget', 'ended', 'beaten'), 'yellow')
+COLORS['reached'] = 'green'
 
 
 class Progress:

@@ -24,6 +24,12 @@ class Budget(NamedTuple):
   eval_seconds: float  # From one evaluation to the next.
   steps: int | None = None  # Stop after so many, whatever the clock says.
   eval_steps: int | None = None  # Look by steps instead of seconds.
+  beaten: float = math.inf  # Another trial of the study needed so many.
+
+  @property
+  def end(self) -> float:
+    """Charged seconds after which the trial is over."""
+    return min(self.seconds, self.beaten)
 
 
 class Result(NamedTuple):
@@ -93,8 +99,8 @@ def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
       return Ending('ended', 'The algorithm ended its training.')
     with clock.account('view'):
       model = submission.model(state)
-    if clock.charged() > budget.seconds:
-      return Ending('budget', f'The budget of {budget.seconds:.4g} s is spent.')
+    if clock.charged() > budget.end:
+      return _spent(budget)
     stop = budget.steps is not None and bench.feed.steps >= budget.steps
     result = _evaluate(model, state, stop or not more, bench)
     evals.append(result)
@@ -154,7 +160,7 @@ def _advance(
 def _due(
   step: int, seconds: float, last: Result | None, budget: Budget
 ) -> bool:
-  if last is None or seconds > budget.seconds:
+  if last is None or seconds > budget.end:
     return True
   if budget.steps is not None and step >= budget.steps:
     return True
@@ -191,6 +197,16 @@ def _examine(model: Model, final: bool, bench: Bench) -> Result:
     if final or bench.reached(metrics):
       metrics |= bench.evaluate(model, 'train') | bench.evaluate(model, 'test')
   return Result(bench.feed.steps, seconds, metrics)
+
+
+def _spent(budget: Budget) -> Ending:
+  if budget.beaten < budget.seconds:
+    return Ending(
+      'beaten',
+      'Another trial of its study has reached the target in '
+      f'{budget.beaten:.4g} s.',
+    )
+  return Ending('budget', f'The budget of {budget.seconds:.4g} s is spent.')
 
 
 def _reached(result: Result) -> Ending:

@@ -13,7 +13,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from runner import records, rules
-from scoring import kinds, planned, tree, trials
+from scoring import beaten, kinds, planned, tree, trials
 from scoring.planned import ReadError
 from scoring.tree import Problem, relative
 from scoring.trials import Key, Trial
@@ -191,7 +191,10 @@ def _checked_trials(
 ) -> Results:
   """With the problems of its trials."""
   found, said = kinds.together(results.trials, hardware, mixed)
-  results = results._replace(trials=found, remarks=results.remarks + said)
+  found, also = beaten.checked(found)
+  results = results._replace(
+    trials=found, remarks=results.remarks + said + also
+  )
   folder, suite = results.folder, results.rules
   if not found:
     raise ReadError(

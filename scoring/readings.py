@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from runner.rules import READINGS, Reading
-from scoring import score, times as tables
+from scoring import beaten, score, times as tables
 from scoring.board import Board
 from scoring.read import Results
 
@@ -76,10 +76,12 @@ def differences(results: Results, board: Board) -> list[Difference]:
 def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
   """Scores by every measure of effort: {measure: {submission: score}}.
 
-  A measure that some hit does not have is left out.
+  A measure that some hit does not have is left out, and so are all but seconds
+  where trials were beaten: they may have led by another.
   """
   found = {}
-  for what in tables.MEASURES:
+  stopped = any(trial.state == beaten.STATE for trial in results.trials)
+  for what in ('seconds',) if stopped else tables.MEASURES:
     hits = [t.measured(what) for t in results.trials if t.at is not None]
     if any(map(math.isnan, hits)):
       continue

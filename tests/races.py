@@ -31,13 +31,24 @@ SELF = {{'steps': {steps}}}
 
 
 def suite(
-  home, target=-1.0, steps=400, batch=16, seconds=600.0, evaluations=5, hosts=1
+  home,
+  target=-1.0,
+  steps=400,
+  batch=16,
+  seconds=600.0,
+  evaluations=5,
+  hosts=1,
+  trials=1,
 ):
   """A suite's file; its steps are worth so many seconds on such machines."""
   path = home / 'tiny.toml'
   path.write_text(
     suites.digits(
-      target=target, steps=steps, batch_size=batch, evaluations=evaluations
+      target=target,
+      steps=steps,
+      batch_size=batch,
+      evaluations=evaluations,
+      trials=trials,
     )
   )
   machine = hardware.describe(hosts)

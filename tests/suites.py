@@ -3,7 +3,15 @@
 from runner import engine, hardware, plan, rules
 
 
-def digits(*, target, steps, batch_size=64, eval_batch_size=150, evaluations=3):
+def digits(
+  *,
+  target,
+  steps,
+  batch_size=64,
+  eval_batch_size=150,
+  evaluations=3,
+  trials=1,
+):
   """The text of its file."""
   return f"""
 version = "test"
@@ -16,7 +24,7 @@ trials = 1
 budget_factor = 1.0
 [rulesets.external]
 studies = 1
-trials = 1
+trials = {trials}
 budget_factor = 1.0
 [workloads.digits]
 metric = "error_rate"

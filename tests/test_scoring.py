@@ -30,11 +30,11 @@ tables = st.integers(1, 4).flatmap(
 )
 
 
-def race(out, hits, seconds=None):
+def race(out, hits, at=1.0):
   """Reads a made race; hits: {(submission, workload, study, trial): second}.
 
-  A hit of None is a miss, one of a string such an outcome; 'missing' is
-  planned and not run.
+  A hit of None is a miss, one of a string such an outcome, at a second; but
+  'missing' is planned and not run.
   """
   budgets = {'w': 100.0, 'family/variant': 100.0}
   plan = made.write_plan(out, list(hits), RULES, budgets)
@@ -42,7 +42,7 @@ def race(out, hits, seconds=None):
     if hit == 'missing':
       continue
     if isinstance(hit, str):
-      made.write_trial(out, trial, [(1.0, 0.9)], hit, 'So.', budget=100.0)
+      made.write_trial(out, trial, [(at, 0.9)], hit, 'So.', budget=100.0)
       continue
     values = [(1.0, 0.9), (90.0, 0.7) if hit is None else (hit, 0.4)]
     outcome = 'budget' if hit is None else 'reached'
