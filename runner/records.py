@@ -36,8 +36,8 @@ from typing import Any, NamedTuple
 from runner import storage
 from submissions.algoperf import folders
 
-# The first speak of the algorithm: that it was beaten, of a trial that could not
-# change its study's score any more. The others leave the cell open.
+# The first speak of the algorithm; one is beaten that could not change its
+# study's score any more. The others leave the cell open.
 SCORED = ('reached', 'budget', 'diverged', 'ended', 'beaten')
 OPEN = ('oom', 'crashed', 'preempted', 'invalid')
 

@@ -1,7 +1,7 @@
-"""Trials that were stopped as another one of their study had reached the target.
+"""Trials that were stopped as another one of their study was faster.
 
-They are misses because of that other trial, and open without it: it may have been
-removed since, or the board may ask for another target.
+They are misses because of that other trial, and open without it: it may have
+been removed since, or the board may ask for another target.
 """
 
 import collections
