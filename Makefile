@@ -31,7 +31,7 @@ benchmarks: .venv/ready
 leaderboard: .venv/ready
 	for ruleset in self external; do \
 	  $(PY) -m runner run --suite=mini --submissions=all --ruleset=$$ruleset \
-	    --studies=1 --out=results-$$ruleset && \
+	    --studies=1 --prune --out=results-$$ruleset && \
 	  $(PY) -m scoring results-$$ruleset --out=docs/leaderboard/$$ruleset \
 	    || exit 1; \
 	done

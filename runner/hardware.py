@@ -147,11 +147,26 @@ def fingerprint(suite: rules.Rules, workload: str) -> str:
 
 def _cpu() -> str:
   try:
-    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+    text = pathlib.Path('/proc/cpuinfo').read_text()
   except OSError:
     return platform.processor() or platform.machine()
-  names = [x.split(':')[1].strip() for x in lines if x.startswith('model name')]
-  return names[0] if names else platform.machine()
+  return cpu_name(text) or platform.machine()
+
+
+def cpu_name(text: str) -> str:
+  """Of the first CPU that the system lists; '' where it has none.
+
+  Virtual machines may say no more than 'AMD EPYC', of which generations differ
+  by half in their speed: so the numbers of the model are a part of it.
+  """
+  known = dict(
+    map(str.strip, line.split(':', 1))
+    for line in text.partition('\n\n')[0].splitlines()
+    if ':' in line
+  )
+  numbers = [known.get(what) for what in ('cpu family', 'model', 'stepping')]
+  name = known.get('model name', '')
+  return f'{name} ({"-".join(map(str, numbers))})' if all(numbers) else name
 
 
 def _cores() -> int:

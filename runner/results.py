@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import os
 import pathlib
 import shutil
@@ -12,6 +13,7 @@ from typing import IO, Any
 from runner import plan as plans, records, storage
 from submissions.algoperf import folders
 
+ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
 LOCK = '.lock'  # Of a results folder, and of every trial's.
 POLL = 0.2  # Seconds from one try to lock to the next.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
@@ -196,6 +198,16 @@ def _check_same(
       f'seconds do not compare. {HELP} To put them together all the same: '
       '--mix_hardware'
     )
+  faster = _faster(known['seconds'], table['seconds'])
+  same = name == known['hardware']['name']
+  if same and not mixed and not 1 / ALIKE < faster < ALIKE:
+    raise ResultsError(
+      f'{out} was made on a machine of this name ({name}) for which the '
+      f'reference algorithm takes {faster:.2f} times as long as for this one, '
+      'and seconds do not compare. If this one was busy when it was measured, '
+      f'measure again: python -m runner calibrate. If not: {HELP} To put them '
+      'together all the same: --mix_hardware'
+    )
   for name, source in table['sources'].items():
     before = known['sources'].get(name, source)
     if before['sha256'] != source['sha256']:
@@ -203,6 +215,12 @@ def _check_same(
         f'{source["path"]} has changed since trials of {name!r} were planned '
         f'in {out}. Rename it, or use another --out.'
       )
+
+
+def _faster(known: dict[str, float], here: dict[str, float]) -> float:
+  """Known budgets to those of this machine, a geometric mean."""
+  both = [math.log(known[name] / here[name]) for name in known.keys() & here]
+  return math.exp(sum(both) / len(both)) if both else 1.0
 
 
 def _difference(a, b, path: str = '') -> str:

@@ -5,7 +5,7 @@ import json
 import made_results as made
 import pytest
 
-from runner import plan, records, results, rules
+from runner import hardware, plan, records, results, rules
 from runner.hardware import Speed
 from scoring import board, planned, read
 
@@ -111,3 +111,40 @@ def test_a_folder_takes_another_kind_only_if_told(tmp_path):
       assert table['hardware']['name'] == FAST
       assert table['seconds'] == first['seconds']
     slow = slow._replace(mixed=False)
+
+
+@pytest.mark.parametrize(('times', 'alike'), [(1.2, 1), (0.8, 1), (1.6, 0)])
+def test_one_name_may_be_of_machines_that_differ(tmp_path, times, alike):
+  """'AMD EPYC' was: trials of one submission ran 1.6 times as fast."""
+  out = tmp_path / 'out'
+  with results.opened(out, planned_on(FAST)) as first:
+    pass
+  again = planned_on(FAST)
+  again.budgets.update({n: s / times for n, s in again.budgets.items()})
+  if not alike:
+    with (
+      pytest.raises(results.ResultsError, match=r'1\.60 times as long.*calibr'),
+      results.opened(out, again),
+    ):
+      pass
+    again = again._replace(mixed=True)
+  with results.opened(out, again) as table:
+    assert table['seconds'] == first['seconds']
+
+
+CPUS = 'processor\t: 0\nvendor_id\t: AuthenticAMD\n{}\n\nprocessor\t: 1\n'
+
+
+@pytest.mark.parametrize(
+  ('lines', 'name'),
+  [
+    (
+      'cpu family\t: 26\nmodel\t\t: 2\nmodel name\t: AMD EPYC\nstepping\t: 1',
+      'AMD EPYC (26-2-1)',
+    ),
+    ('model name\t: ARM: v8', 'ARM: v8'),
+    ('CPU part\t: 0xd0c', ''),
+  ],
+)
+def test_a_cpu_is_known_by_its_numbers_as_well(lines, name):
+  assert hardware.cpu_name(CPUS.format(lines)) == name
