@@ -14,6 +14,7 @@ from array_record.python import array_record_module
 import workloads
 from runner import records as results, storage
 from tests import published, races
+from tests.conftest import QUICK
 from tests.preparing import command, fixtures, say
 from workloads import batches, data, small
 from workloads.data import (
@@ -415,11 +416,14 @@ def test_records_tell_their_file(home):
     records.Records(home / 'nothing', 'train')
 
 
-def test_a_race_on_published_data_from_the_command_line(home, tmp_path):
+def test_a_race_on_published_data_from_the_command_line(
+  home, tmp_path, monkeypatch
+):
   """What it trained on is in its records; without data nothing is begun.
 
   The models are of published size; of the steps, two with small batches.
   """
+  monkeypatch.setenv('XLA_FLAGS', QUICK)
   names = ('mnist', 'cifar')
   mine = races.mine(tmp_path, 'mine', steps=2, batch=8)
   out = tmp_path / 'out'

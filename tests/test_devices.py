@@ -13,6 +13,7 @@ import pytest
 
 from runner import checkpoint
 from tests import several
+from tests.conftest import QUICK
 from tests.several import Case
 
 MANY = 8
@@ -28,7 +29,9 @@ together = pytest.mark.xdist_group('devices')
 def many(tmp_path_factory):
   """A folder of checkpoints, and figures by case."""
   folder = tmp_path_factory.mktemp('several')
-  return folder, several.on(MANY, CASES, folder)
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setenv('XLA_FLAGS', QUICK)  # As programs here.
+    return folder, several.on(MANY, CASES, folder)
 
 
 @together

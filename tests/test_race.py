@@ -217,11 +217,11 @@ def test_what_hangs_is_stopped_with_its_stacks_in_its_log(home):
   hangs = mine(home, 'hangs', build='time.sleep(1000)')
   out = home / 'out'
   flags = dict(suite=suite(home), submissions=hangs, out=out)
-  done = run(home, 'run', **flags, silence=20, attempts=1)
+  done = run(home, 'run', **flags, silence=12, attempts=1)
   assert done.returncode == 1
   status = records.status(folder(out, 'hangs'))
   assert (status.outcome, status.again) == ('crashed', True)
-  assert 'There was no progress for 20 s. It was stopped' in status.reason
+  assert 'There was no progress for 12 s. It was stopped' in status.reason
   log = (folder(out, 'hangs') / 'trial.log').read_text()
   assert 'most recent call first' in log and 'hangs.py' in log
 
