@@ -8,7 +8,6 @@ begins; the same command later runs what is missing and resumes what stopped.
 import os
 import pathlib
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from runner import (
   child,
   confine,
+  endings,
   followers,
   gauges,
   hardware,
@@ -28,8 +28,6 @@ from runner import (
 )
 
 CODE = pathlib.Path(__file__).parent.parent
-RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
-EXIT_SECONDS = 0.1  # But telling of the end may take so long.
 # With this scheduler, programs on two cores of a CPU now and then wait for ever
 # in their first step: 9 of 36 starts of librispeech_deepspeech/mini with jax
 # 0.10.2, and none of 56 without it. Other workloads pay for that with steps up
@@ -55,20 +53,10 @@ CACHE = {
 # of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
 ORPHAN = 30.0  # Seconds in which a trial that has lost its runner is gone.
-ENDED_BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
   re.IGNORECASE,
 )
-WELL = (
-  'reached',
-  'budget',
-  'ended',
-  'beaten',
-)  # Outcomes that need no explanation.
-LOG = 'trial.log'
-TAIL = 20  # Its lines that are kept beside an outcome.
-LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
 
 Tell = Callable[[dict], None]
 
@@ -128,7 +116,7 @@ def run_trial(
       return status._replace(outcome=None, reason=held, again=True)
     if status.done:
       return status
-    close_lost(folder, 'Its process ended without a word.')
+    endings.lost(folder, 'Its process ended without a word.')
     return run_attempt(out, folder, tell, terms, [lock])
 
 
@@ -143,14 +131,6 @@ def prepare(
   """The folder of a trial, with all that its process needs."""
   own = {'data_dir': terms.data_dir, 'shard_state': terms.shard_state}
   return results.prepare(out, table | own, trial)
-
-
-def close_lost(folder: pathlib.Path, reason: str) -> None:
-  """Writes the end that a lost process has not; for who holds the trial."""
-  status = records.status(folder)
-  if status.start and status.outcome is None:
-    last = {'attempt': status.start['attempt']}
-    _end(folder, last, 'preempted', reason, True)
 
 
 def run_attempt(
@@ -169,7 +149,7 @@ def run_attempt(
   patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
   network = confine.network(terms.network or bool(terms.also_on))
   before = records.status(folder).attempts
-  killed_before = _memory_kills()
+  killed_before = endings.memory_kills()
   started = time.monotonic()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   if terms.memory_gib is not None:
@@ -198,12 +178,12 @@ def run_attempt(
       env = own | dict(others.env)
       left = child.run(words, log, tell, patience, env, keep, others.lost)
       fault = others.fault()
-  killed = _memory_kills() > killed_before
-  printed = _printed(folder, printed_before)
+  killed = endings.memory_kills() > killed_before
+  printed = endings.printed_since(folder, printed_before)
   seen: dict[str, Any] = {'wall_seconds': left.ended - started}
   if summary := cards.summary():
     seen['cards'] = summary
-  _close(folder, before, left, seen, killed, printed, fault)
+  endings.close(folder, before, left, seen, killed, printed, fault)
   return records.status(folder)
 
 
@@ -224,107 +204,6 @@ def environment() -> dict[str, str]:
   }
 
 
-def _close(
-  folder: pathlib.Path,
-  attempt: int,
-  left: child.Exit,
-  seen: dict[str, Any],
-  killed: bool,
-  printed: str,
-  fault: followers.Fault | None = None,
-) -> None:
-  """Writes down how the process left, and what only its parent can see."""
-  events = [
-    event
-    for event in storage.read_lines(folder / records.ATTEMPTS)
-    if event['attempt'] == attempt  # Not what those before it have said.
-  ]
-  last = events[-1] if events else {}
-  if last.get('event') == 'end':
-    wall = seen['wall_seconds']
-    residual = wall - last['own_seconds'] - last['suspended_seconds']
-    seen |= {'code': left.code, 'residual_seconds': residual}
-    if last['outcome'] not in WELL:
-      seen['log'] = _tail(printed)
-    records.event(folder, 'exit', attempt, **seen)
-    if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
-      reason = (
-        f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
-        f'at most {RESIDUAL:.0%} may be.'
-      )
-      _end(folder, last, 'invalid', reason, True)
-    elif fault and last['outcome'] in records.OPEN:
-      _end(folder, last, *fault)  # The cause of what it met.
-    return
-  seen |= {'code': left.code, 'log': _tail(printed)}
-  records.event(folder, 'exit', attempt, **seen)
-  if not events:
-    # It never came so far.
-    records.event(folder, 'start', attempt, **records.whereabouts())
-  how = fault or _death(left, killed, printed)
-  _end(folder, {'attempt': attempt}, *how)
-
-
-def _death(
-  left: child.Exit, killed: bool, printed: str
-) -> tuple[str, str, bool]:
-  """Outcome, reason, and whether another attempt may go better.
-
-  Of a process that did not come to say how it ended itself.
-  """
-  if left.stopped:
-    reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
-    return 'crashed', reason, True
-  if killed and left.code == -signal.SIGKILL:
-    reason = 'The system ran out of memory and killed the process.'
-    return 'oom', reason, True
-  tail = ' '.join(_tail(printed))[-300:]
-  how = f'Exit code {left.code}: {tail}'
-  if left.code < 0:
-    how = f'The process was ended by {signal.Signals(-left.code).name}.'
-  if -left.code in ENDED_BY_OTHERS:
-    return 'preempted', how, True
-  if left.code == os.EX_IOERR:
-    return 'preempted', tail, True
-  if said := confine.out_of_memory(printed):
-    return 'oom', f'The process died out of memory: {said[:300]}', False
-  return 'crashed', how, left.code < 0
-
-
 def _log(folder: pathlib.Path):
-  with storage.storing(folder / LOG):
-    return (folder / LOG).open('ab')
-
-
-def _printed(folder: pathlib.Path, start: int) -> str:
-  """The end of what one attempt has added to the log, if it is still there."""
-  try:
-    with (folder / LOG).open('rb') as log:
-      end = log.seek(0, os.SEEK_END)
-      log.seek(max(start, end - LAST_WORDS))
-      return log.read().decode(errors='replace')
-  except OSError:
-    return ''
-
-
-def _tail(log: str) -> list[str]:
-  return log.strip().splitlines()[-TAIL:]
-
-
-def _end(
-  folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
-) -> None:
-  """An end that the trial itself did not write."""
-  rest = {'time': records.now(), 'step': 0, 'seconds': 0.0, 'accounts': {}}
-  rest |= last
-  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
-  storage.append_line(folder / records.ATTEMPTS, rest)
-
-
-def _memory_kills() -> int:
-  """How many processes the system has killed for memory since it booted."""
-  try:
-    lines = pathlib.Path('/proc/vmstat').read_text().splitlines()
-  except OSError:
-    return 0
-  return sum(int(x.split()[1]) for x in lines if x.startswith('oom_kill '))
+  with storage.storing(folder / endings.LOG):
+    return (folder / endings.LOG).open('ab')

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from runner import engine, hardware, records, results, storage
+from runner import endings, engine, hardware, records, results, storage
 from runner.plan import Plan
 from runner.race import Course, Engine, Queue, local
 
@@ -180,7 +180,7 @@ def _closed(
   with results.held(folder) as lock:
     if lock is None:  # The process has outlived its job.
       return None
-    engine.close_lost(folder, f'Its worker was lost: {how}')
+    endings.lost(folder, f'Its worker was lost: {how}')
     status = records.status(folder)
   if status == before and not status.done:  # It has not come so far.
     return status._replace(outcome=None, reason=how, again=True)

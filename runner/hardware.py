@@ -159,11 +159,9 @@ def cpu_name(text: str) -> str:
   Virtual machines may say no more than 'AMD EPYC', of which generations differ
   by half in their speed: so the numbers of the model are a part of it.
   """
-  known = dict(
-    map(str.strip, line.split(':', 1))
-    for line in text.partition('\n\n')[0].splitlines()
-    if ':' in line
-  )
+  first, _, _ = text.partition('\n\n')
+  pairs = (line.partition(':') for line in first.splitlines())
+  known = {what.strip(): value.strip() for what, _, value in pairs}
   numbers = [known.get(what) for what in ('cpu family', 'model', 'stepping')]
   name = known.get('model name', '')
   return f'{name} ({"-".join(map(str, numbers))})' if all(numbers) else name

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from runner import child, engine, records
+from runner import child, endings, records
 
 HEAD = """
 import json, os, subprocess, sys, time
-from runner import child, engine, records
+from runner import child, records
 child.answer_for_stacks()
 fd = int(sys.argv[-1].partition('=')[2])
 def tell(**news):
@@ -100,7 +100,7 @@ def test_one_killed_before_it_says_anything_has_an_end_of_its_own(
     facts = {'reason': '', 'step': 0, 'seconds': 0.0, 'accounts': {}}
     records.event(tmp_path, 'end', number, **facts, **end)
   left = child.Exit(-signal.SIGKILL, 1.0, '')
-  engine._close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
+  endings.close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
   status = records.status(tmp_path)
   assert (status.outcome, status.again) == ('preempted', True)
   assert status.attempts == len(before) + 1

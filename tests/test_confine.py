@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from runner import child, confine, engine, storage
+from runner import child, confine, endings, engine, storage
 from tests import suites
 
 GREEDY = '''"""Takes more memory than there is."""
@@ -95,7 +95,7 @@ def test_limits_hold_and_leave_no_core_dumps():
 )
 def test_the_dying_words_tell_whether_it_was_memory(code, printed, outcome):
   left = child.Exit(code, 0.0, '')
-  assert engine._death(left, False, printed)[0] == outcome
+  assert endings.death(left, False, printed)[0] == outcome
 
 
 RUNNER = """

@@ -11,7 +11,7 @@ import time
 import jax
 import pytest
 
-from runner import engine, records, storage
+from runner import endings, engine, records, storage
 from tests.races import (
   ROOT,
   curve,
@@ -58,7 +58,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
     events = list(storage.read_lines(folder(out, name) / records.ATTEMPTS))
     end, leave = events[-2:]
     assert leave['event'] == 'exit'
-    limit = max(engine.RESIDUAL * leave['wall_seconds'], engine.EXIT_SECONDS)
+    limit = max(endings.RESIDUAL * leave['wall_seconds'], endings.EXIT_SECONDS)
     assert abs(leave['residual_seconds']) < limit
     spent = sum(end['accounts'].values()) - end['compiled']['spared_seconds']
     assert spent == pytest.approx(end['own_seconds'])

@@ -1,0 +1,130 @@
+"""How the process of a trial ended, as the one that started it sees it.
+
+A process that can says itself how its trial ended. What it cannot say, as it
+was killed or lost, is said here, and so is what only its parent can measure.
+"""
+
+import os
+import pathlib
+import signal
+from typing import Any
+
+from runner import child, confine, followers, records, storage
+
+RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
+EXIT_SECONDS = 0.1  # But telling of the end may take so long.
+# Outcomes that need no explanation.
+WELL = ('reached', 'budget', 'ended', 'beaten')
+LOG = 'trial.log'
+TAIL = 20  # Its lines that are kept beside an outcome.
+LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
+BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def lost(folder: pathlib.Path, reason: str) -> None:
+  """Writes the end that a lost process has not; for who holds the trial."""
+  status = records.status(folder)
+  if status.start and status.outcome is None:
+    last = {'attempt': status.start['attempt']}
+    _end(folder, last, 'preempted', reason, True)
+
+
+def close(
+  folder: pathlib.Path,
+  attempt: int,
+  left: child.Exit,
+  seen: dict[str, Any],
+  killed: bool,
+  printed: str,
+  fault: followers.Fault | None = None,
+) -> None:
+  """Writes down how the process left, and what only its parent can see."""
+  events = [
+    event
+    for event in storage.read_lines(folder / records.ATTEMPTS)
+    if event['attempt'] == attempt  # Not what those before it have said.
+  ]
+  last = events[-1] if events else {}
+  if last.get('event') == 'end':
+    wall = seen['wall_seconds']
+    residual = wall - last['own_seconds'] - last['suspended_seconds']
+    seen |= {'code': left.code, 'residual_seconds': residual}
+    if last['outcome'] not in WELL:
+      seen['log'] = _tail(printed)
+    records.event(folder, 'exit', attempt, **seen)
+    if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
+      reason = (
+        f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
+        f'at most {RESIDUAL:.0%} may be.'
+      )
+      _end(folder, last, 'invalid', reason, True)
+    elif fault and last['outcome'] in records.OPEN:
+      _end(folder, last, *fault)  # The cause of what it met.
+    return
+  seen |= {'code': left.code, 'log': _tail(printed)}
+  records.event(folder, 'exit', attempt, **seen)
+  if not events:
+    # It never came so far.
+    records.event(folder, 'start', attempt, **records.whereabouts())
+  how = fault or death(left, killed, printed)
+  _end(folder, {'attempt': attempt}, *how)
+
+
+def death(
+  left: child.Exit, killed: bool, printed: str
+) -> tuple[str, str, bool]:
+  """Outcome, reason, and whether another attempt may go better.
+
+  Of a process that did not come to say how it ended itself.
+  """
+  if left.stopped:
+    reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
+    return 'crashed', reason, True
+  if killed and left.code == -signal.SIGKILL:
+    reason = 'The system ran out of memory and killed the process.'
+    return 'oom', reason, True
+  tail = ' '.join(_tail(printed))[-300:]
+  how = f'Exit code {left.code}: {tail}'
+  if left.code < 0:
+    how = f'The process was ended by {signal.Signals(-left.code).name}.'
+  if -left.code in BY_OTHERS:
+    return 'preempted', how, True
+  if left.code == os.EX_IOERR:
+    return 'preempted', tail, True
+  if said := confine.out_of_memory(printed):
+    return 'oom', f'The process died out of memory: {said[:300]}', False
+  return 'crashed', how, left.code < 0
+
+
+def printed_since(folder: pathlib.Path, start: int) -> str:
+  """The end of what one attempt has added to the log, if it is still there."""
+  try:
+    with (folder / LOG).open('rb') as log:
+      end = log.seek(0, os.SEEK_END)
+      log.seek(max(start, end - LAST_WORDS))
+      return log.read().decode(errors='replace')
+  except OSError:
+    return ''
+
+
+def _tail(log: str) -> list[str]:
+  return log.strip().splitlines()[-TAIL:]
+
+
+def _end(
+  folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
+) -> None:
+  """An end that the trial itself did not write."""
+  rest = {'time': records.now(), 'step': 0, 'seconds': 0.0, 'accounts': {}}
+  rest |= last
+  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
+  storage.append_line(folder / records.ATTEMPTS, rest)
+
+
+def memory_kills() -> int:
+  """How many processes the system has killed for memory since it booted."""
+  try:
+    lines = pathlib.Path('/proc/vmstat').read_text().splitlines()
+  except OSError:
+    return 0
+  return sum(int(x.split()[1]) for x in lines if x.startswith('oom_kill '))
