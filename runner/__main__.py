@@ -19,6 +19,7 @@ import math
 import pathlib
 import signal
 import sys
+from typing import Any
 
 from absl import app, flags
 
@@ -32,7 +33,6 @@ _WORKLOADS = flags.DEFINE_list('workloads', [], 'Only these of the suite.')
 _RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
 _STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
-_DATA = flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 _HARDWARE = flags.DEFINE_string(
   'hardware_dir', str(hardware.FOLDER), 'Folder of measured speeds.'
 )
@@ -41,9 +41,6 @@ _POINTS = flags.DEFINE_integer(
   'points', 10, 'Draws from a search space, for set-targets and tune.'
 )
 _SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
-_SILENCE = flags.DEFINE_float(
-  'silence', engine.TERMS.silence, 'Seconds without progress: a trial hangs.'
-)
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   race.CARE.attempts,
@@ -52,19 +49,6 @@ _ATTEMPTS = flags.DEFINE_integer(
 )
 _PAUSE = flags.DEFINE_float(
   'pause', race.CARE.pause, 'Seconds before another attempt.'
-)
-_NETWORK = flags.DEFINE_boolean('network', False, 'Let trials use the network.')
-_MEMORY = flags.DEFINE_float(
-  'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
-)
-_SHARD_STATE = flags.DEFINE_boolean(
-  'shard_state', False, "Give each device a part of an optimizer's state."
-)
-_ALSO_ON = flags.DEFINE_list(
-  'also_on', [], "Words that reach each further host of a trial: 'ssh node2'."
-)
-_PRUNE = flags.DEFINE_boolean(
-  'prune', False, "Stop trials that cannot change their study's score."
 )
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try what is long for a few steps before a run.'
@@ -75,9 +59,6 @@ _MIXED = flags.DEFINE_boolean(
 _PRICE = flags.DEFINE_float(
   'price', None, 'Of an hour, for plan and preflight.', lower_bound=0.0
 )
-_PROFILE = flags.DEFINE_integer(
-  'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
-)
 _ENGINE = flags.DEFINE_enum(
   'engine', 'local', fleet.ENGINES, 'What runs the trials of `run`.'
 )
@@ -86,6 +67,27 @@ _OPTIONS = flags.DEFINE_list(
 )
 _KIND = flags.DEFINE_string(
   'hardware', None, 'Kind of the machines, if not as this one: a measured one.'
+)
+# The terms of races: engine.Terms has them by the same names.
+flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
+flags.DEFINE_float(
+  'silence', engine.TERMS.silence, 'Seconds without progress: a trial hangs.'
+)
+flags.DEFINE_boolean('network', False, 'Let trials use the network.')
+flags.DEFINE_boolean(
+  'shard_state', False, "Give each device a part of an optimizer's state."
+)
+flags.DEFINE_list(
+  'also_on', [], "Words that reach each further host of a trial: 'ssh node2'."
+)
+flags.DEFINE_boolean(
+  'prune', False, "Stop trials that cannot change their study's score."
+)
+_MEMORY = flags.DEFINE_float(
+  'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
+)
+_PROFILE = flags.DEFINE_integer(
+  'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
 )
 # Of a machine of an engine's, and of the process of one trial.
 _TRIAL = flags.DEFINE_string('trial', '', 'Its id in the plan.')
@@ -176,16 +178,10 @@ def _request() -> requests.Request:
 
 
 def _terms() -> engine.Terms:
-  return engine.Terms(
-    _DATA.value,
-    _SILENCE.value,
-    _NETWORK.value,
-    _MEMORY.value,
-    _PROFILE.value,
-    _SHARD_STATE.value,
-    tuple(_ALSO_ON.value),
-    _PRUNE.value,
-  )
+  """Each is called as its flag."""
+  names = engine.Terms._fields
+  given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
+  return engine.Terms(**given | {'also_on': tuple(given['also_on'])})
 
 
 def _parse(argv: list[str]) -> list[str]:
