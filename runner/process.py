@@ -14,20 +14,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import jax
 
 import submissions
-import workloads
 from runner import (
   checkpoint as checkpoints,
   compiling,
   devices,
   evaluate,
   metadata,
+  problem as problems,
   records,
-  rules,
   storage,
   suspension,
 )
@@ -35,26 +34,15 @@ from runner.clock import Clock
 from runner.feed import Feed
 from runner.hosts import Hosts
 from runner.journal import Journal, Silent
+from runner.problem import Tell
 from runner.profiling import Profile
 from runner.rules import Row
-from runner.trial import Bench, Budget, Leaving, Metrics, Result, run
+from runner.trial import Bench, Budget, Metrics, Result, run
 from runner.watch import Watch
-from submissions.algoperf.goal import Goal
-from submissions.submission import Start, Submission, Task
-from workloads.workload import Model, Source, Workload
+from submissions.submission import Start, Submission
+from workloads.workload import Model
 
-RECORDS = 200  # Scalars recorded over the step budget.
 LAST = 20.0  # Seconds that a host which fails leaves the first one to end.
-
-Tell = Callable[[dict[str, Any]], None]
-
-
-class Problem(NamedTuple):
-  """What is trained, and on what."""
-
-  workload: Workload
-  sources: dict[str, Source]  # By split.
-  row: Row
 
 
 def main(
@@ -119,12 +107,6 @@ def _follow(folder: pathlib.Path, hosts: Hosts, beaten: float) -> NoReturn:
     time.sleep(LAST)
 
 
-def record_every(row: Row) -> int:
-  """Steps from one record of scalars to the next: whole dispatches."""
-  dispatches = row.steps // row.steps_per_dispatch
-  return row.steps_per_dispatch * max(1, dispatches // RECORDS)
-
-
 def _train(
   folder: pathlib.Path,
   clock: Clock,
@@ -136,7 +118,7 @@ def _train(
 ) -> None:
   leaving = _leaving(hosts)
   trial = storage.read_json(folder / records.TRIAL)
-  problem = _problem(trial)
+  problem = problems.read(trial)
   budget = Budget(**trial['budget'], beaten=beaten)
   examples = {name: len(source) for name, source in problem.sources.items()}
   if isinstance(journal, Journal):
@@ -147,7 +129,7 @@ def _train(
   )
 
   def examined(model: Model, split: str) -> Metrics:
-    return _metrics(problem, model, split, tell, leaving)
+    return problems.metrics(problem, model, split, tell, leaving)
 
   def accounts() -> Mapping[str, float]:
     return hosts.agree('accounts', clock.accounts)
@@ -155,9 +137,9 @@ def _train(
   with clock.account('train'):
     submission = submissions.make(
       records.source(folder, trial['submission']),
-      _task(problem),
+      problems.task(problem),
       trial['hyperparameters'],
-      _goal(problem, budget, examined, accounts),
+      problems.goal(problem, budget, examined, accounts),
     )
   init, train = jax.random.split(jax.random.key(trial['seed']))
   evals: list[Result] = []
@@ -179,7 +161,7 @@ def _train(
     evals.extend(hosts.agree('results', journal.results))
   watch = Watch(
     submission.scalars,
-    record_every(problem.row),
+    problems.record_every(problem.row),
     lambda step, seconds, loss: tell(
       {'step': step, 'seconds': seconds, 'loss': loss}
     ),
@@ -227,53 +209,6 @@ def _leaving(hosts: Hosts) -> Callable[[], bool]:
   )
 
 
-def _problem(trial: dict[str, Any]) -> Problem:
-  row = rules.row(trial['workload'], trial['row'])
-  workload = workloads.get(row.workload, row.quirks)
-  workload = workload.with_text(trial['data_dir'])
-  sources = {
-    split: workload.source(split, trial['data_dir'])
-    for split in ('train', 'validation', 'test')
-  }
-  return Problem(workload, sources, row)
-
-
-def _task(problem: Problem) -> Task:
-  row = problem.row
-  return Task(
-    problem.workload,
-    row.steps,
-    row.batch_size,
-    len(problem.sources['train']),
-    row.steps_per_dispatch,
-    record_every(row),
-  )
-
-
-def _goal(
-  problem: Problem,
-  budget: Budget,
-  examined: Callable[[Model, str], Metrics],
-  accounts: Callable[[], Mapping[str, float]],
-) -> Goal:
-  """What submissions to AlgoPerf hear; those of ours do not."""
-  row, sources = problem.row, problem.sources
-  return Goal(
-    row.workload,
-    row.metric,
-    row.better == 'lower',
-    row.target,
-    row.test_target,
-    budget.seconds,
-    budget.eval_seconds,
-    row.eval_batch_size,
-    {name: len(source) for name, source in sources.items()}
-    | {'train': row.train_examples},
-    examined,
-    accounts,
-  )
-
-
 def _resumed(
   submission: Submission,
   start: Start,
@@ -288,37 +223,6 @@ def _resumed(
   state = checkpoints.restore(next(loop), found.arrays)
   feed.steps, feed.examples = found.facts['steps'], found.facts['examples']
   return start._replace(state=state)
-
-
-def _metrics(
-  problem: Problem,
-  model: Model,
-  split: str,
-  tell: Tell,
-  leaving: Callable[[], bool],
-) -> Metrics:
-  """Of a split; gives up where the machine is wanted back."""
-  doing = {'doing': f'evaluating {split}'}
-  tell(doing)
-
-  def alive() -> None:
-    if leaving():
-      raise Leaving(f'Asked to leave while {doing["doing"]}.')
-    tell(doing)
-
-  row, source = problem.row, problem.sources[split]
-  most = row.train_examples if split == 'train' else row.eval_examples
-  limit = len(source) if most is None else most
-  metrics = evaluate.evaluate(
-    problem.workload,
-    model,
-    source,
-    row.eval_batch_size,
-    limit,
-    alive,
-  )
-  named = {f'{split}/{name}': value for name, value in metrics.items()}
-  return named | {f'{split}/num_examples': min(limit, len(source))}
 
 
 def _news(result: Result, row: Row) -> dict[str, Any]:

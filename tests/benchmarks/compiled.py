@@ -20,7 +20,7 @@ import jax
 
 import submissions
 import workloads
-from runner import compiling, engine, process, rules
+from runner import compiling, engine, problem as problems, rules
 from runner.clock import Clock
 from runner.feed import Feed
 from submissions.submission import Start
@@ -72,12 +72,12 @@ def measure(name):
   """Prints one line of JSON about a short training."""
   row = rules.load('mini').workloads[name]
   workload = workloads.get(row.workload, row.quirks)
-  problem = process.Problem(
+  problem = problems.Problem(
     workload, {'train': workload.source('train', None)}, row
   )
   entry = submissions.find('nadamw')
   clock = Clock()
-  task = process._task(problem)
+  task = problems.task(problem)
   submission = submissions.make(entry.path, task, entry.self_point)
   seconds = []
   began = time.perf_counter()

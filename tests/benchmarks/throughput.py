@@ -22,7 +22,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import submissions
 import workloads
-from runner import devices, process, rules
+from runner import devices, problem, rules
 from runner.clock import Clock
 from runner.feed import Feed
 from runner.watch import Watch
@@ -103,7 +103,7 @@ def harness(workload, row, count):
   entry = submissions.find('nadamw')
   source = workload.source('train', None)
   size, per_dispatch = row.batch_size, row.steps_per_dispatch
-  every = process.record_every(row)
+  every = problem.record_every(row)
   task = Task(workload, 1_000_000, size, len(source), per_dispatch, every)
   submission = submissions.make(entry.path, task, entry.self_point)
   clock = Clock(wait=devices.wait)
