@@ -5,18 +5,22 @@ thread writes the checkpoint and then the rows, one evaluation at a time.
 """
 
 import dataclasses
-import math
 import os
 import pathlib
-import resource
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from typing import Any
 
 import jax
 
-from runner import checkpoint, hardware, records, storage
+from runner import (
+  checkpoint,
+  columns,
+  footprint,
+  hardware,
+  records,
+  storage,
+)
 from runner.clock import Clock
 from runner.compiling import Compiled
 from runner.feed import Feed
@@ -73,7 +77,7 @@ class Journal:
       self._rows = found.facts['rows']
     for name, rows in self._rows.items():
       path = self._folder / name
-      storage.set_rows(path, rows, _columns(name, rows), self.attempt)
+      storage.set_rows(path, rows, columns.names(name, rows), self.attempt)
     return found
 
   def results(self) -> list[Result]:
@@ -103,9 +107,10 @@ class Journal:
     like this one is the optimizer's. Where something of the state would be
     lost there is no checkpoint, and a trial that is interrupted starts over.
     """
-    self._optimizer_bytes = max(0, _bytes(state) - _bytes(model))
-    self._device_bytes = max(0, _on_device(state) - _on_device(model))
-    self._write([self._eval_row(result)], scalars, state, feed, lost)
+    found = footprint.beside(model, state)
+    self._optimizer_bytes, self._device_bytes = found
+    row = columns.evaluation(result, self._clock.accounts(), self.attempt)
+    self._write([row], scalars, state, feed, lost)
 
   def save(
     self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
@@ -152,7 +157,7 @@ class Journal:
   def _keep(self, evals, scalars) -> dict[str, list[dict]]:
     fresh = {
       records.EVALS: evals,
-      records.SCALARS: [_scalar_row(scalar) for scalar in scalars],
+      records.SCALARS: [columns.scalars(scalar) for scalar in scalars],
     }
     for name, rows in fresh.items():
       self._rows[name].extend(rows)
@@ -161,8 +166,8 @@ class Journal:
   def _append(self, fresh: dict[str, list[dict]]) -> None:
     for name, rows in fresh.items():
       if rows:
-        columns = _columns(name, self._rows[name])
-        storage.append_rows(self._folder / name, rows, columns)
+        names = columns.names(name, self._rows[name])
+        storage.append_rows(self._folder / name, rows, names)
 
   def _damaged(self, path: pathlib.Path) -> None:
     """It is kept under another name, for whoever wants to know."""
@@ -215,7 +220,7 @@ class Journal:
       own_seconds=self._clock.own_seconds(),
       suspended_seconds=self._suspended(),
       compiled=dataclasses.asdict(self._compiled),
-      peak_memory_bytes=_peak_memory(),
+      peak_memory_bytes=footprint.peak(),
       optimizer_bytes=self._optimizer_bytes,
       optimizer_bytes_per_device=self._device_bytes,
       padding=padding,
@@ -223,22 +228,6 @@ class Journal:
       again=ending.outcome == 'preempted',
       files=records.row_hashes(self._folder),
     )
-
-  def _eval_row(self, result: Result) -> dict[str, Any]:
-    """AlgoPerf's columns, and the accounts of ours that it does not tell."""
-    spent = self._clock.accounts()
-    return {
-      'accumulated_submission_time': result.seconds,
-      'accumulated_eval_time': spent['evaluate'],
-      'accumulated_logging_time': spent['record'] + spent['checkpoint'],
-      'accumulated_compile_time': spent['compile'],
-      'accumulated_data_time': spent['data'],
-      'accumulated_view_time': spent['view'],
-      'global_step': result.step,
-      'preemption_count': self.attempt,
-      'score': result.seconds,
-      'total_duration': sum(spent.values()),
-    } | result.metrics
 
 
 class Silent:
@@ -276,50 +265,3 @@ class Silent:
     profiled: int = 0,
   ) -> None:
     pass
-
-
-def _columns(name: str, rows: list[dict[str, Any]]) -> list[str]:
-  """Of a file, from its first row; evaluations', with all splits' metrics."""
-  first = rows[0] if rows else {}
-  if name == records.SCALARS:
-    return list(first)
-  metrics = [
-    column.partition('/')[2]
-    for column in first
-    if column.startswith('validation/')
-  ]
-  return [column for column in first if '/' not in column] + [
-    f'{split}/{metric}'
-    for split in ('train', 'validation', 'test')
-    for metric in metrics
-  ]
-
-
-def _bytes(tree: PyTree) -> int:
-  leaves = jax.tree.leaves(tree)
-  return sum(x.nbytes for x in leaves if isinstance(x, jax.Array))
-
-
-def _on_device(tree: PyTree) -> int:
-  """Bytes of it on one device."""
-  leaves = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
-  shapes = [x.sharding.shard_shape(x.shape) for x in leaves]
-  return sum(
-    math.prod(shape) * x.dtype.itemsize
-    for shape, x in zip(shapes, leaves, strict=True)
-  )
-
-
-def _scalar_row(scalar: Scalar) -> dict[str, Any]:
-  return {
-    'global_step': scalar.step,
-    'accumulated_submission_time': scalar.seconds,
-  } | scalar.values
-
-
-def _peak_memory() -> dict[str, int]:
-  """Of the process, and of its first device where that is told."""
-  host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-  stats = jax.local_devices()[0].memory_stats() or {}
-  device = stats.get('peak_bytes_in_use')
-  return {'host': host} | ({} if device is None else {'device': device})
