@@ -50,9 +50,9 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # Tried by hand on two or three workloads of the mini suite.
-  'learning_rate': 0.02, 'adam_rate': 0.0045, 'beta': 0.95,
-  'adam_beta1': 0.9, 'adam_beta2': 0.98, 'weight_decay': 0.1,
+SELF = {  # By python -m runner tune --submissions=muon --points=4.
+  'learning_rate': 0.0475, 'adam_rate': 0.00392, 'beta': 0.9,
+  'adam_beta1': 0.9, 'adam_beta2': 0.99, 'weight_decay': 0.111,
   'warmup': 0.05, 'horizon': 1.0, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {
