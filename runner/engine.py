@@ -145,8 +145,9 @@ def run_attempt(
   Args:
     keep: Descriptors that its process holds as long as it lives.
   """
-  budget = storage.read_json(folder / records.TRIAL)['budget']['seconds']
-  patience = child.Patience(terms.silence, WALL_FACTOR * budget + WALL_SECONDS)
+  budget = storage.read_json(folder / records.TRIAL)['budget']
+  longest = WALL_FACTOR * budget['seconds'] + WALL_SECONDS
+  patience = child.Patience(terms.silence, longest)
   network = confine.network(terms.network or bool(terms.also_on))
   before = records.status(folder).attempts
   killed_before = endings.memory_kills()
@@ -156,7 +157,7 @@ def run_attempt(
     command.append(f'--memory_gib={terms.memory_gib}')
   if terms.profile:
     command.append(f'--profile={terms.profile}')
-  if terms.prune:
+  if terms.prune and 'steps' not in budget:  # Else seconds say nothing.
     command.append(f'--beaten={pruning.limit(folder)!r}')
   with (
     tempfile.TemporaryDirectory(prefix='timetrial-') as private,

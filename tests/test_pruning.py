@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from runner import pruning, records, storage
+from runner import engine, pruning, records, storage
 from scoring import read, readings
-from tests import races
+from tests import races, suites
 from tests.test_scoring import race, standing
 from tests.test_trial import Budget, Trial, counting
 
@@ -53,6 +53,20 @@ def test_a_race_stops_what_cannot_count_any_more(tmp_path):
   assert '1 beaten' in races.run(tmp_path, 'status', out=out).stdout
   results = read.read(out)
   assert [trial.open for trial in results.trials] == [False, False]
+
+
+def test_who_races_by_steps_is_not_stopped_by_seconds(tmp_path):
+  """As when tuning, where a beaten trial would look like a miss."""
+  other = records.folder(tmp_path / 'out', 'mine', 'digits', 0, 2)
+  other.mkdir(parents=True)
+  facts = {'outcome': 'reached', 'reason': '', 'seconds': 0.0, 'accounts': {}}
+  records.event(other, 'start', 0)
+  records.event(other, 'end', 0, **facts)
+  source = races.mine(tmp_path, 'mine').read_text()
+  terms = engine.Terms(prune=True)
+  status, folder = suites.trial(tmp_path, source, terms=terms)
+  assert pruning.limit(folder) == 0.0
+  assert status.outcome == 'ended'
 
 
 def test_who_was_beaten_is_a_miss_and_no_cell_is_open(tmp_path):
