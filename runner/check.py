@@ -142,7 +142,7 @@ def _final(folder: pathlib.Path) -> str:
   status = records.status(folder)
   if status.outcome != 'ended':
     return f'{status.outcome}: {status.reason}'
-  last = checkpoint.load(folder / 'checkpoint')
+  last = checkpoint.load(folder / records.CHECKPOINT)
   if last is None:
     return 'no checkpoint'
   digest = checkpoint.digest(last.arrays)

@@ -4,8 +4,10 @@ A process that can says itself how its trial ended. What it cannot say, as it
 was killed or lost, is said here, and so is what only its parent can measure.
 """
 
+import contextlib
 import os
 import pathlib
+import shutil
 import signal
 from typing import Any
 
@@ -57,6 +59,10 @@ def close(
         f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
         f'at most {RESIDUAL:.0%} may be.'
       )
+      # Whoever went on from it would inherit its clock.
+      checkpoint = folder / records.CHECKPOINT
+      with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(checkpoint)
       _end(folder, last, 'invalid', reason, True)
     elif fault and last['outcome'] in records.OPEN:
       _end(folder, last, *fault)  # The cause of what it met.

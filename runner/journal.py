@@ -71,7 +71,7 @@ class Journal:
     Without one the trial starts over. Rows that it does not know are of a
     training that goes no further: they are put aside.
     """
-    found = checkpoint.load(self._folder / 'checkpoint', self._damaged)
+    found = checkpoint.load(self._folder / records.CHECKPOINT, self._damaged)
     if found is not None:
       self._step = found.facts['steps']
       self._rows = found.facts['rows']
@@ -148,7 +148,7 @@ class Journal:
       }
 
       def write() -> None:
-        folder = self._folder / 'checkpoint'
+        folder = self._folder / records.CHECKPOINT
         checkpoint.save(folder, facts['steps'], arrays, facts)
         self._append(fresh)
 

@@ -19,7 +19,8 @@
     <out>/.jobs.json                    as which job an engine has each trial
 
 A resumed trial's rows are those that its checkpoint knows. What a file held
-beside them is put aside, as <name>_before_<p>, and never lost. The standard
+beside them is put aside, as <name>_before_<p>, and never lost. Nothing goes on
+from an invalid attempt: the next one starts over. The standard
 library only: scoring reads this without JAX.
 """
 
@@ -46,6 +47,7 @@ SCALARS = 'measurements.csv'
 ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 PLAN = 'plan.json'
+CHECKPOINT = 'checkpoint'
 
 # In the environment of a trial that an engine has sent to a machine.
 HOST = 'TIMETRIAL_HOST'  # As the engine calls it.

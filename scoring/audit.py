@@ -23,7 +23,7 @@ RISING = (  # Columns that never fall, and of them the one that always rises.
   'preemption_count',
   'total_duration',
 )
-STEP, CHARGED, COMPILE, TOTAL = (RISING[n] for n in (0, 1, 4, -1))
+STEP, CHARGED, COMPILE, ATTEMPT, TOTAL = (RISING[n] for n in (0, 1, 4, 7, 8))
 CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
 BROKEN = (  # What comes of files that hold something else than they should.
   OSError,
@@ -55,6 +55,15 @@ def checked(
       yield from ((True, text) for text in _as_planned(trial, plan))
     rows = storage.read_rows(plain(trial.folder / records.EVALS))
     yield from ((True, text) for text in _rows(rows))
+    for event in events:
+      if event['event'] == 'damaged':
+        text = f'{event["file"]} was damaged; the one before it was used.'
+        yield False, text
+    over = _started_over(events, rows)
+    if over:
+      text = f'It started over after attempt {over - 1}, which was invalid.'
+      yield False, text
+    events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
     budget = trial.budget
@@ -70,10 +79,6 @@ def checked(
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
       yield False, f'It was interrupted and resumed {interrupted} times.'
-    for event in events:
-      if event['event'] == 'damaged':
-        text = f'{event["file"]} was damaged; the one before it was used.'
-        yield False, text
   except BROKEN as error:
     yield True, f'Its files cannot be checked: {type(error).__name__} {error}.'
 
@@ -130,6 +135,24 @@ def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
         f'At step {row[STEP]} it has spent {sum(spent):.4g} s of '
         f'{float(row[TOTAL]):.4g} s in all.'
       )
+
+
+def _started_over(
+  events: list[dict[str, Any]], rows: list[dict[str, str]]
+) -> int:
+  """The first attempt of those that this result comes from.
+
+  What an invalid attempt leaves does not count, unless it is the last one, or
+  rows of it or of those before it were kept, and so its clock as well.
+  """
+  last = max((event['attempt'] for event in events), default=0)
+  kept = min((int(row.get(ATTEMPT) or 0) for row in rows), default=last)
+  invalid = [
+    event['attempt'] + 1
+    for event in events
+    if event['event'] == 'end' and event['outcome'] == 'invalid'
+  ]
+  return max((over for over in invalid if over <= kept), default=0)
 
 
 def _attempts(

@@ -6,6 +6,7 @@ from runner import records
 from tests.races import folder, mine, run, suite
 
 STEPS, PAUSE = 40, 0.05
+ATTEMPTS = 2
 SLOW = f'time.sleep({PAUSE})'
 TRICKS = {
   # The system's clock stands still, and then goes back.
@@ -33,7 +34,8 @@ def out(tmp_path_factory):
     suite=suite(home),
     submissions=','.join(map(str, paths)),
     out=home / 'out',
-    attempts=1,
+    attempts=ATTEMPTS,
+    pause=0.1,
   )
   assert 'Traceback' not in done.stdout + done.stderr
   return home / 'out'
@@ -47,6 +49,8 @@ def test_another_clock_in_the_place_of_the_systems_changes_nothing(out):
 
 
 def test_seconds_taken_off_an_account_are_missed(out):
+  """Another attempt once went on from a checkpoint of the stolen ones."""
   status = records.status(folder(out, 'thief'))
   assert status.outcome == 'invalid'
+  assert status.attempts == ATTEMPTS
   assert '1.0' in status.reason and 'are on no account' in status.reason

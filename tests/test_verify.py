@@ -90,6 +90,22 @@ def events(path, **changes):
   path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
+def again(folder, kept):
+  """Its one attempt becomes the second, after one that was invalid."""
+  path = first(folder) / records.ATTEMPTS
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  before = [line | {'residual_seconds': 0.5} for line in lines]
+  before[-2] |= {'outcome': 'invalid', 'again': True}
+  after = [line | {'attempt': 1} for line in lines]
+  path.write_text(''.join(json.dumps(line) + '\n' for line in before + after))
+  path = first(folder) / records.EVALS
+  rows = storage.read_rows(path)
+  for number, row in enumerate(rows):
+    row['preemption_count'] = '0' if number < kept else '1'
+  path.unlink()
+  storage.append_rows(path, rows, rows[0])
+
+
 def cards(path, **reasons):
   """Adds what was seen of the cards to the last event."""
   *lines, last = path.read_text().splitlines()
@@ -242,6 +258,22 @@ def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
   assert one.text == 'It was interrupted and resumed 1 times.'
   events(path, seconds=2.5)
   assert any('ended at 2.5 s' in one.text for one in doubts(folder))
+
+
+@pytest.mark.parametrize(
+  'kept, doubt, text',
+  [
+    (0, False, 'It started over after attempt 0, which was invalid.'),
+    (1, True, '0.5 s of attempt 0 are on no account.'),
+  ],
+)
+def test_an_invalid_attempt_counts_only_where_its_rows_were_kept(
+  folder, kept, doubt, text
+):
+  """A trial that had started over once stayed in doubt."""
+  again(folder, kept)
+  found = verify.verify(read.read(folder))
+  assert [one.text for one in found if one.doubt is doubt] == [text]
 
 
 def test_the_command_says_how_many_are_beyond_doubt(folder):
