@@ -128,6 +128,7 @@ COMMANDS = {
 }
 
 INNER = ('work', 'trial')  # Other commands start these.
+ENGINES = ('run', 'plan')  # The others do their work themselves.
 
 
 def main(argv: list[str]) -> int:
@@ -140,6 +141,13 @@ def main(argv: list[str]) -> int:
     hint = f' Did you mean {close[0]!r}?' if close else ''
     known = ', '.join(name for name in COMMANDS if name not in INNER)
     print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
+    return 2
+  if _ENGINE.value != 'local' and argv[1] not in ENGINES:
+    print(
+      f'Error: --engine={_ENGINE.value} is for the trials of `run`, and '
+      f'`{argv[1]}` works on this machine. Leave it out.',
+      file=sys.stderr,
+    )
     return 2
   try:
     return command()

@@ -41,6 +41,7 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'compilation': compiling.POLICY,
       'load_average': os.getloadavg(),
       'hosts': jax.process_count(),
+      'shard_state': bool(trial.get('shard_state')),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),

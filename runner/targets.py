@@ -44,6 +44,7 @@ def set_all(
   terms: engine.Terms,
 ) -> dict[str, dict[str, Any]]:
   """Targets by workload, each with the figures that made it."""
+  suite = apart(suite)
   search = _plan(suite, requests, machine, studies=1, trials=points)
   values = _run(search, out / 'search', terms)
   best = {
@@ -71,6 +72,14 @@ def set_all(
     name: _target(suite.workloads[name], found, values, again, seeds)
     for name, found in best.items()
   }
+
+
+def apart(suite: rules.Rules) -> rules.Rules:
+  """With draws, initial parameters and orders of data that no race has.
+
+  A submission that races again what set a target would have met it before.
+  """
+  return suite._replace(seed=records.seed(suite.seed, 'targets', 0, 0))
 
 
 def check(path: pathlib.Path, suite: rules.Rules) -> None:

@@ -159,8 +159,18 @@ def _attempts(
   events: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> Iterator[str]:
   """Whether the accounts of the clock add up."""
+  seen = {e['attempt'] for e in events if e['event'] == 'exit'}
   for event in events:
     number = event['attempt']
+    if (
+      event['event'] == 'end'
+      and event['outcome'] in records.SCORED
+      and number not in seen
+    ):
+      yield (
+        f'Attempt {number} says how it ended, and nobody has measured its '
+        'seconds from outside: its runner was gone.'
+      )
     if event['event'] == 'end' and event['accounts']:
       spent = event['accounts']
       charged = sum(spent.get(name, 0.0) for name in costs.CHARGED)

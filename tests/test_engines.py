@@ -454,6 +454,9 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
     done = races.run(elsewhere, 'run', *words, **flags)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and 'Traceback' not in done.stderr
+  done = races.run(home, 'preflight', '--engine=slurm', **flags)
+  assert done.returncode == 2
+  assert '--engine=slurm is for the trials of `run`' in done.stderr
   other = hardware.describe() | {'name': 'other'}
   loaded = rules.load(str(toml))
   speeds = {'digits': hardware.Speed(600.0, 0.0)}

@@ -26,6 +26,18 @@ def made(submission, point):
   return plan.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
 
 
+def test_nothing_that_is_raced_has_set_a_target():
+  """AdamW once raced two points, seeds and all, that had set its targets."""
+  raced = plan.make(SUITE, 'external', ['adamw'], {'name': 'here'}, {})
+  apart = targets.apart(SUITE)
+  tried = targets._plan(
+    apart, ['adamw'], {'name': 'here'}, studies=1, trials=10
+  )
+  for what in ('seed', 'hyperparameters'):
+    both = [{str(getattr(t, what)) for t in x.trials} for x in (raced, tried)]
+    assert not both[0] & both[1]
+
+
 def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
   row = SUITE.workloads['criteo1tb/mini']
   search = [

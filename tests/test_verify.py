@@ -90,6 +90,12 @@ def events(path, **changes):
   path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
+def cut(path):
+  """Takes the last line away."""
+  lines = path.read_text().splitlines(keepends=True)
+  path.write_text(''.join(lines[:-1]))
+
+
 def again(folder, kept):
   """Its one attempt becomes the second, after one that was invalid."""
   path = first(folder) / records.ATTEMPTS
@@ -157,6 +163,10 @@ FAULTS = {
   'time on no account': (
     lambda f: events(first(f) / records.ATTEMPTS, residual_seconds=0.5),
     '0.5 s of attempt 0 are on no account',
+  ),
+  'an end that nobody has seen': (
+    lambda f: cut(first(f) / records.ATTEMPTS),
+    'nobody has measured its seconds from outside',
   ),
   'cards that were too hot': (
     lambda f: cards(
@@ -227,7 +237,7 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
   change(first(folder) / 'meta_data_0.json', lambda m: m.update(git_changes=1))
   change(
     first(folder) / 'meta_data_0.json',
-    lambda m: m.update(git_commit_hash='another'),
+    lambda m: m.update(git_commit_hash='another', shard_state=True),
   )
   found = verify.verify(read.read(folder))
   assert not any(one.doubt for one in found)
@@ -236,6 +246,7 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
   } == {
     'The code had changes',
     'Trials ran with 2 commits of the code',
+    'Trials ran with 2 values of --shard_state',
   }
 
 
