@@ -13,8 +13,6 @@ from typing import Any
 
 from runner import child, confine, followers, records, storage
 
-RESIDUAL = 0.01  # Of the wall time, on no account: above, the trial is invalid.
-EXIT_SECONDS = 0.1  # But telling of the end may take so long.
 # Outcomes that need no explanation.
 WELL = ('reached', 'budget', 'ended', 'beaten')
 LOG = 'trial.log'
@@ -54,10 +52,10 @@ def close(
     if last['outcome'] not in WELL:
       seen['log'] = _tail(printed)
     records.event(folder, 'exit', attempt, **seen)
-    if abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS):
+    if records.off_account(residual, wall):
       reason = (
         f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
-        f'at most {RESIDUAL:.0%} may be.'
+        f'at most {records.RESIDUAL:.0%} may be.'
       )
       # Whoever went on from it would inherit its clock.
       checkpoint = folder / records.CHECKPOINT

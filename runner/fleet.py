@@ -12,7 +12,15 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from runner import endings, engine, hardware, records, results, storage
+from runner import (
+  endings,
+  engine,
+  hardware,
+  records,
+  results,
+  storage,
+  stored_plan,
+)
 from runner.plan import Plan
 from runner.race import Course, Engine, Queue, local
 
@@ -107,7 +115,7 @@ def work(out: pathlib.Path, name: str, terms: engine.Terms) -> records.Status:
     raise WorkError(
       f'No trial {name!r} is planned in {out}. Do all machines see the folder?'
     )
-  kinds, here = records.kinds(table), hardware.describe()['name']
+  kinds, here = stored_plan.kinds(table), hardware.describe()['name']
   if here not in kinds:
     raise WorkError(
       f'This machine is {here}, and trials in {out} are for '

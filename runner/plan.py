@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import submissions
 import workloads
-from runner import records, rules, space
+from runner import records, rules, space, stored_plan
 from runner.hardware import Speed
 
 FOR_EVER = 1e9  # Seconds.
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 
   @property
   def hash(self) -> str:
-    return records.plan_hash([t.id for t in self.trials])
+    return stored_plan.digest([t.id for t in self.trials])
 
   @property
   def hours(self) -> float | None:
@@ -161,10 +161,10 @@ def trial(
   """One trial at a point."""
   # The same for every submission: they share initial values and data order,
   # so that comparing them within a study takes less noise along.
-  seed = records.seed(suite.seed, workload, study, number)
+  seed = stored_plan.seed(suite.seed, workload, study, number)
   facts = rules.facts(suite.workloads[workload])
   made = Trial(entry.name, workload, study, number, seed, point, '')
-  known = records.identity(made._asdict(), entry.sha256, facts)
+  known = stored_plan.identity(made._asdict(), entry.sha256, facts)
   return made._replace(id=known)
 
 

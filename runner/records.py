@@ -25,13 +25,11 @@ library only: scoring reads this without JAX.
 """
 
 import hashlib
-import json
 import os
 import pathlib
 import platform
 import sys
 import time
-from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runner import storage
@@ -49,30 +47,12 @@ TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 
+RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
+EXIT_SECONDS = 0.1  # But telling of the end may take so long.
+
 # In the environment of a trial that an engine has sent to a machine.
 HOST = 'TIMETRIAL_HOST'  # As the engine calls it.
 JOB = 'TIMETRIAL_JOB'
-
-PARTS = {  # Of a plan: those that are used, and of which kind they must be.
-  'suite': str,
-  'ruleset': str,
-  'rules': dict,
-  'hardware': dict,
-  'also': list,
-  'seconds': dict,
-  'sources': dict,
-  'hash': str,
-  'trials': list,
-}
-PLANNED = {  # Of a trial in it.
-  'submission': str,
-  'workload': str,
-  'study': int,
-  'trial': int,
-  'seed': int,
-  'hyperparameters': dict,
-  'id': str,
-}
 
 
 def folder(
@@ -110,58 +90,6 @@ def source_hash(path: pathlib.Path) -> str:
   return folders.sha256(path)
 
 
-def seed(suite: int, workload: str, study: int, trial: int) -> int:
-  """The seed of a trial: that of no other, but for other submissions'."""
-  return int(_digest([suite, workload, study, trial]), 16) % 2**31
-
-
-def identity(
-  trial: Mapping[str, Any], sha256: str, row: Mapping[str, Any]
-) -> str:
-  """Twelve digits that change with anything a trial depends on.
-
-  Args:
-    trial: With its fields of plan.json; an id is not looked at.
-    sha256: Of the submission's source.
-    row: The workload in the rules.
-  """
-  facts = [trial['submission'], sha256, [trial['workload'], row]]
-  facts += [trial[n] for n in ('study', 'trial', 'seed', 'hyperparameters')]
-  return _digest(facts)[:12]
-
-
-def plan_hash(ids: Iterable[str]) -> str:
-  return _digest(sorted(ids))
-
-
-def check_plan(plan: Any) -> None:
-  """Every part of a stored plan that is used is there and of its kind.
-
-  Raises:
-    LookupError, TypeError, ValueError: one is not.
-  """
-  for name in ('suite', 'rules', 'seconds', 'trials'):
-    plan[name]  # A LookupError where it is lacking.
-  for name, kind in PARTS.items():
-    if name in plan and not isinstance(plan[name], kind):
-      raise TypeError(f'{name} is not a {kind.__name__}')
-  kinds(plan)  # A TypeError where a machine is no table.
-  places = set()
-  for entry in plan['trials']:
-    for name, kind in PLANNED.items():
-      value = entry[name]
-      if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f'{name} = {value!r} in a trial')
-    key = (entry['submission'], entry['workload'])
-    place = folder('', *key, entry['study'], entry['trial'])
-    if place in places:
-      raise ValueError(f'{place} is planned twice')
-    places.add(place)
-  for seconds in plan['seconds'].values():
-    if not is_time(seconds) or not seconds:
-      raise ValueError(f'a budget of {seconds!r} seconds')
-
-
 def is_time(value: Any) -> bool:
   """Whether it is a number of seconds: not below 0, infinite or NaN."""
   if isinstance(value, bool) or not isinstance(value, int | float):
@@ -170,15 +98,14 @@ def is_time(value: Any) -> bool:
   return 0 <= value <= sys.float_info.max
 
 
-def kinds(plan: Mapping[str, Any]) -> set[str]:
-  """Names of the kinds of hardware that a plan's trials may run on."""
-  machines = [plan.get('hardware', {}), *plan.get('also', ())]
-  return {str(machine['name']) for machine in machines if 'name' in machine}
+def off_account(residual: float, wall: float) -> bool:
+  """Whether too many seconds of a process are on no account of its clock.
 
-
-def _digest(value: Any) -> str:
-  text = json.dumps(value, sort_keys=True)
-  return hashlib.sha256(text.encode()).hexdigest()
+  Args:
+    residual: Those seconds; below 0 where accounts have more than there was.
+    wall: Seconds from its start to its end, as its parent measured them.
+  """
+  return abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS)
 
 
 class Status(NamedTuple):

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
-from runner import plan as plans, records, storage
+from runner import plan as plans, records, storage, stored_plan
 from submissions.algoperf import folders
 
 ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
@@ -64,7 +64,7 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
     )
   try:
     plan = storage.read_json(out / records.PLAN)
-    records.check_plan(plan)
+    stored_plan.check(plan)
   except (ValueError, LookupError, TypeError) as error:
     raise ResultsError(
       f'{out / records.PLAN} is damaged: {type(error).__name__} {error}.'
@@ -191,7 +191,7 @@ def _check_same(
         f'{out} was made under other {key}: '
         f'{_difference(known[key], table[key])}. {HELP}'
       )
-  kinds, name = records.kinds(known), table['hardware']['name']
+  kinds, name = stored_plan.kinds(known), table['hardware']['name']
   if name not in kinds and not mixed:
     raise ResultsError(
       f'{out} was made on {", ".join(sorted(kinds))}; this is for {name}, and '
@@ -236,12 +236,12 @@ def _merged(known: dict, table: dict) -> dict:
   ids = {trial['id'] for trial in known['trials']}
   fresh = [trial for trial in table['trials'] if trial['id'] not in ids]
   also = known.get('also', [])
-  if table['hardware']['name'] not in records.kinds(known):
+  if table['hardware']['name'] not in stored_plan.kinds(known):
     also = [*also, table['hardware']]
   return known | {
     **({'also': also} if also else {}),
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,
-    'hash': records.plan_hash([t['id'] for t in known['trials'] + fresh]),
+    'hash': stored_plan.digest([t['id'] for t in known['trials'] + fresh]),
   }

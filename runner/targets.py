@@ -16,7 +16,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import workloads
-from runner import engine, plan, race, records, rules, storage
+from runner import (
+  engine,
+  plan,
+  race,
+  records,
+  rules,
+  storage,
+  stored_plan,
+)
 from runner.plan import Plan, Trial
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
@@ -79,7 +87,7 @@ def apart(suite: rules.Rules) -> rules.Rules:
 
   A submission that races again what set a target would have met it before.
   """
-  return suite._replace(seed=records.seed(suite.seed, 'targets', 0, 0))
+  return suite._replace(seed=stored_plan.seed(suite.seed, 'targets', 0, 0))
 
 
 def check(path: pathlib.Path, suite: rules.Rules) -> None:

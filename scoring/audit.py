@@ -40,7 +40,6 @@ SLOWED = (  # By heat, or because power fails; words of NVIDIA's cards.
   'hw_thermal_slowdown',
   'hw_power_brake_slowdown',
 )
-OFF_ACCOUNT = 0.01, 0.1  # Of the wall time, or in seconds: as races allow.
 
 
 def checked(
@@ -185,10 +184,9 @@ def _attempts(
         'which takes time.'
       )
     if event['event'] == 'exit' and 'residual_seconds' in event:
-      share, least = OFF_ACCOUNT
-      off = abs(event['residual_seconds'])
-      if off > max(share * event['wall_seconds'], least):
-        yield f'{off:.3g} s of attempt {number} are on no account.'
+      off = event['residual_seconds']
+      if records.off_account(off, event['wall_seconds']):
+        yield f'{abs(off):.3g} s of attempt {number} are on no account.'
   ends = [event for event in events if event['event'] == 'end']
   if rows and ends and ends[-1]['accounts']:
     last, end = float(rows[-1][CHARGED]), ends[-1]['seconds']

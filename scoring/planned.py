@@ -5,7 +5,7 @@ import os
 import pathlib
 from typing import Any
 
-from runner import records, storage
+from runner import records, storage, stored_plan
 from scoring.files import plain
 from scoring.tree import Problem
 
@@ -27,7 +27,7 @@ def read(
     return None, []
   try:
     plan = storage.read_json(plain(path))
-    records.check_plan(plan)
+    stored_plan.check(plan)
   except (OSError, ValueError, LookupError, TypeError) as error:
     what = 'not JSON' if isinstance(error, json.JSONDecodeError) else 'damaged'
     reason = f'It is {what}: {type(error).__name__} {error}.'

@@ -12,7 +12,7 @@ import collections
 import pathlib
 from typing import Any, NamedTuple
 
-from runner import records, rules
+from runner import records, rules, stored_plan
 from scoring import beaten, kinds, planned, tree, trials
 from scoring.planned import ReadError
 from scoring.tree import Problem, relative
@@ -84,7 +84,7 @@ def read(
       f'{ruleset!r}. Leave out --ruleset.'
     )
   made = _read_plan(folder, given, plan, found, problems)
-  return _checked_trials(made, records.kinds(plan), mixed)
+  return _checked_trials(made, stored_plan.kinds(plan), mixed)
 
 
 def _checked(suite: rules.Rules, ruleset: str | None) -> str:

@@ -11,7 +11,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from runner import records, storage
+from runner import records, storage, stored_plan
 from scoring import audit, details, terminal
 from scoring.read import Results
 from scoring.tree import relative
@@ -90,7 +90,7 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     return Finding(records.PLAN, True, text)
 
   trials, sources = plan['trials'], plan.get('sources', {})
-  if plan.get('hash') != records.plan_hash(trial['id'] for trial in trials):
+  if plan.get('hash') != stored_plan.digest(trial['id'] for trial in trials):
     yield doubt('Its hash is not that of its trials: some were changed.')
   seeds = collections.defaultdict(list)
   for trial in trials:
@@ -100,12 +100,12 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     if source is None or row is None:
       yield doubt(f'{_name(trial)}: its source or its rules are not told.')
       continue
-    if trial['id'] != records.identity(trial, source['sha256'], row):
+    if trial['id'] != stored_plan.identity(trial, source['sha256'], row):
       yield doubt(
         f'{_name(trial)}: its id is not that of its rules, source, seed and '
         'hyperparameters: something was changed.'
       )
-    seed = records.seed(
+    seed = stored_plan.seed(
       plan['rules']['seed'], trial['workload'], trial['study'], trial['trial']
     )
     if trial['seed'] != seed:

@@ -21,6 +21,7 @@ ALLOWED = {
     'runner.rules',
     'runner.records',
     'runner.storage',
+    'runner.stored_plan',
     'runner.pipes',
   ),
 }
@@ -34,6 +35,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'runner/rules.py',
   'runner/records.py',
   'runner/storage.py',
+  'runner/stored_plan.py',
 )
 HEAVY = ('jax', 'jaxlib', 'flax', 'optax')
 FILES = [
