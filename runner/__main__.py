@@ -128,7 +128,7 @@ COMMANDS = {
 }
 
 INNER = ('work', 'trial')  # Other commands start these.
-ENGINES = ('run', 'plan')  # The others do their work themselves.
+SENT = ('run', 'plan')  # The others do their work on this machine.
 
 
 def main(argv: list[str]) -> int:
@@ -142,14 +142,12 @@ def main(argv: list[str]) -> int:
     known = ', '.join(name for name in COMMANDS if name not in INNER)
     print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
     return 2
-  if _ENGINE.value != 'local' and argv[1] not in ENGINES:
-    print(
-      f'Error: --engine={_ENGINE.value} is for the trials of `run`, and '
-      f'`{argv[1]}` works on this machine. Leave it out.',
-      file=sys.stderr,
-    )
-    return 2
   try:
+    if _ENGINE.value != 'local' and argv[1] not in SENT:
+      raise ValueError(
+        f'--engine={_ENGINE.value} is for the trials of `run`, and '
+        f'`{argv[1]}` works on this machine. Leave it out.'
+      )
     return command()
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)

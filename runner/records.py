@@ -20,8 +20,8 @@
 
 A resumed trial's rows are those that its checkpoint knows. What a file held
 beside them is put aside, as <name>_before_<p>, and never lost. Nothing goes on
-from an invalid attempt: the next one starts over. The standard
-library only: scoring reads this without JAX.
+from an invalid attempt: the next one starts over. The standard library only:
+scoring reads this without JAX.
 """
 
 import hashlib

@@ -158,40 +158,36 @@ def _attempts(
   events: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> Iterator[str]:
   """Whether the accounts of the clock add up."""
-  seen = {e['attempt'] for e in events if e['event'] == 'exit'}
-  for event in events:
-    number = event['attempt']
-    if (
-      event['event'] == 'end'
-      and event['outcome'] in records.SCORED
-      and number not in seen
-    ):
+  ends = [event for event in events if event['event'] == 'end']
+  exits = [event for event in events if event['event'] == 'exit']
+  measured = {event['attempt'] for event in exits}
+  for end in ends:
+    number = end['attempt']
+    if end['outcome'] in records.SCORED and number not in measured:
       yield (
         f'Attempt {number} says how it ended, and nobody has measured its '
         'seconds from outside: its runner was gone.'
       )
-    if event['event'] == 'end' and event['accounts']:
-      spent = event['accounts']
+    if spent := end['accounts']:
       charged = sum(spent.get(name, 0.0) for name in costs.CHARGED)
-      if not math.isclose(charged, event['seconds'], rel_tol=CLOSE):
+      if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
         yield (
-          f'Attempt {number} charged {event["seconds"]:.6g} s, and its '
+          f'Attempt {number} charged {end["seconds"]:.6g} s, and its '
           f'accounts say {charged:.6g} s.'
         )
-    if event['event'] == 'end' and event.get('profiled_steps'):
+    if end.get('profiled_steps'):
       yield (
-        f'{event["profiled_steps"]} steps of attempt {number} were traced, '
+        f'{end["profiled_steps"]} steps of attempt {number} were traced, '
         'which takes time.'
       )
-    if event['event'] == 'exit' and 'residual_seconds' in event:
-      off = event['residual_seconds']
-      if records.off_account(off, event['wall_seconds']):
-        yield f'{abs(off):.3g} s of attempt {number} are on no account.'
-  ends = [event for event in events if event['event'] == 'end']
+  for left in exits:
+    off = left.get('residual_seconds')
+    if off is not None and records.off_account(off, left['wall_seconds']):
+      yield f'{abs(off):.3g} s of attempt {left["attempt"]} are on no account.'
   if rows and ends and ends[-1]['accounts']:
-    last, end = float(rows[-1][CHARGED]), ends[-1]['seconds']
-    if last > end * (1 + CLOSE):
-      yield f'It has an evaluation at {last:.6g} s, and ended at {end:.6g} s.'
+    last, over = float(rows[-1][CHARGED]), ends[-1]['seconds']
+    if last > over * (1 + CLOSE):
+      yield f'It has an evaluation at {last:.6g} s, and ended at {over:.6g} s.'
 
 
 def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:

@@ -141,8 +141,7 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds['kinds of devices'].add(str(facts.get('devices')))
     kinds['commits of the code'].add(str(facts.get('git_commit_hash')))
     kinds['sets of packages'].add(str(facts.get('packages')))
-    sharded = facts.get('shard_state', False)
-    kinds['values of --shard_state'].add(str(sharded))
+    kinds['values of --shard_state'].add(str(facts.get('shard_state', False)))
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
   for what, found in kinds.items():
     if len(found) > 1:
