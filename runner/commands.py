@@ -24,6 +24,7 @@ from runner import (
   requests,
   results,
   rules,
+  suite_files,
 )
 
 
@@ -138,7 +139,7 @@ def set_targets(request: requests.Request) -> int:
   from runner import targets  # noqa: PLC0415
 
   suite = requests.ready(request)
-  path = rules.find(request.suite)
+  path = suite_files.find(request.suite)
   targets.check(path, suite)
   names = request.submissions or targets.STRONG
   points, seeds = request.points, request.seeds

@@ -12,9 +12,9 @@ import re
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import gauges, rules, storage
+from runner import gauges, rules, storage, suite_files
 
-FOLDER = rules.CONFIGS / 'hardware'
+FOLDER = suite_files.CONFIGS / 'hardware'
 
 
 class Speed(NamedTuple):

@@ -1,20 +1,14 @@
-"""The rules of a race, read from configs/: workloads, targets, budgets.
+"""The rules of a race: workloads, targets, budgets, and how it is scored.
 
 The standard library only: scoring and status read rules without JAX.
 """
 
-import difflib
-import os
-import pathlib
-import tomllib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import workloads
-from runner import schema
+from runner import schema, suite_files
 from runner.schema import RulesError
-
-CONFIGS = pathlib.Path(__file__).parent.parent / 'configs'
 
 
 class Row(NamedTuple):
@@ -143,8 +137,8 @@ def load(name: str) -> Rules:
   Raises:
     RulesError: no such suite, or a wrong, missing or unknown key in it.
   """
-  path = find(name)
-  return parse(_extended(_table(path), str(path)), path.stem, str(path))
+  path = suite_files.find(name)
+  return parse(suite_files.whole(path), path.stem, str(path))
 
 
 def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
@@ -215,57 +209,6 @@ def row(name: str, said: Mapping[str, Any]) -> Row:
   """Undoes `facts`."""
   known: dict[str, Any] = {'target': None} | dict(said)
   return Row(name, **known | {'quirks': tuple(known.get('quirks', ()))})
-
-
-def find(name: str) -> pathlib.Path:
-  """The file of a suite."""
-  files = [*CONFIGS.glob('suites/*.toml'), *CONFIGS.glob('rules/*.toml')]
-  known = {path.stem: path for path in sorted(files)}
-  if name in known:
-    return known[name]
-  # pathlib's own is_file raises where a name is too long.
-  if name.endswith('.toml') and os.path.isfile(name):
-    return pathlib.Path(name)
-  close = difflib.get_close_matches(name, known, n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
-  raise RulesError(
-    f'No suite {name!r}.{hint} Known: {", ".join(known)}, '
-    'or give the path of a .toml file.'
-  )
-
-
-def _table(path: pathlib.Path) -> dict[str, Any]:
-  try:
-    return tomllib.loads(path.read_text())
-  except OSError as error:
-    raise RulesError(f'{path} cannot be read: {error.strerror}.') from error
-  except (ValueError, RecursionError) as error:
-    # Of a number of thousands of digits, tomllib lets int's own error through.
-    raise RulesError(f'{path} is not valid TOML: {error}.') from error
-
-
-def _extended(table: dict[str, Any], where: str) -> dict[str, Any]:
-  """With all that the suite has which this one extends."""
-  if 'extends' not in table:
-    return table
-  own = {k: v for k, v in table.items() if k != 'extends'}
-  try:
-    other = _table(find(str(table['extends'])))
-  except RulesError as error:
-    raise RulesError(f'{where}: extends: {error}') from error
-  if 'extends' in other:
-    raise RulesError(
-      f'{where}: extends = {table["extends"]!r}, which extends another suite '
-      'itself. Extend that one.'
-    )
-  merged = other | own
-  for part in ('workloads', 'unscored'):
-    both = [table.get(part, {}) for table in (other, own)]
-    for rows in both:
-      if not isinstance(rows, dict):
-        raise RulesError(f'{where}: {part} = {rows!r} must be a table.')
-    merged[part] = both[0] | both[1]
-  return merged
 
 
 def _reading(table: Mapping[str, Any], where: str) -> Reading:

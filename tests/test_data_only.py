@@ -28,7 +28,7 @@ CALLS = ('eval', 'exec', 'compile', '__import__', 'loads', 'load')
 KNOWN = {
   ('submissions/__init__.py', 'importlib'): 'Runs a submission, in its trial.',
   ('submissions/__init__.py', 'importlib.util'): 'The same.',
-  ('runner/rules.py', 'tomllib.loads'): 'TOML holds data only.',
+  ('runner/suite_files.py', 'tomllib.loads'): 'TOML holds data only.',
   ('scoring/read.py', 'rules.load'): 'The same.',
   ('runner/storage.py', 'json.loads'): 'JSON holds data only.',
   ('runner/checkpoint.py', 'json.loads'): 'The same.',
@@ -45,6 +45,7 @@ READERS = [
   'runner/rules.py',
   'runner/schema.py',
   'runner/space.py',
+  'runner/suite_files.py',
   'submissions/__init__.py',
   'submissions/literals.py',
   'submissions/algoperf/folders.py',

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import submissions
-from runner import rules, space
+from runner import rules, space, suite_files
 from submissions import literals
 from tests import test_rules
 
@@ -144,7 +144,7 @@ def test_a_suite_of_any_bytes_is_explained(file, content):
 
 def test_a_suite_cut_short_anywhere_is_explained(file):
   """But where a whole row is missing at its end, which is a shorter suite."""
-  content = rules.find('mini').read_bytes()
+  content = suite_files.find('mini').read_bytes()
   names = []
   for end in range(0, len(content), 97):
     if suite := loaded(file, content[:end]):
@@ -171,7 +171,7 @@ def test_a_suite_is_explained_that_its_parser_would_stumble_over(file, text):
 
 def test_a_name_longer_than_a_file_may_have_is_explained():
   with pytest.raises(rules.RulesError, match='No suite'):
-    rules.find('x' * 5000 + '.toml')
+    suite_files.find('x' * 5000 + '.toml')
   for name in ('x' * 5000, 'x' * 5000 + '.py', 'x\0.py', '', '@', '@x'):
     with pytest.raises(submissions.SubmissionError):
       submissions.find(name)
@@ -179,7 +179,7 @@ def test_a_name_longer_than_a_file_may_have_is_explained():
 
 def test_rules_in_results_cannot_have_other_files_read(file):
   """They could: a plan's `extends` named any file of this machine."""
-  content = rules.find('mini').read_text()
+  content = suite_files.find('mini').read_text()
   with pytest.raises(rules.RulesError, match='only the file of a suite'):
     rules.parse(tomllib.loads(content) | {'extends': str(file)}, 'x', 'x')
 

@@ -36,6 +36,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'runner/records.py',
   'runner/storage.py',
   'runner/stored_plan.py',
+  'runner/suite_files.py',
 )
 HEAVY = ('jax', 'jaxlib', 'flax', 'optax')
 FILES = [

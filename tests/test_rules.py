@@ -9,10 +9,10 @@ import pytest
 
 import submissions
 import workloads
-from runner import rules
+from runner import rules, suite_files
 
-SUITES = sorted(p.stem for p in rules.CONFIGS.glob('suites/*.toml'))
-BOARDS = sorted(p.stem for p in rules.CONFIGS.glob('rules/*.toml'))
+SUITES = sorted(p.stem for p in suite_files.CONFIGS.glob('suites/*.toml'))
+BOARDS = sorted(p.stem for p in suite_files.CONFIGS.glob('rules/*.toml'))
 PUBLISHED = pathlib.Path(__file__).parents[2] / 'shared/data/official_boards'
 TABLE = {
   'version': '1',
@@ -107,7 +107,7 @@ def test_a_target_is_never_taken_from_another_workload():
 def test_every_target_says_where_it_comes_from(name):
   import tomllib
 
-  table = tomllib.loads(rules.find(name).read_text())
+  table = tomllib.loads(suite_files.find(name).read_text())
   for row in table['workloads'].values():
     assert {'command', 'date', 'values'} <= row['origin'].keys()
 

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from runner import plan, rules, targets
+from runner import plan, rules, suite_files, targets
 
 SUITE = rules.load('mini')
 
@@ -80,8 +80,8 @@ def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
 def test_targets_are_set_where_the_rows_are():
   suite = rules.load('mini_variants')
   with pytest.raises(rules.RulesError, match='the suite that it extends'):
-    targets.check(rules.find('mini_variants'), suite)
-  targets.check(rules.find('mini'), SUITE)
+    targets.check(suite_files.find('mini_variants'), suite)
+  targets.check(suite_files.find('mini'), SUITE)
 
 
 def test_a_row_is_found_under_the_name_that_algoperf_gives_it(tmp_path):
