@@ -15,6 +15,7 @@ has them, in turn with optax.adamw's in one process: ratios of medians.
 blocks have rows of frequent and of rare words. Three seeds.
 """
 
+import os
 import statistics
 import sys
 import time
@@ -24,6 +25,7 @@ import jax.numpy as jnp
 import optax
 
 import workloads
+from runner import engine
 from submissions import eight_bit, quantization, schedules
 from submissions.submission import Start, Task, from_optax
 from tests.benchmarks.losses import entered, losses, row
@@ -191,6 +193,7 @@ def ablation(name='finewebedu_lm/mini'):
 PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
+  os.environ['XLA_FLAGS'] = engine.XLA_FLAGS  # As trials have them.
   for part in sys.argv[1:] or PARTS:
     PARTS[part]()
     print()
