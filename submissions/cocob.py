@@ -18,8 +18,8 @@ def build(task, *, alpha, weight_decay, **options):
   return from_optax(task, tx, schedule=schedule, **options)
 
 
-SELF = {  # The paper's defaults, with smoothing; a lower alpha did worse.
-  'alpha': 100.0, 'weight_decay': 0.0, 'label_smoothing': 0.05,
+SELF = {  # By python -m runner tune --submissions=cocob --points=4.
+  'alpha': 137.0, 'weight_decay': 4.94e-7, 'label_smoothing': 0.05,
 }  # fmt: skip
 SPACE = {  # For calibration; wide on purpose.
   'alpha': {'min': 10.0, 'max': 1000.0, 'scaling': 'log'},
