@@ -90,7 +90,8 @@ def build(
   return follow_statistics(task, submission)
 
 
-SELF = {  # Found by hand on the mini suite for NAdamW; the rest is a guess.
+# NAdamW's; the rest is a guess. `runner tune --points=4` found none better.
+SELF = {
   'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
   'weight_decay': 0.3, 'warmup': 0.1, 'kept': 5, 'spacing': 0.02,
   'horizon': 1.5, 'grad_clip': 0.3, 'label_smoothing': 0.05,
