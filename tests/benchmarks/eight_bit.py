@@ -193,7 +193,7 @@ def ablation(name='finewebedu_lm/mini'):
 PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
-  os.environ['XLA_FLAGS'] = engine.XLA_FLAGS  # As trials have them.
+  os.environ |= engine.environment()  # As trials have it, with XLA's flags.
   for part in sys.argv[1:] or PARTS:
     PARTS[part]()
     print()
