@@ -30,10 +30,10 @@ benchmarks: .venv/ready
 # any time; the same command goes on.
 leaderboard: .venv/ready
 	for ruleset in self external; do \
+	  out=docs/leaderboard/$$ruleset; \
 	  $(PY) -m runner run --suite=mini --submissions=all --ruleset=$$ruleset \
-	    --studies=1 --prune --out=results-$$ruleset && \
-	  $(PY) -m scoring results-$$ruleset --out=docs/leaderboard/$$ruleset \
-	    || exit 1; \
+	    --studies=1 --prune --out=$$out/results && \
+	  $(PY) -m scoring $$out/results --out=$$out || exit 1; \
 	done
 
 # Two steps, as pip refuses an editable install beside hashed requirements.

@@ -37,17 +37,7 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
     'Charged seconds to the target, and how many times the fastest:',
   ]
   lines += ['']
-  lines += _table(
-    ['workload', 'target', *(s.submission for s in board.standings)],
-    [
-      [
-        name + (' (held out)' if row.held_out_of else ''),
-        text.target(board, name),
-        *(_timed(s.cells[name]) for s in board.standings),
-      ]
-      for name, row in board.rules.workloads.items()
-    ],
-  )
+  lines += _times(board)
   lines += ['', END]
   lines += _more(board, analysis)
   rows = [
@@ -99,6 +89,24 @@ def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
     f'{standing.reached} / {len(board.rules.scored)}',
     str(standing.open_cells or ''),
   ]
+
+
+def _times(board: Board) -> list[str]:
+  """Workloads and submissions; those that are more in number go down."""
+  rows = board.rules.workloads
+  lines: list[tuple[str, ...]] = [
+    (
+      'workload',
+      *(n + (' (held out)' if r.held_out_of else '') for n, r in rows.items()),
+    ),
+    ('target', *(text.target(board, name) for name in rows)),
+  ]
+  for standing in board.standings:
+    cells = (_timed(standing.cells[name]) for name in rows)
+    lines.append((standing.submission, *cells))
+  if len(board.standings) <= len(rows):
+    lines = list(zip(*lines, strict=True))
+  return _table(lines[0], lines[1:])
 
 
 def _more(board: Board, analysis: Analysis) -> list[str]:
