@@ -157,11 +157,13 @@ def trial(
   study: int,
   number: int,
   point: dict[str, Any],
+  seed: int | None = None,
 ) -> Trial:
-  """One trial at a point."""
+  """One trial at a point; with the seed of a race, if none is given."""
   # The same for every submission: they share initial values and data order,
   # so that comparing them within a study takes less noise along.
-  seed = stored_plan.seed(suite.seed, workload, study, number)
+  if seed is None:
+    seed = stored_plan.seed(suite.seed, workload, study, number)
   facts = rules.facts(suite.workloads[workload])
   made = Trial(entry.name, workload, study, number, seed, point, '')
   known = stored_plan.identity(made._asdict(), entry.sha256, facts)

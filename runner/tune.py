@@ -7,6 +7,10 @@ with the least geometric mean of costs over all workloads: a calibration in the
 sense of Kasimbeg et al. 2025, arXiv:2505.24005, with successive halving
 (Jamieson and Talwalkar 2016, arXiv:1502.07943) over workloads. Without SELF the
 draws are from all of SPACE; what was found, as SELF, can be tuned again.
+
+On a workload all points start from the same parameters and see the same data,
+so that luck does not choose between them; and no race does, or its board would
+show the luck that was chosen.
 """
 
 import pathlib
@@ -14,7 +18,16 @@ import statistics
 from typing import Any, NamedTuple
 
 import submissions
-from runner import engine, plan, race, records, rules, space, storage
+from runner import (
+  engine,
+  plan,
+  race,
+  records,
+  rules,
+  space,
+  storage,
+  stored_plan,
+)
 
 RUNGS = 3
 MISS = 2.0  # Budgets that a miss costs at least, and twice that at most.
@@ -67,7 +80,9 @@ def tune(
   rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
   for turn, some in enumerate(rungs):
     trials = [
-      plan.trial(suite, entry, name, 0, one.number, one.point)
+      plan.trial(
+        suite, entry, name, 0, one.number, one.point, seed(suite, name)
+      )
       for name in some
       for one in field
     ]
@@ -80,6 +95,11 @@ def tune(
       kept = (len(field) + 1) // 2
       field, beaten = field[:kept], field[kept:] + beaten
   return field + beaten
+
+
+def seed(suite: rules.Rules, workload: str) -> int:
+  """That of all points on a workload, and of no race."""
+  return stored_plan.seed(suite.seed, f'tune {workload}', 0, 0)
 
 
 def check(suite: rules.Rules) -> None:

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import submissions
-from runner import engine, hardware, rules, space, tune
+from runner import engine, hardware, rules, space, stored_plan, tune
 from tests import suites
 
 SUITE = rules.load('mini')
@@ -112,5 +112,18 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
   assert [path.read_text() for path in attempts] == before
   shown = tune.text('mine', [best, *rest], 1)
   assert "SELF = {'rate': 0.01}" in shown
-  budget = json.loads(next(out.rglob('trial.json')).read_text())['budget']
-  assert budget['steps'] == 60  # By steps, not by seconds.
+  stored = [json.loads(path.read_text()) for path in out.rglob('trial.json')]
+  assert stored[0]['budget']['steps'] == 60  # By steps, not by seconds.
+  seeds = {one['seed'] for one in stored}
+  assert seeds == {tune.seed(loaded, 'digits')}
+
+
+def test_points_are_chosen_by_no_seed_that_a_race_has():
+  """Else a board shows the luck of the points that luck has chosen."""
+  raced = {
+    stored_plan.seed(SUITE.seed, name, study, number)
+    for name in SUITE.workloads
+    for study in range(5)
+    for number in range(1, 11)
+  }
+  assert not raced & {tune.seed(SUITE, name) for name in SUITE.workloads}
