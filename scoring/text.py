@@ -49,10 +49,8 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   if 'name' in machine:
     what = machine.get('accelerators') or machine.get('cpu', '')
     what = what if isinstance(what, list) else [what]
-    cores = machine.get('cores', '?')
-    found.append(
-      f'{machine["name"]}: {", ".join(map(str, what))}, {cores} cores'
-    )
+    cores = _count(machine.get('cores', '?'), 'core')
+    found.append(f'{machine["name"]}: {", ".join(map(str, what))}, {cores}')
   details = list(details)
   if found_compiled := sum(known.found for known in details):
     programs = sum(known.programs for known in details)
@@ -141,7 +139,7 @@ def target(board: Board, workload: str) -> str:
   return f'{row.metric} {sign} {"?" if row.target is None else row.target}'
 
 
-def _count(number: int, noun: str) -> str:
+def _count(number: int | str, noun: str) -> str:
   return f'{number} {noun}' + ('' if number == 1 else 's')
 
 

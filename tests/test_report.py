@@ -21,6 +21,7 @@ from scoring import (
   report,
   tables,
   terminal,
+  text,
   uncertainty,
 )
 
@@ -281,6 +282,13 @@ def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
   assert 'only the latter count' in problem.reason
   cell = board.make(results).standings[0].cells['criteo1tb/mini']
   assert cell.studies == {1: 9.0, 2: 10.0}
+
+
+@pytest.mark.parametrize(('cores', 'said'), [(1, '1 core'), (2, '2 cores')])
+def test_a_machine_is_told_in_words(race, cores, said):
+  results = read.read(race / 'results')
+  results = results._replace(machine=results.machine | {'cores': cores})
+  assert f'cpu-2-5f8a5c: AMD EPYC, {said}' in text.facts(results)
 
 
 def times_table(results):
