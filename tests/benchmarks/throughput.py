@@ -12,6 +12,7 @@ round by round, so that the machine's drift hits all alike:
 """
 
 import itertools
+import os
 import platform
 import statistics
 import time
@@ -22,22 +23,31 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import submissions
 import workloads
-from runner import devices, problem, rules
+from runner import devices, engine, problem
 from runner.clock import Clock
 from runner.feed import Feed
 from runner.watch import Watch
 from submissions.submission import Start, Task
 from submissions.transforms import scale_by_nadam
+from tests.benchmarks import losses
 from workloads import batches
 from workloads.workload import mean_loss
 
 ROUNDS = 25
 STEPS = {'digits': 400, 'criteo1tb/mini': 40, 'finewebedu_lm/mini': 10}
-KEY = jax.random.key(0)
+SEED = 0
+
+
+def algorithm():
+  """NAdamW's file and point, without what only the harness would then do."""
+  entry = submissions.find('nadamw')
+  extra = ('grad_clip', 'label_smoothing')
+  point = {k: v for k, v in entry.self_point.items() if k not in extra}
+  return entry.path, point
 
 
 def optimizer(steps):
-  point = submissions.find('nadamw').self_point
+  _, point = algorithm()
   schedule = optax.cosine_decay_schedule(point['learning_rate'], steps)
   return optax.chain(
     scale_by_nadam(1 - point['one_minus_beta1'], point['beta2']),
@@ -65,11 +75,12 @@ def bare(workload, row, count):
   tx = optimizer(row.steps)
   step = jax.jit(make_step(workload, tx), donate_argnums=(0, 1))
   source = workload.source('train', None)
-  model = jax.jit(workload.init)(KEY)
+  key = jax.random.key(SEED)
+  model = jax.jit(workload.init)(key)
   opt = jax.jit(tx.init)(model.params)
   for n in itertools.count():
     batch = batches.train_batch(source, 0, n * row.batch_size, row.batch_size)
-    model, opt, _ = step(model, opt, batch, KEY)
+    model, opt, _ = step(model, opt, batch, key)
     if (n + 1) % count == 0:
       yield jax.block_until_ready(model)
 
@@ -81,10 +92,11 @@ def published(workload, row, count):
   source = workload.source('train', None)
   mesh = jax.make_mesh((jax.device_count(),), ('batch',), (AxisType.Auto,))
   whole, parts = NamedSharding(mesh, P()), NamedSharding(mesh, P('batch'))
-  model = jax.device_put(jax.jit(workload.init)(KEY), whole)
+  key = jax.random.key(SEED)
+  model = jax.device_put(jax.jit(workload.init)(key), whole)
   opt = jax.device_put(jax.jit(tx.init)(model.params), whole)
   for n in itertools.count():
-    keys = jax.random.split(jax.random.fold_in(KEY, n), 4)
+    keys = jax.random.split(jax.random.fold_in(key, n), 4)
     batch = batches.train_batch(source, 0, n * row.batch_size, row.batch_size)
     batch = jax.device_put(batch, parts)
     jitted = jax.jit(
@@ -100,15 +112,16 @@ def published(workload, row, count):
 
 def harness(workload, row, count):
   """Yields after every `count` steps, as at an evaluation of a trial."""
-  entry = submissions.find('nadamw')
   source = workload.source('train', None)
   size, per_dispatch = row.batch_size, row.steps_per_dispatch
   every = problem.record_every(row)
   task = Task(workload, 1_000_000, size, len(source), per_dispatch, every)
-  submission = submissions.make(entry.path, task, entry.self_point)
+  path, point = algorithm()
+  submission = submissions.make(path, task, point)
   clock = Clock(wait=devices.wait)
   feed = Feed(source, 0, clock)
-  start = Start(jax.jit(workload.init)(KEY), KEY, feed, [])
+  key = jax.random.key(SEED)
+  start = Start(jax.jit(workload.init)(key), key, feed, [])
   states = submission.train(start)
   watch = Watch(submission.scalars, every)
   while True:
@@ -126,7 +139,7 @@ def measure(name):
   'At best' compares fastest rounds, which a busy machine disturbs least;
   'pairwise' is the median over rounds of neighbours.
   """
-  workload, row = workloads.get(name), rules.load('mini').workloads[name]
+  workload, row = workloads.get(name), losses.row(name)
   ways = {
     way.__name__: way(workload, row, STEPS[name])
     for way in (bare, harness, published)
@@ -156,6 +169,7 @@ def seconds(loop):
 
 
 if __name__ == '__main__':
+  os.environ |= engine.environment()  # As trials have it, with XLA's flags.
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in STEPS:
     measure(name)
