@@ -34,7 +34,13 @@ from workloads import batches
 from workloads.workload import mean_loss
 
 ROUNDS = 25
-STEPS = {'digits': 400, 'criteo1tb/mini': 40, 'finewebedu_lm/mini': 10}
+STEPS = {
+  'digits': 400,
+  'criteo1tb/mini': 40,
+  'imagenet_resnet/mini': 24,
+  'ogbg/mini': 40,
+  'finewebedu_lm/mini': 10,
+}
 SEED = 0
 
 
