@@ -20,10 +20,11 @@ import jax
 
 import submissions
 import workloads
-from runner import compiling, engine, problem as problems, rules
+from runner import compiling, engine, problem as problems
 from runner.clock import Clock
 from runner.feed import Feed
 from submissions.submission import Start
+from tests.benchmarks import losses
 
 NAMES = ('ogbg/mini', 'imagenet_resnet/mini', 'librispeech_conformer/mini')
 ROUNDS, STATES, SKIP = 5, 16, 3
@@ -70,7 +71,7 @@ def child(name, folder=None):
 
 def measure(name):
   """Prints one line of JSON about a short training."""
-  row = rules.load('mini').workloads[name]
+  row = losses.row(name)
   workload = workloads.get(row.workload, row.quirks)
   problem = problems.Problem(
     workload, {'train': workload.source('train', None)}, row

@@ -42,18 +42,11 @@ STEPS = {
   'finewebedu_lm/mini': 10,
 }
 SEED = 0
-
-
-def algorithm():
-  """NAdamW's file and point, without what only the harness would then do."""
-  entry = submissions.find('nadamw')
-  extra = ('grad_clip', 'label_smoothing')
-  point = {k: v for k, v in entry.self_point.items() if k not in extra}
-  return entry.path, point
+PLAIN = {'grad_clip': None, 'label_smoothing': 0.0}  # As the loops train.
 
 
 def optimizer(steps):
-  _, point = algorithm()
+  point = submissions.find('nadamw').self_point
   schedule = optax.cosine_decay_schedule(point['learning_rate'], steps)
   return optax.chain(
     scale_by_nadam(1 - point['one_minus_beta1'], point['beta2']),
@@ -122,8 +115,7 @@ def harness(workload, row, count):
   size, per_dispatch = row.batch_size, row.steps_per_dispatch
   every = problem.record_every(row)
   task = Task(workload, 1_000_000, size, len(source), per_dispatch, every)
-  path, point = algorithm()
-  submission = submissions.make(path, task, point)
+  submission = losses.entered('nadamw', **PLAIN)(task)
   clock = Clock(wait=devices.wait)
   feed = Feed(source, 0, clock)
   key = jax.random.key(SEED)
