@@ -118,12 +118,16 @@ def build(
 ):  # fmt: skip
   steps, b1 = int(horizon * task.steps), 1 - one_minus_beta1
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
-  soap, adam = scale_by_soap(b1, beta2, every), optax.scale_by_adam(b1, beta2)
-  adam = optax.conditionally_mask(adam, lambda count: count > 0)
+  adam = optax.scale_by_adam(b1, beta2)
   tx = optax.chain(
-    blocks.factored(task, soap, adam, block),
+    blocks.factored(
+      task,
+      scale_by_soap(b1, beta2, every),
+      optax.conditionally_mask(adam, lambda step, **_: jnp.greater(step, 0)),
+      block,
+    ),
     optax.add_decayed_weights(
-      lambda count: jnp.where(count > 0, weight_decay, 0.0)
+      lambda count: jnp.where(jnp.equal(count, 0), 0.0, weight_decay)
     ),
     optax.scale_by_learning_rate(schedule),
   )

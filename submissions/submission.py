@@ -241,7 +241,8 @@ def from_optax(
     label_smoothing: Share of the label given to all classes alike.
     grad_clip: Largest global norm of the gradient.
   """
-  tx = optax.with_extra_args_support(tx)
+  if isinstance(tx, optax.GradientTransformation):  # As MultiSteps is not.
+    tx = optax.with_extra_args_support(tx)
 
   def init(model: Model, key: Key) -> State:
     del key

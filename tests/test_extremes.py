@@ -149,7 +149,9 @@ def test_zero_and_huge_gradients_leave_parameters_finite(name):
 def test_a_nan_is_not_hidden(name):
   """One number of one gradient: XLA drops NaN in large maxima on a CPU.
 
-  Sophia clipped it to a step of one. AutoLRS goes back to where there was none.
+  Sophia clipped it to a step of one, and a NaN times the zero of a comparison
+  is zero to XLA: cautious held that parameter, and nothing was seen for ever.
+  AutoLRS goes back to where there was none.
   """
 
   def odd(grads):
