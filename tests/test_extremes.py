@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import evaluate
+import workloads
+from runner import checkpoint, evaluate
 from submissions.norm import clip, global_norm
 from submissions.submission import Start, Task
-from tests.tiny import tiny
-from workloads.workload import Model, Workload
+from tests.tiny import FIELDS, tiny
+from workloads.workload import Model, Workload, mean_loss
 
 SHAPES = {  # One is large enough for eight bits, and for XLA to drop NaN.
   'Embed_0': {'embedding': (6, 2)},
@@ -249,3 +250,66 @@ def test_statistics_of_nan_end_a_trial_though_the_metrics_are_numbers():
   model = model._replace(state=structure.unflatten(spoiled))
   assert finite(jax.jit(problem.examine)(model, batch))
   assert evaluate.not_finite(model).startswith("State ['BatchNorm_0']")
+
+
+FAMILIES = sorted(
+  name
+  for name in workloads.names()
+  if name in FIELDS or name.removesuffix('/mini') in FIELDS
+)
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float64'])
+@pytest.mark.parametrize('name', FAMILIES)
+def test_workloads_take_parameters_of_any_type(name, dtype):
+  """Losses, gradients and statistics; real batches have 32 bits in any mode.
+
+  In the mode of 64 bits ogbg's loop over pools counted in another type than it
+  began with, and the beam search of wmt wrote to a cache of another type.
+  """
+  problem = tiny(name)
+
+  def narrow(x):
+    kind = {'float64': jnp.float32, 'int64': jnp.int32}.get(x.dtype.name)
+    return jax.ShapeDtypeStruct(x.shape, kind or x.dtype)
+
+  def typed(x):
+    floating = jnp.issubdtype(x.dtype, jnp.floating)
+    return jax.ShapeDtypeStruct(x.shape, dtype if floating else x.dtype)
+
+  def slope(params, state, batch, key):
+    return jax.value_and_grad(
+      lambda params: mean_loss(
+        problem, params, state, batch, key, dropout=0.1, label_smoothing=0.1
+      ),
+      has_aux=True,
+    )(params)
+
+  with jax.enable_x64(dtype == 'float64'):
+    key = jax.random.key(0)
+    batch = jax.tree.map(
+      narrow, jax.eval_shape(lambda: problem.fake_batch(key, 2))
+    )
+    model = jax.eval_shape(problem.init, key)
+    params = jax.tree.map(typed, model.params)
+    (loss, _), grads = jax.eval_shape(slope, params, model.state, batch, key)
+    assert loss.dtype != jnp.bfloat16
+    assert types(grads) == types(params)
+    stats = jax.eval_shape(problem.examine, Model(params, model.state), batch)
+    assert jnp.bfloat16 not in [x.dtype for x in jax.tree.leaves(stats)]
+
+
+def test_a_checkpoint_keeps_types(tmp_path):
+  with jax.enable_x64(True):
+    state = {
+      str(dtype): jnp.arange(5).astype(dtype)
+      for dtype in ('bfloat16', 'float16', 'float64', 'uint8', 'int64', 'bool')
+    }
+    checkpoint.save(tmp_path / 'all', 1, checkpoint.snapshot(state), {})
+    arrays = checkpoint.load(tmp_path / 'all').arrays
+    again = checkpoint.restore(state, arrays)
+    assert types(again) == types(state)
+    jax.tree.map(np.testing.assert_array_equal, again, state)
+    assert checkpoint.digest(arrays) == checkpoint.digest(
+      checkpoint.snapshot(again)
+    )
