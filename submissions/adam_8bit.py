@@ -36,4 +36,6 @@ SPACE = {  # AdamW's.
   'warmup': {'feasible_points': [0.05]},
   'block': {'feasible_points': [256]},
   'never_zero': {'feasible_points': [True]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

@@ -105,4 +105,6 @@ SPACE = {  # NAdamW's, with the checkpoints and the decay.
   'kept': {'feasible_points': [3, 5, 10]},
   'spacing': {'min': 0.002, 'max': 0.05, 'scaling': 'log'},
   'horizon': {'feasible_points': [1.0, 1.5, 2.0]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

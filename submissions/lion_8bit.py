@@ -39,4 +39,6 @@ SPACE = {  # Lion's.
   'weight_decay': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
   'block': {'feasible_points': [256]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

@@ -122,4 +122,6 @@ SPACE = {  # AdamW's.
   'shares': {'feasible_points': [[0.333, 0.5, 0.667, 1.0]]},
   'decay': {'feasible_points': [0.1, 0.2]},
   'end_factor': {'feasible_points': [0.1]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }
