@@ -135,6 +135,7 @@ def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
   workload = view.Workload(spec, task, goal, generation)
   if generation == 'v0.5':  # Whose harness read it before it made the model.
     workload.default_dropout(hyperparameters.get('dropout_rate'))
+  workload.second_dropout(hyperparameters.get('aux_dropout_rate'))
   wanted = inspect.signature(module.update_params).parameters
   open_ended = [one for one in wanted.values() if one.kind is one.VAR_KEYWORD]
   return _Driver(

@@ -17,7 +17,6 @@ from submissions.algoperf import folders, surface, view
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
 FORBIDDEN = '_build_input_queue'  # Of what AlgoPerf forbids, by name.
-AUX = 'aux_dropout_rate'
 
 
 class Missing(NamedTuple):
@@ -36,11 +35,6 @@ def find(path: pathlib.Path) -> list[Missing]:
     tree = ast.parse(file.read_bytes())
     said = {*_imports(tree, path), *_names(tree), *_workload(tree)}
     found += [Missing(name, line, text) for line, text in sorted(said)]
-  space = folders.space(path)
-  names = {n for one in [space] if isinstance(one, dict) for n in one}
-  if AUX in names:
-    text = f'{AUX} has no effect: models here have one rate of dropout.'
-    found.append(Missing(folders.SPACE, 0, text))
   return found
 
 

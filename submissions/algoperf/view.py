@@ -111,8 +111,15 @@ class Workload(types.Workload):
 
   # The model.
 
-  def init_model_fn(self, rng) -> tuple[PyTree, PyTree]:
-    """Parameters and model state; in v0.5 a copy for every device."""
+  def init_model_fn(
+    self, rng, dropout_rate=None, aux_dropout_rate=None
+  ) -> tuple[PyTree, PyTree]:
+    """Parameters and model state; in v0.5 a copy for every device.
+
+    Up to v0.6 a rate that is given here is that of the model from then on.
+    """
+    self.default_dropout(dropout_rate)
+    self.second_dropout(aux_dropout_rate)
     made = self.handed(jax.jit(self._ours.init)(_key(rng)))
     return jax_utils.replicate(made) if self._generation == 'v0.5' else made
 
@@ -195,6 +202,11 @@ class Workload(types.Workload):
     """What v0.5 reads from the hyperparameters before it makes the model."""
     if rate is not None:
       self._dropout = rate
+
+  def second_dropout(self, rate: float | None) -> None:
+    """Take a rate for the places that had one of their own up to v0.6."""
+    if rate is not None:
+      self._ours = self._ours.with_aux_dropout(rate)
 
   # The loss.
 
