@@ -40,8 +40,8 @@ SPACE = {  # AlgoPerf's archived baseline of momentum.
   'weight_decay': {'min': 1e-7, 'max': 5e-5, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
   'end_factor': {'feasible_points': [0.001, 0.01]},
-  'block': {'feasible_points': [256]},
   'decay_steps_factor': {'feasible_points': [0.9]},
   'label_smoothing': {'feasible_points': [0.1, 0.2]},
   'dropout': {'feasible_points': [0.0, 0.1]},
+  'block': {'feasible_points': [256]},
 }

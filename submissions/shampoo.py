@@ -107,11 +107,11 @@ SPACE = {  # AlgoPerf's archived space of Shampoo; block and horizon are ours.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'block': {'feasible_points': [64]},
   'every': {'feasible_points': [20]},
   'horizon': {'feasible_points': [0.9]},
-  'label_smoothing': {'feasible_points': [0.1, 0.2]},
-  'dropout': {'feasible_points': [0.0, 0.1]},
 }
 POINTS = {
   'published': {  # The first point of AlgoPerf's winner; smaller blocks.

@@ -7,6 +7,7 @@ at 2c90454f, `tuning_search_space.json` of each baseline.
 import pytest
 
 import submissions
+from runner import space as spaces
 
 NAMES = {'warmup_factor': 'warmup', 'dropout_rate': 'dropout'}  # Theirs: ours.
 
@@ -84,3 +85,24 @@ def test_a_space_that_is_anothers_is_complete(name, other):
   assert {k: borrowed[k] for k in space.keys() - missing} == {
     k: space[k] for k in space.keys() - missing
   }
+
+
+@pytest.mark.parametrize(
+  ('name', 'other'),
+  [
+    *(
+      ('adamw', n) for n in ('adamw_8bit', 'hypergradient', 'refined', 'wsd_s')
+    ),
+    *(('nadamw', n) for n in SAME['nadamw']),
+    *(('momentum', n) for n in ('momentum_8bit', 'nesterov')),
+    ('lamb', 'lamb_8bit'),
+    ('lion', 'lion_8bit'),
+  ],
+)
+def test_what_is_compared_draws_the_same_points(name, other):
+  """Hyperparameters are drawn in the order of their names in the file."""
+  drawn, borrowed = (
+    spaces.points(submissions.find(n).space, 5, 0, n) for n in (name, other)
+  )
+  for point, same in zip(drawn, borrowed, strict=True):
+    assert {key: same[key] for key in point} == point
