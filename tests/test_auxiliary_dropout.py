@@ -239,7 +239,7 @@ def test_a_model_that_is_made_again_has_the_rate_it_is_made_with(name):
 @pytest.mark.usefixtures('alone')
 @pytest.mark.parametrize('folder', [V05, V06])
 def test_submissions_to_algoperf_get_the_rate_that_they_name(folder):
-  """By the hyperparameter that AlgoPerf's runner read up to v0.6."""
+  """AlgoPerf's runner read that hyperparameter up to v0.6."""
   task = Task(tiny('wmt'), 40, 8, 100)
   for rate in (None, 0.25):
     point = {} if rate is None else {'aux_dropout_rate': rate}

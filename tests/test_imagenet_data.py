@@ -80,7 +80,7 @@ def test_scaling_is_the_published_interpolation(shape):
 
 
 def test_boxes_are_those_that_are_published():
-  """Of 10 % to all of the image, from 3:4 to 4:3, anywhere within it."""
+  """Shares from 10 % to all of the image, from 3:4 to 4:3, anywhere in it."""
   rng = np.random.default_rng(2)
   boxes = [photographs.part(375, 500, rng) for _ in range(4000)]
   areas = np.array([b.height * b.width / (375 * 500) for b in boxes])

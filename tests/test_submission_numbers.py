@@ -117,7 +117,7 @@ def test_the_baseline_has_the_published_warmup_and_others_do_not():
 
 
 def test_linear_decay_may_end_early():
-  """As AlgoPerf's momentum: after 0.9 of what follows the warmup."""
+  """AlgoPerf's momentum ends it after 0.9 of what follows the warmup."""
   steps, first, length = 200, 10, int(0.9 * 190)
   schedule = schedules.warmup_linear(0.5, 0.05, steps, 0.01, 0.9)
   t = np.arange(first, steps + 5)
