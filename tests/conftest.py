@@ -7,9 +7,11 @@ one test has compiled, others find, in whichever process.
 
 import atexit
 import os
+import sys
 import tempfile
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from runner import engine  # Without JAX.
 
@@ -34,6 +36,46 @@ if before is None:
   del os.environ['XLA_FLAGS']
 else:
   os.environ['XLA_FLAGS'] = before
+
+# The time of an example tells how busy the machine is, and nothing else.
+settings.register_profile(
+  'unhurried', deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile('unhurried')
+
+# Variables that pytest sets in each phase, and JAX when it lowers a kernel.
+THEIRS = ('PYTEST_CURRENT_TEST', 'MOSAIC_GPU_CUDA_ROOT')
+
+
+def pytest_addoption(parser):
+  parser.addoption(
+    '--clear-caches',
+    action='store_true',
+    help='Clear what JAX has traced and compiled, before every test.',
+  )
+
+
+def pytest_runtest_setup(item):
+  if item.config.getoption('clear_caches'):
+    jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def unchanged():
+  """Fail a test that leaves its process changed for the tests after it."""
+  before = _process()
+  yield
+  assert _process() == before
+
+
+def _process() -> dict[str, object]:
+  """Working directory, search path, environment and settings of JAX."""
+  return {
+    'folder': os.getcwd(),
+    'path': list(sys.path),
+    'environment': {k: v for k, v in os.environ.items() if k not in THEIRS},
+    'jax': dict(jax.config.values),
+  }
 
 
 def pytest_collection_modifyitems(items):
