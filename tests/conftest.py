@@ -43,8 +43,17 @@ settings.register_profile(
 )
 settings.load_profile('unhurried')
 
-# Variables that pytest sets in each phase, and JAX when it lowers a kernel.
-THEIRS = ('PYTEST_CURRENT_TEST', 'MOSAIC_GPU_CUDA_ROOT')
+# Beginnings of variables that our code or JAX reads. Libraries set others when
+# they are imported, and pytest sets one in each phase of a test.
+READ = (
+  'JAX_',
+  'XLA_',
+  'TIMETRIAL_',
+  'OPENBLAS_',
+  'CUDA_',
+  'PATH',
+  'PYTHONPATH',
+)
 
 
 def pytest_addoption(parser):
@@ -65,17 +74,16 @@ def unchanged():
   """Fail a test that leaves its process changed for the tests after it."""
   before = _process()
   yield
-  assert _process() == before
+  after = _process()
+  changed = {n for n in before | after if before.get(n) != after.get(n)}
+  assert not changed, f'The test has to put back {sorted(changed)}.'
 
 
 def _process() -> dict[str, object]:
   """Working directory, search path, environment and settings of JAX."""
-  return {
-    'folder': os.getcwd(),
-    'path': list(sys.path),
-    'environment': {k: v for k, v in os.environ.items() if k not in THEIRS},
-    'jax': dict(jax.config.values),
-  }
+  environment = {k: v for k, v in os.environ.items() if k.startswith(READ)}
+  places = {'os.getcwd()': os.getcwd(), 'sys.path': list(sys.path)}
+  return {**places, **environment, **jax.config.values}
 
 
 def pytest_collection_modifyitems(items):
