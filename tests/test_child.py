@@ -84,10 +84,18 @@ def test_nothing_that_it_started_is_left(follow):
     silence=3.0,
   )
   assert left.stopped
-  time.sleep(0.2)
-  stat = pathlib.Path(f'/proc/{news[0]["pid"]}/stat')
-  # Dead, if not forgotten: nobody may have asked for it yet.
-  assert not stat.exists() or stat.read_text().split()[2] == 'Z'
+  deadline = time.monotonic() + 60
+  while _lives(news[0]['pid']):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+
+
+def _lives(pid):
+  try:
+    stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+  except (FileNotFoundError, ProcessLookupError):
+    return False
+  return stat.split()[2] != 'Z'  # Dead, but nobody has asked for it yet.
 
 
 @pytest.mark.parametrize('before', [[], [{'outcome': 'preempted'}]])
