@@ -16,6 +16,7 @@ import numpy as np
 from flax import linen as nn
 
 from workloads import recognition, speech, utterances
+from workloads.dropout import Dropout
 from workloads.speech import XAVIER
 from workloads.workload import Workload
 
@@ -47,7 +48,7 @@ class Conformer(nn.Module):
     subsample = speech.Subsample(self.channels, self.width, 'relu')
     x, paddings = subsample(features, paddings)
     x += positions(*x.shape[1:])[None]  # [B, T/4, D]
-    drop = nn.Dropout(dropout, deterministic=not train)
+    drop = Dropout(dropout, deterministic=not train)
     x = drop(x)
 
     def feed_forward(x):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from workloads import recognition, speech, utterances
+from workloads.dropout import Dropout
 from workloads.workload import Workload
 
 GATES = 4  # Of an LSTM: input, forget, candidate, output.
@@ -43,7 +44,7 @@ class DeepSpeech(nn.Module):
     moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, self.activation)
     x, paddings = subsample(features, paddings)  # [B, T/4, D], [B, T/4]
-    x = nn.Dropout(dropout, deterministic=not train)(x)
+    x = Dropout(dropout, deterministic=not train)(x)
     for _ in range(self.recurrent):
       branch = self._norm(x, paddings, moving)
       branch = BidirectionalLSTM(self.width // 2)(branch, paddings)
@@ -52,7 +53,7 @@ class DeepSpeech(nn.Module):
     for _ in range(self.feed_forward):
       branch = _dense(self.width)(self._norm(x, paddings, moving))
       branch = getattr(nn, self.activation)(branch) * speech.mask(paddings)
-      branch = nn.Dropout(rate, deterministic=not train)(branch)
+      branch = Dropout(rate, deterministic=not train)(branch)
       x = x + branch if self.residual else branch
     if not self.layer_norm:
       x = speech.LayerNorm()(x)

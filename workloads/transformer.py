@@ -17,6 +17,7 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
+from workloads.dropout import Dropout
 from workloads.workload import Array
 
 XAVIER = nn.initializers.xavier_uniform()
@@ -59,7 +60,7 @@ class Transformer(nn.Module):
     )
     self.encoder = [EncoderLayer(self.block) for _ in range(self.layers)]
     self.decoder = [DecoderLayer(self.block) for _ in range(self.layers)]
-    self.drop = nn.Dropout(self.block.dropout, deterministic=False)
+    self.drop = Dropout(self.block.dropout, deterministic=False)
     if not self.block.post_norm:
       self.encoder_norm = nn.LayerNorm()
       self.decoder_norm = nn.LayerNorm()
@@ -156,7 +157,7 @@ class Joint(nn.Module):
 
   def setup(self):
     self.norm = nn.LayerNorm()
-    self.drop = nn.Dropout(self.block.dropout, deterministic=False)
+    self.drop = Dropout(self.block.dropout, deterministic=False)
 
   def leave(self, x):
     return x if self.block.post_norm else self.norm(x)
@@ -206,7 +207,7 @@ class MLP(nn.Module):
     h = getattr(nn, self.block.activation)(self._dense(self.block.hidden)(x))
     if self.block.glu:
       h = h * self._dense(self.block.hidden)(x)
-    h = nn.Dropout(self.block.dropout, deterministic=False)(h)
+    h = Dropout(self.block.dropout, deterministic=False)(h)
     return self._dense(x.shape[-1])(h)
 
   def _dense(self, features):
