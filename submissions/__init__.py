@@ -161,7 +161,7 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
 def _read(path: pathlib.Path) -> Entry:
   try:
     source = path.read_bytes()
-    tree = ast.parse(source)
+    tree = ast.parse(source, str(path))
   except OSError as error:
     raise SubmissionError(
       f'{path} cannot be read: {error.strerror}.'

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from submissions.algoperf import folders, surface, view
+from submissions.literals import parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
 FORBIDDEN = '_build_input_queue'  # Of what AlgoPerf forbids, by name.
@@ -32,7 +33,7 @@ def find(path: pathlib.Path) -> list[Missing]:
     if file.suffix != '.py':
       continue
     name = str(file.relative_to(path)) if path.is_dir() else file.name
-    tree = ast.parse(file.read_bytes())
+    tree = parsed(file)
     said = {*_imports(tree, path), *_names(tree), *_workload(tree)}
     found += [Missing(name, line, text) for line, text in sorted(said)]
   return found

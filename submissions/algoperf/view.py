@@ -172,10 +172,12 @@ class Workload(types.Workload):
     """Outputs and the new model state.
 
     Batch norm takes the statistics of the batch where they are to be updated,
-    and else the running ones, unless use_running_average_bn says otherwise.
+    and else the running ones, unless use_running_average_bn says otherwise. All
+    but the two flags of batch norm and the mode may be traced.
 
     Raises:
-      ValueError: it shall take those of the batch, and not update.
+      ValueError: batch norm is to take the statistics of the batch and not to
+        update its own, or a model that draws has no key.
     """
     running = (
       not update_batch_norm
@@ -192,9 +194,15 @@ class Workload(types.Workload):
     training = mode.name == 'TRAIN'
     if running and not training:
       return self._ours.predict(model, batch), model_state
+    if rng is None and training and self._family not in published.CERTAIN:
+      raise ValueError(
+        f'model_fn has rng=None, and {self._goal.workload} draws in training. '
+        'Hand it a key.'
+      )
+    key = jax.random.key(0) if rng is None else _key(rng)
     rate = self._dropout if dropout_rate is None else dropout_rate
     outputs, state = self._ours.forward(
-      model, batch, _key(rng), rate if training else 0.0, running
+      model, batch, key, rate if training else 0.0, running
     )
     return outputs, None if model_state is None else state
 
@@ -224,11 +232,21 @@ class Workload(types.Workload):
   ) -> dict[str, Array]:
     """'summed' [], 'n_valid_examples' [] and 'per_example' [B].
 
-    What is counted are the terms of the mean: examples, tokens or labels.
+    What is counted are the terms of the mean: examples, tokens or labels. All
+    arguments may be traced.
+
+    Raises:
+      ValueError: the mask is not one number for every example.
     """
     batch = plain({'targets': label_batch})
     losses, counts = self._ours.losses(logits_batch, batch, label_smoothing)
     mask = jnp.ones_like(losses) if mask_batch is None else mask_batch
+    if jnp.shape(mask) != losses.shape:
+      raise ValueError(
+        f"mask_batch has the shape {jnp.shape(mask)}, and a batch's weights "
+        f'are one number for every example, {losses.shape}. Padding within an '
+        'example is left out without a mask.'
+      )
     return {
       'summed': (losses * mask).sum(),
       'n_valid_examples': (counts * mask).sum(),
