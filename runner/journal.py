@@ -187,7 +187,8 @@ class Journal:
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
     path = self._folder / f'traceback_{self.attempt}.txt'
-    storage.write(path, traceback.format_exc().encode())
+    told = traceback.format_exc().encode(errors='backslashreplace')
+    storage.write(path, told)
     text = str(error)
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'

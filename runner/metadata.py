@@ -60,7 +60,8 @@ def _git(*words: str) -> str | None:
       ['git', *words],
       cwd=here,
       capture_output=True,
-      text=True,
+      encoding='utf-8',
+      errors='replace',
       timeout=10,
       check=False,
     )

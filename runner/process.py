@@ -238,7 +238,7 @@ def teller(descriptor: int) -> Tell:
   """Writes progress as lines of JSON, but for evaluations a few a second."""
   if descriptor < 0:
     return lambda news: None
-  file = os.fdopen(descriptor, 'w', buffering=1)
+  file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
   last = {'time': 0.0}
 
   def tell(news: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from submissions.algoperf import folders
 
 ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
 LOCK = '.lock'  # Of a results folder, and of every trial's.
+DAMAGED = 'damaged'  # Outcome of a trial whose records tell none.
 POLL = 0.2  # Seconds from one try to lock to the next.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
 
@@ -35,7 +36,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
   """
   known = stored(out)
   _make(out)
-  with (out / LOCK).open('w') as lock:
+  with (out / LOCK).open('w', encoding='utf-8') as lock:
     if not _locked(lock, fcntl.LOCK_EX):
       raise ResultsError(f'Another runner is writing to {out}.')
     table = plans.table(plan)
@@ -72,10 +73,25 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   return plan
 
 
+def status(folder: pathlib.Path) -> records.Status:
+  """Where a trial stands; the outcome 'damaged' if its records do not tell.
+
+  Nothing is run in such a folder and nothing changed, and others are raced.
+  """
+  try:
+    return records.status(folder)
+  except (storage.RecordsError, OSError) as error:
+    reason = (
+      f'{error} Nothing in {folder} is touched: repair it, or move it away to '
+      'run the trial anew.'
+    )
+    return records.Status(DAMAGED, reason, 1, 0.0, {})
+
+
 def in_use(folder: pathlib.Path) -> bool:
   """Whether a process holds it: a trial's folder, or that of all results."""
   try:
-    with (folder / LOCK).open() as lock:
+    with (folder / LOCK).open(encoding='utf-8') as lock:
       return not _locked(lock, fcntl.LOCK_SH)
   except FileNotFoundError:
     return False
@@ -93,7 +109,9 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
     patience: Seconds to wait for another process.
   """
   with storage.storing(folder / LOCK):
-    lock = (folder / LOCK).open('a')  # For writing: else NFS does not lock.
+    lock = (folder / LOCK).open(
+      'a', encoding='utf-8'
+    )  # For writing: else NFS does not lock.
   with lock:
     deadline = time.monotonic() + patience
     while not (mine := _locked(lock, fcntl.LOCK_EX)):
@@ -126,8 +144,9 @@ def prepare(
     StorageError: the disk does not take it.
   """
   folder = place(out, trial)
-  if (folder / records.TRIAL).exists():
+  if _is_whole(folder / records.TRIAL):
     return folder
+  storage.put_aside(folder / records.TRIAL, status(folder).attempts)
   name = trial['submission']
   with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +171,14 @@ def prepare(
   }
   storage.write_json(folder / records.TRIAL, facts)
   return folder
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+  """Whether a trial can be run by it; it may have been damaged by one."""
+  try:
+    return path.is_file() and bool(storage.read_json(path)['budget']['seconds'])
+  except (OSError, ValueError, LookupError, TypeError):
+    return False
 
 
 def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
