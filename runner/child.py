@@ -180,8 +180,13 @@ class _Lines:
 
 def _dismiss(child: subprocess.Popen, mark: str) -> None:
   """Asks it to leave, which lets it save its state, and then makes it."""
-  child.terminate()
   with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+    child.terminate()
+    print(
+      f'\nThe trial saves its state, which takes {LEAVE:.0f} s at most. Ctrl-C '
+      'again ends it at once.',
+      file=sys.stderr,
+    )
     child.wait(LEAVE)
   _kill(child, mark)
 

@@ -55,16 +55,12 @@ def close(
     if last['outcome'] not in WELL:
       seen['log'] = _tail(printed)
     records.event(folder, 'exit', attempt, **seen)
-    if records.off_account(residual, wall):
-      reason = (
-        f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
-        f'at most {records.RESIDUAL:.0%} may be.'
-      )
+    if invalid := _invalid(last, residual, wall):
       # Whoever went on from it would inherit its clock.
       checkpoint = folder / records.CHECKPOINT
       with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(checkpoint)
-      _end(folder, last, 'invalid', reason, True)
+      _end(folder, last, 'invalid', invalid, True)
     elif fault and last['outcome'] in records.OPEN:
       _end(folder, last, *fault)  # The cause of what it met.
     return
@@ -75,6 +71,29 @@ def close(
     records.event(folder, 'start', attempt, **records.whereabouts())
   how = fault or death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
+
+
+def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
+  """Why the seconds of an attempt say nothing of its algorithm, if so.
+
+  Args:
+    last: The event of its end.
+    residual: Seconds on no account.
+    wall: Seconds from its start to its end.
+  """
+  if records.off_account(residual, wall):
+    return (
+      f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
+      f'at most {records.RESIDUAL:.0%} may be.'
+    )
+  share = records.held_up(last.get('load', {}))
+  if last['outcome'] == 'budget' and share > records.HELD_UP:
+    return (
+      f'It missed its budget while others had {share:.0%} of the processor '
+      f'time that it wanted; at most {records.HELD_UP:.0%} may be. Stop what '
+      'else runs on the machine.'
+    )
+  return ''
 
 
 def death(

@@ -24,6 +24,7 @@ from runner import (
   pruning,
   records,
   results,
+  settings,
   storage,
   tampering,
   trial_log,
@@ -154,6 +155,7 @@ def run_attempt(
   before = records.status(folder).attempts
   written = tampering.written(folder)
   killed_before = endings.memory_kills()
+  settings.say_left_out()
   started = time.monotonic()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   if terms.memory_gib is not None:
@@ -178,7 +180,7 @@ def run_attempt(
     )
     own |= {'TMPDIR': private, confine.SAID: network.said}
     with followers.started(
-      terms.also_on, folder, command, own, SECRET.pattern
+      terms.also_on, folder, command, own, f'{SECRET.pattern}|{settings.ALIKE}'
     ) as others:
       words = [*network.command, *command, f'--started={started!r}']
       words += others.flags
@@ -203,14 +205,15 @@ def run_attempt(
 
 
 def environment() -> dict[str, str]:
-  """Of a trial's process; what the user sets prevails, but for secrets.
+  """Of a trial's process; most of what the user sets prevails.
 
-  Submissions are other people's code, and have no use for anybody's keys.
+  Submissions are other people's code, and have no use for anybody's keys. What
+  changes numbers is pinned, see runner.settings.
   """
   path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
-  return harmless | {
+  return settings.pinned(harmless) | {
     'PYTHONPATH': path.rstrip(os.pathsep),
     'XLA_FLAGS': flags.strip(),
     'OPENBLAS_NUM_THREADS': os.environ.get(

@@ -144,6 +144,7 @@ class Journal:
         'steps': feed.steps,
         'examples': feed.examples,
         'accounts': self._clock.accounts(),
+        'load': self._clock.machine_load()._asdict(),
         'rows': {name: rows[:] for name, rows in self._rows.items()},
       }
 
@@ -220,6 +221,8 @@ class Journal:
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
       suspended_seconds=self._suspended(),
+      load=self._clock.machine_load()._asdict(),
+      load_average=os.getloadavg(),
       compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=footprint.peak(),
       optimizer_bytes=self._optimizer_bytes,

@@ -24,6 +24,7 @@ from runner import (
   compiling,
   devices,
   evaluate,
+  load,
   metadata,
   problem as problems,
   records,
@@ -69,7 +70,7 @@ def main(
   if hosts.number:
     _follow(folder, hosts, beaten)
   stopwatch = suspension.Stopwatch()
-  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree)
+  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree, load.read)
   try:
     with compiling.noticed(clock) as compiled:
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
@@ -157,7 +158,7 @@ def _train(
     if found is not None:
       start = _resumed(submission, start, found, feed)
   if found is not None:
-    clock.restore(found.facts['accounts'])
+    clock.restore(found.facts['accounts'], found.facts.get('load'))
     evals.extend(hosts.agree('results', journal.results))
   watch = Watch(
     submission.scalars,

@@ -72,6 +72,10 @@ def _is_event(event: Any, attempt: int) -> bool:
   if not isinstance(accounts, dict) or not known:
     return False
   seconds = [*accounts.values(), *map(event.get, SECONDS)]
+  busy = event.get('load', {})
+  if not isinstance(busy, dict):
+    return False
+  seconds += busy.values()
   return isinstance(event.get('reason'), str) and all(map(_is_number, seconds))
 
 
