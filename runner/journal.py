@@ -161,6 +161,7 @@ class Journal:
         'steps': feed.steps,
         'examples': feed.examples,
         'accounts': self._clock.accounts(),
+        'load': self._clock.machine_load()._asdict(),
         'rows': {name: rows[:] for name, rows in self._rows.items()},
       }
 
@@ -205,7 +206,8 @@ class Journal:
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
     path = self._folder / f'traceback_{self.attempt}.txt'
-    storage.write(path, traceback.format_exc().encode())
+    told = traceback.format_exc().encode(errors='backslashreplace')
+    storage.write(path, told)
     text = str(error)
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'
@@ -237,6 +239,8 @@ class Journal:
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
       suspended_seconds=self._suspended(),
+      load=self._clock.machine_load()._asdict(),
+      load_average=os.getloadavg(),
       compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=footprint.peak(),
       optimizer_bytes=self._optimizer_bytes,

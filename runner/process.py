@@ -24,6 +24,7 @@ from runner import (
   compiling,
   devices,
   evaluate,
+  load,
   metadata,
   problem as problems,
   records,
@@ -70,7 +71,7 @@ def main(
   if hosts.number:
     _follow(folder, hosts, beaten)
   stopwatch = suspension.Stopwatch()
-  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree)
+  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree, load.read)
   try:
     with compiling.noticed(clock) as compiled:
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
@@ -162,7 +163,7 @@ def _train(
     resumed = _resumed(submission, start, found, feed, journal)
   if resumed is not None:
     start, first = resumed
-    clock.restore(found.facts['accounts'])
+    clock.restore(found.facts['accounts'], found.facts.get('load'))
     evals.extend(hosts.agree('results', journal.results))
   elif found is not None:
     with clock.account('train'):
@@ -262,7 +263,7 @@ def teller(descriptor: int) -> Tell:
   """Writes progress as lines of JSON, but for evaluations a few a second."""
   if descriptor < 0:
     return lambda news: None
-  file = os.fdopen(descriptor, 'w', buffering=1)
+  file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
   last = {'time': 0.0}
 
   def tell(news: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ def put_aside(path: pathlib.Path, attempt: int) -> None:
 
 def read_json(path: pathlib.Path) -> Any:
   try:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding='utf-8'))
   except RecursionError as error:
     raise RecordsError(f'{path} is nested too deeply.') from error
 
@@ -86,7 +86,7 @@ def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
   line = json.dumps(value) + '\n'
   with storing(path):
     _drop_partial_line(path)
-    with path.open('a') as file:
+    with path.open('a', encoding='utf-8') as file:
       file.write(line)
       _flush(file)
 
@@ -95,7 +95,9 @@ def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
   """Complete lines of JSON; a line cut short by a crash is left out."""
   if not path.exists():
     return
-  lines = path.read_text(errors='replace').splitlines(keepends=True)
+  lines = path.read_text(encoding='utf-8', errors='replace').splitlines(
+    keepends=True
+  )
   for number, line in enumerate(lines, start=1):
     if line.endswith('\n'):
       try:
@@ -115,7 +117,7 @@ def append_rows(
   """
   with storing(path):
     _drop_partial_line(path)
-    with path.open('a', newline='') as file:
+    with path.open('a', encoding='utf-8', newline='') as file:
       file.write(_csv(rows, columns, header=not file.tell()))
       _flush(file)
 
@@ -150,7 +152,7 @@ def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
   """Complete rows of a CSV file, as text."""
   if not path.exists():
     return []
-  with path.open(newline='') as file:
+  with path.open(encoding='utf-8', newline='') as file:
     return list(csv.DictReader(line for line in file if line.endswith('\n')))
 
 

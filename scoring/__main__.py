@@ -7,15 +7,15 @@ says what smaller budgets, fewer studies and pruning would have changed;
 `python -m scoring tensorboard RESULTS` writes it for TensorBoard.
 """
 
-import functools
 import json
 import pathlib
 import sys
 
 import rich.console
-from absl import app, flags
+from absl import flags
 
 from runner import pipes
+from runner.pipes import Command
 from scoring import board, read, score, terminal, text, uncertainty
 
 _RULES = flags.DEFINE_string(
@@ -58,6 +58,29 @@ _INTO = flags.DEFINE_string(
 )
 _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
+
+
+_READING = ('rules', 'ruleset', 'mix_hardware')
+_DRAWN = ('integral', 'resample', 'draws', 'seed')
+PROGRAM = pipes.Program(
+  'scoring',
+  'Scores a results folder: the leaderboard on the terminal, and a report.',
+  '[COMMAND] RESULTS --flags',
+  {
+    '': Command(
+      'Score.',
+      (*_READING, *_DRAWN, 'against', 'out', 'into', 'report', 'json'),
+    ),
+    'replay': Command(
+      'Say what smaller budgets, fewer studies and pruning would have changed.',
+      (*_READING, 'integral', 'json'),
+    ),
+    'verify': Command(
+      'Say what in the results should not be believed.', (*_READING, 'json')
+    ),
+    'tensorboard': Command('Write curves for TensorBoard.', (*_READING, 'out')),
+  },
+)
 
 
 def main(argv: list[str]) -> int:
@@ -165,13 +188,5 @@ def _console() -> rich.console.Console:
   return _Console(width=None if sys.stdout.isatty() else 200)
 
 
-def _parse(argv: list[str]) -> list[str]:
-  try:
-    return flags.FLAGS(argv)
-  except flags.Error as error:
-    print(f'Error: {error}', file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == '__main__':
-  app.run(functools.partial(pipes.quietly, main), flags_parser=_parse)
+  pipes.run(PROGRAM, main)

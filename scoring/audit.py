@@ -65,6 +65,7 @@ def checked(
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
+    yield from ((True, text) for text in _held_up(events))
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
       yield (
@@ -199,6 +200,21 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
       yield f'{name} is not as the trial left it.'
+
+
+def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
+  """Whether others had processors that it wanted, so that it took longer.
+
+  What the last end tells is of the whole trial.
+  """
+  told = [event['load'] for event in events if 'load' in event]
+  share = records.held_up(told[-1]) if told else 0.0
+  if share > records.HELD_UP:
+    yield (
+      f'It was held up: others had {share:.0%} of the processor time that it '
+      f'wanted, so without them its seconds would be about {1 - share:.0%} of '
+      'what they are.'
+    )
 
 
 def _slowed(events: list[dict[str, Any]]) -> Iterator[str]:

@@ -57,7 +57,7 @@ def evaluations(
     Damage: the file is not what a trial writes.
   """
   try:
-    text = plain(path).read_text()
+    text = plain(path).read_text(encoding='utf-8')
   except FileNotFoundError:
     return NONE, []
   except (OSError, UnicodeDecodeError) as error:

@@ -70,7 +70,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
   if not found.is_file() or not (path.is_dir() or path.name == MAIN):
     return None
   try:
-    space = json.loads(found.read_text())
+    space = json.loads(found.read_text(encoding='utf-8'))
   except (ValueError, RecursionError) as error:
     raise ValueError(f'{found.name} is not JSON ({error})') from error
   if space is None:  # Which would be as if there were no file.
