@@ -33,7 +33,7 @@ _MIXED = flags.DEFINE_boolean(
 _RELAX = flags.DEFINE_float(
   'relax',
   0.0,
-  'Make every target easier by this share of it, as AlgoPerf does: 0.05 is 5 %.',
+  'Share by which every target is made easier, as AlgoPerf does: 0.05 is 5 %.',
 )
 _INTEGRAL = flags.DEFINE_enum(
   'integral',

@@ -223,7 +223,7 @@ def test_a_target_counts_when_it_is_met_exactly():
 
 RELAXED = {  # As mlcommons/submissions_algorithms prints them, at 5099f230.
   0.03: {'fastmri': 0.7019434099999999, 'finewebedu_lm': 22.968484999999998},
-  0.05: {'criteo1tb': 0.12992175, 'imagenet_resnet': 0.7355945, 'wmt': 29.306645},
+  0.05: {'criteo1tb': 0.12992175, 'imagenet_resnet': 0.7355945},
   0.08: {'imagenet_vit': 0.7112428000000001, 'wmt': 28.381172000000003},
   0.2: {'librispeech_deepspeech': 0.1439232, 'ogbg': 0.224784},
 }  # fmt: skip
@@ -254,5 +254,5 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
 
 @pytest.mark.parametrize('share', [-0.01, 1.0, math.nan, math.inf])
 def test_targets_are_relaxed_by_a_share_of_them(share):
-  with pytest.raises(rules.RulesError, match='0.05 is 5 %'):
+  with pytest.raises(rules.RulesError, match='Say a share'):
     parse().relaxed(share)
