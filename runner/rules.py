@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import workloads
-from runner import schema, suite_files
+from runner import metrics, schema, suite_files
 from runner.schema import RulesError
 
 
@@ -283,6 +283,13 @@ def _row(name: str, rows: dict, key: str, where: str) -> Row:
     raise RulesError(
       f'{where}: say either evaluations, or seconds and eval_seconds.'
     )
+  metric = said['metric']
+  for which in ('target', 'test_target'):
+    if which in said and not metrics.possible(metric, said[which]):
+      raise RulesError(
+        f'{where}: {which} = {said[which]} is no value that a metric can '
+        f'have: {metric} is {metrics.range_of(metric)}.'
+      )
   if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
     raise RulesError(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be names.'

@@ -80,8 +80,9 @@ def read(
   problems += strays
   if plan is None:
     assert given is not None
-    suite = given.relaxed(relax)
-    made = _read_tree(folder, suite, _checked(given, ruleset), found, problems)
+    easier = given.relaxed(relax)
+    told = _checked(given, ruleset)
+    made = _read_tree(folder, easier, told, found, problems)
     made = _relaxed(made, relax)
     return _checked_trials(made, set(), mixed)
   if ruleset not in (None, plan.get('ruleset')):
