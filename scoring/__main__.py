@@ -30,6 +30,11 @@ _RULESET = flags.DEFINE_enum(
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Rank trials on different kinds of hardware together.'
 )
+_RELAX = flags.DEFINE_float(
+  'relax',
+  0.0,
+  'Share by which every target is made easier, as AlgoPerf does: 0.05 is 5 %.',
+)
 _INTEGRAL = flags.DEFINE_enum(
   'integral',
   'exact',
@@ -106,7 +111,11 @@ def main(argv: list[str]) -> int:
 
 def _read(folder: str) -> read.Results:
   return read.read(
-    pathlib.Path(folder), _RULES.value, _RULESET.value, _MIXED.value
+    pathlib.Path(folder),
+    _RULES.value,
+    _RULESET.value,
+    _MIXED.value,
+    _RELAX.value,
   )
 
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner import records, storage
+from runner import metrics, records, storage
 from scoring import costs
 from scoring.files import plain
 from scoring.trials import Key, Trial
@@ -53,6 +53,7 @@ def checked(
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
     rows = storage.read_rows(plain(trial.folder / records.EVALS))
+    yield from ((True, text) for text in _values(rows))
     yield from ((True, text) for text in _rows(rows))
     for event in events:
       if event['event'] == 'damaged':
@@ -115,6 +116,22 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
   return path if path.is_dir() else plain(path)
+
+
+def _values(rows: list[dict[str, str]]) -> Iterator[str]:
+  """Whether every metric of every split has a value that it can have."""
+  for row in rows:
+    for name, text in row.items():
+      metric = name.partition('/')[2]
+      if not text.isascii():  # Python reads the digits of all scripts.
+        yield f'At step {row[STEP]}, {name} = {text!r} is no number in ASCII.'
+      elif metric in metrics.RANGES and text:
+        value = float(text)
+        if math.isfinite(value) and not metrics.possible(metric, value):
+          yield (
+            f'At step {row[STEP]}, {name} = {text}, and {metric} is '
+            f'{metrics.range_of(metric)}.'
+          )
 
 
 def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
