@@ -7,9 +7,11 @@ one test has compiled, others find, in whichever process.
 
 import atexit
 import os
+import sys
 import tempfile
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from runner import engine  # Without JAX.
 
@@ -34,6 +36,54 @@ if before is None:
   del os.environ['XLA_FLAGS']
 else:
   os.environ['XLA_FLAGS'] = before
+
+# The time of an example tells how busy the machine is, and nothing else.
+settings.register_profile(
+  'unhurried', deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile('unhurried')
+
+# Beginnings of variables that our code or JAX reads. Libraries set others when
+# they are imported, and pytest sets one in each phase of a test.
+READ = (
+  'JAX_',
+  'XLA_',
+  'TIMETRIAL_',
+  'OPENBLAS_',
+  'CUDA_',
+  'PATH',
+  'PYTHONPATH',
+)
+
+
+def pytest_addoption(parser):
+  parser.addoption(
+    '--clear-caches',
+    action='store_true',
+    help='Clear what JAX has traced and compiled, before every test.',
+  )
+
+
+def pytest_runtest_setup(item):
+  if item.config.getoption('clear_caches'):
+    jax.clear_caches()
+
+
+@pytest.fixture(autouse=True)
+def unchanged():
+  """Fail a test that leaves its process changed for the tests after it."""
+  before = _process()
+  yield
+  after = _process()
+  changed = {n for n in before | after if before.get(n) != after.get(n)}
+  assert not changed, f'The test has to put back {sorted(changed)}.'
+
+
+def _process() -> dict[str, object]:
+  """Working directory, search path, environment and settings of JAX."""
+  environment = {k: v for k, v in os.environ.items() if k.startswith(READ)}
+  places = {'os.getcwd()': os.getcwd(), 'sys.path': list(sys.path)}
+  return {**places, **environment, **jax.config.values}
 
 
 def pytest_collection_modifyitems(items):

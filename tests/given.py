@@ -85,7 +85,7 @@ def constant(share):
   return 1.0
 
 
-def moving(peak, warmup, steps, shape=cosine):
+def moving(peak, warmup, steps, shape=cosine, start=1):
   """Rates of ten steps: a line up to the peak, then the shape.
 
   Args:
@@ -93,17 +93,18 @@ def moving(peak, warmup, steps, shape=cosine):
     warmup: Its share of the steps.
     steps: The horizon.
     shape: (share of the steps after the warmup) -> share of the peak.
+    start: Of the warmup's steps, in the first one.
   """
   first = max(1, int(warmup * steps))
   return [
-    peak * (t + 1) / first
+    peak * (t + start) / first
     if t < first
     else peak * shape(min(1.0, (t - first) / (steps - first)))
     for t in range(STEPS)
   ]
 
 
-def train(name, curvature=0.0, shape=cosine, **changes):
+def train(name, curvature=0.0, shape=cosine, start=1, **changes):
   """Rates and parameters of a submission in each of ten steps.
 
   The rates are computed here: they rise in the first steps, and then fall. A
@@ -113,15 +114,17 @@ def train(name, curvature=0.0, shape=cosine, **changes):
   point = {k: v for k, v in entry.self_point.items() if k != 'label_smoothing'}
   point |= {'warmup': 0.25} | changes
   submission = submissions.make(entry.path, task(curvature), point)
-  start = Start(Given().init(None), jax.random.key(0), batches)
+  begin = Start(Given().init(None), jax.random.key(0), batches)
   recorded, path = [], []
-  loop = submission.train(start)
+  loop = submission.train(begin)
   for _ in range(STEPS):
     state = next(loop)
     recorded.append(float(submission.scalars(state)['learning_rate']))
     path.append(jax.tree.map(np.array, submission.model(state).params))
   steps = int(point.get('horizon', 1.0) * 2 * STEPS)
-  rates = moving(point.get('learning_rate', 1.0), point['warmup'], steps, shape)
+  rates = moving(
+    point.get('learning_rate', 1.0), point['warmup'], steps, shape, start
+  )
   np.testing.assert_allclose(recorded, rates, rtol=1e-5)
   assert rates[0] < 0.5 * max(rates)
   return rates, path
@@ -171,9 +174,9 @@ def nadam(t, g, memory, b1, b2):
   return adam(t, g, memory, b1, b2, mean=ahead)
 
 
-def check(name, update, curvature=0.0, rtol=1e-4, shape=cosine, **changes):
+def check(name, update, curvature=0.0, rtol=1e-4, **changes):
   """Ten steps at rates that move are those of `update`; see `follow`."""
-  rates, path = train(name, curvature, shape, **changes)
+  rates, path = train(name, curvature, **changes)
   for found, expected in zip(
     path, follow(rates, update, curvature), strict=True
   ):

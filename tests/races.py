@@ -9,6 +9,7 @@ from runner import checkpoint, hardware, records, rules, storage
 from tests import suites
 
 ROOT = pathlib.Path(__file__).parent.parent
+LONG = 600.0  # Seconds that nothing here takes, however busy the machine.
 MINE = '''"""A submission of a user's."""
 import itertools, os, time
 import jax, jax.numpy as jnp
@@ -74,6 +75,15 @@ def mine(
   return path
 
 
+def paced(quick):
+  """A `step` of half a second, until there is a file called `quick`.
+
+  A test that stops such a trial on its way need not hurry: on a busy machine, a
+  trial of so many seconds may be over before its test sees it run.
+  """
+  return f'os.path.exists({str(quick)!r}) or time.sleep(0.5)'
+
+
 def command(home, *words, **options):
   options |= {'hardware_dir': home / 'hardware'}
   return [sys.executable, '-m', 'runner', *words] + [
@@ -87,7 +97,7 @@ def run(home, *words, **options):
     cwd=ROOT,
     capture_output=True,
     text=True,
-    timeout=300,
+    timeout=LONG,
     check=False,
   )
 
@@ -96,12 +106,12 @@ def folder(out, name):
   return records.folder(out, name, 'digits', 0, 1)
 
 
-def under_way(home, *, out, **flags):
+def under_way(home, *, out, evaluations=1, **flags):
   """A runner, the folder of its trial `mine` and that one's process.
 
-  The trial is past an evaluation.
+  The trial is past as many more evaluations.
   """
-  before = len(storage.read_rows(folder(out, 'mine') / records.EVALS))
+  rows = len(storage.read_rows(folder(out, 'mine') / records.EVALS))
   runner = subprocess.Popen(
     command(home, 'run', **flags, out=out, attempts=1),
     cwd=ROOT,
@@ -109,8 +119,8 @@ def under_way(home, *, out, **flags):
     stderr=subprocess.PIPE,
   )
   path = folder(out, 'mine')
-  deadline = time.monotonic() + 120
-  while len(storage.read_rows(path / records.EVALS)) <= before:
+  deadline = time.monotonic() + LONG
+  while len(storage.read_rows(path / records.EVALS)) < rows + evaluations:
     assert time.monotonic() < deadline
     time.sleep(0.02)
   *_, start = storage.read_lines(path / records.ATTEMPTS)

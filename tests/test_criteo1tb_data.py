@@ -200,7 +200,7 @@ def test_a_preparation_that_is_killed_leaves_no_process(tmp_path):
   while running.poll() is None and not partial.exists():
     time.sleep(0.02)
   running.kill()
-  running.communicate(timeout=20)  # Until nobody can write to it any more.
+  running.communicate(timeout=600)  # Until nobody can write to it any more.
   assert partial.exists()
 
 

@@ -17,7 +17,7 @@ from workloads import classification
 from workloads.digits import Digits
 from workloads.workload import Model, Workload
 
-PROBLEM = tiny('imagenet_resnet/mini')
+PROBLEM = Digits(widths=(4,))  # With batch norm.
 TASK = Task(PROBLEM, steps=40, batch_size=4, train_examples=100)
 POINT = {
   'learning_rate': 0.01, 'one_minus_beta1': 0.1, 'beta2': 0.99,

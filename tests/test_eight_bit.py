@@ -273,12 +273,12 @@ def test_the_kernel_for_gpus_is_the_same_function(name):
   """Interpreted. Twelve rows, of which four go to a program."""
   rule = getattr(eight_bit, name)(0.9, 0.99)
   step = eight_bit.on_blocks(rule, never_zero=True)
-  empty = jnp.zeros((12, BLOCK))
+  empty, rng = jnp.zeros((12, BLOCK)), np.random.default_rng(0)
   plain = kernel = (
     empty, tuple(quantization.quantize(empty, b) for b in rule.books)
   )  # fmt: skip
   for t in range(1, 6):
-    g = jnp.float32(RNG.normal(size=empty.shape))
+    g = jnp.float32(rng.normal(size=empty.shape))
     scalars = rule.scalars(jnp.array(t))
     plain = jax.jit(step)((g, plain[1]), scalars)
     kernel = rowwise.as_kernel(step, (g, kernel[1]), scalars, interpret=True)

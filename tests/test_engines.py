@@ -291,7 +291,8 @@ def test_two_engines_do_not_share_a_folder(home):
 
 def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
   """Killed, it takes its trial along; the next worker goes on, to the end."""
-  path = races.mine(home, 'mine', steps=80, step='time.sleep(0.05)')
+  quick = home / 'quick'
+  path = races.mine(home, 'mine', steps=80, step=races.paced(quick))
   suite = races.suite(home, evaluations=600)
   made = plan.make(
     rules.load(str(suite)),
@@ -307,7 +308,7 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
   monkeypatch.setenv(records.JOB, 'slurm:1_2')
 
   worker = subprocess.Popen(command)
-  deadline = time.monotonic() + 60
+  deadline = time.monotonic() + races.LONG
   while len(storage.read_rows(folder / records.EVALS)) < 2:
     assert time.monotonic() < deadline
     time.sleep(0.05)
@@ -320,6 +321,7 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
     time.sleep(0.01)
   assert 'interrupted' in races.run(home, 'status', out=out).stdout
 
+  quick.touch()
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   assert done.returncode == 0, done.stderr
   assert done.stdout == 'ended. The algorithm ended its training.\n'

@@ -24,7 +24,7 @@ def test_a_group_stays_together(tmp_path):
     cwd=tmp_path,
     capture_output=True,
     text=True,
-    timeout=120,
+    timeout=600,
     check=False,
   )
   assert done.returncode == 0, done.stdout

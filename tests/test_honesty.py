@@ -53,4 +53,5 @@ def test_seconds_taken_off_an_account_are_missed(out):
   status = records.status(folder(out, 'thief'))
   assert status.outcome == 'invalid'
   assert status.attempts == ATTEMPTS
-  assert '1.0' in status.reason and 'are on no account' in status.reason
+  assert 'are on no account' in status.reason
+  assert float(status.reason.split()[0]) > 0.9  # More on a busy machine.

@@ -12,7 +12,16 @@ import pytest
 
 from runner import checkpoint, followers, hosts, records, storage
 from tests.conftest import QUICK
-from tests.races import curve, folder, mine, run, suite, under_way
+from tests.races import (
+  LONG,
+  curve,
+  folder,
+  mine,
+  paced,
+  run,
+  suite,
+  under_way,
+)
 
 OTHER = {'also_on': 'env', 'shard_state': True}
 TOLERANCE = 1e-4  # Of float32, after forty steps.
@@ -54,9 +63,9 @@ def numbers(rows) -> list[float]:
 
 @pytest.fixture(scope='module')
 def race(tmp_path_factory):
-  """A home, and the flags of a slow trial."""
+  """A home, and the flags of a trial that is slow until a file is there."""
   home = tmp_path_factory.mktemp('hosts')
-  slow = mine(home, 'mine', steps=40, step='time.sleep(0.05)')
+  slow = mine(home, 'mine', steps=40, step=paced(home / 'quick'))
   given = {'seconds': 100.0, 'evaluations': 100}
   suite(home, **given, hosts=2)
   flags = {'suite': suite(home, **given), 'submissions': slow}
@@ -74,7 +83,7 @@ def test_two_hosts_train_as_one_does_whatever_happens_to_them(race):
   home, flags = race
   runner, path, _ = under_way(home, **flags, **OTHER, out=home / 'two')
   os.kill(follower_of(path), signal.SIGKILL)
-  _, said = runner.communicate(timeout=60)
+  _, said = runner.communicate(timeout=LONG)
   assert runner.returncode == 1, said
   status = records.status(path)
   assert (status.outcome, status.again) == ('preempted', True)
@@ -83,12 +92,13 @@ def test_two_hosts_train_as_one_does_whatever_happens_to_them(race):
 
   runner, path, _ = under_way(home, **flags, **OTHER, out=home / 'two')
   os.kill(follower_of(path), signal.SIGTERM)
-  runner.communicate(timeout=60)
+  runner.communicate(timeout=LONG)
   status = records.status(path)
   assert (status.outcome, status.attempts) == ('preempted', 2)
   assert 'saved at step' in status.reason
   assert not processes_of(path)
 
+  (home / 'quick').touch()
   done = run(home, 'run', **flags, **OTHER, out=home / 'two')
   assert done.returncode == 0, done.stderr
   assert not processes_of(path)
@@ -138,7 +148,7 @@ def test_the_first_host_answers_for_all_and_ends_all():
   other.leave()
   assert first.asked()
   first.close()
-  assert codes.get(timeout=10) == 0
+  assert codes.get(timeout=LONG) == 0
 
 
 def test_hosts_that_ask_for_different_things_are_told():
@@ -149,7 +159,7 @@ def test_hosts_that_ask_for_different_things_are_told():
   with pytest.raises(RuntimeError, match="asks for 'charged' where"):
     other.agree('charged', float)
   del first  # As a process that is gone.
-  assert codes.get(timeout=10) == followers.LEFT
+  assert codes.get(timeout=LONG) == followers.LEFT
 
 
 @together
@@ -159,7 +169,7 @@ def test_a_host_that_cannot_be_reached_is_named(race):
   flags = flags | OTHER | {'also_on': words, 'attempts': 1}
   began = time.monotonic()
   done = run(home, 'run', **flags, out=home / 'far')
-  assert done.returncode == 1 and time.monotonic() - began < 30
+  assert done.returncode == 1 and time.monotonic() - began < hosts.JOIN / 2
   status = records.status(folder(home / 'far', 'mine'))
   assert (status.outcome, status.again) == ('crashed', True)
   assert 'left with exit code 3: no route to it' in status.reason

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+import workloads
 from tests.tiny import tiny
 from workloads import classification, drawings, imagenet_vit, residual
 
@@ -331,6 +332,26 @@ def test_as_many_examples_as_classes_are_no_distribution():
   batch = {'targets': jnp.array([0, 1, 0, 0])}
   losses, _ = classification.losses(logits, batch, 0.0)
   assert (np.asarray(losses) > 1).tolist() == [False, True, False, False]
+
+
+def test_digits_are_those_of_scikit_learn():
+  """Read from the file of the package, without importing the package."""
+  from sklearn import datasets
+
+  expected = datasets.load_digits()
+  parts = [
+    source[np.arange(len(source))]
+    for source in map(
+      functools.partial(workloads.get('digits').source, data_dir=None),
+      ('train', 'validation', 'test'),
+    )
+  ]
+  images = np.concatenate([part['inputs'] for part in parts])
+  targets = np.concatenate([part['targets'] for part in parts])
+  order = np.random.default_rng(0).permutation(1797)
+  pixels = (expected.images[order, ..., None] - 4.88) / 6.02
+  np.testing.assert_array_equal(images, pixels.astype(np.float32))
+  np.testing.assert_array_equal(targets, expected.target[order])
 
 
 def test_metrics():

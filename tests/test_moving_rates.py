@@ -70,7 +70,7 @@ CASES = {
   'adam_8bit': (
     plain_adam, {'one_minus_beta1': 0.1, 'beta2': 0.99, 'grad_clip': None}
   ),
-  'baseline': (nadamw, ADAM | {'beta2': 0.99, 'dropout': 0.0}),
+  'baseline': (nadamw, ADAM | {'beta2': 0.99, 'dropout': 0.0, 'start': 0}),
   'nadamw': (nadamw, ADAM | {'beta2': 0.99}),
   'lion': (lion, LION),
   'lion_8bit': (lion, LION),

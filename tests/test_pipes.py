@@ -39,7 +39,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(race, words):
       cwd=ROOT,
       stdout=gone,
       stderr=subprocess.PIPE,
-      timeout=60,
+      timeout=600,
     )
   assert done.stderr == b''
   assert done.returncode == pipes.LEFT

@@ -7,7 +7,6 @@ import pytest
 
 from submissions import quantization as q
 
-RNG = np.random.default_rng(0)
 TINY = np.finfo(np.float32).tiny
 signs = pytest.mark.parametrize('signed', [True, False])
 encode = jax.jit(q.encode, static_argnums=(1, 2))
@@ -59,11 +58,12 @@ def test_codes_are_the_nearest_by_brute_force(signed):
   """Of every size, and of what lies just beside the middle of two values."""
   values = paper(signed)
   middles = (values[1:] + values[:-1]) / 2
-  sizes = np.exp(RNG.uniform(np.log(1e-9), 0, 4000))
-  x = [RNG.uniform(0, 1, 4000), sizes, middles * (1 - 2e-6)]
+  rng = np.random.default_rng(0)
+  sizes = np.exp(rng.uniform(np.log(1e-9), 0, 4000))
+  x = [rng.uniform(0, 1, 4000), sizes, middles * (1 - 2e-6)]
   x = np.concatenate([*x, middles * (1 + 2e-6)]).astype(np.float32)
   if signed:
-    x *= RNG.choice([-1, 1], len(x))
+    x *= rng.choice([-1, 1], len(x))
   distance = np.abs(x[:, None].astype(float) - values)
   found = np.asarray(encode(x, q.dynamic(signed), False), int)
   wrong = found != distance.argmin(1)
@@ -85,7 +85,8 @@ def test_linear_codes_are_evenly_spaced():
 @signs
 def test_blocks_come_back_to_half_a_cell(signed):
   """Each block by its own largest: one is a million times the other."""
-  x = RNG.normal(size=(2, 256)) * np.array([[1.0], [1e-6]])
+  rng = np.random.default_rng(0)
+  x = rng.normal(size=(2, 256)) * np.array([[1.0], [1e-6]])
   x = x if signed else x**2
   book = q.dynamic(signed)
   stored = q.quantize(jnp.float32(x), book)
@@ -97,7 +98,8 @@ def test_blocks_come_back_to_half_a_cell(signed):
 
 @signs
 def test_a_blocks_largest_is_exact(signed):
-  x = jnp.float32(RNG.uniform(0.1, 1, size=(64, 16)) * 3.7e-5)
+  rng = np.random.default_rng(0)
+  x = jnp.float32(rng.uniform(0.1, 1, size=(64, 16)) * 3.7e-5)
   book = q.dynamic(signed)
   found = q.dequantize(q.quantize(x, book), book)
   np.testing.assert_array_equal(found.max(1), x.max(1))
@@ -124,7 +126,9 @@ def test_what_is_not_finite_spoils_its_block(shape, bad, never_zero, signed):
   XLA's maximum over an axis drops NaN on a CPU, in arrays of some thousands of
   numbers: the maximum of the others was taken, and the NaN got some code.
   """
-  x, book = np.abs(RNG.normal(size=shape)).astype('f'), q.dynamic(signed)
+  rng = np.random.default_rng(0)
+  x = np.abs(rng.normal(size=shape)).astype('f')
+  book = q.dynamic(signed)
   for place in (0, shape[1] // 2, shape[1] - 1):
     spoiled = x.copy()
     spoiled[1, place] = bad

@@ -13,11 +13,13 @@ import pytest
 
 from runner import engine, records, storage
 from tests.races import (
+  LONG,
   ROOT,
   curve,
   final,
   folder,
   mine,
+  paced,
   run,
   suite,
   under_way,
@@ -40,6 +42,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
   done = run(home, 'run', **flags)
   assert done.returncode == 0, done.stderr
   assert '2 of 2 trials done' in done.stdout
+  assert f'Next: python -m scoring {out} --out=report' in done.stdout
   plan = storage.read_json(out / records.PLAN)
   assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
 
@@ -144,25 +147,24 @@ def test_a_broken_submission_stops_neither_the_others_nor_itself_silently(home):
 
 def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home):
   """Once the trial is asked and once the runner; nothing is lost."""
-  slow = mine(home, 'mine', steps=80, step='time.sleep(0.05)')
+  quick = home / 'quick'
+  slow = mine(home, 'mine', steps=80, step=paced(quick))
   flags = dict(
     suite=suite(home, seconds=100.0, evaluations=100), submissions=slow
   )
   whole, out = home / 'whole', home / 'out'
-  assert run(home, 'run', **flags, out=whole).returncode == 0
   for turn, whom in enumerate(('the trial', 'the runner')):
-    runner, path, pid = under_way(home, **flags, out=out)
-    time.sleep(0.3)
-    began = time.monotonic()
+    runner, path, pid = under_way(home, **flags, out=out, evaluations=2)
     os.kill(pid if whom == 'the trial' else runner.pid, signal.SIGTERM)
-    runner.communicate(timeout=60)
-    assert time.monotonic() - began < 15
+    runner.communicate(timeout=LONG)
     assert runner.returncode == 1
     events = list(storage.read_lines(path / records.ATTEMPTS))
     end = [event for event in events if event['event'] == 'end'][-1]
     assert (end['attempt'], end['outcome']) == (turn, 'preempted')
     assert f'saved at step {end["step"]}' in end['reason']
     assert 1 < end['step'] < 80
+  quick.touch()
+  assert run(home, 'run', **flags, out=whole).returncode == 0
   done = run(home, 'run', **flags, out=out)
   assert done.returncode == 0, done.stderr
   assert final(path) == final(folder(whole, 'mine'))
@@ -173,25 +175,30 @@ def test_asked_to_leave_it_saves_and_goes_on_to_the_bit(home):
 
 
 def test_a_suspended_trial_is_not_charged_and_says_so(home):
-  slow = mine(home, 'mine', steps=60, step='time.sleep(0.05)')
-  out = home / 'out'
+  quick, out = home / 'quick', home / 'out'
+  slow = mine(home, 'mine', steps=60, step=paced(quick))
   flags = dict(
     suite=suite(home, seconds=1000.0, evaluations=2), submissions=slow
   )
   runner, path, pid = under_way(home, **flags, out=out)
   os.kill(pid, signal.SIGSTOP)
-  time.sleep(6.0)
+  began = time.monotonic()
+  time.sleep(4.0)
+  paused = time.monotonic() - began
   os.kill(pid, signal.SIGCONT)
-  runner.communicate(timeout=120)
+  quick.touch()
+  runner.communicate(timeout=LONG)
   assert runner.returncode == 0
   events = list(storage.read_lines(path / records.ATTEMPTS))
   [end] = [event for event in events if event['event'] == 'end']
   [left] = [event for event in events if event['event'] == 'exit']
-  assert 5.9 < end['suspended_seconds'] < 6.6
+  # The thread that looks may have to wait for a core, before and after.
+  assert paused - 0.1 < end['suspended_seconds'] < paused + 2.0
   assert end['outcome'] == 'ended'
   spent = sum(end['accounts'].values()) + end['suspended_seconds']
   spent -= end['compiled']['spared_seconds']
-  assert spent == pytest.approx(left['wall_seconds'], abs=0.5)
+  wall = left['wall_seconds']
+  assert not records.off_account(wall - spent, wall)
 
 
 def test_a_trial_gets_no_secrets_and_a_folder_of_its_own(home, monkeypatch):
@@ -215,15 +222,20 @@ def test_a_trial_gets_no_secrets_and_a_folder_of_its_own(home, monkeypatch):
 
 def test_what_hangs_is_stopped_with_its_stacks_in_its_log(home):
   hangs = mine(home, 'hangs', build='time.sleep(1000)')
-  out = home / 'out'
-  flags = dict(suite=suite(home), submissions=hangs, out=out)
-  done = run(home, 'run', **flags, silence=12, attempts=1)
-  assert done.returncode == 1
-  status = records.status(folder(out, 'hangs'))
-  assert (status.outcome, status.again) == ('crashed', True)
-  assert 'There was no progress for 12 s. It was stopped' in status.reason
-  log = (folder(out, 'hangs') / 'trial.log').read_text()
-  assert 'most recent call first' in log and 'hangs.py' in log
+  flags = dict(suite=suite(home), submissions=hangs, attempts=1)
+  for silence in (8, 80):
+    out = home / f'out_{silence}'
+    done = run(home, 'run', **flags, out=out, silence=silence)
+    assert done.returncode == 1
+    status = records.status(folder(out, 'hangs'))
+    assert (status.outcome, status.again) == ('crashed', True)
+    said = f'There was no progress for {silence} s. It was stopped'
+    assert said in status.reason
+    log = (folder(out, 'hangs') / 'trial.log').read_text()
+    assert 'most recent call first' in log
+    if 'hangs.py' in log:
+      break  # Else the machine is too busy to get there in that time.
+  assert 'hangs.py' in log
 
 
 def test_what_the_machine_failed_is_tried_again_in_the_same_run(home):
@@ -313,7 +325,12 @@ def test_all_are_those_that_the_ruleset_can_race(home, ruleset):
 
 
 def test_plan_and_status_need_little_and_no_jax(home):
+  """Less of a processor's time than importing JAX takes at this moment."""
   toml = suite(home)
+  watch = 'import time, jax; print(time.process_time())'
+  jax_alone = subprocess.run(
+    [sys.executable, '-c', watch], capture_output=True, text=True, check=True
+  )
   probe = (
     'import sys, runpy, time, atexit\n'
     'seconds = time.process_time\n'
@@ -334,7 +351,7 @@ def test_plan_and_status_need_little_and_no_jax(home):
     )
     imported, seconds = done.stdout.split()[-2:]
     assert imported == 'False', done.stderr
-    assert float(seconds) < 1.0
+    assert float(seconds) < float(jax_alone.stdout)
 
 
 def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
@@ -348,10 +365,12 @@ def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
     steps=2,
     build=(
       'kept = []; x = jnp.ones((400, 400)); slow = jax.jit(lambda x: '
-      'jax.lax.fori_loop(0, 400, lambda _, x: x @ x / 400, x)); '
-      'began = time.perf_counter(); slow(x).block_until_ready(); '
-      'began = time.perf_counter(); slow(x).block_until_ready(); '
-      'print("ALONE", time.perf_counter() - began, flush=True)'
+      'jax.lax.fori_loop(0, 400, lambda _, x: x @ x / 400, x))\n'
+      '  slow(x).block_until_ready(); times = [time.perf_counter()]\n'
+      '  for _ in range(3):\n'
+      '    slow(x).block_until_ready(); times.append(time.perf_counter())\n'
+      '  took = (b - a for a, b in itertools.pairwise(times))\n'
+      '  print("ALONE", min(took), flush=True)'
     ),
     step='kept.append(slow(x + len(kept)))',
   )
@@ -367,7 +386,6 @@ def test_a_trial_is_charged_for_work_it_leaves_unfinished(home):
   rows = storage.read_rows(path / records.EVALS)
   first, last = (float(row['score']) for row in rows)
   assert last - first > 0.5 * alone  # The second step is next to nothing.
-  assert float(rows[-1]['accumulated_eval_time']) < 5.0
 
 
 FORGETFUL = '''"""Keeps a number that its state does not tell."""

@@ -44,7 +44,7 @@ def scores(results):
   }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(races())
 def test_pruning_changes_no_score_and_no_rank(results):
   kept, saved = pruning.prune(results, results.trials)

@@ -57,7 +57,7 @@ def command(*words, cwd=ROOT):
     env=environment,
     capture_output=True,
     text=True,
-    timeout=60,
+    timeout=600,
   )
 
 

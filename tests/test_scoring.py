@@ -67,7 +67,7 @@ def test_beyond_the_cutoff_nothing_is_added():
   assert score.score(times, 4.0).tolist() == [1.0, 0.0, 0.0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables)
 def test_the_score_is_the_area_under_the_profile(rows):
   times = np.array(rows)
@@ -78,7 +78,7 @@ def test_the_score_is_the_area_under_the_profile(rows):
   np.testing.assert_allclose(score.score(times, 4.0), areas, atol=1 / 1500)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables, st.sampled_from([0.25, 2.0, 3600.0]))
 def test_the_unit_of_time_does_not_matter(rows, factor):
   times = np.array(rows)
@@ -87,7 +87,7 @@ def test_the_unit_of_time_does_not_matter(rows, factor):
   )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(tables, st.data(), st.floats(0.01, 1.0))
 def test_being_faster_never_costs(rows, data, factor):
   times = np.array(rows)

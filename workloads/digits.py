@@ -8,6 +8,8 @@ to test.
 
 import dataclasses
 import functools
+import importlib.util
+import pathlib
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,9 +18,11 @@ from flax import linen as nn
 
 from workloads import classification
 from workloads.batches import Arrays
+from workloads.dropout import Dropout
 from workloads.workload import Model, Workload
 
 CLASSES = 10
+FILE = 'datasets/data/digits.csv.gz'  # In scikit-learn's package.
 SPLITS = {
   'train': slice(0, 1197),
   'validation': slice(1197, 1497),
@@ -41,7 +45,7 @@ class ConvNet(nn.Module):
       x = nn.BatchNorm(use_running_average=steady, momentum=0.9)(x)
       x = getattr(nn, self.activation)(x)
     x = x.mean(axis=(1, 2))  # [B, W]
-    x = nn.Dropout(dropout, deterministic=not train)(x)
+    x = Dropout(dropout, deterministic=not train)(x)
     return nn.Dense(CLASSES, name='head')(x)  # [B, 10]
 
 
@@ -106,14 +110,16 @@ class Digits(Workload):
 @functools.cache
 def _images() -> dict[str, np.ndarray]:
   """All images, in an order that mixes the writers, pixels about N(0, 1)."""
-  from sklearn import datasets  # noqa: PLC0415  Slow to import, needed late.
-
-  digits: Any = datasets.load_digits()
-  order = np.random.default_rng(0).permutation(len(digits.target))
-  pixels = (digits.images[order, ..., None] - 4.88) / 6.02
+  # Read from the package's file: importing the package itself takes longer than
+  # importing JAX, in every process that trains on digits.
+  found: Any = importlib.util.find_spec('sklearn')
+  [package] = found.submodule_search_locations
+  rows = np.loadtxt(pathlib.Path(package) / FILE, delimiter=',')  # [N, 65]
+  rows = rows[np.random.default_rng(0).permutation(len(rows))]
+  pixels = (rows[:, :64].reshape(-1, 8, 8, 1) - 4.88) / 6.02
   return {
     'inputs': pixels.astype(np.float32),
-    'targets': digits.target[order].astype(np.int32),
+    'targets': rows[:, 64].astype(np.int32),
   }
 
 
