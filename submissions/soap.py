@@ -100,13 +100,11 @@ def scale_by_soap(
     bases, square = jax.lax.switch(
       jnp.where(t == 0, 0, jnp.where(t % every == 0, 1, 2)),
       [
-        lambda: (
-          blocks.together(eigenvectors, factors, corner=-1.0), square
-        ),
+        lambda: (blocks.together(eigenvectors, factors, corner=-1.0), square),
         lambda: turned(factors, state.bases, square),
         lambda: (state.bases, square),
       ],
-    )  # fmt: skip
+    )
     return directions, SoapState(t + 1, mean, square, factors, bases)
 
   return optax.GradientTransformation(init, update)
@@ -134,9 +132,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-# By python -m runner tune --submissions=soap --points=4, before bases were
-# sorted and the first step decayed nothing.
-SELF = {
+SELF = {  # By runner tune --points=4, before bases were sorted.
   'learning_rate': 0.00817, 'one_minus_beta1': 0.1, 'beta2': 0.95,
   'weight_decay': 0.239, 'warmup': 0.1, 'block': 64, 'every': 20,
   'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
