@@ -49,7 +49,7 @@ def update(
   params: PyTree,
   given: dict[str, Any],
 ) -> tuple[PyTree, PyTree]:
-  """tx.update with as many of the given keywords as it takes.
+  """Call tx.update with as many of the given keywords as it takes.
 
   A transformation with a closed list of keywords, as `optax.contrib.sam` is,
   refuses the others by name, also from within a chain.

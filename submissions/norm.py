@@ -37,6 +37,6 @@ def global_norm(tree: PyTree) -> Array:
 
 
 def clip(tree: PyTree, norm: Array, longest: float) -> PyTree:
-  """The tree, at most so long: times min(1, longest / (norm + 1e-6))."""
+  """The tree times min(1, longest / (norm + 1e-6)), as AlgoPerf clips."""
   scale = jnp.minimum(1.0, longest / (norm + 1e-6))
   return jax.tree.map(lambda x: (x * scale).astype(x.dtype), tree)

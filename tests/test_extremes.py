@@ -135,7 +135,7 @@ def one(grads, value):
 
 @every
 def test_zero_and_huge_gradients_leave_parameters_finite(name):
-  """The first is zero; later one is huge, everywhere or in single numbers.
+  """The first gradient is zero; a later one is huge, all of it or one number.
 
   SAM divided zero by zero. The factors of Shampoo and SOAP, Mechanic's bets and
   second moments of eight bits became infinite, and never were numbers again.
@@ -148,11 +148,11 @@ def test_zero_and_huge_gradients_leave_parameters_finite(name):
 
 @every
 def test_a_nan_is_not_hidden(name):
-  """One number of one gradient: XLA drops NaN in large maxima on a CPU.
+  """One number of one gradient makes parameters NaN that are shown.
 
-  Sophia clipped it to a step of one, and a NaN times the zero of a comparison
-  is zero to XLA: cautious held that parameter, and nothing was seen for ever.
-  AutoLRS goes back to where there was none.
+  A NaN times the zero of a comparison is zero to XLA: cautious held the
+  parameter still, and nothing was seen for ever. AutoLRS goes back to where
+  there was none.
   """
 
   def odd(grads):
@@ -169,7 +169,7 @@ def types(tree):
 @pytest.mark.parametrize('dtype', ['bfloat16', 'float32', 'float64'])
 @every
 def test_parameters_keep_their_type_and_a_state_its_own(name, dtype):
-  """Also in the mode of 64 bits, and with several steps at once.
+  """Types stay in the mode of 64 bits too, and with several steps at once.
 
   The recorded norm had 32 bits in one branch and the gradient's in the other.
   """

@@ -1,6 +1,6 @@
 """Ten steps at rates that rise and fall, against the formulas in plain numpy.
 
-At a constant rate nobody sees whose rate a step or an average takes: the one of
+A constant rate does not show whose rate a step or an average takes: the one of
 before, its own or the next. What has its own formulas is in test_strongest,
 test_factored, test_learning_rate_free and test_schedule_submissions.
 """
@@ -146,7 +146,7 @@ def test_schedule_free_weighs_parameters_by_the_rate_of_their_step():
 
 
 def test_optax_weighs_them_by_the_rate_of_the_next_step():
-  """Why there is a transformation of ours: measured where it is worst."""
+  """Averages of optax are 10 to 40 % off in the warmup: hence one of ours."""
   schedule = schedules.warmup_constant(0.05, 0.25, 2 * STEPS)
   tx = optax.contrib.schedule_free_adamw(
     schedule, b1=0.9, b2=0.99, weight_decay=0.1

@@ -167,7 +167,7 @@ def test_sam_takes_the_gradient_at_the_worst_point_nearby():
 
 
 def test_sophia_divides_by_the_curvature_and_clips():
-  """Of a quadratic Hutchinson's estimate is exact, whatever the signs.
+  """Hutchinson's estimate of a quadratic is exact, whatever the signs.
 
   The paper's third algorithm: the momentum is not corrected, and the curvature
   of this step divides it.
