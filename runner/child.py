@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import os
 import pathlib
+import resource
 import secrets
 import select
 import signal
@@ -105,6 +106,12 @@ def run(
     raise
   finally:
     os.close(reading)
+
+
+def processor_seconds() -> float:
+  """Of all children of this process that have ended, and of theirs."""
+  spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return spent.ru_utime + spent.ru_stime
 
 
 def _follow(

@@ -4,8 +4,10 @@ Other people's code runs where the attempts at a trial are written down. What
 it damages is its own fault, and must not keep others from being raced.
 """
 
+import contextlib
 import math
 import pathlib
+import stat
 from typing import Any
 
 from runner import records, storage
@@ -35,6 +37,12 @@ def mended(folder: pathlib.Path, attempt: int, before: bytes) -> Fault | None:
     How the trial ended by that; None where nothing is damaged.
   """
   path = folder / records.ATTEMPTS
+  for one, bits in (
+    (folder, stat.S_IRWXU),
+    (path, stat.S_IRUSR | stat.S_IWUSR),
+  ):
+    with contextlib.suppress(OSError):  # It may be gone, or another user's.
+      one.chmod(one.stat().st_mode | bits)
   if not (why := _damage(path, attempt, before)):
     return None
   storage.put_aside(path, attempt)

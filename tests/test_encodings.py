@@ -61,9 +61,12 @@ def _is_careless(call: ast.Call) -> bool:
   return not (isinstance(mode, ast.Constant) and 'b' in str(mode.value))
 
 
-@pytest.mark.parametrize('path', FILES)
-def test_every_file_is_opened_with_an_encoding(path):
-  assert careless((ROOT / path).read_text(encoding='utf-8')) == []
+def test_every_file_is_opened_with_an_encoding():
+  found = {
+    path: careless((ROOT / path).read_text(encoding='utf-8')) for path in FILES
+  }
+  assert len(found) > 200
+  assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 @pytest.mark.parametrize(

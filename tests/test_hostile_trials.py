@@ -131,6 +131,15 @@ def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
   assert (tmp_path / records.ATTEMPTS).read_bytes().startswith(before)
 
 
+def test_a_folder_that_nobody_may_write_to_is_opened_again(tmp_path):
+  before = begun(tmp_path)
+  (tmp_path / records.ATTEMPTS).chmod(0o400)
+  tmp_path.chmod(0o500)
+  assert tampering.mended(tmp_path, 1, before) is None
+  assert (tmp_path / records.ATTEMPTS).stat().st_mode & 0o200
+  assert tmp_path.stat().st_mode & 0o200
+
+
 def test_records_as_the_harness_writes_them_are_not_damaged(tmp_path):
   before = begun(tmp_path)
   ends(tmp_path)
