@@ -54,6 +54,17 @@ def answer_for_stacks() -> None:
   faulthandler.register(STACKS, file=sys.stderr, all_threads=True)
 
 
+def keep_to_itself() -> None:
+  """In the process of a trial: programs it starts get none of its descriptors.
+
+  A lock that they held would outlive it, where its runner is gone as well.
+  """
+  for path in pathlib.Path('/proc/self/fd').glob('*'):
+    with contextlib.suppress(OSError):  # It was open to list them.
+      if int(path.name) > 2:
+        os.set_inheritable(int(path.name), False)
+
+
 def leave_at_once(code: int) -> NoReturn:
   """In the process of a trial: ends it, and waits for nothing of JAX's."""
   sys.stdout.flush()
