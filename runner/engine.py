@@ -210,7 +210,7 @@ def run_attempt(
 
 
 def environment() -> dict[str, str]:
-  """Of a trial's process; most of what the user sets prevails.
+  """Environment of a trial's process; most of what the user sets prevails.
 
   Submissions are other people's code, and have no use for anybody's keys. What
   changes numbers is pinned, see runner.settings.
@@ -228,5 +228,7 @@ def environment() -> dict[str, str]:
 
 
 def _log(folder: pathlib.Path):
-  with storage.storing(folder / endings.LOG):
-    return (folder / endings.LOG).open('ab')
+  path = folder / endings.LOG
+  results.clear(path)
+  with storage.storing(path):
+    return path.open('ab')

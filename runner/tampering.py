@@ -18,7 +18,7 @@ SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')  # Of an end.
 
 
 def written(folder: pathlib.Path) -> bytes:
-  """What the attempts at a trial have said so far."""
+  """Bytes of a trial's attempts so far."""
   path = folder / records.ATTEMPTS
   return path.read_bytes() if path.is_file() else b''
 
@@ -68,7 +68,7 @@ def _damage(path: pathlib.Path, attempt: int, before: bytes) -> str:
 
 
 def _is_event(event: Any, attempt: int) -> bool:
-  """Whether all that is used of it is there, and of its kind."""
+  """Test whether an event has all that is used of it, of the right types."""
   if not isinstance(event, dict) or event.get('event') not in EVENTS:
     return False
   if type(event.get('attempt')) is not int:

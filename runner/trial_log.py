@@ -29,9 +29,9 @@ class Watch:
     self._full = ''
 
   def full(self) -> str:
-    """Why the trial cannot go on; empty if it can. Cuts logs that are long."""
+    """Cut long logs; return why the trial cannot go on, or ''."""
     for path in self.paths:
-      with contextlib.suppress(FileNotFoundError):  # A trial may delete it.
+      with contextlib.suppress(OSError):  # A trial may do anything to it.
         self._look(path)
     return self._full
 

@@ -206,7 +206,7 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
 def _changed(
   events: list[dict[str, Any]], folder: pathlib.Path
 ) -> Iterator[str]:
-  """Whether it went on under other settings than it had begun with."""
+  """Doubts where a trial went on under other settings."""
   attempts = sorted({event['attempt'] for event in events})
   paths = [folder / f'meta_data_{number}.json' for number in attempts]
   found = [storage.read_json(plain(path)) for path in paths if path.exists()]
@@ -225,7 +225,7 @@ def different(found: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Whether others had processors that it wanted, so that it took longer.
+  """Doubts where others had processors that a trial wanted.
 
   What the last end tells is of the whole trial.
   """

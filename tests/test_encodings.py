@@ -25,7 +25,7 @@ FILES = [
   for package in PACKAGES
   for path in sorted(ROOT.glob(f'{package}/**/*.py'))
 ]
-# Of a call that opens a file, the place of its mode.
+# Functions that open files, with the place of their mode.
 OPENS = {'open': 1, 'fdopen': 1, 'read_text': None, 'write_text': None}
 OPENS |= {'NamedTemporaryFile': 0, 'TemporaryFile': 0, 'TextIOWrapper': None}
 NONE = -1
@@ -183,7 +183,7 @@ def test_commands_work_under_any_locale(env, home):
   for word in ('replay', 'verify'):
     assert call(env, 'scoring', word, race).returncode in (0, 1)
   assert call(env, 'runner', 'status', f'--out={race}').returncode == 0
-  # Of which suite and trial an error is, whoever reads it.
+  # Errors are readable as well.
   wrong = call(env, 'runner', 'plan', f'--submissions={home / "größer.py"}')
   assert wrong.returncode == 2 and b'Error:' in wrong.stderr
   done = call(env, 'workloads', 'data', 'status', f'--data_dir={home}')
@@ -201,7 +201,7 @@ print('≤ 中文', flush=True)
 
 
 def test_a_trial_reads_and_prints_utf_8_under_any_locale(home):
-  """So a submission does the same whoever runs it."""
+  """A submission does the same whoever runs it."""
   mine = races.mine(home, 'mine', steps=3)
   text = mine.read_text(encoding='utf-8') + CURIOUS
   mine.write_text(text, encoding='utf-8')

@@ -61,7 +61,7 @@ def crowded():
 
 @pytest.mark.parametrize('work', [BUSY, CHILD], ids=['itself', 'its child'])
 def test_who_wants_a_processor_that_others_have_is_held_up(crowded, work):
-  """By about three quarters, by whichever of its processes."""
+  """The share is about three quarters, for the process or its child."""
   found = measured(work)
   assert found.charged_seconds >= 2.0
   share = records.held_up(found._asdict())
@@ -167,7 +167,7 @@ def test_threads_that_come_and_go_do_not_count_backwards():
   ],
 )
 def test_quotas_are_found(tmp_path, monkeypatch, own, files, quota, used):
-  """Who is limited by one competes with its group, and not with all."""
+  """A process with a quota competes with its group, and not with all."""
   monkeypatch.setattr(cgroup, 'ROOT', tmp_path / 'cgroup')
   monkeypatch.setattr(cgroup, 'OWN', tmp_path / 'own')
   (tmp_path / 'own').write_text(own, encoding='utf-8')
@@ -230,7 +230,7 @@ def ended(folder, outcome, waiting):
 
 
 def test_a_budget_missed_while_held_up_is_no_miss(tmp_path):
-  """Another attempt begins anew, and inherits nothing of its clock."""
+  """The next attempt begins anew, and inherits nothing of its clock."""
   status = ended(tmp_path, 'budget', waiting=4.0)
   assert (status.outcome, status.again) == ('invalid', True)
   assert 'others had 40% of the processor time' in status.reason
