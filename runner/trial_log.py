@@ -46,12 +46,12 @@ class Watch:
         f'{path.name} had {size:,} bytes, and the disk has room for '
         f'{room:,}: it printed too much.'
       )
-      cut(path, min(SMALL, HEAD))
+      cut(path, min(SMALL, HEAD), TAIL)
     elif size > MOST:
-      cut(path, HEAD)
+      cut(path, HEAD, TAIL)
 
 
-def cut(path: pathlib.Path, head: int, tail: int = TAIL) -> None:
+def cut(path: pathlib.Path, head: int, tail: int) -> None:
   """Leaves so many bytes of the beginning and of the end of a file."""
   with path.open('r+b') as log:
     size = log.seek(0, os.SEEK_END)

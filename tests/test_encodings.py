@@ -141,6 +141,18 @@ def call(env, *words):
   return done
 
 
+def test_who_asks_for_no_utf_8_mode_is_not_begun_again_for_ever():
+  done = subprocess.run(
+    [sys.executable, '-X', 'utf8=0', '-m', 'runner', '--version'],
+    cwd=ROOT,
+    env=os.environ | {'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0'},
+    capture_output=True,
+    timeout=60,
+    check=True,
+  )
+  assert done.stdout.startswith(b'TimeTrial')
+
+
 MINE = '''"""Größe ≤ 1 — 中文."""
 def build(task, *, größe): ...
 SELF = {'größe': 0.5}

@@ -6,7 +6,6 @@ every sign: `python -m runner`, `scoring` and `workloads` answer alike.
 
 import codecs
 import contextlib
-import difflib
 import importlib.metadata
 import io
 import os
@@ -87,7 +86,8 @@ def _in_utf8() -> None:
   Plans and records name files, and are read where other locales are set. What
   is printed stays in the encoding of the terminal.
   """
-  if sys.getfilesystemencoding() != 'utf-8':
+  told = os.environ.get('PYTHONUTF8') == '1'  # But for -X utf8=0.
+  if sys.getfilesystemencoding() != 'utf-8' and not told:
     own = {'PYTHONUTF8': '1', 'PYTHONIOENCODING': sys.stdout.encoding}
     words = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, words, os.environ | own)
@@ -147,19 +147,16 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
   if '--version' in before:
     print(f'TimeTrial {version()}')
     sys.exit(0)
-  if HELP & set(before):
+  if HELP & {word.partition('=')[0] for word in before}:
     print(help_text(program, *_word(program, before)))
     sys.exit(0)
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
-    close = difflib.get_close_matches(error.flagname, _flags(program), n=1)
-    hint = f' Did you mean --{close[0]}?' if close else ''
+    said = str(error).removesuffix(' ?')
+    end = '.' if said == str(error) else '?'
     ask = ' '.join([f'python -m {program.name}', *_word(program, before)])
-    print(
-      f'Error: No flag --{error.flagname}.{hint} All flags: {ask} --help',
-      file=sys.stderr,
-    )
+    print(f'Error: {said}{end} All flags: {ask} --help', file=sys.stderr)
     sys.exit(WRONG)
   except flags.Error as error:
     print(f'Error: {error}', file=sys.stderr)
@@ -170,14 +167,6 @@ def _word(program: Program, argv: list[str]) -> list[str]:
   """The command that is asked for, if there is one."""
   words = ' '.join(word for word in argv[1:] if not word.startswith('-'))
   return [n for n in program.commands if n and f'{words} '.startswith(f'{n} ')]
-
-
-def _flags(program: Program) -> list[str]:
-  """Flags of all commands."""
-  known = (
-    name for command in program.commands.values() for name in command.flags
-  )
-  return list(dict.fromkeys(known))
 
 
 def _flag(name: str) -> Iterator[str]:
