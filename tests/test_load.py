@@ -11,7 +11,20 @@ import sys
 
 import pytest
 
-from runner import cgroup, child, clock, endings, load, records, storage
+from runner import (
+  calibrate,
+  cgroup,
+  child,
+  clock,
+  endings,
+  engine,
+  hardware,
+  load,
+  probe,
+  records,
+  rules,
+  storage,
+)
 from tests import races
 
 SPIN = (
@@ -275,3 +288,23 @@ def test_a_trial_that_misses_on_a_crowded_machine_is_tried_again(tmp_path):
     ends[2]['load']['charged_seconds']
     <= ends[2]['seconds'] - ends[2]['compiled']['spared_seconds'] + 0.01
   )
+
+
+@pytest.mark.parametrize('waiting, said', [(4.0, True), (0.2, False)])
+def test_a_speed_that_is_measured_on_a_busy_machine_is_told(
+  tmp_path, monkeypatch, capsys, waiting, said
+):
+  """Budgets would be too long, and stay so."""
+  spent = load.Load(10.0, 10.0 - waiting, waiting, 50.0, 10.0)._asdict()
+  accounts = {'compile': 1.0, 'train': 2.0, 'data': 0.0, 'view': 0.0}
+  status = records.Status('ended', '', 1, 3.0, accounts)
+  end = {'step': 100, 'load': spent}
+  monkeypatch.setattr(
+    probe, 'run', lambda *_: probe.Probe(status, [], end, {}, '')
+  )
+  suite = rules.load(str(races.suite(tmp_path)))
+  speed = calibrate.measure(
+    suite, 'digits', hardware.describe(), engine.TERMS, lambda news: None
+  )
+  assert speed == hardware.Speed(1.0, 0.02)
+  assert ('others had 40%' in capsys.readouterr().err) is said
