@@ -244,6 +244,7 @@ def trial(
   """
   confine.limit(memory_gib)
   child.answer_for_stacks()
+  child.keep_to_itself()
   from runner import hosts, process  # noqa: PLC0415  Import JAX.
 
   joined = hosts.join(hosts.Place(*place))

@@ -1,4 +1,4 @@
-"""Whether a new plan fits the stored one of a folder, and the two in one.
+"""Merging of a new plan with the stored plan of a results folder.
 
 A folder is one board: one suite, one ruleset, one clock, and of every
 submission one source and the same number of studies.
@@ -31,7 +31,7 @@ def without(table: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
 
 
 def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
-  """Whether more studies may be added; ResultsError where they may not."""
+  """Raise ResultsError if the number of studies may not change so."""
   there, here = _studies(known), _studies(table)
   if there == here or there is None or here is None:
     return
@@ -49,7 +49,7 @@ def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
 
 
 def _studies(table: dict[str, Any]) -> int | None:
-  """Of the ruleset in force; None where its plan does not say so."""
+  """Number of studies of a plan; None if the plan does not say."""
   match table['rules'].get('rulesets'):
     case {**rulesets}:
       match rulesets.get(table['ruleset']):
@@ -75,7 +75,7 @@ def _rest(ruleset: Any) -> Any:
 def check(
   known: dict, table: dict, out: pathlib.Path, mixed: bool, grows: bool
 ) -> None:
-  """Whether a plan may be added to the stored one of a folder.
+  """Raise ResultsError if a plan may not be added to the stored one.
 
   Args:
     known: The stored plan.

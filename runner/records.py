@@ -50,8 +50,8 @@ CHECKPOINT = 'checkpoint'
 
 RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
 EXIT_SECONDS = 0.1  # But telling of the end may take so long.
-# Of the processor time that a trial wanted: if others had more, it took longer
-# than it does, by more than the least differences between studies.
+# Largest share of the processor time a trial wanted that others may have had.
+# Times to the target of one cell's studies differ by about as much.
 HELD_UP = 0.1
 
 # In the environment of a trial that an engine has sent to a machine.

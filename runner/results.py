@@ -76,11 +76,14 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
 
 
 def status(folder: pathlib.Path) -> records.Status:
-  """Where a trial stands; the outcome 'damaged' if its records do not tell.
+  """Status of a trial; the outcome is 'damaged' if its records are.
 
   Nothing is run in such a folder and nothing changed, and others are raced.
   """
+  path = folder / records.ATTEMPTS
   try:
+    if path.exists() and not path.is_file():
+      raise storage.RecordsError(f'{path} is no file.')
     return records.status(folder)
   except (storage.RecordsError, OSError) as error:
     reason = (
@@ -92,10 +95,12 @@ def status(folder: pathlib.Path) -> records.Status:
 
 def in_use(folder: pathlib.Path) -> bool:
   """Whether a process holds it: a trial's folder, or that of all results."""
+  if not (folder / LOCK).is_file():
+    return False
   try:
     with (folder / LOCK).open(encoding='utf-8') as lock:
       return not _locked(lock, fcntl.LOCK_SH)
-  except FileNotFoundError:
+  except FileNotFoundError:  # Just now.
     return False
 
 
@@ -110,6 +115,7 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
     folder: Of the trial.
     patience: Seconds to wait for another process.
   """
+  clear(folder / LOCK)
   with storage.storing(folder / LOCK):
     lock = (folder / LOCK).open(
       'a', encoding='utf-8'
@@ -121,6 +127,19 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
         break
       time.sleep(POLL)
     yield lock.fileno() if mine else None
+
+
+def clear(path: pathlib.Path) -> None:
+  """Puts aside what is no file, and stands where one is to be opened.
+
+  A trial may have left a pipe there, which would be waited for.
+  """
+  if path.exists() and not path.is_file():
+    number = 1
+    while (aside := path.with_name(f'{path.name}_aside_{number}')).exists():
+      number += 1
+    with storage.storing(path):
+      path.rename(aside)
 
 
 def _locked(lock: IO[str], kind: int) -> bool:
@@ -176,7 +195,7 @@ def prepare(
 
 
 def _is_whole(path: pathlib.Path) -> bool:
-  """Whether a trial can be run by it; it may have been damaged by one."""
+  """Test whether a trial.json is whole: trials can damage it."""
   try:
     return path.is_file() and bool(storage.read_json(path)['budget']['seconds'])
   except (OSError, ValueError, LookupError, TypeError):
@@ -234,6 +253,6 @@ def _replaced(known: dict, table: dict, out: pathlib.Path) -> dict:
 
 
 def has_run(folder: pathlib.Path) -> bool:
-  """Whether the folder of a trial holds more than what it is prepared with."""
+  """Test whether the folder of a trial holds more than its preparation."""
   left = (records.ATTEMPTS, records.EVALS, records.SCALARS, records.CHECKPOINT)
   return any((folder / name).exists() for name in left) or in_use(folder)

@@ -64,6 +64,7 @@ def checked(
       text = f'It started over after attempt {over - 1}, which was invalid.'
       yield False, text
     events = [event for event in events if event['attempt'] >= over]
+    yield from ((True, text) for text in _changed(events, trial.folder))
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
     yield from ((True, text) for text in _held_up(events))
@@ -219,8 +220,29 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
       yield f'{name} is not as the trial left it.'
 
 
+def _changed(
+  events: list[dict[str, Any]], folder: pathlib.Path
+) -> Iterator[str]:
+  """Doubts where a trial went on under other settings."""
+  attempts = sorted({event['attempt'] for event in events})
+  paths = [folder / f'meta_data_{number}.json' for number in attempts]
+  found = [storage.read_json(plain(path)) for path in paths if path.exists()]
+  known = [one['environment'] for one in found if 'environment' in one]
+  for name, values in different(known).items():
+    yield f'Its attempts ran with different {name}: {", ".join(values)}.'
+
+
+def different(found: list[dict[str, Any]]) -> dict[str, list[str]]:
+  """Settings that are not the same in all tables, and their values."""
+  values = {
+    name: sorted({repr(one[name]) if name in one else 'unset' for one in found})
+    for name in sorted({name for one in found for name in one})
+  }
+  return {name: known for name, known in values.items() if len(known) > 1}
+
+
 def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Whether others had processors that it wanted, so that it took longer.
+  """Doubts where others had processors that a trial wanted.
 
   What the last end tells is of the whole trial.
   """

@@ -152,21 +152,12 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
     own = facts.get('environment')
     environments += [own] if isinstance(own, dict) else []
-  yield from _environments(environments)
+  # Trials from before these were recorded say nothing.
+  for name, values in audit.different(environments).items():
+    text = f'Trials ran with different {name}: {", ".join(values)}.'
+    yield Finding('.', True, text)
   for what, found in kinds.items():
     if len(found) > 1:
       text = f'Trials ran with {len(found)} {what}: {"; ".join(sorted(found))}.'
       doubtful = what.startswith(('kinds of devices', 'datasets'))
       yield Finding('.', doubtful, text)
-
-
-def _environments(found: list[dict[str, Any]]) -> Iterator[Finding]:
-  """Settings that change numbers or speed, and were not the same for all.
-
-  Trials from before they were recorded say nothing.
-  """
-  for name in sorted({name for one in found for name in one}):
-    values = {repr(one[name]) if name in one else 'unset' for one in found}
-    if len(values) > 1:
-      text = f'Trials ran with different {name}: {", ".join(sorted(values))}.'
-      yield Finding('.', True, text)
