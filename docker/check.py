@@ -56,7 +56,8 @@ def call(*command: str | pathlib.Path, **env: str) -> str:
     env=os.environ | env,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
-    text=True,
+    encoding='utf-8',
+    errors='replace',
   ) as process:
     try:
       said, _ = process.communicate()
@@ -93,7 +94,9 @@ class Buildah:
 
   def base(self) -> str:
     """The Dockerfile's base image, or one made here; nothing if neither is."""
-    [wanted] = re.findall(r'^ARG BASE=(\S+)$', FILE.read_text(), re.M)
+    [wanted] = re.findall(
+      r'^ARG BASE=(\S+)$', FILE.read_text(encoding='utf-8'), re.M
+    )
     try:
       self('pull', '--quiet', f'docker.io/library/{wanted}')
     except CheckError:
@@ -141,7 +144,7 @@ def pip_volumes(home: pathlib.Path) -> list[str]:
   settings = {name: settings[name] for name in REACH if name in settings}
   config = configparser.ConfigParser(interpolation=None)
   config['global'] = settings
-  with (home / 'pip.conf').open('w') as file:
+  with (home / 'pip.conf').open('w', encoding='utf-8') as file:
     config.write(file)
   volumes = [f'--volume={home / "pip.conf"}:/etc/pip.conf:ro']
   if cert := settings.get('cert'):
@@ -186,7 +189,9 @@ def check_race(
   scoring = ('python', '-m', 'scoring')
   say(buildah.run(container, *scoring, 'results', '--out=report', **folders))
   say(buildah.run(container, *scoring, 'verify', 'results', **folders))
-  board = json.loads((folders['report'] / 'leaderboard.json').read_text())
+  board = json.loads(
+    (folders['report'] / 'leaderboard.json').read_text(encoding='utf-8')
+  )
   [row] = board['leaderboard']
   if (row['submission'], row['open_cells']) != ('nadamw', 0):
     raise CheckError(f'Not a finished race of nadamw: {row}')

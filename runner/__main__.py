@@ -1,113 +1,123 @@
-"""python -m runner COMMAND --flags: plans, runs and looks after races.
-
-Commands:
-  run          Run what is missing in --out, resume what stopped.
-  plan         Say what would be run.
-  preflight    Try everything for a few steps; foretell times and memory.
-  status       Say what is done, running, failed and why.
-  check        Test submissions before they are entered.
-  calibrate    Measure what step budgets are worth on this machine.
-  set-targets  Find a suite's targets by tuning several algorithms.
-  tune         Find a submission's one point that is good on all workloads.
-  export-algoperf
-               Write submissions as folders that AlgoPerf runs.
-"""
+"""python -m runner COMMAND --flags: plans, runs and looks after races."""
 
 import difflib
-import functools
 import math
 import pathlib
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
-from absl import app, flags
+from absl import flags
 
 from runner import commands, engine, fleet, hardware, pipes, race, requests
+from runner.pipes import Command
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
-  'submissions', [], "Names, files or folders, or 'all'."
+  'submissions',
+  [],
+  'Names of submissions, files or folders of your own, separated by commas; '
+  "'all' are those that come with TimeTrial.",
 )
-_WORKLOADS = flags.DEFINE_list('workloads', [], 'Only these of the suite.')
-_RULESET = flags.DEFINE_string('ruleset', 'self', "'self' or 'external'.")
-_STUDIES = flags.DEFINE_integer('studies', None, "Instead of the ruleset's.")
+_WORKLOADS = flags.DEFINE_list(
+  'workloads', [], 'Some workloads of the suite, separated by commas: else all.'
+)
+_RULESET = flags.DEFINE_string(
+  'ruleset', 'self', "'self' (one point each) or 'external' (a search space)."
+)
+_STUDIES = flags.DEFINE_integer(
+  'studies',
+  None,
+  "Number of studies, in the place of the ruleset's. A larger one adds to a "
+  'results folder.',
+)
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
 _HARDWARE = flags.DEFINE_string(
-  'hardware_dir', str(hardware.FOLDER), 'Folder of measured speeds.'
+  'hardware_dir', str(hardware.FOLDER), "Folder of the machines' speeds."
 )
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer(
-  'points', 10, 'Draws from a search space, for set-targets and tune.'
+  'points', 10, 'Number of points to draw from each search space.'
 )
-_SEEDS = flags.DEFINE_integer('seeds', 5, 'To repeat with, for set-targets.')
+_SEEDS = flags.DEFINE_integer(
+  'seeds', 5, 'Number of repetitions of the best point.'
+)
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   race.CARE.attempts,
-  'At a trial that the machine fails.',
+  'Most attempts at a trial that the machine fails.',
   lower_bound=1,
 )
 _PAUSE = flags.DEFINE_float(
-  'pause', race.CARE.pause, 'Seconds before another attempt.'
+  'pause', race.CARE.pause, 'Seconds before the second attempt.'
 )
 _PREFLIGHT = flags.DEFINE_boolean(
-  'preflight', True, 'Try what is long for a few steps before a run.'
+  'preflight', True, 'Try long trials for a few steps before a run.'
 )
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Add to results of another kind of hardware.'
 )
 _PRICE = flags.DEFINE_float(
-  'price', None, 'Of an hour, for plan and preflight.', lower_bound=0.0
+  'price', None, 'Price of an hour on the machine.', lower_bound=0.0
 )
 _ENGINE = flags.DEFINE_enum(
-  'engine', 'local', fleet.ENGINES, 'What runs the trials of `run`.'
+  'engine', 'local', fleet.ENGINES, 'What runs the trials.'
 )
 _OPTIONS = flags.DEFINE_list(
-  'engine_options', [], "The engine's own, as NAME=VALUE."
+  'engine_options', [], 'Options of the engine, as NAME=VALUE.'
 )
 _KIND = flags.DEFINE_string(
-  'hardware', None, 'Kind of the machines, if not as this one: a measured one.'
+  'hardware',
+  None,
+  'Name of a measured kind of machine to run on, if it is not this one.',
 )
 # The terms of races: engine.Terms has them by the same names.
 flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 flags.DEFINE_float(
-  'silence', engine.TERMS.silence, 'Seconds without progress: a trial hangs.'
+  'silence',
+  engine.TERMS.silence,
+  'Seconds without progress after which a trial counts as hanging.',
 )
 flags.DEFINE_boolean('network', False, 'Let trials use the network.')
 flags.DEFINE_boolean(
   'shard_state', False, "Give each device a part of an optimizer's state."
 )
 flags.DEFINE_list(
-  'also_on', [], "Words that reach each further host of a trial: 'ssh node2'."
+  'also_on',
+  [],
+  "Commands that reach each further host of a trial, for example 'ssh node2'.",
 )
 flags.DEFINE_boolean(
   'prune', False, "Stop trials that cannot change their study's score."
 )
 _MEMORY = flags.DEFINE_float(
-  'memory_gib', None, "Limit of a trial's process.", lower_bound=0.0
+  'memory_gib', None, 'Most GiB that a trial may allocate.', lower_bound=0.0
 )
 _PROFILE = flags.DEFINE_integer(
-  'profile', 0, 'Steps of every trial to make a trace of.', lower_bound=0
+  'profile', 0, 'Number of steps of every trial to trace.', lower_bound=0
 )
-# Of a machine of an engine's, and of the process of one trial.
-_TRIAL = flags.DEFINE_string('trial', '', 'Its id in the plan.')
+# Flags of a worker on another machine, and of the process of one trial.
+_TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')
 _FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
 _STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
 _PROGRESS_FD = flags.DEFINE_integer(
-  'progress_fd', -1, 'Where to tell progress.'
+  'progress_fd', -1, 'Descriptor that progress is told to.'
 )
 _BEATEN = flags.DEFINE_float(
   'beaten', math.inf, "Charged seconds that another of the study's needed."
 )
-_HOST = flags.DEFINE_integer('host', 0, 'Number of this one.')
-_HOSTS = flags.DEFINE_integer('hosts', 1, 'That the trial runs on.')
-_COORDINATOR = flags.DEFINE_string('coordinator', '', 'Where the first one is.')
+_HOST = flags.DEFINE_integer('host', 0, 'Number of this host.')
+_HOSTS = flags.DEFINE_integer('hosts', 1, 'Number of hosts of the trial.')
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator', '', 'Address of the first host.'
+)
 
 COMMANDS = {
   'run': lambda: commands.run(_request()),
   'plan': lambda: commands.plan(_request()),
   'preflight': lambda: commands.preflight(_request()),
   'status': lambda: commands.status(pathlib.Path(_OUT.value), _JSON.value),
+  'forget': lambda: commands.forget(_request()),
   'check': lambda: commands.check(_request()),
   'calibrate': lambda: commands.calibrate(_request()),
   'set-targets': lambda: commands.set_targets(_request()),
@@ -128,20 +138,95 @@ COMMANDS = {
 }
 
 INNER = ('work', 'trial')  # Other commands start these.
+RESUMED = ('run', 'set-targets', 'tune')  # Others begin again.
 SENT = ('run', 'plan')  # The others do their work on this machine.
+
+_CHOICE = ('suite', 'workloads')
+_ENTRIES = (*_CHOICE, 'submissions', 'ruleset', 'studies')
+_TERMS = (
+  'data_dir',
+  'silence',
+  'network',
+  'memory_gib',
+  'shard_state',
+  'also_on',
+)
+_ENGINES = ('engine', 'engine_options', 'hardware')
+PROGRAM = pipes.Program(
+  'runner',
+  'Plans, runs and looks after races.',
+  'COMMAND --flags',
+  {
+    'run': Command(
+      'Run what is missing in --out, resume what stopped.',
+      (
+        *_ENTRIES,
+        'out',
+        *_TERMS,
+        'attempts',
+        'pause',
+        'prune',
+        'preflight',
+        'profile',
+        'mix_hardware',
+        'hardware_dir',
+        *_ENGINES,
+      ),
+    ),
+    'plan': Command(
+      'Say what would be run.',
+      (*_ENTRIES, 'json', 'price', 'also_on', 'hardware_dir', *_ENGINES),
+    ),
+    'preflight': Command(
+      'Try everything for a few steps; predict times and memory.',
+      (*_ENTRIES, *_TERMS, 'json', 'price', 'hardware_dir'),
+    ),
+    'status': Command(
+      'Say what is done, running, failed and why.', ('out', 'json')
+    ),
+    'forget': Command(
+      'Take submissions out of a results folder; their files are kept.',
+      ('submissions', 'out'),
+    ),
+    'check': Command(
+      'Test submissions before they are entered.',
+      (*_CHOICE, 'submissions', *_TERMS),
+    ),
+    'calibrate': Command(
+      'Measure what step budgets are worth on this machine.',
+      (*_CHOICE, *_TERMS, 'hardware_dir'),
+    ),
+    'set-targets': Command(
+      "Find a suite's targets by tuning several algorithms.",
+      (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
+    ),
+    'tune': Command(
+      "Find a submission's one point that is good on all workloads.",
+      (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
+    ),
+    'export-algoperf': Command(
+      'Write submissions as folders that AlgoPerf runs.',
+      ('submissions', 'out'),
+    ),
+  },
+)
+
+
+class Terminated(KeyboardInterrupt):
+  """SIGTERM, as schedulers send it: as good as Ctrl-C."""
 
 
 def main(argv: list[str]) -> int:
-  if argv[1:] != ['trial']:  # Being terminated is as good as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+  if argv[1:] != ['trial']:
+    signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
   if command is None or len(argv) > 2:
     wrong = argv[2] if command else ' '.join(argv[1:])
-    close = difflib.get_close_matches(wrong, COMMANDS, n=1)
+    close = difflib.get_close_matches(wrong, PROGRAM.commands, n=1)
     hint = f' Did you mean {close[0]!r}?' if close else ''
-    known = ', '.join(name for name in COMMANDS if name not in INNER)
+    known = ', '.join(PROGRAM.commands)
     print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
-    return 2
+    return pipes.WRONG
   try:
     if _ENGINE.value != 'local' and argv[1] not in SENT:
       raise ValueError(
@@ -151,13 +236,18 @@ def main(argv: list[str]) -> int:
     return command()
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)
-    return 2
+    return pipes.WRONG
   except RuntimeError as error:
     print(f'Failed: {error}', file=sys.stderr)
     return 1
-  except KeyboardInterrupt:
-    print('\nStopped. The same command goes on from here.', file=sys.stderr)
-    return 1
+  except KeyboardInterrupt as interrupt:
+    goes_on = ' The same command goes on from here.' * (argv[1] in RESUMED)
+    print(f'\nStopped.{goes_on}', file=sys.stderr)
+    return 1 if isinstance(interrupt, Terminated) else pipes.INTERRUPTED
+
+
+def _terminated(*_) -> NoReturn:
+  raise Terminated
 
 
 def _request() -> requests.Request:
@@ -190,13 +280,5 @@ def _terms() -> engine.Terms:
   return engine.Terms(**given | {'also_on': tuple(given['also_on'])})
 
 
-def _parse(argv: list[str]) -> list[str]:
-  try:
-    return flags.FLAGS(argv)
-  except flags.Error as error:
-    print(f'Error: {error}', file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == '__main__':
-  app.run(functools.partial(pipes.quietly, main), flags_parser=_parse)
+  pipes.run(PROGRAM, main)

@@ -1,6 +1,8 @@
 """Measures what a suite's step budgets are worth in seconds on this machine."""
 
-from runner import engine, plan, probe, rules
+import sys
+
+from runner import engine, plan, probe, records, rules
 from runner.hardware import Speed
 
 STEPS = 0.25  # Of the step budget, run to measure the speed.
@@ -39,5 +41,13 @@ def measure(
   if status.outcome != 'ended':
     raise CalibrationError(
       f'{suite.reference} on {name}: {status.outcome}: {status.reason}'
+    )
+  share = records.held_up(found.end.get('load', {}))
+  if share > records.HELD_UP:
+    print(
+      f'While {name} was measured, others had {share:.0%} of the processor '
+      'time that it wanted: its budget is too long. Measure again when nothing '
+      'else runs: python -m runner calibrate',
+      file=sys.stderr,
     )
   return found.speed

@@ -18,12 +18,14 @@ import numpy as np
 from flax import serialization
 from jax.experimental import multihost_utils
 
-from runner import storage
+from runner import storage, structure
 from workloads.workload import PyTree
 
 KEEP = 2
 SUFFIX = '.checkpoint'
 DIGEST = hashlib.sha256().digest_size
+
+NUMBERS = {kind.__name__: kind for kind in structure.NUMBERS}
 
 Arrays = Mapping[str, np.ndarray]  # By path in the state.
 
@@ -65,8 +67,8 @@ def save(
     folder.mkdir(exist_ok=True)
   path = folder / f'{step}{SUFFIX}'
   storage.write(path, hashlib.sha256(data).digest(), data)
-  for old in _steps(folder)[:-KEEP]:
-    (folder / f'{old}{SUFFIX}').unlink()
+  for old in paths(folder)[:-KEEP]:
+    old.unlink()
 
 
 def load(
@@ -79,8 +81,7 @@ def load(
     folder: Of the trial's checkpoints.
     damaged: Hears of each newer one that is not.
   """
-  for step in reversed(_steps(folder)):
-    path = folder / f'{step}{SUFFIX}'
+  for path in reversed(paths(folder)):
     content = path.read_bytes()
     head, data = content[:DIGEST], content[DIGEST:]
     if hashlib.sha256(data).digest() == head:
@@ -88,6 +89,11 @@ def load(
       return Checkpoint(found['arrays'], json.loads(found['facts']))
     damaged(path)
   return None
+
+
+def paths(folder: pathlib.Path) -> list[pathlib.Path]:
+  """All checkpoints in a folder, the newest last."""
+  return [folder / f'{step}{SUFFIX}' for step in _steps(folder)]
 
 
 def digest(arrays: Arrays) -> str:
@@ -99,42 +105,55 @@ def digest(arrays: Arrays) -> str:
   return found.hexdigest()
 
 
-def restore(template: PyTree, arrays: Arrays) -> PyTree:
-  """A state with the structure, types and places of the template.
+def restore(template: PyTree, arrays: Arrays, tree: Any = None) -> PyTree:
+  """The state that was saved, its arrays placed as those of the template.
+
+  Args:
+    template: The first state of a fresh loop.
+    arrays: Of the checkpoint.
+    tree: As structure.described gave it; None: that of the template.
 
   Raises:
-    ValueError: the arrays are not those of such a state.
+    UnfitError: the arrays are not those of such a state, or it cannot be put
+      together again.
   """
-  leaves, structure = jax.tree_util.tree_flatten_with_path(template)
-  names = [jax.tree_util.keystr(path) for path, _ in leaves]
-  if set(names) != set(arrays):
-    odd = sorted(set(names) ^ set(arrays))
-    raise ValueError(
-      'The checkpoint does not fit what the training loop yields: '
-      f'{odd[0]} is only in one of them. A loop that is to be resumed must '
-      'yield states of one structure.'
+  found, first = jax.tree_util.tree_flatten_with_path(template)
+  known = {jax.tree_util.keystr(path): leaf for path, leaf in found}
+  said = structure.described(template) if tree is None else tree
+  whole, leaves = structure.restored(said, first)
+  if odd := sorted({leaf.name for leaf in leaves} ^ set(arrays)):
+    raise structure.UnfitError(
+      f'{odd[0]} is in the checkpoint or in what the loop yields, and not in '
+      'both'
     )
-  restored = [
-    _like(leaf, arrays[name])
-    for name, (_, leaf) in zip(names, leaves, strict=True)
-  ]
-  return jax.tree.unflatten(structure, restored)
+  return jax.tree.unflatten(
+    whole,
+    [_back(kind, arrays[name], known.get(name)) for name, kind in leaves],
+  )
 
 
-def _like(leaf, value: np.ndarray):
-  if isinstance(leaf, np.ndarray | np.generic):
-    return value.astype(leaf.dtype)[()] if leaf.ndim == 0 else value
-  if not isinstance(leaf, jax.Array):
-    return type(leaf)(value.item())
-  if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-    words = _put(value, jax.random.key_data(leaf))
-    return jax.random.wrap_key_data(words, impl=jax.random.key_impl(leaf))
-  return _put(value, leaf)
+def _back(kind: str, value: np.ndarray, like: Any):
+  """A leaf of that kind, as structure.described names it."""
+  if kind in NUMBERS:
+    return NUMBERS[kind](value.item())
+  if kind == 'scalar':
+    return value[()]
+  if kind == 'numpy':
+    return value.copy()  # What is read from a file must not be written to.
+  if kind == 'weak' and jax.numpy.asarray(value.item()).dtype == value.dtype:
+    return jax.numpy.asarray(value.item())
+  if kind in ('array', 'weak'):
+    return _put(value, like)
+  impl = kind.removeprefix('key ')
+  words = like if like is None else jax.random.key_data(like)
+  return jax.random.wrap_key_data(_put(value, words), impl=impl)
 
 
-def _put(value: np.ndarray, like: jax.Array) -> jax.Array:
-  """On the same devices; wherever it is wanted, if that one is."""
-  if not like.committed:
+def _put(value: np.ndarray, like: Any) -> jax.Array:
+  """On the devices of an array of its shape; else wherever it is wanted."""
+  if not isinstance(like, jax.Array) or not like.committed:
+    return jax.numpy.asarray(value)
+  if like.shape != value.shape and not like.sharding.is_fully_replicated:
     return jax.numpy.asarray(value)
   return jax.make_array_from_callback(
     value.shape, like.sharding, lambda index: value[index]

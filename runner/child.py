@@ -1,25 +1,33 @@
 """A trial's process as its parent sees it: news, silence, death.
 
 A process that hangs says nothing more. It is asked for the stacks of all its
-threads, which go to its log, and is killed.
+threads, which go to its log, and is killed. However it leaves, what it has
+started ends with it: the next trial has the machine to itself.
 """
 
 import contextlib
 import faulthandler
-import json
 import os
+import pathlib
+import secrets
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
+
+from runner import news
 
 STACKS = signal.SIGUSR1  # Asks a trial for them.
 GRACE = 1.0  # Seconds that it has to write them.
-LOOK = 1.0  # Seconds from one look at whether it can go on to the next.
+LOOK = 0.25  # Seconds from one look at whether it can go on to the next.
 LEAVE = 20.0  # Seconds that it has to save its state when it is asked to leave.
+DYING = 5.0  # Seconds that killed processes have to be gone.
+PIPE = 1 << 16  # Bytes that a pipe holds.
+# In the environment of a trial, and so of whatever it starts.
+MARK = 'TIMETRIAL_ATTEMPT'
 
 Tell = Callable[[dict], None]
 
@@ -37,6 +45,7 @@ class Exit(NamedTuple):
   code: int
   ended: float  # When, in seconds of time.monotonic.
   stopped: str  # Why it was stopped; empty if it left by itself.
+  again: bool = True  # Whether another attempt may go better, if stopped.
 
 
 def answer_for_stacks() -> None:
@@ -60,11 +69,11 @@ def run(
   keep: Sequence[int] = (),
   lost: Callable[[], str] = lambda: '',
 ) -> Exit:
-  """Starts a process and waits for it.
+  """Starts a process, waits for it, and ends all that it has started.
 
   Args:
-    command: Takes --progress_fd, a file to tell progress to as lines of JSON;
-      'over' in one says that all but leaving is done.
+    command: Takes --progress_fd, a file to tell progress to as runner.news has
+      it; 'over' says that all but leaving is done.
     log: A file for what it prints.
     tell: Hears its progress.
     patience: How long it may take.
@@ -74,6 +83,7 @@ def run(
   """
   reading, writing = os.pipe()
   started = time.monotonic()
+  mark = secrets.token_hex(8)
   child = subprocess.Popen(
     [*command, f'--progress_fd={writing}'],
     stdin=subprocess.DEVNULL,
@@ -81,80 +91,125 @@ def run(
     stderr=log,
     pass_fds=[writing, *keep],
     start_new_session=True,  # Ctrl-C reaches it through its parent only.
-    env=env,
+    env=env | {MARK: mark},
   )
   os.close(writing)
   try:
-    over, stopped = _follow(reading, started, tell, patience, lost)
-    if stopped:
+    left = _follow(child, reading, started, tell, patience, lost)
+    if left.stopped:
       child.send_signal(STACKS)
       time.sleep(GRACE)
-      _kill(child)
-    code = child.wait()
-    return Exit(code, over or time.monotonic(), stopped)
+    return left._replace(code=_kill(child, mark))
   except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
-    _dismiss(child)
+    _dismiss(child, mark)
     raise
   finally:
     os.close(reading)
 
 
 def _follow(
+  child: subprocess.Popen,
   reading: int,
   started: float,
   tell: Tell,
   patience: Patience,
   lost: Callable[[], str],
-) -> tuple[float | None, str]:
-  """When the trial said that it was over, and why it has to be stopped."""
-  over, last = None, started
+) -> Exit:
+  """Until the process has left, or has to be stopped; its code comes later.
 
-  def left() -> float:
-    return min(last + patience.silence, started + patience.wall)
+  Its end does not depend on the pipe's: others may hold that open.
+  """
+  over, last, lines = None, started, _Lines(reading)
 
-  for news in _news(reading, left, lost):
-    if news is None:
+  def hear(seconds: float) -> None:
+    nonlocal over, last
+    for line in lines.within(seconds, child):
+      told, last = news.parsed(line), time.monotonic()
+      if 'over' in told:
+        over = last
+      tell(told)
+
+  def left(stopped: str = '', again: bool = True) -> Exit:
+    return Exit(0, over or time.monotonic(), stopped, again)
+
+  try:
+    while child.poll() is None:
+      end = min(last + patience.silence, started + patience.wall)
+      hear(min(max(0.0, end - time.monotonic()), LOOK))
       if why := lost():
-        return over, why
-      if time.monotonic() < started + patience.wall:
-        return over, f'There was no progress for {patience.silence:.0f} s.'
-      return over, f'It took longer than {patience.wall:.0f} s.'
-    last = time.monotonic()
-    if 'over' in news:
-      over = last
-    tell(news)
-  return over, ''
+        return left(why)
+      now = time.monotonic()
+      if now >= started + patience.wall:
+        return left(f'It took longer than {patience.wall:.0f} s.')
+      if now >= last + patience.silence:
+        return left(f'There was no progress for {patience.silence:.0f} s.')
+    hear(0.0)  # Its last words.
+  except news.NewsError as error:
+    return left(str(error), again=False)
+  return left()
 
 
-def _news(
-  reading: int, deadline: Callable[[], float], lost: Callable[[], str]
-) -> Iterator[dict | None]:
-  """Lines as they come; None where the deadline has passed, or all is lost."""
-  rest = b''
-  while True:
-    wait = max(0.0, deadline() - time.monotonic())
-    ready, _, _ = select.select([reading], [], [], min(wait, LOOK))
+class _Lines:
+  """Whole lines of what comes out of a pipe."""
+
+  def __init__(self, reading: int):
+    self._reading = reading
+    self._rest = b''
+    self._open = True
+
+  def within(self, seconds: float, child: subprocess.Popen) -> list[bytes]:
+    """Those that come within so many seconds, and before the process leaves.
+
+    Raises:
+      NewsError: a line does not end.
+    """
+    if not self._open:
+      with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+      return []
+    ready, _, _ = select.select([self._reading], [], [], seconds)
     if not ready:
-      if time.monotonic() >= deadline() or lost():
-        yield None
-      continue
-    data = os.read(reading, 1 << 16)
-    if not data:
-      return
-    *lines, rest = (rest + data).split(b'\n')
-    yield from map(json.loads, lines)
+      return []
+    data = os.read(self._reading, PIPE)
+    self._open = bool(data)
+    *lines, self._rest = (self._rest + data).split(b'\n')
+    if len(self._rest) > news.LONGEST:
+      raise news.NewsError(news.refusal(self._rest))
+    return lines
 
 
-def _dismiss(child: subprocess.Popen) -> None:
+def _dismiss(child: subprocess.Popen, mark: str) -> None:
   """Asks it to leave, which lets it save its state, and then makes it."""
-  child.terminate()
   with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+    child.terminate()
+    print(
+      f'\nThe trial saves its state, which takes {LEAVE:.0f} s at most. Ctrl-C '
+      'again ends it at once.',
+      file=sys.stderr,
+    )
     child.wait(LEAVE)
-  _kill(child)
+  _kill(child, mark)
 
 
-def _kill(child: subprocess.Popen) -> None:
-  """With all that it has started."""
+def _kill(child: subprocess.Popen, mark: str) -> int:
+  """With all that it has started; its exit code."""
   with contextlib.suppress(ProcessLookupError):
     os.killpg(child.pid, signal.SIGKILL)
-  child.wait()
+  code = child.wait()
+  deadline = time.monotonic() + DYING
+  while (found := marked(mark)) and time.monotonic() < deadline:
+    for one in found:
+      with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(one, signal.SIGKILL)
+    time.sleep(0.01)
+  return code
+
+
+def marked(mark: str) -> list[int]:
+  """Processes that a trial has started, in whatever session they are now."""
+  word, found = f'{MARK}={mark}'.encode(), []
+  for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
+    with contextlib.suppress(OSError):  # Another user's, or gone.
+      if word in path.read_bytes().split(b'\0'):
+        found.append(int(path.parent.name))
+  return found

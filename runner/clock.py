@@ -11,6 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from runner import load
+from runner.load import Load
+
 CHARGED = ('compile', 'data', 'train', 'view')
 FREE = ('evaluate', 'checkpoint', 'record', 'restore', 'setup')
 
@@ -30,6 +33,7 @@ class Clock:
     started: When the process was started, on the scale of `now`; since then
       'setup' runs.
     agree: As runner.hosts.Hosts.agree, for what is charged.
+    read: As runner.load.read; None: nobody asks how busy the machine is.
   """
 
   def __init__(
@@ -38,6 +42,7 @@ class Clock:
     wait: Callable[[], None] = lambda: None,
     started: float | None = None,
     agree: Callable[[str, Callable[[], Any]], Any] = own,
+    read: Callable[[], load.Reading] | None = None,
   ):
     self._now = now
     self._wait = wait
@@ -47,9 +52,22 @@ class Clock:
     self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
     self._before = 0.0  # Of these, by other processes.
     self._compiled: list[tuple[float, float]] = []  # Since then.
+    self._read = read
+    self._reading: tuple[load.Reading, float] | None = None  # And when.
+    self._load = Load()
 
-  def restore(self, accounts: Mapping[str, float]) -> None:
-    """Adds what a trial had spent before it was interrupted."""
+  def restore(
+    self,
+    accounts: Mapping[str, float],
+    before: Mapping[str, float] | None = None,
+  ) -> None:
+    """Adds what a trial had spent before it was interrupted.
+
+    Args:
+      accounts: As accounts gave them.
+      before: Fields of what machine_load gave; None where nothing tells.
+    """
+    self._load = self._load.plus(Load(**before or {}))
     for account, seconds in accounts.items():
       self._spent[account] += seconds
       self._before += seconds
@@ -109,12 +127,27 @@ class Clock:
     """Seconds on all accounts, without those of earlier processes."""
     return sum(self._spent.values()) - self._before
 
+  def machine_load(self) -> Load:
+    """What the machine did while the submission paid, as of the last switch."""
+    return self._load
+
   def _switch(self, name: str) -> None:
-    if self._account in CHARGED and name not in CHARGED:
+    stops = self._account in CHARGED and name not in CHARGED
+    if stops:
       self._wait()
+    # Counters are read on free accounts, whichever way it goes.
+    reading = None
+    if self._read and self._account not in CHARGED and name in CHARGED:
+      reading = self._read()
     now = self._now()
     compiled = sum(end - start for start, end in self._compiled)
     self._spent[self._account] += now - self._since - compiled
     self._spent['compile'] += compiled
     self._compiled = []
     self._account, self._since = name, now
+    if reading is not None:
+      self._reading = reading, now
+    elif stops and self._read and self._reading:
+      start, since = self._reading
+      spent = load.between(start, self._read(), now - since)
+      self._load = self._load.plus(spent)

@@ -6,6 +6,7 @@ commands that train import JAX, and those in processes of their own.
 
 import json
 import pathlib
+import shlex
 import sys
 import traceback
 
@@ -16,6 +17,7 @@ from runner import (
   confine,
   engine,
   fleet,
+  forgetting,
   hardware,
   overview,
   plan as plans,
@@ -58,8 +60,11 @@ def run(request: requests.Request) -> int:
   left = engine.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
+  folder = shlex.quote(str(request.out))
   if left:
-    print(f'See: python -m runner status --out={request.out}', file=sys.stderr)
+    print(f'See: python -m runner status --out={folder}', file=sys.stderr)
+  else:
+    print(f'Next: python -m scoring {folder} --out=report')
   return 1 if left else 0
 
 
@@ -106,6 +111,18 @@ def status(out: pathlib.Path, as_json: bool) -> int:
     )
   rows = overview.trials(out, table)
   print(json.dumps(rows, indent=2) if as_json else overview.of_trials(rows))
+  return 0
+
+
+def forget(request: requests.Request) -> int:
+  """Takes submissions out of a results folder."""
+  for name, run, folder in forgetting.forget(
+    request.out, requests.named(request)
+  ):
+    print(
+      f'{name} is out of {request.out}. Its files, with {run} trials that had '
+      f'run, are in {folder}.'
+    )
   return 0
 
 

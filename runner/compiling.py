@@ -104,7 +104,7 @@ class _Asked(logging.Filter):
       return max(0.0, (least + 1.0 if took is None else took) - seconds)
     if path:  # JAX goes on as well where its entry cannot be written.
       with contextlib.suppress(OSError):
-        path.write_text(repr(seconds))
+        path.write_text(repr(seconds), encoding='utf-8')
     return 0.0
 
   def _path(self) -> pathlib.Path | None:
@@ -116,6 +116,6 @@ class _Asked(logging.Filter):
 
 def _read(path: pathlib.Path) -> float | None:
   try:
-    return float(path.read_text())
+    return float(path.read_text(encoding='utf-8'))
   except (OSError, ValueError):
     return None

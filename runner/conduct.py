@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import workloads
 from submissions.algoperf import folders
+from submissions.literals import parsed
 
 # By the start of a full name: what using it may mean.
 NAMES = {
@@ -83,7 +84,7 @@ def look(path: pathlib.Path) -> list[Finding]:
   for file in folders.files(path):
     if file.suffix == '.py':
       name = str(file.relative_to(path)) if path.is_dir() else file.name
-      tree = ast.parse(file.read_bytes())
+      tree = parsed(file)
       found |= {Finding(name, line, text) for line, text in _said(tree)}
   return sorted(found)
 

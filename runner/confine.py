@@ -80,7 +80,8 @@ def refused() -> str:
     done = subprocess.run(
       [*UNSHARE, 'true'],
       capture_output=True,
-      text=True,
+      encoding='utf-8',
+      errors='replace',
       timeout=30,
       check=False,
     )
@@ -134,7 +135,11 @@ def out_of_memory(log: str) -> str:
 def _interfaces() -> set[str]:
   """Of the network; one that is not known where the system does not tell."""
   try:
-    lines = pathlib.Path('/proc/self/net/dev').read_text().splitlines()
+    lines = (
+      pathlib.Path('/proc/self/net/dev')
+      .read_text(encoding='utf-8')
+      .splitlines()
+    )
   except OSError:
     return {'unknown'}
   return {line.partition(':')[0].strip() for line in lines if ':' in line}
@@ -149,7 +154,8 @@ def _die_with_parent() -> None:
 def _die_first() -> None:
   """Where memory runs out, the system is to end this and not the runner."""
   path = pathlib.Path('/proc/self/oom_score_adj')
-  path.write_text(str(min(1000, int(path.read_text()) + SOONER)))
+  score = int(path.read_text(encoding='utf-8'))
+  path.write_text(str(min(1000, score + SOONER)), encoding='utf-8')
 
 
 def _start_loopback() -> None:

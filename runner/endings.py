@@ -45,6 +45,9 @@ def close(
     if event['attempt'] == attempt  # Not what those before it have said.
   ]
   last = events[-1] if events else {}
+  if left.stopped and not left.again:  # Whatever it has said meanwhile.
+    fault = followers.Fault(*death(left, killed, printed))
+    last = {}
   if last.get('event') == 'end':
     wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']
@@ -52,16 +55,12 @@ def close(
     if last['outcome'] not in WELL:
       seen['log'] = _tail(printed)
     records.event(folder, 'exit', attempt, **seen)
-    if records.off_account(residual, wall):
-      reason = (
-        f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
-        f'at most {records.RESIDUAL:.0%} may be.'
-      )
+    if invalid := _invalid(last, residual, wall):
       # Whoever went on from it would inherit its clock.
       checkpoint = folder / records.CHECKPOINT
       with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(checkpoint)
-      _end(folder, last, 'invalid', reason, True)
+      _end(folder, last, 'invalid', invalid, True)
     elif fault and last['outcome'] in records.OPEN:
       _end(folder, last, *fault)  # The cause of what it met.
     return
@@ -74,6 +73,29 @@ def close(
   _end(folder, {'attempt': attempt}, *how)
 
 
+def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
+  """Why the seconds of an attempt say nothing of its algorithm, if so.
+
+  Args:
+    last: The event of its end.
+    residual: Seconds on no account.
+    wall: Seconds from its start to its end.
+  """
+  if records.off_account(residual, wall):
+    return (
+      f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
+      f'at most {records.RESIDUAL:.0%} may be.'
+    )
+  share = records.held_up(last.get('load', {}))
+  if last['outcome'] == 'budget' and share > records.HELD_UP:
+    return (
+      f'It missed its budget while others had {share:.0%} of the processor '
+      f'time that it wanted; at most {records.HELD_UP:.0%} may be. Stop what '
+      'else runs on the machine.'
+    )
+  return ''
+
+
 def death(
   left: child.Exit, killed: bool, printed: str
 ) -> tuple[str, str, bool]:
@@ -83,14 +105,14 @@ def death(
   """
   if left.stopped:
     reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
-    return 'crashed', reason, True
+    return 'crashed', reason, left.again
   if killed and left.code == -signal.SIGKILL:
     reason = 'The system ran out of memory and killed the process.'
     return 'oom', reason, True
   tail = ' '.join(_tail(printed))[-300:]
   how = f'Exit code {left.code}: {tail}'
   if left.code < 0:
-    how = f'The process was ended by {signal.Signals(-left.code).name}.'
+    how = f'The process was ended by {_signal(-left.code)}.'
   if -left.code in BY_OTHERS:
     return 'preempted', how, True
   if left.code == os.EX_IOERR:
@@ -102,13 +124,24 @@ def death(
 
 def printed_since(folder: pathlib.Path, start: int) -> str:
   """The end of what one attempt has added to the log, if it is still there."""
+  if not (folder / LOG).is_file():  # A pipe would be waited for.
+    return ''
   try:
     with (folder / LOG).open('rb') as log:
       end = log.seek(0, os.SEEK_END)
+      start = start if start <= end else 0  # It was cut.
       log.seek(max(start, end - LAST_WORDS))
       return log.read().decode(errors='replace')
   except OSError:
     return ''
+
+
+def _signal(number: int) -> str:
+  """Its name; real-time signals have none."""
+  try:
+    return signal.Signals(number).name
+  except ValueError:
+    return f'signal {number}'
 
 
 def _tail(log: str) -> list[str]:
@@ -128,7 +161,9 @@ def _end(
 def memory_kills() -> int:
   """How many processes the system has killed for memory since it booted."""
   try:
-    lines = pathlib.Path('/proc/vmstat').read_text().splitlines()
+    lines = (
+      pathlib.Path('/proc/vmstat').read_text(encoding='utf-8').splitlines()
+    )
   except OSError:
     return 0
   return sum(int(x.split()[1]) for x in lines if x.startswith('oom_kill '))

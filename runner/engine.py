@@ -24,7 +24,10 @@ from runner import (
   pruning,
   records,
   results,
+  settings,
   storage,
+  tampering,
+  trial_log,
 )
 
 CODE = pathlib.Path(__file__).parent.parent
@@ -86,7 +89,7 @@ def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
   return [
     trial
     for trial in table['trials']
-    if not records.status(results.place(out, trial)).done
+    if not results.status(results.place(out, trial)).done
   ]
 
 
@@ -110,11 +113,11 @@ def run_trial(
   """
   folder = prepare(out, table, trial, terms)
   with results.held(folder, ORPHAN) as lock:
-    status = records.status(folder)
+    status = results.status(folder)
     if lock is None:
       held = f'Another process runs it{_on_host(status)}.'
       return status._replace(outcome=None, reason=held, again=True)
-    if status.done:
+    if status.done or status.outcome == results.DAMAGED:
       return status
     endings.lost(folder, 'Its process ended without a word.')
     return run_attempt(out, folder, tell, terms, [lock])
@@ -150,7 +153,9 @@ def run_attempt(
   patience = child.Patience(terms.silence, longest)
   network = confine.network(terms.network or bool(terms.also_on))
   before = records.status(folder).attempts
+  written = tampering.written(folder)
   killed_before = endings.memory_kills()
+  settings.say_left_out()
   started = time.monotonic()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   if terms.memory_gib is not None:
@@ -160,7 +165,10 @@ def run_attempt(
   if terms.prune and 'steps' not in budget:  # Else seconds say nothing.
     command.append(f'--beaten={pruning.limit(folder)!r}')
   with (
-    tempfile.TemporaryDirectory(prefix='timetrial-') as private,
+    # A trial may leave there what nobody can delete.
+    tempfile.TemporaryDirectory(
+      prefix='timetrial-', ignore_cleanup_errors=True
+    ) as private,
     _log(folder) as log,
     gauges.watched() as cards,
   ):
@@ -172,13 +180,21 @@ def run_attempt(
     )
     own |= {'TMPDIR': private, confine.SAID: network.said}
     with followers.started(
-      terms.also_on, folder, command, own, SECRET.pattern
+      terms.also_on, folder, command, own, f'{SECRET.pattern}|{settings.ALIKE}'
     ) as others:
       words = [*network.command, *command, f'--started={started!r}']
       words += others.flags
       env = own | dict(others.env)
-      left = child.run(words, log, tell, patience, env, keep, others.lost)
+      logs = trial_log.Watch([folder / endings.LOG, *others.logs])
+
+      def lost() -> str:
+        return others.lost() or logs.full()
+
+      left = child.run(words, log, tell, patience, env, keep, lost)
       fault = others.fault()
+  if full := logs.full():
+    fault = followers.Fault('crashed', full, False)
+  fault = tampering.mended(folder, before, written) or fault
   killed = endings.memory_kills() > killed_before
   printed = endings.printed_since(folder, printed_before)
   seen: dict[str, Any] = {'wall_seconds': left.ended - started}
@@ -189,14 +205,15 @@ def run_attempt(
 
 
 def environment() -> dict[str, str]:
-  """Of a trial's process; what the user sets prevails, but for secrets.
+  """Of a trial's process; most of what the user sets prevails.
 
-  Submissions are other people's code, and have no use for anybody's keys.
+  Submissions are other people's code, and have no use for anybody's keys. What
+  changes numbers is pinned, see runner.settings.
   """
   path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
-  return harmless | {
+  return settings.pinned(harmless) | {
     'PYTHONPATH': path.rstrip(os.pathsep),
     'XLA_FLAGS': flags.strip(),
     'OPENBLAS_NUM_THREADS': os.environ.get(

@@ -139,7 +139,7 @@ def _sent(
   for trial in due:
     table, job = course.table(trial), known.get(trial['id'])
     folder = engine.prepare(course.out, table, trial, course.terms)
-    before[trial['id']] = records.status(folder)
+    before[trial['id']] = results.status(folder)
     if job in alive:
       jobs[job] = trial
     elif results.in_use(folder):
@@ -188,8 +188,10 @@ def _closed(
   with results.held(folder) as lock:
     if lock is None:  # The process has outlived its job.
       return None
-    endings.lost(folder, f'Its worker was lost: {how}')
-    status = records.status(folder)
+    status = results.status(folder)
+    if status.outcome != results.DAMAGED:
+      endings.lost(folder, f'Its worker was lost: {how}')
+      status = records.status(folder)
   if status == before and not status.done:  # It has not come so far.
     return status._replace(outcome=None, reason=how, again=True)
   return status

@@ -19,12 +19,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from runner import settings
+
 LAUNCH = pathlib.Path(__file__).parent / 'launch.py'
 KEY = 'TIMETRIAL_KEY'  # With which they know each other, in the environment.
 LEFT = os.EX_TEMPFAIL  # Exit code of one that the leader has left.
 RAISED = 1  # Exit code of one whose program has failed.
 # Of the trial's environment, what is for its other hosts as well.
-PASSED = re.compile('^(PYTHON|XLA_|JAX_|OPENBLAS_|OMP_|NCCL_|TF_|TIMETRIAL_)')
+PASSED = re.compile(f'{settings.ALIKE}|^TIMETRIAL_')
 # Of what JAX has compiled, other hosts than the first find nothing: it would be
 # charged what was found, and wait while the others compile.
 ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
@@ -80,7 +82,7 @@ class Followers(NamedTuple):
     """Waits for them to leave; makes those that do not."""
     deadline = time.monotonic() + GRACE
     for process in self.processes:
-      with contextlib.suppress(subprocess.TimeoutExpired):
+      with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
         process.wait(max(0.0, deadline - time.monotonic()))
       with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # With all it has started.

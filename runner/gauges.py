@@ -136,7 +136,12 @@ def _query(query: str) -> list[str]:
 
 def _printed(command: list[str]) -> str:
   return subprocess.run(
-    command, capture_output=True, text=True, timeout=PATIENCE, check=True
+    command,
+    capture_output=True,
+    encoding='utf-8',
+    errors='replace',
+    timeout=PATIENCE,
+    check=True,
   ).stdout
 
 

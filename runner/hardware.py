@@ -48,7 +48,9 @@ def describe(hosts: int = 1) -> dict[str, Any]:
 def driver() -> str | None:
   """Version of NVIDIA's driver; None where there is none."""
   try:
-    text = pathlib.Path('/proc/driver/nvidia/version').read_text()
+    text = pathlib.Path('/proc/driver/nvidia/version').read_text(
+      encoding='utf-8'
+    )
   except OSError:
     return None
   return driver_version(text)
@@ -71,7 +73,7 @@ def load(
   path = folder / f'{name}.toml'
   if not path.exists():
     return {}
-  table = tomllib.loads(path.read_text()).get(suite.name, {})
+  table = tomllib.loads(path.read_text(encoding='utf-8')).get(suite.name, {})
   now = state() if name == describe()['name'] else {}
   return {
     workload: Speed(row['compile_seconds'], row['step_seconds'])
@@ -91,7 +93,7 @@ def find(folder: pathlib.Path, name: str) -> dict[str, Any]:
   path = folder / f'{name}.toml'
   if path.exists():
     try:
-      return tomllib.loads(path.read_text())['machine']
+      return tomllib.loads(path.read_text(encoding='utf-8'))['machine']
     except (KeyError, tomllib.TOMLDecodeError) as error:
       raise ValueError(f'{path} does not tell its machine: {error}.') from error
   known = sorted(found.stem for found in folder.glob('*.toml'))
@@ -113,7 +115,9 @@ def save(
   folder.mkdir(parents=True, exist_ok=True)
   path = folder / f'{machine["name"]}.toml'
   document = (
-    tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
+    tomlkit.parse(path.read_text(encoding='utf-8'))
+    if path.exists()
+    else tomlkit.document()
   )
   document['machine'] = machine
   table = dict(document.get(suite.name, {}))
@@ -147,7 +151,7 @@ def fingerprint(suite: rules.Rules, workload: str) -> str:
 
 def _cpu() -> str:
   try:
-    text = pathlib.Path('/proc/cpuinfo').read_text()
+    text = pathlib.Path('/proc/cpuinfo').read_text(encoding='utf-8')
   except OSError:
     return platform.processor() or platform.machine()
   return cpu_name(text) or platform.machine()
@@ -180,7 +184,7 @@ def _accelerators() -> list[str]:
   for path in sorted(
     pathlib.Path('/proc/driver/nvidia/gpus').glob('*/information')
   ):
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding='utf-8').splitlines():
       if line.startswith('Model:'):
         found.append(line.partition(':')[2].strip())
   return found

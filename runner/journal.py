@@ -20,6 +20,7 @@ from runner import (
   hardware,
   records,
   storage,
+  structure,
 )
 from runner.clock import Clock
 from runner.compiling import Compiled
@@ -79,6 +80,21 @@ class Journal:
       path = self._folder / name
       storage.set_rows(path, rows, columns.names(name, rows), self.attempt)
     return found
+
+  def start_over(self, reason: str) -> None:
+    """Forgets what `restore` found, as nothing can go on from it.
+
+    The checkpoints and the rows that they know are put aside.
+    """
+    print(f'The trial starts over: {reason}.', flush=True)
+    records.event(self._folder, 'over again', self.attempt, reason=reason)
+    for path in checkpoint.paths(self._folder / records.CHECKPOINT):
+      storage.put_aside(path, self.attempt)
+    self._step = 0
+    self._rows = {name: [] for name in self._rows}
+    for name in self._rows:
+      path = self._folder / name
+      storage.set_rows(path, [], columns.names(name, []), self.attempt)
 
   def results(self) -> list[Result]:
     """The evaluations so far."""
@@ -141,9 +157,11 @@ class Journal:
         return
       arrays = checkpoint.snapshot(state)
       facts = {
+        'tree': structure.described(state),
         'steps': feed.steps,
         'examples': feed.examples,
         'accounts': self._clock.accounts(),
+        'load': self._clock.machine_load()._asdict(),
         'rows': {name: rows[:] for name, rows in self._rows.items()},
       }
 
@@ -179,15 +197,17 @@ class Journal:
     if not self._warned:
       self._warned = True
       print(
-        f'This trial cannot be resumed: {lost}, which is not data. '
-        'Interrupted, it starts over.',
+        f'This trial cannot be resumed: {lost}. Checkpoints hold data and code '
+        'that does not change. Interrupted, the trial starts over, or goes on '
+        'from a checkpoint that was made before.',
         flush=True,
       )
 
   def failure(self, error: Exception) -> Ending:
     """The outcome of whatever a submission raised; keeps the traceback."""
     path = self._folder / f'traceback_{self.attempt}.txt'
-    storage.write(path, traceback.format_exc().encode())
+    told = traceback.format_exc().encode(errors='backslashreplace')
+    storage.write(path, told)
     text = str(error)
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'
@@ -219,6 +239,8 @@ class Journal:
       accounts=self._clock.accounts(),
       own_seconds=self._clock.own_seconds(),
       suspended_seconds=self._suspended(),
+      load=self._clock.machine_load()._asdict(),
+      load_average=os.getloadavg(),
       compiled=dataclasses.asdict(self._compiled),
       peak_memory_bytes=footprint.peak(),
       optimizer_bytes=self._optimizer_bytes,
@@ -235,6 +257,9 @@ class Silent:
 
   def restore(self) -> checkpoint.Checkpoint | None:
     """Not asked: the first host is."""
+
+  def start_over(self, reason: str) -> None:
+    """Nothing of a host that keeps nothing."""
 
   def results(self) -> list[Result]:
     return []

@@ -4,15 +4,18 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
 
 import jax
 
 import workloads
-from runner import compiling, confine, hardware, storage
+from runner import compiling, confine, hardware, settings, storage
 from workloads import data
 
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy')
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scipy', 'ml_dtypes')
+# Names of further ones that computing on accelerators depends on.
+PLUGINS = re.compile('^(jax|nvidia|libtpu|triton)', re.IGNORECASE)
 
 
 def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
@@ -40,16 +43,30 @@ def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
       'driver': hardware.driver(),
       'compilation': compiling.POLICY,
       'load_average': os.getloadavg(),
+      'environment': settings.facts(jax.config.values),
       'hosts': jax.process_count(),
       'shard_state': bool(trial.get('shard_state')),
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),
-      'packages': {name: importlib.metadata.version(name) for name in PACKAGES},
+      'packages': _packages(),
       'git_commit_hash': _git('rev-parse', 'HEAD'),
       'git_changes': bool(_git('diff', 'HEAD', '--name-only')),
     },
   )
+
+
+def _packages() -> dict[str, str]:
+  """Versions of what numbers and speed depend on."""
+  found = {name: importlib.metadata.version(name) for name in PACKAGES}
+  if jax.default_backend() == 'cpu':
+    return found
+  others = {
+    one.metadata['Name']: one.version
+    for one in importlib.metadata.distributions()
+    if PLUGINS.search(one.metadata['Name'] or '')
+  }
+  return others | found
 
 
 def _git(*words: str) -> str | None:
@@ -60,7 +77,8 @@ def _git(*words: str) -> str | None:
       ['git', *words],
       cwd=here,
       capture_output=True,
-      text=True,
+      encoding='utf-8',
+      errors='replace',
       timeout=10,
       check=False,
     )

@@ -63,7 +63,7 @@ def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
   rows = []
   for trial in table['trials']:
     folder = results.place(out, trial)
-    status = records.status(folder)
+    status = results.status(folder)
     start = status.start or {}
     state = status.outcome or _unfinished(folder, status)
     rows.append(

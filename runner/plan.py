@@ -39,6 +39,7 @@ class Plan(NamedTuple):
   entries: dict[str, submissions.Entry]
   trials: list[Trial]
   mixed: bool = False  # Whether trials of other kinds may be beside them.
+  grows: bool = False  # Whether it may add studies to a results folder.
 
   @property
   def hash(self) -> str:

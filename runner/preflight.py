@@ -231,7 +231,7 @@ def _brief(made: plan.Plan) -> plan.Plan:
 
 
 def _begun(cell: Cell, out: pathlib.Path) -> bool:
-  return any(records.status(one.folder(out)).attempts for one in cell.trials)
+  return any(results.status(one.folder(out)).attempts for one in cell.trials)
 
 
 def _known(out: pathlib.Path) -> list[str]:

@@ -68,5 +68,5 @@ def run(
       storage.read_rows(place / records.EVALS),
       ends[-1],
       storage.read_json(meta)['examples'] if meta.exists() else {},
-      trace.read_text() if trace.exists() else '',
+      trace.read_text(encoding='utf-8') if trace.exists() else '',
     )

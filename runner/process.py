@@ -24,10 +24,12 @@ from runner import (
   compiling,
   devices,
   evaluate,
+  load,
   metadata,
   problem as problems,
   records,
   storage,
+  structure,
   suspension,
 )
 from runner.clock import Clock
@@ -69,7 +71,7 @@ def main(
   if hosts.number:
     _follow(folder, hosts, beaten)
   stopwatch = suspension.Stopwatch()
-  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree)
+  clock = Clock(stopwatch.now, devices.wait, started, hosts.agree, load.read)
   try:
     with compiling.noticed(clock) as compiled:
       journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
@@ -134,13 +136,16 @@ def _train(
   def accounts() -> Mapping[str, float]:
     return hosts.agree('accounts', clock.accounts)
 
-  with clock.account('train'):
-    submission = submissions.make(
+  def made() -> Submission:
+    return submissions.make(
       records.source(folder, trial['submission']),
       problems.task(problem),
       trial['hyperparameters'],
       problems.goal(problem, budget, examined, accounts),
     )
+
+  with clock.account('train'):
+    submission = made()
   init, train = jax.random.split(jax.random.key(trial['seed']))
   evals: list[Result] = []
   start = Start(
@@ -152,13 +157,23 @@ def _train(
     lambda: clock.charged() / budget.seconds,
     place=devices.spread if trial.get('shard_state') else devices.whole,
   )
+  first = None  # The tree of its first state.
   with clock.account('restore'):
     found = hosts.agree('checkpoint', journal.restore)
-    if found is not None:
-      start = _resumed(submission, start, found, feed)
-  if found is not None:
-    clock.restore(found.facts['accounts'])
+    resumed = _resumed(submission, start, found, feed, journal)
+  if resumed is not None:
+    start, first = resumed
+    clock.restore(found.facts['accounts'], found.facts.get('load'))
     evals.extend(hosts.agree('results', journal.results))
+  elif found is not None:
+    with clock.account('train'):
+      submission = made()  # The one before has begun to train.
+
+  def lost(state) -> str:
+    nonlocal first
+    first = first or jax.tree.structure(state)
+    return submission.lost(state) or structure.lost(state, first)
+
   watch = Watch(
     submission.scalars,
     problems.record_every(problem.row),
@@ -169,14 +184,13 @@ def _train(
   )
 
   def record(result: Result, state) -> None:
-    lost = submission.lost(state)
-    journal.record(result, state, feed, watch.take(), start.model, lost)
+    taken = watch.take()
+    journal.record(result, state, feed, taken, start.model, lost(state))
     tell(_news(result, problem.row))
 
   def save(state) -> None:
     watch.catch_up()
-    lost = submission.lost(state)
-    journal.save(state, feed, watch.take(), lost)
+    journal.save(state, feed, watch.take(), lost(state))
 
   bench = Bench(
     clock,
@@ -212,17 +226,28 @@ def _leaving(hosts: Hosts) -> Callable[[], bool]:
 def _resumed(
   submission: Submission,
   start: Start,
-  found: checkpoints.Checkpoint,
+  found: checkpoints.Checkpoint | None,
   feed: Feed,
-) -> Start:
+  journal: Journal | Silent,
+) -> tuple[Start, structure.TreeDef] | None:
   """The start of a trial that goes on where its checkpoint was made.
 
-  The first state of a fresh loop tells the structure of its states.
+  The first state of a fresh loop tells where arrays lie, and what its states
+  hold beside data; its tree is returned, too. None where there is no
+  checkpoint, or none that can be put together again.
   """
-  loop = submission.train(start)
-  state = checkpoints.restore(next(loop), found.arrays)
+  if found is None:
+    return None
+  template = next(submission.train(start))
+  tree = found.facts.get('tree')
+  try:
+    state = checkpoints.restore(template, found.arrays, tree)
+  except structure.UnfitError as error:
+    journal.start_over(str(error))
+    feed.steps, feed.examples = 0, 0
+    return None
   feed.steps, feed.examples = found.facts['steps'], found.facts['examples']
-  return start._replace(state=state)
+  return start._replace(state=state), jax.tree.structure(template)
 
 
 def _news(result: Result, row: Row) -> dict[str, Any]:
@@ -238,7 +263,7 @@ def teller(descriptor: int) -> Tell:
   """Writes progress as lines of JSON, but for evaluations a few a second."""
   if descriptor < 0:
     return lambda news: None
-  file = os.fdopen(descriptor, 'w', buffering=1)
+  file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
   last = {'time': 0.0}
 
   def tell(news: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from runner import records
@@ -69,9 +70,9 @@ class Progress:
     color = COLORS.get(outcome, 'red')
     width = len(str(self._total))
     self._console.print(
-      f'[{self._over:>{width}}/{self._total}] {what:<44} '
+      f'[{self._over:>{width}}/{self._total}] {escape(what):<44} '
       f'[{color}]{outcome:<9}[/] {status.seconds:7.1f} s  ',
-      _plain(status.reason),
+      escape(status.reason),
       soft_wrap=True,
       markup=True,
     )
@@ -88,14 +89,14 @@ class Progress:
     target = row.get('target')
     table.add_row(
       f'[bold]{self._over + 1}/{self._total}[/]',
-      f'[bold]{self._title}[/]',
+      f'[bold]{escape(self._title)}[/]',
       f'step {news.get("step", 0)}',
       '' if loss is None else f'loss {loss:.4g}',
       f'{row.get("metric")} '
       f'{"–" if metric is None else format(metric, ".4g")}'
       f' / {"–" if target is None else format(target, ".4g")}',
       f'{news.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
-      str(news.get('doing', '')),
+      escape(news.get('doing', '')),
       f'[dim]{self._minutes():.1f} min[/]',
     )
     return table
@@ -109,8 +110,3 @@ def title(trial: dict) -> str:
     f'{trial["submission"]} on {trial["workload"]} '
     f'study {trial["study"]} trial {trial["trial"]}'
   )
-
-
-def _plain(text: str) -> str:
-  """Without what rich would take for markup."""
-  return text.replace('[', r'\[')

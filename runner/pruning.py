@@ -7,7 +7,7 @@ others do after as many charged seconds changes nothing, so they may be stopped.
 import math
 import pathlib
 
-from runner import records
+from runner import results
 
 
 def limit(folder: pathlib.Path) -> float:
@@ -16,6 +16,6 @@ def limit(folder: pathlib.Path) -> float:
   Those of the fastest trial beside it that has reached the target; inf: none.
   """
   others = (path for path in folder.parent.glob('trial_*') if path != folder)
-  known = map(records.status, others)
+  known = map(results.status, others)
   reached = (one.seconds for one in known if one.outcome == 'reached')
   return min(reached, default=math.inf)

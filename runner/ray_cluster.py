@@ -132,7 +132,8 @@ def _work(words: list[str]) -> str:
     env=own,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,
-    text=True,
+    encoding='utf-8',
+    errors='replace',
   )
   printed = None
   try:

@@ -30,6 +30,7 @@ import pathlib
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner import storage
@@ -49,6 +50,9 @@ CHECKPOINT = 'checkpoint'
 
 RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
 EXIT_SECONDS = 0.1  # But telling of the end may take so long.
+# Of the processor time that a trial wanted: if others had more, it took longer
+# than it does, by more than the least differences between studies.
+HELD_UP = 0.1
 
 # In the environment of a trial that an engine has sent to a machine.
 HOST = 'TIMETRIAL_HOST'  # As the engine calls it.
@@ -106,6 +110,24 @@ def off_account(residual: float, wall: float) -> bool:
     wall: Seconds from its start to its end, as its parent measured them.
   """
   return abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS)
+
+
+def held_up(load: Mapping[str, float]) -> float:
+  """Share of the processor time that a trial wanted and others had.
+
+  A trial that wants a processor and gets none waits. As far as others had the
+  processors meanwhile, and not its own threads, it is later by their doing.
+  Without them it would have taken (1 - share) of its time. Where the system
+  does not tell, the share is 0.
+
+  Args:
+    load: Seconds, as runner.load has them.
+  """
+  lost = min(load.get('waiting_seconds', 0.0), load.get('others_seconds', 0.0))
+  wanted = max(
+    load.get('charged_seconds', 0.0), load.get('processor_seconds', 0.0) + lost
+  )
+  return lost / wanted if wanted else 0.0
 
 
 class Status(NamedTuple):

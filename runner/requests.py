@@ -127,7 +127,7 @@ def options(request: Request) -> dict[str, str]:
 
 def planned(request: Request, suite, machine, speeds) -> plans.Plan:
   made = plans.make(suite, request.ruleset, named(request), machine, speeds)
-  return made._replace(mixed=request.mixed)
+  return made._replace(mixed=request.mixed, grows=request.studies is not None)
 
 
 def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:

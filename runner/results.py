@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import math
 import os
 import pathlib
 import shutil
@@ -10,17 +9,13 @@ import time
 from collections.abc import Iterator
 from typing import IO, Any
 
-from runner import plan as plans, records, storage, stored_plan
+from runner import merging, plan as plans, records, storage, stored_plan
+from runner.merging import HELP, ResultsError
 from submissions.algoperf import folders
 
-ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
 LOCK = '.lock'  # Of a results folder, and of every trial's.
+DAMAGED = 'damaged'  # Outcome of a trial whose records tell none.
 POLL = 0.2  # Seconds from one try to lock to the next.
-HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
-
-
-class ResultsError(ValueError):
-  """The folder cannot take these results; the message says why."""
 
 
 @contextlib.contextmanager
@@ -33,18 +28,26 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
     ResultsError: not a folder of ours, not writable, in use, or made under
       other rules, on another machine or from another source.
   """
-  known = stored(out)
+  stored(out)  # Whatever is no folder of ours stays as it is.
   _make(out)
-  with (out / LOCK).open('w') as lock:
-    if not _locked(lock, fcntl.LOCK_EX):
-      raise ResultsError(f'Another runner is writing to {out}.')
-    table = plans.table(plan)
-    if known is not None:
-      _check_same(known, table, out, plan.mixed)
-      table = _merged(known, table)
-    if table != known:
+  with locked(out):
+    before, table = stored(out), plans.table(plan)
+    if before is not None:
+      known = _replaced(before, table, out)
+      merging.check(known, table, out, plan.mixed, plan.grows)
+      table = merging.merged(known, table)
+    if table != before:
       storage.write_json(out / records.PLAN, table)
     yield table
+
+
+@contextlib.contextmanager
+def locked(out: pathlib.Path) -> Iterator[None]:
+  """Keeps other runners from writing to a results folder."""
+  with (out / LOCK).open('w', encoding='utf-8') as lock:
+    if not _locked(lock, fcntl.LOCK_EX):
+      raise ResultsError(f'Another runner is writing to {out}.')
+    yield
 
 
 def stored(out: pathlib.Path) -> dict[str, Any] | None:
@@ -72,10 +75,25 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   return plan
 
 
+def status(folder: pathlib.Path) -> records.Status:
+  """Where a trial stands; the outcome 'damaged' if its records do not tell.
+
+  Nothing is run in such a folder and nothing changed, and others are raced.
+  """
+  try:
+    return records.status(folder)
+  except (storage.RecordsError, OSError) as error:
+    reason = (
+      f'{error} Nothing in {folder} is touched: repair it, or move it away to '
+      'run the trial anew.'
+    )
+    return records.Status(DAMAGED, reason, 1, 0.0, {})
+
+
 def in_use(folder: pathlib.Path) -> bool:
   """Whether a process holds it: a trial's folder, or that of all results."""
   try:
-    with (folder / LOCK).open() as lock:
+    with (folder / LOCK).open(encoding='utf-8') as lock:
       return not _locked(lock, fcntl.LOCK_SH)
   except FileNotFoundError:
     return False
@@ -93,7 +111,9 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
     patience: Seconds to wait for another process.
   """
   with storage.storing(folder / LOCK):
-    lock = (folder / LOCK).open('a')  # For writing: else NFS does not lock.
+    lock = (folder / LOCK).open(
+      'a', encoding='utf-8'
+    )  # For writing: else NFS does not lock.
   with lock:
     deadline = time.monotonic() + patience
     while not (mine := _locked(lock, fcntl.LOCK_EX)):
@@ -126,8 +146,9 @@ def prepare(
     StorageError: the disk does not take it.
   """
   folder = place(out, trial)
-  if (folder / records.TRIAL).exists():
+  if _is_whole(folder / records.TRIAL):
     return folder
+  storage.put_aside(folder / records.TRIAL, status(folder).attempts)
   name = trial['submission']
   with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +173,14 @@ def prepare(
   }
   storage.write_json(folder / records.TRIAL, facts)
   return folder
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+  """Whether a trial can be run by it; it may have been damaged by one."""
+  try:
+    return path.is_file() and bool(storage.read_json(path)['budget']['seconds'])
+  except (OSError, ValueError, LookupError, TypeError):
+    return False
 
 
 def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
@@ -182,66 +211,29 @@ def _make(out: pathlib.Path) -> None:
     ) from error
 
 
-def _check_same(
-  known: dict, table: dict, out: pathlib.Path, mixed: bool
-) -> None:
-  for key in ('suite', 'ruleset', 'rules'):
-    if known[key] != table[key]:
-      raise ResultsError(
-        f'{out} was made under other {key}: '
-        f'{_difference(known[key], table[key])}. {HELP}'
-      )
-  kinds, name = stored_plan.kinds(known), table['hardware']['name']
-  if name not in kinds and not mixed:
-    raise ResultsError(
-      f'{out} was made on {", ".join(sorted(kinds))}; this is for {name}, and '
-      f'seconds do not compare. {HELP} To put them together all the same: '
-      '--mix_hardware'
-    )
-  faster = _faster(known['seconds'], table['seconds'])
-  same = name == known['hardware']['name']
-  if same and not mixed and not 1 / ALIKE < faster < ALIKE:
-    raise ResultsError(
-      f'{out} was made on a machine of this name ({name}) for which the '
-      f'reference algorithm takes {faster:.2f} times as long as for this one, '
-      'and seconds do not compare. If this one was busy when it was measured, '
-      f'measure again: python -m runner calibrate. If not: {HELP} To put them '
-      'together all the same: --mix_hardware'
-    )
-  for name, source in table['sources'].items():
-    before = known['sources'].get(name, source)
-    if before['sha256'] != source['sha256']:
-      raise ResultsError(
-        f'{source["path"]} has changed since trials of {name!r} were planned '
-        f'in {out}. Rename it, or use another --out.'
-      )
-
-
-def _faster(known: dict[str, float], here: dict[str, float]) -> float:
-  """Known budgets to those of this machine, a geometric mean."""
-  both = [math.log(known[name] / here[name]) for name in known.keys() & here]
-  return math.exp(sum(both) / len(both)) if both else 1.0
-
-
-def _difference(a, b, path: str = '') -> str:
-  """The first place where two tables differ."""
-  if isinstance(a, dict) and isinstance(b, dict):
-    for key in sorted(a.keys() | b.keys()):
-      if a.get(key) != b.get(key):
-        return _difference(a.get(key), b.get(key), f'{path}.{key}'.strip('.'))
-  return f'{path} {a!r} there, {b!r} here'.strip()
-
-
-def _merged(known: dict, table: dict) -> dict:
-  ids = {trial['id'] for trial in known['trials']}
-  fresh = [trial for trial in table['trials'] if trial['id'] not in ids]
-  also = known.get('also', [])
-  if table['hardware']['name'] not in stored_plan.kinds(known):
-    also = [*also, table['hardware']]
-  return known | {
-    **({'also': also} if also else {}),
-    'seconds': table['seconds'] | known['seconds'],
-    'sources': known['sources'] | table['sources'],
-    'trials': known['trials'] + fresh,
-    'hash': stored_plan.digest([t['id'] for t in known['trials'] + fresh]),
+def _replaced(known: dict, table: dict, out: pathlib.Path) -> dict:
+  """Without submissions that were edited before any of their trials ran."""
+  edited = {
+    name
+    for name, source in table['sources'].items()
+    if known['sources'].get(name, source)['sha256'] != source['sha256']
   }
+  places = {
+    name: [
+      place(out, trial)
+      for trial in known['trials']
+      if trial['submission'] == name
+    ]
+    for name in edited
+  }
+  fresh = {name for name in edited if not any(map(has_run, places[name]))}
+  for name in fresh:
+    for folder in places[name]:  # What is prepared is of the old source.
+      shutil.rmtree(folder, ignore_errors=True)
+  return merging.without(known, fresh)
+
+
+def has_run(folder: pathlib.Path) -> bool:
+  """Whether the folder of a trial holds more than what it is prepared with."""
+  left = (records.ATTEMPTS, records.EVALS, records.SCALARS, records.CHECKPOINT)
+  return any((folder / name).exists() for name in left) or in_use(folder)

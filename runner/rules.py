@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import workloads
-from runner import schema, suite_files
+from runner import metrics, schema, suite_files
 from runner.schema import RulesError
 
 
@@ -123,12 +123,43 @@ class Rules(NamedTuple):
     """All workloads, held-out variants behind those that give credit."""
     return self.scored | self.workloads
 
+  def relaxed(self, share: float) -> 'Rules':
+    """These rules with every target made easier by a share of itself.
+
+    A target t that is met from above becomes t * (1 + share), one that is met
+    from below t * (1 - share), as in AlgoPerf's report on self-tuning
+    submissions of 2026 (`--target_relaxations=all=SHARE` in scoring/config.py
+    of mlcommons/submissions_algorithms). Held-out variants are relaxed too;
+    test targets are not, as they do not score.
+
+    Args:
+      share: Of a target, from 0 to below 1.
+
+    Raises:
+      RulesError: the share is not in that range.
+    """
+    if not 0 <= share < 1:
+      raise RulesError(
+        f'Targets cannot be relaxed by {share}. Say a share of them, at least '
+        '0 and below 1: 0.05 is 5 %.'
+      )
+    rows = {name: _relaxed(row, share) for name, row in self.workloads.items()}
+    return self._replace(workloads=rows)
+
   def seconds(self, workload: str, ruleset: str) -> float | None:
     """The budget of a published board; None where it is calibrated."""
     seconds = self.workloads[workload].seconds
     if seconds is None or ruleset not in self.rulesets:
       return None
     return seconds * self.rulesets[ruleset].budget_factor
+
+
+def _relaxed(row: Row, share: float) -> Row:
+  if row.target is None:
+    return row
+  # Of a negative target, that many more is nearer to zero, and not easier.
+  up = (row.better == 'lower') == (row.target >= 0)
+  return row._replace(target=row.target * (1 + share if up else 1 - share))
 
 
 def load(name: str) -> Rules:
@@ -252,6 +283,13 @@ def _row(name: str, rows: dict, key: str, where: str) -> Row:
     raise RulesError(
       f'{where}: say either evaluations, or seconds and eval_seconds.'
     )
+  metric = said['metric']
+  for which in ('target', 'test_target'):
+    if which in said and not metrics.possible(metric, said[which]):
+      raise RulesError(
+        f'{where}: {which} = {said[which]} is no value that a metric can '
+        f'have: {metric} is {metrics.range_of(metric)}.'
+      )
   if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
     raise RulesError(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be names.'

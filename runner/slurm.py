@@ -135,7 +135,8 @@ def _states(name: str) -> dict[str, str] | None:
   done = subprocess.run(
     [*command, '--noheader', '--format=%i %T %N'],
     capture_output=True,
-    text=True,
+    encoding='utf-8',
+    errors='replace',
     check=False,
   )
   if done.returncode:
@@ -146,7 +147,9 @@ def _states(name: str) -> dict[str, str] | None:
 
 def _last_words(logs: pathlib.Path, job: str) -> str:
   try:
-    text = (logs / f'{job}_0_log.out').read_text(errors='replace')
+    text = (logs / f'{job}_0_log.out').read_text(
+      encoding='utf-8', errors='replace'
+    )
   except OSError:
     return ''
   lines = text.strip().splitlines()

@@ -2,6 +2,7 @@
 
 A space is a list of points, or a dictionary from names to
 {'min', 'max', 'scaling': 'log' | 'linear'} or {'feasible_points': [...]}.
+Spaces of AlgoPerf's forks write 'uniform' for 'linear'.
 """
 
 import math
@@ -91,7 +92,7 @@ def _check(spec, where: str) -> None:
     case {
       'min': low,
       'max': high,
-      'scaling': 'log' | 'linear' as how,
+      'scaling': 'log' | 'linear' | 'uniform' as how,
       **rest,
     }:
       if rest or not _is_number(low) or not _is_number(high) or low > high:

@@ -1,8 +1,9 @@
 """Files that survive whatever interrupts their writing.
 
 What replaces a file appears in one step, and what is appended is flushed to
-the disk before anything depends on it; a line cut short does not count. The
-standard library only.
+the disk before anything depends on it. A last line without its end counts if it
+is complete: an object of JSON, or as many fields as the header has. One that
+was cut short does not. The standard library only.
 """
 
 import contextlib
@@ -12,8 +13,10 @@ import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+LARGEST = 2**24  # Bytes of a file of lines: some kilobytes an attempt.
 
 
 class RecordsError(ValueError):
@@ -76,7 +79,7 @@ def put_aside(path: pathlib.Path, attempt: int) -> None:
 
 def read_json(path: pathlib.Path) -> Any:
   try:
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding='utf-8'))
   except RecursionError as error:
     raise RecordsError(f'{path} is nested too deeply.') from error
 
@@ -85,25 +88,47 @@ def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
   """Appends a line of JSON, in the place of one that was cut short."""
   line = json.dumps(value) + '\n'
   with storing(path):
-    _drop_partial_line(path)
-    with path.open('a') as file:
+    _end_last_line(path, lambda head, last: _object(last) is not None)
+    with path.open('a', encoding='utf-8') as file:
       file.write(line)
       _flush(file)
 
 
 def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-  """Complete lines of JSON; a line cut short by a crash is left out."""
+  """Complete lines of JSON; a last one that was cut short is left out.
+
+  Raises:
+    RecordsError: a line is not JSON, or the file is too large to be ours.
+  """
   if not path.exists():
     return
-  lines = path.read_text(errors='replace').splitlines(keepends=True)
-  for number, line in enumerate(lines, start=1):
-    if line.endswith('\n'):
+  if (size := path.stat().st_size) > LARGEST:
+    raise RecordsError(
+      f'{path} has {size / 1e6:.0f} MB, and at most {LARGEST / 1e6:.0f} MB are '
+      'read: a trial writes some kB at each attempt. Keep the lines of its '
+      'attempts and remove the others.'
+    )
+  with path.open('rb') as file:
+    for number, line in enumerate(file, start=1):
+      if not line.endswith(b'\n'):
+        if (last := _object(line)) is not None:
+          yield last
+        return
       try:
-        yield json.loads(line)
+        yield json.loads(line.decode(errors='replace'))
       except (ValueError, RecursionError) as error:
         raise RecordsError(
           f'{path} is damaged: line {number} is not JSON ({error}).'
         ) from error
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+  """A whole object of JSON; None for a part of one, which is never JSON."""
+  try:
+    found = json.loads(line.decode(errors='replace'))
+  except (ValueError, RecursionError):
+    return None
+  return found if isinstance(found, dict) else None
 
 
 def append_rows(
@@ -114,8 +139,8 @@ def append_rows(
   What a row lacks of the columns stays empty; what it has beside is left out.
   """
   with storing(path):
-    _drop_partial_line(path)
-    with path.open('a', newline='') as file:
+    _end_last_line(path, _whole_row)
+    with path.open('a', encoding='utf-8', newline='') as file:
       file.write(_csv(rows, columns, header=not file.tell()))
       _flush(file)
 
@@ -129,7 +154,8 @@ def set_rows(
   """Makes a CSV file hold these rows; others that it held are put aside."""
   data = _csv(rows, columns, header=True).encode() if rows else b''
   before = path.read_bytes() if path.exists() else b''
-  if not data.startswith(before[: before.rfind(b'\n') + 1]):
+  lines, last = _lines_and_last(before)
+  if not data.startswith(before if _whole_row(before, last) else lines):
     put_aside(path, attempt)
   if rows:
     write(path, data)
@@ -150,18 +176,48 @@ def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
   """Complete rows of a CSV file, as text."""
   if not path.exists():
     return []
-  with path.open(newline='') as file:
-    return list(csv.DictReader(line for line in file if line.endswith('\n')))
+  data = path.read_bytes()
+  lines, last = _lines_and_last(data)
+  whole = data if _whole_row(data, last) else lines
+  return list(csv.DictReader(io.StringIO(whole.decode(), newline='')))
 
 
-def _drop_partial_line(path: pathlib.Path) -> None:
-  """Cuts off what a killed process left of its last line."""
+def _lines_and_last(data: bytes) -> tuple[bytes, bytes]:
+  """What ends with a line's end, and what comes behind it."""
+  whole = data.rfind(b'\n') + 1
+  return data[:whole], data[whole:]
+
+
+def _whole_row(head: bytes, last: bytes) -> bool:
+  """Whether a last row without a line's end has all fields of the header.
+
+  Its last number may still lack digits, which nobody can tell.
+
+  Args:
+    head: The file from its beginning, at least its first line.
+    last: The row.
+  """
+  header = head[: head.find(b'\n') + 1]
+  return (
+    bool(header)
+    and last.count(b',') == header.count(b',')
+    and not last.endswith(b',')
+  )
+
+
+def _end_last_line(
+  path: pathlib.Path, complete: Callable[[bytes, bytes], bool]
+) -> None:
+  """Ends a last line that is complete; cuts off what was left of another."""
   if not path.exists():
     return
   data = path.read_bytes()
-  whole = data.rfind(b'\n') + 1
-  if whole < len(data):
-    os.truncate(path, whole)
+  lines, last = _lines_and_last(data)
+  if last and complete(data, last):
+    with path.open('ab') as file:
+      file.write(b'\n')
+  elif last:
+    os.truncate(path, len(lines))
 
 
 def _flush(file) -> None:

@@ -67,7 +67,7 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
 
 def _table(path: pathlib.Path) -> dict[str, Any]:
   try:
-    return tomllib.loads(path.read_text())
+    return tomllib.loads(path.read_text(encoding='utf-8'))
   except OSError as error:
     raise RulesError(f'{path} cannot be read: {error.strerror}.') from error
   except (ValueError, RecursionError) as error:

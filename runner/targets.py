@@ -92,7 +92,7 @@ def apart(suite: rules.Rules) -> rules.Rules:
 
 def check(path: pathlib.Path, suite: rules.Rules) -> None:
   """Raises RulesError where the file has no rows to write targets into."""
-  rows = _rows(tomllib.loads(path.read_text()))
+  rows = _rows(tomllib.loads(path.read_text(encoding='utf-8')))
   if foreign := [name for name in suite.workloads if name not in rows]:
     raise rules.RulesError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
@@ -104,7 +104,7 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
   """Writes targets and their origin into a suite's file."""
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
-  document = tomlkit.parse(path.read_text())
+  document = tomlkit.parse(path.read_text(encoding='utf-8'))
   rows = _rows(document)
   for name, facts in targets.items():
     row = rows[name]

@@ -7,15 +7,15 @@ says what smaller budgets, fewer studies and pruning would have changed;
 `python -m scoring tensorboard RESULTS` writes it for TensorBoard.
 """
 
-import functools
 import json
 import pathlib
 import sys
 
 import rich.console
-from absl import app, flags
+from absl import flags
 
 from runner import pipes
+from runner.pipes import Command
 from scoring import board, read, score, terminal, text, uncertainty
 
 _RULES = flags.DEFINE_string(
@@ -29,6 +29,11 @@ _RULESET = flags.DEFINE_enum(
 )
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Rank trials on different kinds of hardware together.'
+)
+_RELAX = flags.DEFINE_float(
+  'relax',
+  0.0,
+  'Share by which every target is made easier, as AlgoPerf does: 0.05 is 5 %.',
 )
 _INTEGRAL = flags.DEFINE_enum(
   'integral',
@@ -60,6 +65,29 @@ _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
+_READING = ('rules', 'ruleset', 'mix_hardware')
+_DRAWN = ('integral', 'resample', 'draws', 'seed')
+PROGRAM = pipes.Program(
+  'scoring',
+  'Scores a results folder: the leaderboard on the terminal, and a report.',
+  '[COMMAND] RESULTS --flags',
+  {
+    '': Command(
+      'Score.',
+      (*_READING, *_DRAWN, 'against', 'out', 'into', 'report', 'json'),
+    ),
+    'replay': Command(
+      'Say what smaller budgets, fewer studies and pruning would have changed.',
+      (*_READING, 'integral', 'json'),
+    ),
+    'verify': Command(
+      'Say what in the results should not be believed.', (*_READING, 'json')
+    ),
+    'tensorboard': Command('Write curves for TensorBoard.', (*_READING, 'out')),
+  },
+)
+
+
 def main(argv: list[str]) -> int:
   try:
     match argv[1:]:
@@ -83,7 +111,11 @@ def main(argv: list[str]) -> int:
 
 def _read(folder: str) -> read.Results:
   return read.read(
-    pathlib.Path(folder), _RULES.value, _RULESET.value, _MIXED.value
+    pathlib.Path(folder),
+    _RULES.value,
+    _RULESET.value,
+    _MIXED.value,
+    _RELAX.value,
   )
 
 
@@ -165,13 +197,5 @@ def _console() -> rich.console.Console:
   return _Console(width=None if sys.stdout.isatty() else 200)
 
 
-def _parse(argv: list[str]) -> list[str]:
-  try:
-    return flags.FLAGS(argv)
-  except flags.Error as error:
-    print(f'Error: {error}', file=sys.stderr)
-    sys.exit(2)
-
-
 if __name__ == '__main__':
-  app.run(functools.partial(pipes.quietly, main), flags_parser=_parse)
+  pipes.run(PROGRAM, main)

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner import records, storage
+from runner import metrics, records, storage
 from scoring import costs
 from scoring.files import plain
 from scoring.trials import Key, Trial
@@ -53,6 +53,7 @@ def checked(
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
     rows = storage.read_rows(plain(trial.folder / records.EVALS))
+    yield from ((True, text) for text in _values(rows))
     yield from ((True, text) for text in _rows(rows))
     for event in events:
       if event['event'] == 'damaged':
@@ -65,6 +66,7 @@ def checked(
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
+    yield from ((True, text) for text in _held_up(events))
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
       yield (
@@ -114,6 +116,22 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
   return path if path.is_dir() else plain(path)
+
+
+def _values(rows: list[dict[str, str]]) -> Iterator[str]:
+  """Whether every metric of every split has a value that it can have."""
+  for row in rows:
+    for name, text in row.items():
+      metric = name.partition('/')[2]
+      if not text.isascii():  # Python reads the digits of all scripts.
+        yield f'At step {row[STEP]}, {name} = {text!r} is no number in ASCII.'
+      elif metric in metrics.RANGES and text:
+        value = float(text)
+        if math.isfinite(value) and not metrics.possible(metric, value):
+          yield (
+            f'At step {row[STEP]}, {name} = {text}, and {metric} is '
+            f'{metrics.range_of(metric)}.'
+          )
 
 
 def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
@@ -199,6 +217,21 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
       yield f'{name} is not as the trial left it.'
+
+
+def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
+  """Whether others had processors that it wanted, so that it took longer.
+
+  What the last end tells is of the whole trial.
+  """
+  told = [event['load'] for event in events if 'load' in event]
+  share = records.held_up(told[-1]) if told else 0.0
+  if share > records.HELD_UP:
+    yield (
+      f'It was held up: others had {share:.0%} of the processor time that it '
+      f'wanted, so without them its seconds would be about {1 - share:.0%} of '
+      'what they are.'
+    )
 
 
 def _slowed(events: list[dict[str, Any]]) -> Iterator[str]:

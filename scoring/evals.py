@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runner import metrics
 from runner.rules import Row
+from scoring import last_line
 from scoring.files import Damage, plain
 
 _SECONDS = 'accumulated_submission_time'
@@ -39,35 +41,41 @@ def first_hit(evals: Evals, row: Row, budget: float = math.inf) -> int | None:
   return int(met[0])
 
 
-def evaluations(
-  path: pathlib.Path, column: str, ended: bool = False
-) -> tuple[Evals, list[str]]:
+class Found(NamedTuple):
+  """What a file of evaluations holds."""
+
+  evals: Evals
+  remarks: list[str]  # On what was left out, or taken without its end.
+  unsure: bool = False  # Whether a part of a last line may have been a hit.
+
+
+NOTHING = Found(NONE, [])
+
+
+def evaluations(path: pathlib.Path, row: Row, running: bool = False) -> Found:
   """The evaluations of a trial, in the order in which they were made.
 
   Args:
     path: An eval_measurements.csv, which need not exist.
-    column: Of the target metric, such as 'validation/loss'.
-    ended: Whether the last line must be whole: in a trial that has not ended,
-      it may be in the middle of being written.
-
-  Returns:
-    The evaluations, and remarks on what was left out of them.
+    row: The workload in the rules to be scored by: its target metric.
+    running: Whether the last line may be in the middle of being written.
 
   Raises:
     Damage: the file is not what a trial writes.
   """
   try:
-    text = plain(path).read_text()
+    text = plain(path).read_text(encoding='utf-8')
   except FileNotFoundError:
-    return NONE, []
+    return NOTHING
   except (OSError, UnicodeDecodeError) as error:
     raise Damage(f'{path.name} cannot be read: {error}.') from error
-  if not text.endswith('\n'):
-    if ended:
-      raise Damage(f'{path.name} ends in the middle of a line.')
-    text = text[: text.rfind('\n') + 1]
+  ended = text.endswith('\n')
+  if not ended and running:
+    text, ended = text[: text.rfind('\n') + 1], True
+  if not ended and text and '\n' not in text:
+    raise Damage(f'{path.name} ends in the middle of its header.')
   lines = _fields(text, path.name)
-  return _checked(lines, column, path.name) if lines else (NONE, [])
+  return _checked(lines, row, path.name, ended) if lines else NOTHING
 
 
 def _fields(text: str, name: str) -> list[list[str]]:
@@ -79,38 +87,78 @@ def _fields(text: str, name: str) -> list[list[str]]:
     raise Damage(f'{name} is not a CSV file: {error}.') from error
 
 
-def _checked(
-  lines: list[list[str]], column: str, name: str
-) -> tuple[Evals, list[str]]:
+def _checked(lines: list[list[str]], row: Row, name: str, ended: bool) -> Found:
   header, *rows = lines
   if len(set(header)) < len(header):
     raise Damage(f'{name} has two columns of the same name.')
-  for wanted in (_STEP, _SECONDS, column):
+  for wanted in (_STEP, _SECONDS, row.column):
     if wanted not in header:
       raise Damage(f'{name} has no column {wanted!r}.')
+  remarks, unsure = [], False
+  if not ended and rows:
+    rows, remarks, unsure = _ended(header, rows, row, name)
   if rows and set(map(len, rows)) != {len(header)}:
-    number, row = next(
-      (n, row) for n, row in enumerate(rows, 2) if len(row) != len(header)
+    number, odd = next(
+      (n, fields)
+      for n, fields in enumerate(rows, 2)
+      if len(fields) != len(header)
     )
     raise Damage(
-      f'{name}, line {number}: {len(row)} fields for {len(header)} columns.'
+      f'{name}, line {number}: {len(odd)} fields for {len(header)} columns.'
     )
-  rows, remarks = _without_repeats(rows, header.index(_STEP), name)
+  rows, repeated = _without_repeats(rows, header.index(_STEP), name)
   steps, seconds, values, compiled = (
     _numbers(rows, header, wanted, name)
-    for wanted in (_STEP, _SECONDS, column, _COMPILE)
+    for wanted in (_STEP, _SECONDS, row.column, _COMPILE)
   )
   _check_clocks(steps, seconds, compiled, name)
   found = Evals(*map(np.array, (steps, seconds, values, compiled)))
+  _check_range(found, row, name)
+  remarks += repeated
   odd = ~np.isfinite(found.values)
   if odd.any():  # Infinity is no result either, though it would beat targets.
     found.values[odd] = np.nan
-    remarks = [
-      *remarks,
-      f'{name}: {odd.sum()} evaluations have no number for {column}; none of '
-      'them is a hit.',
-    ]
-  return found, remarks
+    remarks.append(
+      f'{name}: {odd.sum()} evaluations have no number for {row.column}; none '
+      'of them is a hit.'
+    )
+  return Found(found, remarks, unsure)
+
+
+def _ended(
+  header: list[str], rows: list[list[str]], row: Row, name: str
+) -> tuple[list[list[str]], list[str], bool]:
+  """Rows of which the last has no end: with it, as far as it is known.
+
+  Returns:
+    The rows, remarks, and whether the one left out may have been a hit.
+  """
+  *whole, last = rows
+  padded = last + [''] * (len(header) - len(last))
+  clock = [header.index(_STEP), header.index(_SECONDS)]
+  value = header.index(row.column)
+  if last_line.known(last, [*clock, value]):
+    remark = f'{name}: its last line has no end, but all that counts.'
+    return [*whole, padded], [remark], False
+  if last_line.known(last, clock) and value == len(last) - 1:
+    low, high = last_line.completions(last[value])
+    if row.reached(low) == row.reached(high):
+      remark = (
+        f'{name}: its last line has no end; whatever came there, '
+        f'{row.column} = {last[value]} says the same of the target.'
+      )
+      return [*whole, padded], [remark], False
+  remark = f'{name} ends in the middle of a line, which was left out.'
+  return whole, [remark], True
+
+
+def _check_range(evals: Evals, row: Row, name: str) -> None:
+  for step, value in zip(evals.steps, evals.values, strict=True):
+    if math.isfinite(value) and not metrics.possible(row.metric, value):
+      raise Damage(
+        f'{name}, step {step:g}: {row.column} = {value:g}, and {row.metric} is '
+        f'{metrics.range_of(row.metric)}.'
+      )
 
 
 def _check_clocks(
@@ -118,6 +166,9 @@ def _check_clocks(
 ) -> None:
   if not all(map(math.isfinite, steps)):
     raise Damage(f'{name} has an evaluation without its step.')
+  for step in steps:
+    if step < 0 or step != int(step):
+      raise Damage(f'{name}: {step:g} is no number of steps.')
   if not all(map(operator.lt, steps, steps[1:])):
     raise Damage(f'{name}: the steps of its evaluations do not rise.')
   # NaN compares as false, so it is found here too.
@@ -159,8 +210,12 @@ def _numbers(
     return [math.nan] * len(rows)
   at = header.index(column)
   fields = [row[at] or 'nan' for row in rows]
-  if '_' in ''.join(fields):  # Python takes 1_5 for 15; nobody writes it.
+  together = ''.join(fields)
+  if '_' in together:  # Python takes 1_5 for 15; nobody writes it.
     raise Damage(f'{name}, column {column}: a number with an underscore.')
+  if not together.isascii():  # Python reads the digits of all scripts.
+    odd = next(field for field in fields if not field.isascii())
+    raise Damage(f'{name}, column {column}: {odd!r} is no number in ASCII.')
   try:
     return list(map(float, fields))
   except ValueError as error:

@@ -64,7 +64,7 @@ def renew(path: pathlib.Path, report: str) -> None:
     ValueError: the file has no such place; nothing is written.
   """
   try:
-    old = path.read_text()
+    old = path.read_text(encoding='utf-8')
   except OSError as error:
     raise ValueError(f'{path} cannot be read: {error.strerror}.') from error
   if old.count(BEGIN) != 1 or old.find(END) < old.find(BEGIN):
@@ -74,7 +74,7 @@ def renew(path: pathlib.Path, report: str) -> None:
     )
   new = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
   before, after = old.partition(BEGIN)[0], old.partition(END)[2]
-  path.write_text(before + new + END + after)
+  path.write_text(before + new + END + after, encoding='utf-8')
 
 
 def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:

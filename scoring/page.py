@@ -61,8 +61,8 @@ def render(
       facts=text.facts(results, analysis.details.values()),
       summary=text.summary(board, analysis.spread),
       sureness=text.sureness(board, analysis.spread),
-      css=(HERE / 'page.css').read_text(),
-      script=(HERE / 'page.js').read_text(),
+      css=(HERE / 'page.css').read_text(encoding='utf-8'),
+      script=(HERE / 'page.js').read_text(encoding='utf-8'),
       profiles=profiles.draw(board, analysis.spread),
       plots={
         name: dots.draw(board, name, number)

@@ -32,6 +32,7 @@ class Results(NamedTuple):
   trials: list[Trial]
   problems: list[Problem]
   remarks: list[str]  # On how it was read.
+  relaxed: float = 0.0  # By which share of them the targets were made easier.
 
 
 def read(
@@ -39,6 +40,7 @@ def read(
   suite: str | None = None,
   ruleset: str | None = None,
   mixed: bool = False,
+  relax: float = 0.0,
 ) -> Results:
   """Reads a results folder.
 
@@ -49,10 +51,12 @@ def read(
       the plan if None, and without a plan nothing is known of either.
     mixed: Whether trials on different kinds of hardware may be ranked together
       that nobody has planned so.
+    relax: By which share of them to make all targets easier, as
+      `rules.Rules.relaxed` says; scores are those of the relaxed targets.
 
   Raises:
     ReadError: there is nothing to score, or no rules to score it by.
-    rules.RulesError: the rules are not to be found or wrong.
+    rules.RulesError: the rules are not to be found or wrong, or the share is.
   """
   what = ''
   if not folder.is_dir():
@@ -76,14 +80,18 @@ def read(
   problems += strays
   if plan is None:
     assert given is not None
-    made = _read_tree(folder, given, _checked(given, ruleset), found, problems)
+    easier = given.relaxed(relax)
+    told = _checked(given, ruleset)
+    made = _read_tree(folder, easier, told, found, problems)
+    made = _relaxed(made, relax)
     return _checked_trials(made, set(), mixed)
   if ruleset not in (None, plan.get('ruleset')):
     raise ReadError(
       f'{folder} was run under the ruleset {plan.get("ruleset")!r}, not '
       f'{ruleset!r}. Leave out --ruleset.'
     )
-  made = _read_plan(folder, given, plan, found, problems)
+  made = _read_plan(folder, given, plan, found, problems, relax)
+  made = _relaxed(made, relax)
   return _checked_trials(made, stored_plan.kinds(plan), mixed)
 
 
@@ -96,10 +104,21 @@ def _checked(suite: rules.Rules, ruleset: str | None) -> str:
   return ruleset or ''
 
 
-def _read_plan(folder, given, plan, found, problems) -> Results:
+def _relaxed(results: Results, share: float) -> Results:
+  if not share:
+    return results
+  remark = (
+    f'All targets are relaxed: they are {1 + share:.6g} times those of the '
+    f'rules where lower is better, and {1 - share:.6g} times where higher is.'
+  )
+  return results._replace(relaxed=share, remarks=[*results.remarks, remark])
+
+
+def _read_plan(folder, given, plan, found, problems, relax: float) -> Results:
   suite = given or rules.parse(
     plan['rules'], plan['suite'], f'{folder / records.PLAN}: rules'
   )
+  suite = suite.relaxed(relax)
   remarks = []
   if given is not None and _judged(rules.dump(given)) != _judged(plan['rules']):
     remarks.append(

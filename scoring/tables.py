@@ -73,6 +73,7 @@ def everything(
     'version': rules.version,
     'ruleset': results.ruleset,
     'cutoff': rules.cutoff,
+    'relaxed': results.relaxed,
     'integral': board.integral,
     'reading': board.rules.reading._asdict(),
     'hardware': _number(results.machine),

@@ -44,6 +44,8 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     + (f'{_count(held_out, "held-out variant")}, ' if held_out else '')
     + f'{_count(len(results.trials), "trial")}'
   ]
+  if results.relaxed:
+    found.append(f'targets relaxed by {numbers.share(results.relaxed)}')
   if results.ruleset:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
   if 'name' in machine:
@@ -136,7 +138,9 @@ def target(board: Board, workload: str) -> str:
   """For example 'loss ≤ 0.1237'."""
   row = board.rules.workloads[workload]
   sign = '≤' if row.better == 'lower' else '≥'
-  return f'{row.metric} {sign} {"?" if row.target is None else row.target}'
+  # Ten digits: relaxed targets have others from their multiplication.
+  value = '?' if row.target is None else f'{row.target:.10g}'
+  return f'{row.metric} {sign} {value}'
 
 
 def _count(number: int | str, noun: str) -> str:

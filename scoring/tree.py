@@ -10,7 +10,8 @@ from typing import NamedTuple
 from runner import records, rules
 
 SUBMISSION, WORKLOAD = re.compile('.+'), re.compile('.+')
-STUDY, TRIAL = re.compile(r'study_(\d+)'), re.compile(r'trial_(\d+)')
+# Python's \d is a digit of any script, and so is what int() reads.
+STUDY, TRIAL = re.compile('study_([0-9]+)'), re.compile('trial_([0-9]+)')
 
 
 class Place(NamedTuple):
@@ -55,7 +56,9 @@ def _inside(
   """Folders whose names match, with what the match ends in; others stray."""
   try:
     with os.scandir(path) as children:
-      entries = sorted(children, key=lambda entry: _natural(entry.name))
+      entries = sorted(
+        children, key=lambda entry: (_natural(entry.name), entry.name)
+      )
   except OSError as error:
     strays.append(
       Problem(os.path.relpath(path, top), f'Unreadable: {error.strerror}.')
@@ -84,8 +87,8 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 def _natural(name: str) -> list:
   """Sorts trial_10 after trial_9."""
-  parts = re.split(r'(\d+)', name)
-  return [int(part) if part.isdigit() else part for part in parts]
+  parts = re.split('([0-9]+)', name)
+  return [int(part) if n % 2 else part for n, part in enumerate(parts)]
 
 
 def relative(folder: pathlib.Path, path: pathlib.Path) -> str:
@@ -103,14 +106,20 @@ def cells(
   names = {name.replace('/', '_'): name for name in suite.workloads}
   kinds = collections.defaultdict(lambda: collections.defaultdict(dict))
   strangers = collections.defaultdict(list)
+  twice = []
   for path, place in found.items():
     plain = re.sub(r'_(jax|pytorch)$', '', place.workload)
     if plain not in names:
       strangers[plain].append(path)
       continue
     kind = kinds[place.submission, names[plain]][place.workload]
-    kind[place.study, place.trial] = path
-  problems = unknown_workloads(folder, strangers, suite)
+    known = kind.setdefault((place.study, place.trial), path)
+    if known != path:  # study_1 and study_01.
+      reason = (
+        f'The same study and trial as {relative(folder, known)}; not read.'
+      )
+      twice.append(Problem(relative(folder, path), reason))
+  problems = unknown_workloads(folder, strangers, suite) + twice
   chosen_cells = {}
   for cell, by_kind in kinds.items():
     chosen = next(iter(by_kind))

@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 
 from runner import records, storage
 from runner.rules import Row
-from scoring.evals import NONE, Evals, evaluations, first_hit
+from scoring.evals import (
+  NONE,
+  NOTHING,
+  Evals,
+  Found,
+  evaluations,
+  first_hit,
+)
 from scoring.files import Damage, plain
 
 # States beside the outcomes of records.SCORED and records.OPEN.
@@ -55,14 +62,15 @@ class Trial(NamedTuple):
 
     Args:
       what: 'seconds', 'steps', or 'compiled', the seconds without those of
-        compilation; NaN where these are not recorded.
+        compilation; NaN where these are not recorded, or more than all.
     """
     if self.open:
       return math.nan
     if self.at is None:
       return math.inf
     if what == 'compiled':
-      return float(self.evals.seconds[self.at] - self.evals.compile[self.at])
+      left = self.evals.seconds[self.at] - self.evals.compile[self.at]
+      return float(left) if left >= 0 else math.nan
     return float(getattr(self.evals, what)[self.at])
 
   def until(self, seconds: float) -> 'Trial':
@@ -95,21 +103,21 @@ def read(
     budget: Charged seconds; None where only the trial itself may say so.
   """
   status = records.Status(None, '', 0, 0.0, {})
-  evals, remarks = NONE, []
+  found = NOTHING
   try:
     names = _names(folder)
     budget = _budget(folder, names, plan, budget)
     if records.ATTEMPTS in names:
       status = _status(folder)
     if records.EVALS in names:
-      evals, remarks = evaluations(
-        folder / records.EVALS, row.column, status.done
-      )
-    state, reason = _state(names, status, evals, plan is None)
+      running = bool(status.attempts) and status.outcome is None
+      found = evaluations(folder / records.EVALS, row, running)
+    state, reason = _state(names, status, found, plan is None)
   except Damage as damage:
     state, reason = UNCLEAR, str(damage)
   budget = math.inf if budget is None else budget
-  state, reason, at, is_open = _judged(state, reason, evals, row, budget)
+  evals, remarks = found.evals, found.remarks
+  state, reason, at, is_open = _judged(state, reason, found, row, budget)
   last = float(evals.seconds[-1]) if evals else 0.0
   return Trial(
     key,
@@ -194,15 +202,15 @@ def _status(folder: pathlib.Path) -> records.Status:
 
 
 def _state(
-  names: frozenset[str], status: records.Status, evals: Evals, unplanned: bool
+  names: frozenset[str], status: records.Status, found: Found, unplanned: bool
 ) -> tuple[str, str]:
   if status.outcome is not None:
     return status.outcome, status.reason
   if status.attempts:
     return UNFINISHED, f'Attempt {status.attempts} has not ended.'
-  if evals and unplanned:
+  if (found.evals or found.unsure) and unplanned:
     return 'budget', 'Its log tells no outcome; judged by its evaluations.'
-  if evals:
+  if found.evals:
     return UNCLEAR, f'It has evaluations, but no {records.ATTEMPTS}.'
   if unplanned and names:
     return MISSING, f'It has no {records.EVALS} with evaluations in it.'
@@ -210,26 +218,36 @@ def _state(
 
 
 def _judged(
-  state: str, reason: str, evals: Evals, row: Row, budget: float
+  state: str, reason: str, found: Found, row: Row, budget: float
 ) -> tuple[str, str, int | None, bool]:
   """State, reason, the hit and whether it is open, by this board's rules."""
   if state not in records.SCORED:
     return state, reason, None, True
   if row.target is None:
     return state, f'{row.workload} has no target yet.', None, True
-  at = first_hit(evals, row, budget)
+  at = first_hit(found.evals, row, budget)
   if at is not None:
     return 'reached', reason, at, False
-  if first_hit(evals, row) is not None:
-    reason = 'It reached the target after its budget was spent.'
-    return 'budget', reason, None, False
-  if state == 'reached':
-    reason = (
-      "Its outcome is 'reached', but no evaluation meets "
-      f'{row.metric} {row.target}: it ran for another target, or a part of '
-      f'{records.EVALS} is lost.'
+  state, reason = _missed(state, reason, found, row)
+  return state, reason, None, state == UNCLEAR
+
+
+def _missed(state: str, reason: str, found: Found, row: Row) -> tuple[str, str]:
+  """State and reason of a trial without a hit within its budget."""
+  if first_hit(found.evals, row) is not None:
+    return 'budget', 'It reached the target after its budget was spent.'
+  if found.unsure:
+    return UNCLEAR, (
+      f'{records.EVALS} ends in the middle of a line, which may have met '
+      f'{row.metric} {row.target:.10g}. Restore the line; or remove it, if it '
+      'was a miss.'
     )
-    return UNCLEAR, reason, None, True
-  if not evals and state in ('budget', 'ended'):
+  if state == 'reached':
+    return UNCLEAR, (
+      "Its outcome is 'reached', but no evaluation meets "
+      f'{row.metric} {row.target:.10g}: it ran for another target, or a part '
+      f'of {records.EVALS} is lost.'
+    )
+  if not found.evals and state in ('budget', 'ended'):
     reason = f'{reason} It was never evaluated.'
-  return state, reason, None, False
+  return state, reason

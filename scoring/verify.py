@@ -110,6 +110,12 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     )
     if trial['seed'] != seed:
       yield doubt(f'{_name(trial)}: its seed is {trial["seed"]}, not {seed}.')
+  for one in plan.get('forgotten', ()):
+    text = (
+      f'{one["submission"]} was taken out of the plan at {one["time"]}; '
+      f'{one["run"]} of its trials had run.'
+    )
+    yield Finding(one['folder'], False, text)
   for (_, seed), names in seeds.items():
     if len(names) > 1:
       yield doubt(f'{", ".join(names)} have the same seed, {seed}.')
@@ -122,6 +128,7 @@ def _name(trial: dict[str, Any]) -> str:
 def _machines(results: Results) -> Iterator[Finding]:
   """Whether all ran on one kind of hardware, with the same code and data."""
   kinds = collections.defaultdict(set)
+  environments: list[dict[str, Any]] = []
   for trial in results.trials:
     if not os.path.isdir(trial.folder):
       continue
@@ -143,8 +150,23 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds['sets of packages'].add(str(facts.get('packages')))
     kinds['values of --shard_state'].add(str(facts.get('shard_state', False)))
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
+    own = facts.get('environment')
+    environments += [own] if isinstance(own, dict) else []
+  yield from _environments(environments)
   for what, found in kinds.items():
     if len(found) > 1:
       text = f'Trials ran with {len(found)} {what}: {"; ".join(sorted(found))}.'
       doubtful = what.startswith(('kinds of devices', 'datasets'))
       yield Finding('.', doubtful, text)
+
+
+def _environments(found: list[dict[str, Any]]) -> Iterator[Finding]:
+  """Settings that change numbers or speed, and were not the same for all.
+
+  Trials from before they were recorded say nothing.
+  """
+  for name in sorted({name for one in found for name in one}):
+    values = {repr(one[name]) if name in one else 'unset' for one in found}
+    if len(values) > 1:
+      text = f'Trials ran with different {name}: {", ".join(sorted(values))}.'
+      yield Finding('.', True, text)

@@ -51,7 +51,9 @@ class Entry(NamedTuple):
 def names() -> tuple[str, ...]:
   """The submissions that come with TimeTrial."""
   files = sorted(HERE.glob('*.py'))
-  return tuple(p.stem for p in files if _build(ast.parse(p.read_text())))
+  return tuple(
+    p.stem for p in files if _build(ast.parse(p.read_text(encoding='utf-8')))
+  )
 
 
 def find(request: str) -> Entry:
@@ -161,7 +163,7 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
 def _read(path: pathlib.Path) -> Entry:
   try:
     source = path.read_bytes()
-    tree = ast.parse(source)
+    tree = ast.parse(source, str(path))
   except OSError as error:
     raise SubmissionError(
       f'{path} cannot be read: {error.strerror}.'
@@ -230,7 +232,7 @@ def _optional(function: ast.FunctionDef, named: set[str]):
 @functools.cache
 def _options() -> frozenset[str]:
   """The options of from_optax that are numbers."""
-  tree = ast.parse((HERE / 'submission.py').read_text())
+  tree = ast.parse((HERE / 'submission.py').read_text(encoding='utf-8'))
   [function] = [
     node
     for node in tree.body

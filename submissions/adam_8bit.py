@@ -34,6 +34,8 @@ SPACE = {  # AdamW's.
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'block': {'feasible_points': [256]},
   'never_zero': {'feasible_points': [True]},
 }

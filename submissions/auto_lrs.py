@@ -140,6 +140,8 @@ SPACE = {  # AdamW's, but for the rate, which is searched for.
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }  # fmt: skip
 POINTS = {
   'ten': {  # As many candidates as in the paper.

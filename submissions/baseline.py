@@ -1,24 +1,24 @@
 """AlgoPerf's baseline as published: NAdamW at the points it was scored with.
 
 Kasimbeg et al. 2025, "Accelerating Neural Network Training: An Analysis of the
-AlgoPerf Competition", arXiv:2502.15015. The first rate here is one step above
-zero, where the published warmup starts at zero. State: 8 bytes a parameter.
+AlgoPerf Competition", arXiv:2502.15015. The warmup is the published one, whose
+first rate is zero. State: 8 bytes a parameter.
 """
 
-from submissions import nadamw
+from submissions import nadamw, schedules
 
 
 def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
-  return nadamw.build(
+  schedule = schedules.published_cosine(learning_rate, warmup, task.steps)
+  return nadamw.following(
     task,
-    learning_rate=learning_rate,
+    schedule,
     one_minus_beta1=one_minus_beta1,
     beta2=beta2,
     weight_decay=weight_decay,
-    warmup=warmup,
     **options,
   )
 

@@ -26,6 +26,7 @@ from submissions import quantization, rowwise
 from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
+LARGEST = 1e19  # The square of a gradient beyond it may not be finite.
 SMALLEST = 4096  # Numbers in an array; with fewer it stays in 32 bits.
 CHUNK = 1 << 18  # Numbers that are in 32 bits at a time.
 
@@ -40,12 +41,19 @@ class Rule(NamedTuple):
 
 
 def adam(b1: float, b2: float, eps: float = 1e-8, book=quantization.dynamic):
-  """Adam's direction; `book` makes the codes of both moments."""
+  """Adam's direction; `book` makes the codes of both moments.
+
+  Finite gradients beyond 1e19 count as 1e19. In 32 bits an infinite square
+  holds one parameter for ever; in eight bits it would spoil a block of them.
+  """
 
   def corrections(count):
     return 1 / (1 - b1**count), 1 / (1 - b2**count)
 
   def step(g, moments, scalars):
+    size = jnp.abs(g)
+    huge = (size > LARGEST) & (size < jnp.inf)
+    g = jnp.where(huge, jnp.sign(g) * LARGEST, g)
     m = b1 * moments[0] + (1 - b1) * g
     v = b2 * moments[1] + (1 - b2) * g * g
     mean, square = scalars
@@ -127,7 +135,7 @@ def scale_by(
   def init(params):
     def zeros(x, keep):
       if keep or x.size < SMALLEST:
-        return tuple(jnp.zeros(x.shape) for _ in rule.books)
+        return tuple(jnp.zeros(x.shape, jnp.float32) for _ in rule.books)
       parts, rows = _parts(x.size, block, chunk)
       shape = (parts * rows, block)
       return tuple(quantization.zeros(shape, book) for book in rule.books)
@@ -135,9 +143,11 @@ def scale_by(
     moments = jax.tree.map(zeros, params, exempt)
     return EightBitState(jnp.zeros((), jnp.int32), moments)
 
-  def advance(g, stored, scalars):
+  def advance(grad, stored, scalars):
+    g = grad.astype(jnp.float32)
     if not isinstance(stored[0], Quantized):
-      return rule.step(g, stored, scalars)
+      direction, stored = rule.step(g, stored, scalars)
+      return direction.astype(grad.dtype), stored
     parts, rows = _parts(g.size, block, chunk)
     padding = parts * rows * block - g.size
     flat = jnp.pad(g.ravel(), (0, padding)).reshape(-1, block)
@@ -147,12 +157,13 @@ def scale_by(
       cuda=functools.partial(rowwise.as_kernel, step),
       default=functools.partial(rowwise.in_parts, step, parts=parts),
     )
-    return flat.ravel()[: g.size].reshape(g.shape), stored
+    direction = flat.ravel()[: g.size].reshape(g.shape)
+    return direction.astype(grad.dtype), stored
 
   def update(updates, state, params=None):
     del params
     count = state.count + 1
-    scalars = rule.scalars(count)
+    scalars = tuple(x.astype(jnp.float32) for x in rule.scalars(count))
     leaves, structure = jax.tree.flatten(updates)
     stored = structure.flatten_up_to(state.moments)
     done = [advance(*x, scalars) for x in zip(leaves, stored, strict=True)]

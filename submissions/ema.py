@@ -58,6 +58,8 @@ SPACE = {  # NAdamW's, with the memory and the decay of the average.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'window': {'min': 0.005, 'max': 0.1, 'scaling': 'log'},
   'horizon': {'feasible_points': [1.0, 1.5, 2.0]},
 }

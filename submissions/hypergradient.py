@@ -104,6 +104,8 @@ SPACE = {  # AdamW's.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'step': {'min': 2e-3, 'max': 0.1, 'scaling': 'log'},
   'bound': {'feasible_points': [3.0]},
   'schedule': {'feasible_points': ['constant', 'linear']},

@@ -46,8 +46,8 @@ SPACE = {  # LAMB's.
   'weight_decay': {'min': 1e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
   'floor': {'feasible_points': [0.0]},
-  'block': {'feasible_points': [256]},
-  'never_zero': {'feasible_points': [True]},
   'label_smoothing': {'feasible_points': [0.1, 0.2]},
   'dropout': {'feasible_points': [0.0, 0.1]},
+  'block': {'feasible_points': [256]},
+  'never_zero': {'feasible_points': [True]},
 }

@@ -102,6 +102,8 @@ SPACE = {  # NAdamW's, with the checkpoints and the decay.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'kept': {'feasible_points': [3, 5, 10]},
   'spacing': {'min': 0.002, 'max': 0.05, 'scaling': 'log'},
   'horizon': {'feasible_points': [1.0, 1.5, 2.0]},

@@ -29,4 +29,6 @@ SPACE = {  # AdamW's, the rate divided and the decay multiplied by about five.
   'beta2': {'feasible_points': [0.98, 0.99]},
   'weight_decay': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

@@ -18,6 +18,16 @@ class SubmissionError(ValueError):
   """A submission cannot be found, read or planned; the message says why."""
 
 
+def parsed(path: pathlib.Path) -> ast.Module:
+  """The syntax of a file; its errors name the file.
+
+  Raises:
+    OSError: the file cannot be read.
+    SyntaxError, or another of NOT_PYTHON: it is not Python.
+  """
+  return ast.parse(path.read_bytes(), str(path))
+
+
 def point(tree: ast.Module, path: pathlib.Path) -> dict[str, Any] | None:
   """SELF, if there is one."""
   found = _plain(tree, 'SELF', path)

@@ -13,10 +13,10 @@ from submissions.submission import from_optax
 
 def build(
   task, *, learning_rate, one_minus_beta1, weight_decay, warmup,
-  end_factor, **options
+  end_factor, decay_steps_factor=1.0, **options
 ):  # fmt: skip
   schedule = schedules.warmup_linear(
-    learning_rate, warmup, task.steps, end_factor
+    learning_rate, warmup, task.steps, end_factor, decay_steps_factor
   )
   tx = optax.chain(
     optax.add_decayed_weights(weight_decay),
@@ -35,4 +35,7 @@ SPACE = {  # AlgoPerf's archived baseline.
   'weight_decay': {'min': 1e-7, 'max': 5e-5, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
   'end_factor': {'feasible_points': [0.001, 0.01]},
+  'decay_steps_factor': {'feasible_points': [0.9]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

@@ -15,6 +15,20 @@ def build(
   warmup, **options
 ):  # fmt: skip
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  return following(
+    task,
+    schedule,
+    one_minus_beta1=one_minus_beta1,
+    beta2=beta2,
+    weight_decay=weight_decay,
+    **options,
+  )
+
+
+def following(
+  task, schedule, *, one_minus_beta1, beta2, weight_decay, **options
+):
+  """NAdamW whose learning rate is a function of the step."""
   tx = optax.chain(
     transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
     optax.add_decayed_weights(weight_decay),
@@ -35,4 +49,6 @@ SPACE = {  # AlgoPerf's archived baseline: its "tuned beta1" space.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }

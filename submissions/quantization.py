@@ -115,18 +115,26 @@ class Quantized(NamedTuple):
 
 
 def quantize(x: Array, book: Book, never_zero: bool = False) -> Quantized:
-  """Of blocks [..., block]. What is not finite spoils its block."""
-  largest = jnp.abs(x).max(-1)
-  normal = largest >= np.finfo(np.float32).tiny  # Smaller ones: no inverse.
-  inverse = jnp.where(normal, 1 / jnp.where(normal, largest, 1), 0)
-  codes = encode(x * inverse[..., None], book, never_zero)
-  return Quantized(codes, largest)
+  """Encode blocks [..., block] of float32, each by its largest magnitude.
+
+  A block with a number that is not finite decodes to no finite number.
+  """
+  # XLA drops NaN in a maximum on a CPU: a NaN counts as infinity instead.
+  largest = jnp.where(jnp.isnan(x), jnp.inf, jnp.abs(x)).max(-1)
+  # The inverse of a largest beyond 8.5e37 is too small for float32, and XLA
+  # divides by multiplying with it. Both changes take Adam 11 % longer and Lion
+  # 3 % (on a CPU, side by side).
+  power = jnp.where(largest > 2.0**64, 2.0**-64, 1.0)
+  normal = largest >= np.finfo(np.float32).tiny  # Smaller ones count as zero.
+  inverse = jnp.where(normal, 1 / jnp.where(normal, largest * power, 1), 0)
+  scaled = x * power[..., None] * inverse[..., None]
+  return Quantized(encode(scaled, book, never_zero), largest)
 
 
 def zeros(shape: tuple[int, ...], book: Book) -> Quantized:
   """Blocks of nothing, [..., block]."""
   codes = jnp.full(shape, 127 if book.signed else 0, jnp.uint8)
-  return Quantized(codes, jnp.zeros(shape[:-1]))
+  return Quantized(codes, jnp.zeros(shape[:-1], jnp.float32))
 
 
 def dequantize(q: Quantized, book: Book) -> Array:

@@ -59,6 +59,8 @@ SPACE = {  # NAdamW's, with distances around the paper's 0.05.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'rho': {'feasible_points': [0.01, 0.02, 0.05, 0.1, 0.2]},
   'horizon': {'feasible_points': [0.5]},
 }

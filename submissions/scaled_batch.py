@@ -70,6 +70,8 @@ SPACE = {  # AdamW's; the rate is that of the reference batch.
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
 }
 POINTS = {
   'half': {  # AdamW's, with half the batch.

@@ -1,9 +1,10 @@
 """Learning rates as functions of the step, counted from zero.
 
 Every one rises over `warmup`, a share of the steps, to `peak`, which it has at
-the last step of the warmup. The first step is never zero: a rate of zero
-teaches nothing, and some learning-rate-free methods divide by it. Beyond
-`steps` no rate grows; those in ENDLESS need no horizon at all.
+the last step of the warmup: step t of W has (t + 1)/W of it. The first step is
+never zero: a rate of zero teaches nothing, and some learning-rate-free methods
+divide by it. AlgoPerf's warmups are t/W; `published_cosine` has that one.
+Beyond `steps` no rate grows; those in ENDLESS need no horizon at all.
 """
 
 import difflib
@@ -20,12 +21,33 @@ def warmup_cosine(peak: float, warmup: float, steps: int) -> optax.Schedule:
   return optax.join_schedules([_rise(peak, first), decay], [first])
 
 
+def published_cosine(peak: float, warmup: float, steps: int) -> optax.Schedule:
+  """Cosine decay after AlgoPerf's warmup: t/W of the peak at step t < W.
+
+  The published baselines (Dahl et al. 2023, arXiv:2306.07179) make their first
+  step with a rate of zero and reach the peak a step later than `warmup_cosine`.
+  """
+  first = int(warmup * steps)
+  rise = optax.linear_schedule(0.0, peak, max(1, first))
+  decay = optax.cosine_decay_schedule(peak, max(1, steps - first))
+  return optax.join_schedules([rise, decay], [first])
+
+
 def warmup_linear(
-  peak: float, warmup: float, steps: int, end_factor: float = 0.0
+  peak: float,
+  warmup: float,
+  steps: int,
+  end_factor: float = 0.0,
+  decay_steps_factor: float = 1.0,
 ) -> optax.Schedule:
-  """Linear warmup over a share of the steps, then linear decay."""
+  """Linear warmup over a share of the steps, then linear decay.
+
+  The decay takes `decay_steps_factor` of the steps after the warmup and ends at
+  `end_factor` times the peak, which is the rate of all later steps.
+  """
   first = _warmup_steps(warmup, steps)
-  decay = optax.linear_schedule(peak, peak * end_factor, max(1, steps - first))
+  length = max(1, int(decay_steps_factor * (steps - first)))
+  decay = optax.linear_schedule(peak, peak * end_factor, length)
   return optax.join_schedules([_rise(peak, first), decay], [first])
 
 

@@ -101,12 +101,14 @@ SELF = {  # By python -m runner tune --submissions=shampoo --points=4.
   'weight_decay': 0.239, 'warmup': 0.1, 'block': 64, 'every': 20,
   'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AlgoPerf's archived space of Shampoo, smoothing and dropout aside.
+SPACE = {  # AlgoPerf's archived space of Shampoo; block and horizon are ours.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 1e-2, 'max': 0.15, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
   'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
   'block': {'feasible_points': [64]},
   'every': {'feasible_points': [20]},
   'horizon': {'feasible_points': [0.9]},

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from submissions import extra_args
+from submissions.norm import clip, global_norm
 from workloads.roles import input_axes, roles
 from workloads.workload import (
   Array,
@@ -207,9 +209,11 @@ def from_optax(
 ) -> Submission:
   """A submission that follows an optax transformation.
 
-  Its update is also given value=, the loss; obj_fn=, that loss as a function of
-  the parameters, on the same batch with the same dropout; and key=, a new one
-  in every step.
+  Its update is told all that optax's own ask for, as far as it takes keywords:
+  value=, the loss; grad=, the gradient before it is clipped; value_fn= and
+  obj_fn=, the loss as a function of the parameters, on the same batch with the
+  same dropout; grad_fn=, its gradient as a function of the parameters and a
+  number that does not matter; and key=, a new one in every step.
 
   Args:
     task: As handed to `build`.
@@ -249,21 +253,19 @@ def from_optax(
     count = state.step + 1
     norm = jax.lax.cond(
       (count % task.record_every == 0) | (grad_clip is not None) | (count == 1),
-      optax.tree.norm,
+      lambda grads: global_norm(grads).astype(state.norm.dtype),
       lambda _: state.norm,
       grads,
     )
-    if grad_clip is not None:
-      scale = jnp.minimum(1.0, grad_clip / (norm + 1e-6))
-      grads = jax.tree.map(lambda g: g * scale, grads)
-    updates, opt = tx.update(
+    told = extra_args.extra_args(
+      lambda x: loss(x)[0],
+      value,
       grads,
-      state.opt,
-      params,
-      value=value,
-      obj_fn=lambda x: loss(x)[0],
-      key=jax.random.fold_in(key, 1),  # Not the one that dropout has.
+      jax.random.fold_in(key, 1),  # Not the one that dropout has.
     )
+    if grad_clip is not None:
+      grads = clip(grads, norm, grad_clip)
+    updates, opt = extra_args.update(tx, grads, state.opt, params, told)
     model = Model(optax.apply_updates(params, updates), inner)
     scalars = {'loss': value, 'grad_norm': norm}
     if schedule is not None:

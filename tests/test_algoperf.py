@@ -170,7 +170,6 @@ def test_what_is_not_offered_is_told_by_name_and_line(tmp_path):
     '  workload._build_input_queue()\n'
     '  return workload.vocabulary, spec.Nothing, spec.LossType.CTC_LOSS\n'
     + IDLE,
-    {'aux_dropout_rate': {'feasible_points': [0.1]}},
   )
   found = {(one.line, one.text.split()[0]) for one in missing.find(folder)}
   assert found == {
@@ -182,6 +181,5 @@ def test_what_is_not_offered_is_told_by_name_and_line(tmp_path):
     (9, 'workload._build_input_queue'),
     (10, 'workload.vocabulary'),
     (10, 'algoperf.spec.Nothing'),
-    (0, 'aux_dropout_rate'),
   }
   assert not missing.find(V06) and not missing.find(V05)

@@ -190,3 +190,23 @@ def test_functions_in_a_state_are_those_of_the_loop_that_goes_on():
   )
   assert callable(next(again).optimizer_state[1])
   assert optax.tree.norm(submission.model(state).params) > 0
+
+
+def test_a_state_that_is_shown_again_has_its_key_and_its_evaluations(tmp_path):
+  """As after a trial was told to leave while it was evaluated."""
+  text = IDLE + (
+    'def prepare_for_eval(current_param_container, model_state, rng,\n'
+    '                     optimizer_state, eval_results, **rest):\n'
+    '  seen = {"rng": rng, "told": len(eval_results)}\n'
+    '  return seen, current_param_container, model_state\n'
+  )
+  submission, loop, start = started(write(tmp_path / 'one', text))
+  state = next(loop)
+  key = state.key
+  leaves, tree = jax.tree.flatten(state)
+  start.evals.append(Result(1, 2.0, {'validation/loss': 0.4}))
+  again = start._replace(state=jax.tree.unflatten(tree, leaves))
+  submission.train(again)  # Not begun: the evaluation comes first.
+  submission.model(again.state)
+  assert again.state.optimizer_state['told'] == 1
+  np.testing.assert_array_equal(again.state.optimizer_state['rng'], key)

@@ -16,39 +16,50 @@ BASES = [name for name in workloads.names() if '/' not in name]
 
 @pytest.mark.parametrize('name', BASES)
 def test_its_loss_is_the_mean_loss_of_the_workload(name):
-  """Through batches whose labels are all called targets."""
+  """Through batches whose labels are all called targets.
+
+  Every argument that is not a flag may be traced, as in AlgoPerf's own models:
+  submissions pass rates and keys to their compiled step.
+  """
   shown, model = seen(name)
   ours = tiny(name).fake_batch(jax.random.key(1), 4)
   params, state = shown.handed(model)
 
-  def theirs(batch):
+  def theirs(batch, mask, words, rate, smoothing):
     logits, new = shown.model_fn(
       params,
       batch,
       state,
       spec.ForwardPassMode.TRAIN,
-      WORDS,
+      words,
       update_batch_norm=True,
-      dropout_rate=0.0,
+      dropout_rate=rate,
     )
     loss = shown.loss_fn(
       label_batch=batch['targets'],
       logits_batch=logits,
-      mask_batch=batch.get('weights'),
-      label_smoothing=0.1,
+      mask_batch=mask,
+      label_smoothing=smoothing,
     )
     assert loss['per_example'].shape == (4,)
     return loss['summed'] / loss['n_valid_examples'], new
 
   @jax.jit  # Both at once: what they share is compiled once.
-  def both(batch):
+  def both(batch, mask, words, rate, smoothing):
     key = jax.random.wrap_key_data(WORDS)
     expected = mean_loss(
-      tiny(name), params, model.state, batch, key, label_smoothing=0.1
+      tiny(name),
+      params,
+      model.state,
+      batch | {'weights': mask},
+      key,
+      dropout=0.3,
+      label_smoothing=0.1,
     )
-    return theirs(shown.batch(batch)), expected
+    return theirs(shown.batch(batch), mask, words, rate, smoothing), expected
 
-  (found, new), (expected, moved) = both(ours)
+  mask = jnp.array([1.0, 0.0, 0.5, 1.0])
+  (found, new), (expected, moved) = both(ours, mask, WORDS, 0.3, 0.1)
   np.testing.assert_allclose(found, expected, rtol=1e-5)
   assert jax.tree.structure(new) == jax.tree.structure(state)
   assert (state is None) == (not jax.tree.leaves(moved))
@@ -207,3 +218,46 @@ def test_a_model_can_be_made_again_and_v05_gets_a_copy_for_every_device():
   assert jax.tree.map(jnp.shape, params) == jax.tree.map(
     lambda x: (count, *x.shape), model.params
   )
+
+
+def test_a_mask_has_a_number_for_every_example():
+  shown, _ = seen('wmt')
+  batch = tiny('wmt').fake_batch(KEY, 2)
+  logits = jnp.zeros((*batch['targets'].shape, tiny('wmt').vocab))
+  for_tokens = batch['targets'] > 0
+  with pytest.raises(ValueError, match='one number for every example'):
+    shown.loss_fn(batch['targets'], logits, for_tokens)
+  plain = shown.loss_fn(batch['targets'], logits)
+  masked = shown.loss_fn(batch['targets'], logits, jnp.array([True, False]))
+  assert masked['summed'] == plain['per_example'][0]
+
+
+def test_a_key_is_needed_where_something_is_drawn():
+  def run(name, mode):
+    shown, model = seen(name)
+    params, state = shown.handed(model)
+    batch, mode = tiny(name).fake_batch(KEY, 2), spec.ForwardPassMode[mode]
+    return shown.model_fn(params, batch, state, mode, None, True)[0]
+
+  assert run('mnist', 'TRAIN').shape == (2, 10)
+  assert run('digits', 'EVAL').shape == (2, 10)
+  with pytest.raises(ValueError, match='digits draws in training'):
+    run('digits', 'TRAIN')
+
+
+def test_a_model_may_be_made_with_rates():
+  """As up to v0.6; later a rate is an argument of every call."""
+  shown, model = seen('digits')
+  batch = tiny('digits').fake_batch(KEY, 4)
+  mode = spec.ForwardPassMode.TRAIN
+
+  def outputs(**options):
+    state = model.state
+    return shown.model_fn(
+      model.params, batch, state, mode, WORDS, True, **options
+    )[0]
+
+  wanted = outputs(dropout_rate=0.5)
+  assert not np.array_equal(outputs(), wanted)
+  shown.init_model_fn(WORDS, dropout_rate=0.5, aux_dropout_rate=None)
+  np.testing.assert_array_equal(outputs(), wanted)

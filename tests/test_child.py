@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from runner import child, endings, records
+from runner import child, endings, records, trial_log
 
 HEAD = """
 import json, os, subprocess, sys, time
@@ -96,6 +96,110 @@ def _lives(pid):
   except (FileNotFoundError, ProcessLookupError):
     return False
   return stat.split()[2] != 'Z'  # Dead, but nobody has asked for it yet.
+
+
+NO_NEWS = {
+  'bytes': 'os.write(fd, bytes(range(128, 256)) + bytes([10]))',
+  'a list': 'os.write(fd, b"[1]" + bytes([10]))',
+  'other values': 'tell(step="one")',
+  'no end': 'os.write(fd, b"x" * 9000)',
+  'too deep': 'os.write(fd, b"[" * 4000 + bytes([10]))',
+}
+
+
+@pytest.mark.parametrize('kind', NO_NEWS)
+def test_what_is_no_news_stops_the_trial_and_not_the_race(follow, kind):
+  began = time.monotonic()
+  left, news, log = follow(f'tell(step=1)\n{NO_NEWS[kind]}\ntime.sleep(1000)')
+  assert time.monotonic() - began < 30
+  assert news == [{'step': 1}]
+  assert 'bytes that are no progress' in left.stopped
+  assert 'script.py' in log  # Its stacks.
+  assert endings.death(left, False, '') == (
+    'crashed',
+    f'{left.stopped} It was stopped; its stacks are in trial.log.',
+    False,
+  )
+
+
+HEIRS = {  # They inherit all that is open, and live on in other sessions.
+  'forked': 'if not os.fork():\n  os.setsid()\n  time.sleep(1000)',
+  'twice': 'if not os.fork():\n  os.setsid()\n  os.fork()\n  time.sleep(1000)',
+  'started': "subprocess.Popen(['sleep', '1000'], close_fds=False)",
+  'talking': (
+    'if not os.fork():\n  os.setsid()\n  while True:\n    tell(step=2)'
+  ),
+}
+
+
+@pytest.mark.parametrize('kind', HEIRS)
+def test_who_inherits_the_pipe_ends_with_the_trial(follow, kind, monkeypatch):
+  """The race once waited for them, and their trial's folder was held."""
+  monkeypatch.setenv('OF_THIS_TEST', kind)
+  left, news, _ = follow(f'{HEIRS[kind]}\ntell(over=True)\nos._exit(3)')
+  assert time.monotonic() - left.ended < 5.0
+  assert (left.code, left.stopped) == (3, '')
+  assert {'over': True} in news
+  assert not any(
+    b'OF_THIS_TEST=' + kind.encode() in environ(path)
+    for path in pathlib.Path('/proc').glob('[0-9]*/environ')
+    if path.parent.name != str(os.getpid())
+  )
+
+
+def environ(path):
+  try:
+    return path.read_bytes()
+  except OSError:
+    return b''  # It has ended.
+
+
+def test_silence_is_noticed_where_the_pipe_is_closed(follow):
+  left, _, _ = follow('os.close(fd)\ntime.sleep(1000)', silence=2.0)
+  assert left.stopped == 'There was no progress for 2 s.'
+  left, _, _ = follow('os.close(fd)\ntime.sleep(1)\nsys.exit(4)', silence=30.0)
+  assert (left.code, left.stopped) == (4, '')
+
+
+def test_who_talks_without_end_is_stopped_at_the_wall(follow):
+  left, _, _ = follow('while True: tell(step=1)', wall=2.0)
+  assert left.stopped == 'It took longer than 2 s.'
+
+
+def test_a_real_time_signal_has_no_name():
+  """It once ended the race."""
+  _, reason, _ = endings.death(child.Exit(-37, 0.0, ''), False, '')
+  assert reason == 'The process was ended by signal 37.'
+
+
+def test_the_middle_of_a_long_log_is_cut_out(tmp_path, monkeypatch):
+  monkeypatch.setattr(trial_log, 'SMALL', 100)
+  monkeypatch.setattr(trial_log, 'MOST', 2000)
+  monkeypatch.setattr(trial_log, 'HEAD', 1000)
+  monkeypatch.setattr(trial_log, 'TAIL', 500)
+  path = tmp_path / endings.LOG
+  watch = trial_log.Watch([path])
+  assert watch.full() == ''  # Whoever deletes it, has none.
+  with path.open('ab') as log:
+    for n in range(400):
+      log.write(f'line {n}\n'.encode())
+      log.flush()
+      assert watch.full() == ''
+      assert path.stat().st_size <= 2100
+  lines = path.read_text(encoding='utf-8').splitlines()
+  assert lines[0] == 'line 0' and lines[-1] == 'line 399'
+  assert sum('bytes are left out here' in line for line in lines) == 1
+  assert endings.printed_since(tmp_path, 10**6).endswith('line 399\n')
+
+
+def test_a_log_that_fills_the_disk_stops_its_trial(tmp_path, monkeypatch):
+  monkeypatch.setattr(trial_log, 'SHARE', 1e-9)
+  path = tmp_path / endings.LOG
+  path.write_bytes(b'x' * (3 * trial_log.SMALL))
+  watch = trial_log.Watch([path])
+  assert f'{3 * trial_log.SMALL:,} bytes' in watch.full()
+  assert path.stat().st_size < 2 * trial_log.SMALL
+  assert watch.full()  # It stays the reason.
 
 
 @pytest.mark.parametrize('before', [[], [{'outcome': 'preempted'}]])

@@ -141,6 +141,34 @@ def test_a_second_moment_of_zero_is_where_eight_bits_die(never_zero):
     assert found[1] > 100
 
 
+@pytest.mark.parametrize('spike', [1e18, 2e20, 1e30])
+@pytest.mark.parametrize('b2', [0.99, 0.999])
+def test_a_spike_does_not_make_an_update_of_its_size(b2, spike):
+  """One number of a block, once; its square is infinite from 1.8e19 on.
+
+  The block's second moments decoded to zero, or to NaN: the update was of 3e21,
+  or NaN for ever. A spike's own update is Adam's first, and then it fades.
+  """
+  spiked = GRADS[3].copy()
+  spiked[7] = spike
+  grads = [*GRADS[:3], spiked, *GRADS[4:]]
+  tx = eight_bit.scale_by(eight_bit.adam(0.9, b2), NO, BLOCK)
+  for direction, _ in directions(tx, grads):
+    assert np.isfinite(direction).all()
+    assert np.abs(direction).max() < 20
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+@pytest.mark.parametrize('name', ['adam', 'lion'])
+def test_a_gradient_that_is_not_finite_is_not_hidden(name, bad):
+  spoiled = GRADS[0].copy()
+  spoiled[7] = bad
+  tx = eight_bit.scale_by(getattr(eight_bit, name)(0.9, 0.99), NO, BLOCK)
+  *_, (direction, _) = directions(tx, [spoiled, GRADS[1]])
+  assert np.isnan(direction[:BLOCK]).any()
+  assert np.isfinite(direction[BLOCK:]).all()
+
+
 def test_small_arrays_and_exempt_ones_are_in_32_bits():
   params = {'small': jnp.ones(4095), 'table': jnp.ones(8192),
             'kernel': jnp.ones((64, 64))}  # fmt: skip

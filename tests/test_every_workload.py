@@ -21,6 +21,7 @@ import optax
 import pytest
 
 import workloads
+from runner import metrics
 from runner.evaluate import _examine, evaluate
 from tests.tiny import tiny
 from workloads import batches, data
@@ -230,6 +231,7 @@ def test_metrics_do_not_depend_on_evaluation_batches_or_padding(name):
   assert few.keys() == once.keys()
   for metric, value in few.items():
     np.testing.assert_allclose(value, once[metric], rtol=1e-5, err_msg=metric)
+    assert metric in metrics.RANGES and metrics.possible(metric, value), metric
 
 
 @small

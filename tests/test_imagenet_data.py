@@ -80,17 +80,53 @@ def test_scaling_is_the_published_interpolation(shape):
 
 
 def test_boxes_are_those_that_are_published():
-  """Of 8 % to all of the image, from 3:4 to 4:3, anywhere within it."""
+  """Shares from 10 % to all of the image, from 3:4 to 4:3, anywhere in it."""
   rng = np.random.default_rng(2)
   boxes = [photographs.part(375, 500, rng) for _ in range(4000)]
   areas = np.array([b.height * b.width / (375 * 500) for b in boxes])
   aspects = np.array([b.width / b.height for b in boxes])
-  assert areas.min() >= 0.08 and areas.min() < 0.09
+  assert areas.min() >= 0.1 and areas.min() < 0.11
   assert areas.max() > 0.95
   assert 0.74 < aspects.min() < 0.76 and 1.32 < aspects.max() < 1.35
   assert min(b.top for b in boxes) == min(b.left for b in boxes) == 0
   assert max(b.top + b.height for b in boxes) == 375
-  assert max(b.left + b.width for b in boxes) == 500
+  assert max(b.left + b.width for b in boxes) >= 499
+
+
+@pytest.mark.parametrize(
+  ('height', 'width', 'area', 'tall', 'top', 'left'),
+  [
+    (200, 900, 0.1624, 166.4, 16.24, 361.9),
+    (1000, 200, 0.1471, 170.3, 414.7, 13.65),
+    (64, 64, 0.4258, 39.72, 11.66, 11.14),
+    (12, 16, 0.3902, 8.167, 1.477, 3.254),
+  ],
+)
+def test_boxes_are_tensorflows(height, width, area, tall, top, left):
+  """Means of 40,000 of TensorFlow 2.21's sample_distorted_bounding_box.
+
+  Asked as AlgoPerf asks: at least 8 % of the image, covering at least 10 %. For
+  a box that is the whole image, the middle is counted.
+  """
+  rng = np.random.default_rng(2)
+  size = height * width
+  boxes = np.array([photographs.part(height, width, rng) for _ in range(8000)])
+  assert (boxes[:, 2] * boxes[:, 3] >= 0.1 * size).all()
+  shares = boxes[:, 2] * boxes[:, 3] / size
+  # Five standard errors, of these and of those that were recorded.
+  for ours, theirs in (
+    (shares, area),
+    (boxes[:, 2], tall),
+    (boxes[:, 0], top),
+    (boxes[:, 1], left),
+  ):
+    error = ours.std() * (1 / 8000 + 1 / 40_000) ** 0.5
+    assert abs(ours.mean() - theirs) < 5 * error
+  # Their smaller boxes never lie at the very end.
+  ends = boxes[:, :2] + boxes[:, 2:]
+  smaller = boxes[:, 2:] < (height, width)
+  middle = (boxes == photographs.middle(height, width)).all(axis=1)
+  assert not ((ends == (height, width)) & smaller)[~middle].any()
 
 
 def test_where_no_box_fits_the_middle_is_taken():

@@ -18,6 +18,7 @@ ALLOWED = {
   'runner': ('workloads', 'submissions', 'runner'),
   'scoring': (
     'scoring',
+    'runner.metrics',
     'runner.rules',
     'runner.records',
     'runner.storage',
@@ -32,6 +33,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'workloads/__init__.py',
   'submissions/__init__.py',
   'runner/__init__.py',
+  'runner/metrics.py',
   'runner/rules.py',
   'runner/records.py',
   'runner/storage.py',

@@ -189,6 +189,23 @@ def test_pieces_are_those_of_the_first_archive_and_become_text(home, raw):
       assert model.decode(ids) == text
 
 
+def test_text_is_what_sentencepiece_decodes_whatever_is_heard(home):
+  """Greedy decoding says any pieces: ends in the middle, spaces alone."""
+  model = _model(home)
+  texts = workloads.get(BOTH[0]).with_text(str(home)).pieces
+  rng = np.random.default_rng(0)
+  ends, space = model.eos_id(), model.piece_to_id('▁')
+  assert not model.is_unknown(space)
+  for _ in range(200):
+    ids = rng.integers(1, model.vocab_size(), rng.integers(1, 8))
+    ids[rng.random(len(ids)) < 0.3] = ends
+    ids[rng.random(len(ids)) < 0.2] = space
+    heard = [*ids, 0, 0]
+    assert transcripts.text(heard, texts, whole=True) == model.decode(
+      ids.tolist()
+    )
+
+
 def test_padding_is_the_share_of_samples_that_nobody_speaks(home, raw):
   batch = next(batches.eval_batches(source(home, 'test'), 5))
   spoken = sum(len(wave) for wave in wanted(raw, 'test').values())

@@ -98,6 +98,17 @@ def test_the_ends_of_a_range_are_its_values():
   assert space._value({'feasible_points': [1, 2, 3]}, 0.99) == 3
 
 
+def test_uniform_is_what_forks_of_algoperf_call_linear():
+  drawn = [
+    space.points({'rate': {'min': -1.0, 'max': 3.0, 'scaling': how}}, 9, 0, 'x')
+    for how in ('uniform', 'linear')
+  ]
+  assert drawn[0] == drawn[1]
+  wrong = {'rate': {'min': 1.0, 'max': 0.0, 'scaling': 'uniform'}}
+  with pytest.raises(space.SpaceError, match="x: 'rate'"):
+    space.points(wrong, 1, 0, 'x')
+
+
 @pytest.mark.parametrize(
   'spec',
   [
@@ -126,7 +137,7 @@ def test_a_wrong_range_is_explained(spec):
     ),
     ('SELF = {}\ndef build(task, *, a): ...', 'lacks a'),
     ('SELF = {"a": f()}\ndef build(task, *, a): ...', 'plain data'),
-    ('def build(:', 'not Python'),
+    ('def build(:', r'not Python: invalid syntax \(mine\.py, line 1\)'),
     (
       'SELF = {"label_smothing": 1}\ndef build(task, **options): ...',
       "Did you mean 'label_smoothing'",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal, special
 
-from workloads import mel, speech
+from workloads import mel, speech, transcripts
 
 BINS = np.array([0, 10, 20, 40, 60, 79])
 TONES = [-1.13763, 1.81969, -1.21400, -1.51203, -1.58858, -1.33270]
@@ -271,6 +271,35 @@ def test_the_quirk_of_the_word_error_rate():
   stats = _stats([[3, 0], [3, 0]], [[3, 6, 5], [3, 2, 0]])
   metrics = speech.summarize(stats, PIECES, ('wer_repr',))
   assert metrics['wer'] == 1 / 6  # A single word is first and last at once.
+
+
+@pytest.mark.parametrize(
+  ('hypothesis', 'words'),
+  [
+    ([3, 2, 4, 0], 'the cat'),  # An end mark in the middle,
+    ([3, 2, 5, 2], 'thes'),  # within a word,
+    ([2, 3, 4, 0], 'the cat'),  # in front,
+    ([3, 4, 2, 2], 'the cat'),  # and at the end, twice.
+    ([3, 4, 7, 0], 'the cat '),  # A space is a word of what is printed.
+  ],
+)
+def test_the_quirk_that_hears_beyond_an_end_mark(hypothesis, words):
+  texts = (*PIECES, '▁')
+  assert transcripts.text(hypothesis, texts, whole=True) == words
+  stats = _stats([hypothesis, hypothesis], [[3, 4, 2, 0]] * 2)
+  quirks = ('wer_repr', 'text_after_end')
+  expected = transcripts.word_error_rate(
+    [words] * 2, ['the cat'] * 2, as_algoperf=True
+  )
+  assert speech.summarize(stats, texts, quirks)['wer'] == expected
+  assert (expected == 0) is (words == 'the cat')
+
+
+def test_without_the_quirk_nothing_is_heard_beyond_an_end_mark():
+  stats = _stats([[3, 2, 4, 0], [2, 3, 4, 0]], [[3, 4, 2, 0]] * 2)
+  # One word of two is lost, and both of them.
+  assert speech.summarize(stats, PIECES, ())['wer'] == 3 / 4
+  assert speech.summarize(stats, PIECES, ('text_after_end',))['wer'] == 0
 
 
 @pytest.mark.parametrize('samples', [4000, 24_000])

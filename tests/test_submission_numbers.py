@@ -1,12 +1,16 @@
 """Submissions and their parts against independent numbers."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from submissions import schedules, transforms
+import workloads
+from submissions import baseline, nadamw, schedules, transforms
+from submissions.submission import Start, Task
 
 GRADS = np.random.default_rng(0).normal(size=(10, 5)).astype(np.float32)
 
@@ -74,6 +78,52 @@ def test_warmup_rises_to_the_peak_and_never_starts_at_zero(make, warmup):
   )
   assert rates[0] > 0
   assert float(rates.max()) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize('warmup', [0.0, 0.02, 0.1])
+def test_the_published_warmup_starts_at_zero(warmup):
+  """AlgoPerf's: t / W of the peak at step t, and a cosine from step W on."""
+  steps, peak = 200, 0.5
+  first = int(warmup * steps)
+  found = jax.vmap(schedules.published_cosine(peak, warmup, steps))(
+    jnp.arange(steps + 1)
+  )
+  t = np.arange(steps + 1)
+  decay = (1 + np.cos(np.pi * (t - first) / (steps - first))) / 2
+  expected = np.where(t < first, t / max(1, first), decay)
+  np.testing.assert_allclose(found, peak * expected, rtol=1e-4, atol=1e-7)
+
+
+def test_the_baseline_has_the_published_warmup_and_others_do_not():
+  """With a rate of zero the first step of the baseline changes nothing."""
+  task = Task(workloads.get('digits'), 100, 8, 80)
+  batch = task.workload.fake_batch(jax.random.key(0), 8)
+  start = task.workload.init(jax.random.key(1))
+  for module in (baseline, nadamw):
+    point = nadamw.SELF | {'warmup': 0.1, 'learning_rate': 0.02}
+    submission = module.build(task, **point)
+    begin = Start(start, jax.random.key(2), lambda *_: itertools.repeat(batch))
+    states = itertools.islice(submission.train(begin), 3)
+    rates, moved = [], []
+    for state in states:
+      rates.append(float(submission.scalars(state)['learning_rate']))
+      params = submission.model(state).params
+      same = jax.tree.map(np.array_equal, params, start.params)
+      moved.append(not all(jax.tree.leaves(same)))
+    later = module is nadamw
+    expected = [0.02 * (t + later) / 10 for t in range(3)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+    assert moved == [later, True, True]
+
+
+def test_linear_decay_may_end_early():
+  """AlgoPerf's momentum ends it after 0.9 of what follows the warmup."""
+  steps, first, length = 200, 10, int(0.9 * 190)
+  schedule = schedules.warmup_linear(0.5, 0.05, steps, 0.01, 0.9)
+  t = np.arange(first, steps + 5)
+  share = np.minimum(1, (t - first) / length)
+  expected = 0.5 * (1 - share * 0.99)
+  np.testing.assert_allclose(jax.vmap(schedule)(t), expected, rtol=1e-5)
 
 
 def test_cosine_and_linear_decay_to_zero():

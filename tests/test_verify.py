@@ -120,6 +120,31 @@ def cards(path, **reasons):
   path.write_text('\n'.join([*lines, last]) + '\n')
 
 
+def environment(folder, **changes):
+  """Has all trials record settings, and the first one others."""
+  same = {'XLA_FLAGS': '--x', 'jax_enable_x64': 'False', 'niceness': 0}
+  for path in folder.glob('*/study_*/*/trial_1/meta_data_0.json'):
+    own = {
+      name: value
+      for name, value in (
+        same | (changes if path.parent == first(folder) else {})
+      ).items()
+      if value is not None
+    }
+    change(path, lambda m, own=own: m.update(environment=own))
+
+
+def held_up(path, waiting, others=9.0):
+  """Has a trial tell of four charged seconds on a busy machine."""
+  load = {'charged_seconds': 4.0, 'processor_seconds': 4.0 - waiting}
+  load |= {'waiting_seconds': waiting, 'others_seconds': others}
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  for line in lines:
+    if line['event'] == 'end':
+      line['load'] = load
+  path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+
 TRIAL, PLAN = records.TRIAL, records.PLAN
 FAULTS = {
   'another seed': (
@@ -173,6 +198,22 @@ FAULTS = {
       first(f) / records.ATTEMPTS, sw_power_cap=9, hw_thermal_slowdown=2
     ),
     'for heat or power: hw_thermal_slowdown in 2 of 10 looks.',
+  ),
+  'other flags of a compiler': (
+    lambda f: environment(f, XLA_FLAGS='--y'),
+    "Trials ran with different XLA_FLAGS: '--x', '--y'.",
+  ),
+  'threads that others had not': (
+    lambda f: environment(f, OMP_NUM_THREADS='3'),
+    "Trials ran with different OMP_NUM_THREADS: '3', unset.",
+  ),
+  'double precision': (
+    lambda f: environment(f, jax_enable_x64='True'),
+    "Trials ran with different jax_enable_x64: 'False', 'True'.",
+  ),
+  'a busy machine': (
+    lambda f: held_up(first(f) / records.ATTEMPTS, 1.0),
+    'others had 25% of the processor time that it wanted',
   ),
   'another machine': (
     lambda f: change(
@@ -231,6 +272,20 @@ def test_every_fault_is_told_with_its_place(folder, fault):
   assert found, doubts(folder)
   known = {'.', PLAN, first(folder).relative_to(folder).as_posix()}
   assert {one.path for one in found} & known
+
+
+def test_trials_of_before_settings_were_recorded_are_no_doubt(folder):
+  """Nor are those that were recorded and are the same."""
+  environment(folder)
+  assert verify.verify(read.read(folder)) == []
+  change(first(folder) / 'meta_data_0.json', lambda m: m.pop('environment'))
+  assert verify.verify(read.read(folder)) == []
+
+
+@pytest.mark.parametrize('waiting, others', [(0.3, 9.0), (3.0, 0.1)])
+def test_who_waits_little_or_for_itself_is_no_doubt(folder, waiting, others):
+  held_up(first(folder) / records.ATTEMPTS, waiting, others)
+  assert verify.verify(read.read(folder)) == []
 
 
 def test_what_a_reader_should_know_is_no_doubt(folder):

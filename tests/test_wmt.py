@@ -219,7 +219,7 @@ def test_loss_of_translation(smoothing):
 
 
 def test_dropout_acts_at_its_published_places():
-  """Not within attention.
+  """Not within attention, unless a second rate is asked for.
 
   The model was once made while Dropout was watched, and making it has a rate of
   0: the test passed only where JAX had it from an earlier test.

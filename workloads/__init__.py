@@ -75,7 +75,7 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
 
 
 def _variants(path: pathlib.Path) -> list[str]:
-  for node in ast.parse(path.read_text()).body:
+  for node in ast.parse(path.read_text(encoding='utf-8')).body:
     match node:
       case ast.Assign(
         targets=[ast.Name(id='VARIANTS')], value=ast.Dict(keys=keys)

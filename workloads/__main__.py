@@ -1,39 +1,61 @@
-"""python -m workloads data COMMAND --flags: the datasets of workloads.
+"""python -m workloads data COMMAND --flags: the datasets of workloads."""
 
-Commands:
-  status   Say what is there, what is missing, and where it comes from.
-  prepare  Make a dataset from its published files (--raw=FOLDER), or download.
-  import   Take over what TFDS has prepared elsewhere (--source=FOLDER).
-"""
-
+import difflib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 import workloads
-from workloads import data
+from workloads import command_line, data
+from workloads.command_line import Command
 from workloads.data import manifest
 
-_WORKLOADS = flags.DEFINE_list('workload', [], 'Whose data; all, if empty.')
+_WORKLOADS = flags.DEFINE_list(
+  'workload', [], 'Names of workloads, separated by commas: else all.'
+)
 _DATA = flags.DEFINE_string('data_dir', None, 'Folder of all datasets.')
 _RAW = flags.DEFINE_string('raw', None, 'Folder of published files.')
 _SOURCE = flags.DEFINE_string('source', None, 'Folder that TFDS has prepared.')
 
 
+PROGRAM = command_line.Program(
+  'workloads',
+  'The datasets of workloads.',
+  'COMMAND --flags',
+  {
+    'data status': Command(
+      'Say what is there, what is missing, and where it comes from.',
+      ('workload', 'data_dir'),
+    ),
+    'data prepare': Command(
+      'Make a dataset from its published files, or download them.',
+      ('workload', 'data_dir', 'raw'),
+    ),
+    'data import': Command(
+      'Take over what TFDS has prepared elsewhere.',
+      ('workload', 'data_dir', 'source'),
+    ),
+  },
+)
+
+
 def main(argv: list[str]) -> int:
   commands = {'status': _status, 'prepare': _prepare, 'import': _import}
   if len(argv) != 3 or argv[1] != 'data' or argv[2] not in commands:
+    known = [f'data {name}' for name in commands]
+    wrong = ' '.join(argv[1:])
+    close = difflib.get_close_matches(wrong, known, n=1)
+    hint = f' Did you mean {close[0]!r}?' if close else ''
     print(
-      f'No command {" ".join(argv[1:])!r}. Known: '
-      f'{", ".join(f"data {name}" for name in commands)}.',
+      f'No command {wrong!r}.{hint} Known: {", ".join(known)}.',
       file=sys.stderr,
     )
-    return 2
+    return command_line.WRONG
   try:
     return commands[argv[2]]()
   except ValueError as error:  # Bad requests and bad data explain themselves.
     print(f'Error: {error}', file=sys.stderr)
-    return 2
+    return command_line.WRONG
 
 
 def _status() -> int:
@@ -99,4 +121,4 @@ def _wanted() -> dict[str, list[str]]:
 
 
 if __name__ == '__main__':
-  app.run(main)
+  command_line.run(PROGRAM, main)

@@ -15,6 +15,7 @@ import optax
 from flax import linen as nn
 
 from workloads import click_logs, clicks
+from workloads.dropout import Dropout
 from workloads.workload import Model, Workload
 
 DENSE = 13
@@ -54,7 +55,7 @@ class DLRM(nn.Module):
     for n, width in enumerate(self.top):
       branch = self._layer(h, width, GLOROT_NORMAL)
       if n == len(self.top) - 1:
-        branch = nn.Dropout(dropout, deterministic=not train)(branch)
+        branch = Dropout(dropout, deterministic=not train)(branch)
       h = h + branch if self.residual and n else branch  # [B, W]
     return _dense(1, GLOROT_NORMAL, name='head')(h)[:, 0]  # [B]
 

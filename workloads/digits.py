@@ -18,6 +18,7 @@ from flax import linen as nn
 
 from workloads import classification
 from workloads.batches import Arrays
+from workloads.dropout import Dropout
 from workloads.workload import Model, Workload
 
 CLASSES = 10
@@ -44,7 +45,7 @@ class ConvNet(nn.Module):
       x = nn.BatchNorm(use_running_average=steady, momentum=0.9)(x)
       x = getattr(nn, self.activation)(x)
     x = x.mean(axis=(1, 2))  # [B, W]
-    x = nn.Dropout(dropout, deterministic=not train)(x)
+    x = Dropout(dropout, deterministic=not train)(x)
     return nn.Dense(CLASSES, name='head')(x)  # [B, 10]
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from workloads import kspace, phantoms, scans
+from workloads.dropout import Dropout
 from workloads.ssim import ssim
 from workloads.workload import Model, Workload
 
@@ -77,7 +78,7 @@ class ConvBlock(nn.Module):
       else:
         x = _instance_norm()(x)
       x = ACTIVATIONS[self.activation](x)
-      x = nn.Dropout(dropout, SPACE, deterministic=not train)(x)
+      x = Dropout(dropout, SPACE, deterministic=not train)(x)
     return x
 
 

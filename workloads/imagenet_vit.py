@@ -17,6 +17,7 @@ import numpy as np
 from flax import linen as nn
 
 from workloads import classification, drawings, photographs, rand_augment
+from workloads.dropout import Dropout
 from workloads.workload import Model, Workload
 
 CHANNELS = 3
@@ -46,7 +47,7 @@ class ViT(nn.Module):
     batch, height, columns, width = x.shape
     x = x.reshape(batch, height * columns, width)  # [B, T, D]
     x += positions(height, columns, width)
-    x = nn.Dropout(dropout, deterministic=not train)(x)
+    x = Dropout(dropout, deterministic=not train)(x)
     for _ in range(self.layers):
       x = Block(self.heads, self.post_ln, self.glu, dropout)(x, train=train)
     if not self.post_ln:
@@ -71,7 +72,7 @@ class Block(nn.Module):
     for branch in branches:
       norm = nn.LayerNorm()
       y = branch(x if self.post_ln else norm(x))
-      x += nn.Dropout(self.dropout, deterministic=not train)(y)
+      x += Dropout(self.dropout, deterministic=not train)(y)
       x = norm(x) if self.post_ln else x
     return x
 
@@ -93,7 +94,7 @@ class MLP(nn.Module):
     hidden = nn.gelu(_dense(4 * width)(x))  # [B, T, 4D]
     if self.glu:
       hidden *= _dense(4 * width)(hidden)
-    hidden = nn.Dropout(self.dropout, deterministic=not self.train)(hidden)
+    hidden = Dropout(self.dropout, deterministic=not self.train)(hidden)
     return _dense(width)(hidden)
 
 

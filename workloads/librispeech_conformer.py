@@ -10,12 +10,14 @@ words (Kudo and Richardson 2018, arXiv:1808.06226).
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import jax
 import numpy as np
 from flax import linen as nn
 
-from workloads import recognition, speech, utterances
+from workloads import auxiliary, recognition, speech, utterances
+from workloads.dropout import Dropout
 from workloads.speech import XAVIER
 from workloads.workload import Workload
 
@@ -39,6 +41,8 @@ class Conformer(nn.Module):
   temperature: float
   block_norm: bool
   momentum: float
+  input_dropout: float | None  # None: as everywhere else.
+  inner_dropout: bool  # Within feed-forward layers and after convolutions.
 
   @nn.compact
   def __call__(self, features, paddings, *, train, dropout, frozen=False):
@@ -47,12 +51,16 @@ class Conformer(nn.Module):
     subsample = speech.Subsample(self.channels, self.width, 'relu')
     x, paddings = subsample(features, paddings)
     x += positions(*x.shape[1:])[None]  # [B, T/4, D]
-    drop = nn.Dropout(dropout, deterministic=not train)
-    x = drop(x)
+    drop = Dropout(dropout, deterministic=not train)
+    inner = drop if self.inner_dropout else _kept
+    first = drop
+    if self.input_dropout is not None:
+      first = Dropout(self.input_dropout, deterministic=not train)
+    x = first(x)
 
     def feed_forward(x):
       layer = FeedForward(self.hidden, self.activation)
-      return drop(layer(speech.LayerNorm()(x), paddings, drop))
+      return drop(layer(speech.LayerNorm()(x), paddings, inner))
 
     for _ in range(self.blocks):
       x += 0.5 * feed_forward(x)
@@ -60,14 +68,14 @@ class Conformer(nn.Module):
       x += drop(attention(speech.LayerNorm()(x), paddings))
       convolution = Convolution(self.kernel, self.activation, self.momentum)
       h = convolution(speech.LayerNorm()(x), paddings, train=moving)
-      x += drop(h)
+      x += inner(h)
       x += 0.5 * feed_forward(x)
       x = speech.LayerNorm()(x) if self.block_norm else x
     return _dense(self.vocab, 'head')(speech.LayerNorm()(x)), paddings
 
 
 class FeedForward(nn.Module):
-  """Two layers, with dropout between them."""
+  """Two layers, with what `drop` does to the hidden one between them."""
 
   hidden: int
   activation: str
@@ -157,6 +165,7 @@ class LibriSpeechConformer(Workload):
   temperature: float = 1.0  # A factor of what attention gives.
   block_norm: bool = True  # A norm where a block ends.
   momentum: float = 0.999  # Of the averages of batch norm.
+  aux_dropout: float | None = None  # Of the inputs; None: as everywhere.
   samples: int = 320_000  # Of the longest waveform, S.
   length: int = 256  # Of the longest transcript in pieces, L.
   time_masks: int = 10
@@ -169,7 +178,13 @@ class LibriSpeechConformer(Workload):
   )
 
   loss_kind = 'ctc'
-  QUIRKS = speech.QUIRKS
+  QUIRKS: ClassVar[dict[str, str]] = {
+    **speech.QUIRKS,
+    auxiliary.QUIRK: (
+      'The inputs drop a tenth whatever rate is asked for, which acts on what '
+      'attention and feed-forward layers add to the main path and nowhere else.'
+    ),
+  }
 
   @property
   def _net(self) -> Conformer:
@@ -185,6 +200,8 @@ class LibriSpeechConformer(Workload):
       self.temperature,
       self.block_norm,
       self.momentum,
+      auxiliary.rate(self.aux_dropout, self.quirks),
+      auxiliary.QUIRK not in self.quirks,
     )
 
   def source(self, split, data_dir):
@@ -199,6 +216,9 @@ class LibriSpeechConformer(Workload):
       return self
     texts = speech.text('librispeech_conformer', data_dir, self.vocab)
     return dataclasses.replace(self, pieces=texts)
+
+  def with_aux_dropout(self, rate):
+    return dataclasses.replace(self, aux_dropout=rate)
 
   def padding(self, batch):
     return speech.padding(batch)
@@ -240,6 +260,10 @@ class LibriSpeechConformer(Workload):
   def summarize(self, stats):
     texts = utterances.PIECES if self.data == 'utterances' else self.pieces
     return speech.summarize(stats, texts, self.quirks)
+
+
+def _kept(x):
+  return x
 
 
 def _dense(features, name: str | None = None, axis=-1) -> nn.DenseGeneral:

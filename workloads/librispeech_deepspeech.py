@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from workloads import recognition, speech, utterances
+from workloads import auxiliary, recognition, speech, utterances
+from workloads.dropout import Dropout
 from workloads.workload import Workload
 
 GATES = 4  # Of an LSTM: input, forget, candidate, output.
@@ -36,6 +37,7 @@ class DeepSpeech(nn.Module):
   layer_norm: bool
   momentum: float
   fixed_dropout: bool
+  input_dropout: float | None  # None: as everywhere else.
 
   @nn.compact
   def __call__(self, features, paddings, *, train, dropout, frozen=False):
@@ -43,7 +45,8 @@ class DeepSpeech(nn.Module):
     moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, self.activation)
     x, paddings = subsample(features, paddings)  # [B, T/4, D], [B, T/4]
-    x = nn.Dropout(dropout, deterministic=not train)(x)
+    first = dropout if self.input_dropout is None else self.input_dropout
+    x = Dropout(first, deterministic=not train)(x)
     for _ in range(self.recurrent):
       branch = self._norm(x, paddings, moving)
       branch = BidirectionalLSTM(self.width // 2)(branch, paddings)
@@ -52,7 +55,7 @@ class DeepSpeech(nn.Module):
     for _ in range(self.feed_forward):
       branch = _dense(self.width)(self._norm(x, paddings, moving))
       branch = getattr(nn, self.activation)(branch) * speech.mask(paddings)
-      branch = nn.Dropout(rate, deterministic=not train)(branch)
+      branch = Dropout(rate, deterministic=not train)(branch)
       x = x + branch if self.residual else branch
     if not self.layer_norm:
       x = speech.LayerNorm()(x)
@@ -160,6 +163,7 @@ class LibriSpeechDeepSpeech(Workload):
   residual: bool = True  # Recurrent and feed-forward layers.
   layer_norm: bool = False  # Instead of batch norm, and none before the head.
   momentum: float = 0.999  # Of the running statistics of batch norm.
+  aux_dropout: float | None = None  # Of the inputs; None: as everywhere.
   data: str = 'librispeech'  # Or 'utterances', generated.
   quirks: tuple[str, ...] = ()
   # Text of published tokens; of no matter to what is compiled.
@@ -173,6 +177,7 @@ class LibriSpeechDeepSpeech(Workload):
     'fixed_dropout': (
       'Residual feed-forward layers drop a tenth whatever rate is asked for.'
     ),
+    auxiliary.QUIRK: 'The inputs drop a tenth whatever rate is asked for.',
   }
 
   @property
@@ -188,6 +193,7 @@ class LibriSpeechDeepSpeech(Workload):
       self.layer_norm,
       self.momentum,
       'fixed_dropout' in self.quirks,
+      auxiliary.rate(self.aux_dropout, self.quirks),
     )
 
   def source(self, split, data_dir):
@@ -202,6 +208,9 @@ class LibriSpeechDeepSpeech(Workload):
       return self
     texts = speech.text('librispeech_deepspeech', data_dir, self.vocab)
     return dataclasses.replace(self, pieces=texts)
+
+  def with_aux_dropout(self, rate):
+    return dataclasses.replace(self, aux_dropout=rate)
 
   def padding(self, batch):
     return speech.padding(batch)

@@ -19,6 +19,7 @@ from flax import linen as nn
 from workloads import compounds, graphs, molecules
 from workloads.average_precision import mean_average_precision
 from workloads.data.atoms import EDGE_FEATURES, NODE_FEATURES, TASKS
+from workloads.dropout import Dropout
 from workloads.workload import Model, Workload
 
 TOGETHER = 512  # Graphs that are looked at in one pool, at most.
@@ -46,7 +47,7 @@ class GNN(nn.Module):
       for _ in range(self.layers):
         h = nn.LayerNorm()(nn.Dense(self.width)(h))
         h = getattr(nn, self.activation)(h)
-        h = nn.Dropout(dropout, deterministic=not train)(h)
+        h = Dropout(dropout, deterministic=not train)(h)
       return h  # [rows, W]
 
     size, count = len(pool.nodes), len(pool.fits)

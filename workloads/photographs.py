@@ -22,6 +22,7 @@ from workloads.stored import Mix, Row, Stored
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 AREA, ASPECT, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+COVERED = 0.1  # Share of the image below which a part is drawn again.
 MIDDLE = 224 / 256  # Of the shorter side: the square that is evaluated.
 KEYS = -0.5  # Slope of the interpolation's kernel at one.
 SPLITS = {
@@ -106,22 +107,28 @@ def normalized(pixels: np.ndarray) -> np.ndarray:
 
 
 def part(height: int, width: int, rng: np.random.Generator) -> Box:
-  """A random box; the middle where ten tries give none, or everything.
+  """Draw a box; the middle where ten tries give none, or the whole image.
 
-  Proportions are uniform between 3:4 and 4:3. So is the box's height, between
-  those at which it has 8 % of the image and all of it, or no more room.
+  Proportions are uniform between 3:4 and 4:3. The box's height is uniform
+  between those at which it has 8 % of the image and all of it, or no more room.
+  A box of less than 10 % is drawn again. As in TensorFlow's
+  sample_distorted_bounding_box, which AlgoPerf calls, the last place of a
+  smaller box is never drawn.
   """
   for _ in range(TRIES):
     aspect = rng.uniform(*ASPECT)
     low, high = (round((s * height * width / aspect) ** 0.5) for s in AREA)
     high = min(high, height, int((width + 0.5) / aspect))
     tall = int(rng.integers(min(low, high), high + 1))
+    if tall * round(tall * aspect) < AREA[0] * height * width:
+      tall += 1  # The height was rounded down; matters to tiny images alone.
     wide = round(tall * aspect)
     if (tall, wide) == (height, width):
       break
-    if wide <= width and tall * wide >= AREA[0] * height * width:
-      top = int(rng.integers(height - tall + 1))
-      return Box(top, int(rng.integers(width - wide + 1)), tall, wide)
+    fits = tall <= height and wide <= width
+    if fits and tall * wide >= COVERED * height * width:
+      top = int(rng.integers(max(1, height - tall)))
+      return Box(top, int(rng.integers(max(1, width - wide))), tall, wide)
   return middle(height, width)
 
 

@@ -29,7 +29,11 @@ QUIRKS = {
   'wer_repr': (
     "The word error rate compares printed tensors, as AlgoPerf's does: two "
     'more reference words an utterance, and quotes that depend on apostrophes.'
-  )
+  ),
+  'text_after_end': (
+    'The word error rate counts words that were heard after an end mark, and '
+    'printed tensors keep a space at their end. Without, they end at the mark.'
+  ),
 }
 
 
@@ -193,8 +197,9 @@ def summarize(stats, texts: Sequence[str], quirks: Sequence[str]):
       'The word error rate needs text, and the pieces of words lie with '
       "LibriSpeech's data: ask workload.with_text(data_dir) for metrics."
     )
+  whole = 'text_after_end' in quirks
   hypotheses, references = (
-    [transcripts.text(row, texts) for row in stats[name]]
+    [transcripts.text(row, texts, whole=whole) for row in stats[name]]
     for name in ('hypothesis', 'reference')
   )
   loss, tokens = (

@@ -8,14 +8,24 @@ EOS = 2  # As SentencePiece numbers it; 0 is unknown, and padding here.
 START = '▁'  # Marks a piece that starts a word.
 
 
-def text(ids: Iterable[int], pieces: Sequence[str]) -> str:
-  """The words that pieces spell, up to the end mark or the padding."""
+def text(
+  ids: Iterable[int], pieces: Sequence[str], *, whole: bool = False
+) -> str:
+  """The words that pieces spell, up to the end mark or the padding.
+
+  Args:
+    ids: Numbers of pieces, [L].
+    pieces: Text of every piece.
+    whole: Spell what follows an end mark too, and keep spaces at the end. So
+      does SentencePiece, and with it AlgoPerf's word error rate.
+  """
   spelt = []
   for number in ids:
-    if number in (0, EOS):
+    if number == 0 or (number == EOS and not whole):
       break
-    spelt.append(pieces[number])
-  return ''.join(spelt).replace(START, ' ').strip()
+    spelt.append('' if number == EOS else pieces[number])
+  words = ''.join(spelt).replace(START, ' ')
+  return words.lstrip() if whole else words.strip()
 
 
 def word_error_rate(

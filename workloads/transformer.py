@@ -17,6 +17,7 @@ import numpy as np
 from flax import linen as nn
 from jax import lax
 
+from workloads.dropout import Dropout
 from workloads.workload import Array
 
 XAVIER = nn.initializers.xavier_uniform()
@@ -41,6 +42,7 @@ class Block:
   post_norm: bool
   temperature: float
   dropout: float  # Zero means evaluation too: nothing else differs there.
+  attention_dropout: float | None  # Of attention probabilities, if at all.
 
 
 class Transformer(nn.Module):
@@ -59,7 +61,7 @@ class Transformer(nn.Module):
     )
     self.encoder = [EncoderLayer(self.block) for _ in range(self.layers)]
     self.decoder = [DecoderLayer(self.block) for _ in range(self.layers)]
-    self.drop = nn.Dropout(self.block.dropout, deterministic=False)
+    self.drop = Dropout(self.block.dropout, deterministic=False)
     if not self.block.post_norm:
       self.encoder_norm = nn.LayerNorm()
       self.decoder_norm = nn.LayerNorm()
@@ -156,7 +158,7 @@ class Joint(nn.Module):
 
   def setup(self):
     self.norm = nn.LayerNorm()
-    self.drop = nn.Dropout(self.block.dropout, deterministic=False)
+    self.drop = Dropout(self.block.dropout, deterministic=False)
 
   def leave(self, x):
     return x if self.block.post_norm else self.norm(x)
@@ -182,6 +184,8 @@ class Attention(nn.Module):
     self.out = nn.DenseGeneral(
       width, axis=(-2, -1), use_bias=False, kernel_init=XAVIER
     )
+    if self.block.attention_dropout is not None:
+      self.drop = Dropout(self.block.attention_dropout, deterministic=False)
 
   def project(self, x) -> Memory:
     return Memory(self.key(x), self.value(x))
@@ -192,6 +196,8 @@ class Attention(nn.Module):
     scores = jnp.einsum('...the,...she->...hts', query, memory.key)
     least = jnp.finfo(scores.dtype).min
     shares = nn.softmax(jnp.where(mask[..., None, :, :], scores, least))
+    if self.block.attention_dropout is not None:
+      shares = self.drop(shares)  # [..., H, T, S]
     mixed = jnp.einsum('...hts,...she->...the', shares, memory.value)
     return self.out(mixed)  # [..., T, D]
 
@@ -206,7 +212,7 @@ class MLP(nn.Module):
     h = getattr(nn, self.block.activation)(self._dense(self.block.hidden)(x))
     if self.block.glu:
       h = h * self._dense(self.block.hidden)(x)
-    h = nn.Dropout(self.block.dropout, deterministic=False)(h)
+    h = Dropout(self.block.dropout, deterministic=False)(h)
     return self._dense(x.shape[-1])(h)
 
   def _dense(self, features):

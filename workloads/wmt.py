@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from workloads import beam, bleu, data, languages, lexicon, packing
+from workloads import (
+  auxiliary,
+  beam,
+  bleu,
+  data,
+  languages,
+  lexicon,
+  packing,
+)
 from workloads.data import DataError, pieces
 from workloads.transformer import Block, Transformer
 from workloads.workload import Model, Workload
@@ -42,6 +50,7 @@ class WMT(Workload):
   glu: bool = False  # Perceptrons are gated.
   post_norm: bool = False  # Norms follow the sums, and none ends a stack.
   temperature: float = 1.0  # Times which attention takes what asks.
+  aux_dropout: float | None = None  # Of attention probabilities, if at all.
   data: str = 'wmt17'  # Or 'languages', generated.
   quirks: tuple[str, ...] = ()
   # Text of published tokens; of no matter to what is compiled.
@@ -55,9 +64,13 @@ class WMT(Workload):
     'first start from the end of the one before instead of from 0.',
     'first_token_without_eos': 'Of a translation without an end only the first '
     'token is kept.',
+    auxiliary.QUIRK: 'Attention probabilities drop a tenth whatever rate is '
+    'asked for; without the quirk, nothing.',
   }
 
-  def _net(self, dropout: float = 0.0) -> Transformer:
+  def _net(
+    self, dropout: float = 0.0, attention_dropout: float | None = None
+  ) -> Transformer:
     block = Block(
       self.width,
       self.heads,
@@ -67,6 +80,7 @@ class WMT(Workload):
       self.post_norm,
       self.temperature,
       dropout,
+      attention_dropout,
     )
     return Transformer(self.vocab, self.layers, self.length, block)
 
@@ -80,6 +94,9 @@ class WMT(Workload):
       return self
     place = data.find('wmt', data_dir)['wmt17_translate']
     return dataclasses.replace(self, pieces=pieces.text(place, self.vocab))
+
+  def with_aux_dropout(self, rate):
+    return dataclasses.replace(self, aux_dropout=rate)
 
   def padding(self, batch):
     return float(np.mean([np.mean(batch[side] == 0) for side in SIDES]))
@@ -106,7 +123,8 @@ class WMT(Workload):
     return Model(self._net().init(key, batch, batch['targets'])['params'])
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    logits = self._net(dropout).apply(
+    of_attention = auxiliary.rate(self.aux_dropout, self.quirks)
+    logits = self._net(dropout, of_attention).apply(
       {'params': model.params},
       batch,
       self._shifted(batch),

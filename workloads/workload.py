@@ -139,6 +139,15 @@ class Workload(abc.ABC):
     del data_dir
     return self
 
+  def with_aux_dropout(self, rate: float) -> 'Workload':
+    """This workload with a second dropout rate, as AlgoPerf had up to v0.6.
+
+    Workloads without places for a second rate stay as they are; see
+    auxiliary.py.
+    """
+    del rate
+    return self
+
   def padding(self, batch: Batch) -> float:
     """Share of a batch's values that are padding, of those it computes on."""
     del batch

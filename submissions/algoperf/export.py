@@ -55,15 +55,18 @@ def write(
   for name in ('submission.py', 'task.py'):
     shutil.copyfile(HERE / name, folder / name)
   for name, text in sources.items():
-    (folder / f'{name}.py').write_text(text)
+    (folder / f'{name}.py').write_text(text, encoding='utf-8')
   own = folder / f'{MAIN}.py'
   if '@' in entry.name:
-    own.write_text(f'{own.read_text()}\n\nSELF = {entry.self_point!r}\n')
+    text = own.read_text(encoding='utf-8')
+    own.write_text(f'{text}\n\nSELF = {entry.self_point!r}\n', encoding='utf-8')
   table = f'BATCH_SIZES = {json.dumps(dict(batch_sizes), indent=2)}\n'
-  (folder / 'batch_sizes.py').write_text(table)
+  (folder / 'batch_sizes.py').write_text(table, encoding='utf-8')
   if entry.space is not None:
     text = json.dumps(entry.space, indent=2)
-    (folder / 'tuning_search_space.json').write_text(text + '\n')
+    (folder / 'tuning_search_space.json').write_text(
+      text + '\n', encoding='utf-8'
+    )
   return folder
 
 
@@ -73,7 +76,7 @@ def _sources(path: pathlib.Path) -> dict[str, str]:
   wanted = [(MAIN, path)]
   while wanted:
     name, file = wanted.pop()
-    text = file.read_text()
+    text = file.read_text(encoding='utf-8')
     found[name], needed = _translated(text, file)
     wanted += [
       (one, OURS / f'{one}.py')

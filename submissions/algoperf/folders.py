@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from submissions.literals import NOT_PYTHON
+from submissions.literals import NOT_PYTHON, parsed
 
 MAIN = 'submission.py'
 SPACE = 'tuning_search_space.json'
@@ -26,7 +26,7 @@ def is_one(path: pathlib.Path) -> bool:
   if path.is_dir():
     return True
   try:
-    known = _functions(ast.parse(path.read_bytes()))
+    known = _functions(parsed(path))
   except (*NOT_PYTHON, OSError):
     return False
   return bool({'init_optimizer_state', 'update_params'} & known)
@@ -48,7 +48,7 @@ def fault(path: pathlib.Path) -> str:
   Raises:
     SyntaxError: it is not Python.
   """
-  tree = ast.parse(main(path).read_bytes())
+  tree = parsed(main(path))
   for line, name in imported(tree):
     if name.partition('.')[0] in FRAMEWORKS:
       return (
@@ -70,7 +70,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
   if not found.is_file() or not (path.is_dir() or path.name == MAIN):
     return None
   try:
-    space = json.loads(found.read_text())
+    space = json.loads(found.read_text(encoding='utf-8'))
   except (ValueError, RecursionError) as error:
     raise ValueError(f'{found.name} is not JSON ({error})') from error
   if space is None:  # Which would be as if there were no file.
@@ -80,7 +80,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
 
 def generation(path: pathlib.Path) -> str:
   """'v0.5', where every device has a copy, or 'v0.6'."""
-  tree = ast.parse(main(path).read_bytes())
+  tree = parsed(main(path))
   named = {
     ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.expr)
   }

@@ -73,11 +73,11 @@ class _Driver(NamedTuple):
       given['train_state'] = _train_state(self.workload, self.goal, start)
     training.put(*self.module.update_params(**given))
 
-  def prepare(self, training: Training, rng: Array) -> None:
+  def prepare(self, training: Training) -> None:
     if prepare := vars(self.module).get('prepare_for_eval'):
-      training.put(*prepare(**self._arguments(training, rng)))
+      training.put(*prepare(**self._arguments(training, training.key)))
 
-  def _arguments(self, training: Training, rng: Array) -> dict[str, Any]:
+  def _arguments(self, training: Training, rng: Array | None) -> dict[str, Any]:
     return {
       'workload': self.workload,
       'current_param_container': training.params,
@@ -99,6 +99,11 @@ def build(
   driver = _driver(path, task, hyperparameters, goal)
 
   def train(start: Start) -> Iterator[Training]:
+    if start.state is not None:  # It may be evaluated before it goes on.
+      start.state.told = [_told(result) for result in start.evals]
+    return trained(start)
+
+  def trained(start: Start) -> Iterator[Training]:
     for_optimizer, for_steps = jax.random.split(jax.random.key_data(start.key))
     logger = Logger()
     driver.workload.attach_metrics_logger(logger)
@@ -119,7 +124,7 @@ def build(
       yield training
 
   def model(training: Training) -> Model:
-    driver.prepare(training, training.key)
+    driver.prepare(training)
     params, state = training.params, training.model_state
     if driver.per_device:
       one = jax_utils.unreplicate((params, state))
@@ -135,6 +140,7 @@ def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
   workload = view.Workload(spec, task, goal, generation)
   if generation == 'v0.5':  # Whose harness read it before it made the model.
     workload.default_dropout(hyperparameters.get('dropout_rate'))
+  workload.second_dropout(hyperparameters.get('aux_dropout_rate'))
   wanted = inspect.signature(module.update_params).parameters
   open_ended = [one for one in wanted.values() if one.kind is one.VAR_KEYWORD]
   return _Driver(

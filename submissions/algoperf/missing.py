@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from submissions.algoperf import folders, surface, view
+from submissions.literals import parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
 FORBIDDEN = '_build_input_queue'  # Of what AlgoPerf forbids, by name.
-AUX = 'aux_dropout_rate'
 
 
 class Missing(NamedTuple):
@@ -33,14 +33,9 @@ def find(path: pathlib.Path) -> list[Missing]:
     if file.suffix != '.py':
       continue
     name = str(file.relative_to(path)) if path.is_dir() else file.name
-    tree = ast.parse(file.read_bytes())
+    tree = parsed(file)
     said = {*_imports(tree, path), *_names(tree), *_workload(tree)}
     found += [Missing(name, line, text) for line, text in sorted(said)]
-  space = folders.space(path)
-  names = {n for one in [space] if isinstance(one, dict) for n in one}
-  if AUX in names:
-    text = f'{AUX} has no effect: models here have one rate of dropout.'
-    found.append(Missing(folders.SPACE, 0, text))
   return found
 
 

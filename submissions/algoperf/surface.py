@@ -5,7 +5,6 @@ imported: one that is installed is left alone and used. Names that JAX has
 removed since are put back. Nothing of this is seen outside the process.
 """
 
-import ast
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -21,6 +20,7 @@ from jax.experimental import pjit
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from submissions.algoperf import folders, spec
+from submissions.literals import parsed
 
 PACKAGES = ('algoperf', 'algorithmic_efficiency')
 OWN = 'algoperf_submission'  # The package that its folder becomes.
@@ -168,7 +168,7 @@ class _Aliases(importlib.abc.MetaPathFinder):
     for file in folders.files(path):
       if file.suffix != '.py':
         continue
-      for _, name in folders.imported(ast.parse(file.read_bytes())):
+      for _, name in folders.imported(parsed(file)):
         parts = name.split('.')
         if path.name in parts[1:]:
           depth = parts.index(path.name, 1)

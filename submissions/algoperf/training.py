@@ -1,6 +1,7 @@
 """What AlgoPerf's functions are handed from one step to the next."""
 
 import collections
+import enum
 import types
 from typing import Any
 
@@ -10,23 +11,39 @@ import numpy as np
 from workloads.workload import Array
 
 DATA = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
-CONSTANT = (str, bytes, type, types.ModuleType)
+CONSTANT = (str, bytes, enum.Enum, types.ModuleType)
+
+
+@jax.tree_util.register_pytree_node_class
+class Kept:
+  """Something in a state that is no array and no number, as a leafless tree."""
+
+  def __init__(self, value: Any):
+    self.value = value
+
+  def tree_flatten(self):
+    return (), self.value
+
+  @classmethod
+  def tree_unflatten(cls, value, children):
+    del children
+    return cls(value)
 
 
 @jax.tree_util.register_pytree_with_keys_class
 class Training:
   """What AlgoPerf's functions pass on; changes as training goes on.
 
-  As a tree it has only data: the functions and texts that an optimizer's state
-  may hold, as AlgoPerf's own do, are those of the object that is filled.
+  As a tree it has only data for leaves: the functions and texts that an
+  optimizer's state may hold, as AlgoPerf's own do, are parts of its structure.
   """
 
-  def __init__(self, params, model_state, optimizer_state, step: int):
+  def __init__(self, params, model_state, optimizer_state, step: int, key=None):
     self.put(optimizer_state, params, model_state)
     self.step = step  # Calls of update_params so far.
+    self.key = key  # For prepare_for_eval.
     self.scalars: dict[str, Array] = {}
     self.told: list[tuple[int, dict]] = []  # Evaluations so far.
-    self.key: Any = None  # For prepare_for_eval.
 
   def put(self, optimizer_state, params, model_state) -> None:
     self.params, self.model_state = params, model_state
@@ -35,33 +52,40 @@ class Training:
   def adopt(self, other: 'Training') -> None:
     """Goes on where another one is."""
     self.put(other.optimizer_state, other.params, other.model_state)
-    self.step = int(other.step)
+    self.step, self.key, self.told = int(other.step), other.key, other.told
 
   def tree_flatten_with_keys(self):
-    leaves, structure = jax.tree.flatten(self.optimizer_state)
-    data = [x if isinstance(x, DATA) else None for x in leaves]
-    rest = tuple(None if isinstance(x, DATA) else x for x in leaves)
     fields = {
       'params': self.params,
       'model_state': self.model_state,
-      'optimizer_state': data,
+      'optimizer_state': jax.tree.map(_shown, self.optimizer_state),
       'step': self.step,
+      'key': self.key,
     }
     keyed = [
       (jax.tree_util.GetAttrKey(name), value) for name, value in fields.items()
     ]
-    return keyed, (structure, rest)
+    return keyed, None
 
   @classmethod
   def tree_unflatten(cls, kept, fields):
-    structure, rest = kept
-    params, model_state, data, step = fields
-    leaves = [
-      other if value is None else value
-      for value, other in zip(data, rest, strict=True)
-    ]
-    state = jax.tree.unflatten(structure, leaves)
-    return cls(params, model_state, state, step)
+    del kept
+    params, model_state, shown, step, key = fields
+    state = jax.tree.map(_hidden, shown, is_leaf=_is_kept)
+    return cls(params, model_state, state, step, key)
+
+
+def _shown(leaf):
+  is_data = isinstance(leaf, DATA) and not isinstance(leaf, enum.Enum)
+  return leaf if is_data else Kept(leaf)
+
+
+def _is_kept(value) -> bool:
+  return isinstance(value, Kept)
+
+
+def _hidden(value):
+  return value.value if _is_kept(value) else value
 
 
 class Logger:
@@ -98,7 +122,10 @@ def hyperparameters(point: dict[str, Any]):
 
 
 def lost(training: Training) -> str:
-  """What of it no checkpoint can hold; nothing where all can be restored."""
+  """What of it no checkpoint can hold; nothing where all can be restored.
+
+  What is neither data nor code may change where nobody sees it.
+  """
   found = jax.tree_util.tree_leaves_with_path(training.optimizer_state)
   for path, leaf in found:
     if not isinstance(leaf, (*DATA, *CONSTANT)) and not callable(leaf):

@@ -111,8 +111,15 @@ class Workload(types.Workload):
 
   # The model.
 
-  def init_model_fn(self, rng) -> tuple[PyTree, PyTree]:
-    """Parameters and model state; in v0.5 a copy for every device."""
+  def init_model_fn(
+    self, rng, dropout_rate=None, aux_dropout_rate=None
+  ) -> tuple[PyTree, PyTree]:
+    """Parameters and model state; in v0.5 a copy for every device.
+
+    Up to v0.6 a rate that is given here is that of the model from then on.
+    """
+    self.default_dropout(dropout_rate)
+    self.second_dropout(aux_dropout_rate)
     made = self.handed(jax.jit(self._ours.init)(_key(rng)))
     return jax_utils.replicate(made) if self._generation == 'v0.5' else made
 
@@ -165,10 +172,12 @@ class Workload(types.Workload):
     """Outputs and the new model state.
 
     Batch norm takes the statistics of the batch where they are to be updated,
-    and else the running ones, unless use_running_average_bn says otherwise.
+    and else the running ones, unless use_running_average_bn says otherwise. All
+    but the two flags of batch norm and the mode may be traced.
 
     Raises:
-      ValueError: it shall take those of the batch, and not update.
+      ValueError: batch norm is to take the statistics of the batch and not to
+        update its own, or a model that draws has no key.
     """
     running = (
       not update_batch_norm
@@ -185,9 +194,15 @@ class Workload(types.Workload):
     training = mode.name == 'TRAIN'
     if running and not training:
       return self._ours.predict(model, batch), model_state
+    if rng is None and training and self._family not in published.CERTAIN:
+      raise ValueError(
+        f'model_fn has rng=None, and {self._goal.workload} draws in training. '
+        'Hand it a key.'
+      )
+    key = jax.random.key(0) if rng is None else _key(rng)
     rate = self._dropout if dropout_rate is None else dropout_rate
     outputs, state = self._ours.forward(
-      model, batch, _key(rng), rate if training else 0.0, running
+      model, batch, key, rate if training else 0.0, running
     )
     return outputs, None if model_state is None else state
 
@@ -195,6 +210,11 @@ class Workload(types.Workload):
     """What v0.5 reads from the hyperparameters before it makes the model."""
     if rate is not None:
       self._dropout = rate
+
+  def second_dropout(self, rate: float | None) -> None:
+    """Take a rate for the places that had one of their own up to v0.6."""
+    if rate is not None:
+      self._ours = self._ours.with_aux_dropout(rate)
 
   # The loss.
 
@@ -212,11 +232,21 @@ class Workload(types.Workload):
   ) -> dict[str, Array]:
     """'summed' [], 'n_valid_examples' [] and 'per_example' [B].
 
-    What is counted are the terms of the mean: examples, tokens or labels.
+    What is counted are the terms of the mean: examples, tokens or labels. All
+    arguments may be traced.
+
+    Raises:
+      ValueError: the mask is not one number for every example.
     """
     batch = plain({'targets': label_batch})
     losses, counts = self._ours.losses(logits_batch, batch, label_smoothing)
     mask = jnp.ones_like(losses) if mask_batch is None else mask_batch
+    if jnp.shape(mask) != losses.shape:
+      raise ValueError(
+        f"mask_batch has the shape {jnp.shape(mask)}, and a batch's weights "
+        f'are one number for every example, {losses.shape}. Padding within an '
+        'example is left out without a mask.'
+      )
     return {
       'summed': (losses * mask).sum(),
       'n_valid_examples': (counts * mask).sum(),

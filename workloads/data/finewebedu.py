@@ -220,7 +220,7 @@ def _saved(home: pathlib.Path) -> Iterator[np.ndarray]:
   """Tokens of a folder that Hugging Face's datasets have written."""
   state = home / 'state.json'
   try:
-    files = json.loads(state.read_text())['_data_files']
+    files = json.loads(state.read_text(encoding='utf-8'))['_data_files']
     names = [str(file['filename']) for file in files]
   except (OSError, ValueError, LookupError, TypeError) as error:
     raise DataError(

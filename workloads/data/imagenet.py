@@ -62,7 +62,7 @@ class Imagenet2012(Photographs, skip_registration=True):
 
   def _generate_validation(self, path):
     """Labels are by the names of images, in alphabetical order."""
-    known = tfds.core.tfds_path(VALIDATION).read_text().split()
+    known = tfds.core.tfds_path(VALIDATION).read_text(encoding='utf-8').split()
     with archives.opened(path) as archive:  # Skips the images themselves.
       names = sorted(member.name for member in archive if member.isfile())
     labels = dict(zip(names, known, strict=False))

@@ -49,7 +49,7 @@ def write(folder: pathlib.Path, examples: dict[str, int]) -> Manifest:
   }
   made = Manifest(examples, files)
   partial = folder / f'{NAME}.partial'
-  with partial.open('w') as file:
+  with partial.open('w', encoding='utf-8') as file:
     json.dump(made._asdict(), file, indent=2)
     file.flush()
     os.fsync(file.fileno())
@@ -65,7 +65,7 @@ def load(folder: pathlib.Path) -> Manifest:
   """
   path = folder / NAME
   try:
-    found = json.loads(path.read_text())
+    found = json.loads(path.read_text(encoding='utf-8'))
     made = Manifest(dict(found['examples']), dict(found['files']))
     if made.total < 0:
       raise ValueError(f'{made.total} bytes')

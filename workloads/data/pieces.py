@@ -73,7 +73,7 @@ def text(folder: pathlib.Path, vocab: int) -> tuple[str, ...]:
 
   A model may say the numbers of pieces that few texts do not have: unknown.
   """
-  found = tuple(json.loads((folder / TEXT).read_text('utf-8')))
+  found = tuple(json.loads((folder / TEXT).read_text(encoding='utf-8')))
   return found + found[:1] * (vocab - len(found))
 
 

@@ -33,8 +33,8 @@ def convert(origin: pathlib.Path, folder: pathlib.Path) -> None:
     elif path.is_file():
       shutil.copyfile(path, folder / path.name)
   info = folder / 'dataset_info.json'
-  facts = json.loads(info.read_text()) | {'fileFormat': OURS}
-  info.write_text(json.dumps(facts, indent=2))
+  facts = json.loads(info.read_text(encoding='utf-8')) | {'fileFormat': OURS}
+  info.write_text(json.dumps(facts, indent=2), encoding='utf-8')
 
 
 def records(path: pathlib.Path) -> Iterator[bytes]:

@@ -51,7 +51,8 @@ def train(folder: pathlib.Path, texts: Iterable[str], vocab: int) -> None:
   (folder / pieces.MODEL).write_bytes(model.getvalue())
   found = load(folder)
   names = [_text(found, n) for n in range(found.vocab_size())]
-  (folder / pieces.TEXT).write_text(json.dumps(names, ensure_ascii=False))
+  text = json.dumps(names, ensure_ascii=False)
+  (folder / pieces.TEXT).write_text(text, encoding='utf-8')
 
 
 def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:

@@ -1,0 +1,55 @@
+"""Progress of a trial, as lines of JSON on a pipe from its process.
+
+Other people's code runs in that process and may write to the pipe as well, so
+its parent takes nothing from it that is not progress.
+"""
+
+import json
+from typing import Any
+
+LONGEST = 1 << 12  # Bytes of a line.
+SHOWN = 60  # Bytes of a bad line that a message has.
+NUMBERS = ('step', 'seconds', 'loss', 'metric')
+
+
+class NewsError(ValueError):
+  """A line is no progress; the message shows it."""
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+  """The progress that a line tells.
+
+  Returns:
+    Numbers 'step', 'seconds', 'loss' and 'metric', the text 'doing', and True
+    as 'over', as far as the line has them; other names with what they have.
+
+  Raises:
+    NewsError: the line is something else.
+  """
+  try:
+    told = json.loads(line) if len(line) <= LONGEST else None
+    if not isinstance(told, dict):
+      raise NewsError(refusal(line))
+    return {name: _value(name, value) for name, value in told.items()}
+  except (ValueError, RecursionError, OverflowError) as error:
+    raise NewsError(refusal(line)) from error
+
+
+def refusal(line: bytes) -> str:
+  """Why a line is not taken."""
+  return (
+    f'Its progress pipe has {len(line):,} bytes that are no progress: '
+    f'{line[:SHOWN]!r}. Only the harness may write there.'
+  )
+
+
+def _value(name: str, value: Any) -> Any:
+  if name in NUMBERS:
+    if type(value) not in (int, float):
+      raise NewsError(name)
+    return float(value) if name != 'step' else int(value)
+  if name == 'doing' and not isinstance(value, str):
+    raise NewsError(name)
+  if name == 'over' and value is not True:
+    raise NewsError(name)
+  return value

@@ -1,0 +1,171 @@
+"""Trials that would end a race: it goes on, and the fault is theirs."""
+
+import io
+import json
+
+import pytest
+from hypothesis import example, given, strategies as st
+from rich.console import Console
+
+from runner import child, endings, news, progress, records, storage, tampering
+from tests.races import folder, mine, run, suite
+
+FD = 'int([w for w in sys.argv if "progress_fd" in w][0].partition("=")[2])'
+AT_3 = 'import sys\n      if state.done == 3: '
+HERE = 'open(os.path.dirname(__file__) + "/attempts.jsonl", "a")'
+HOSTILE = {  # What each does, its outcome, and words of the reason.
+  'garbles': (
+    f'{AT_3}os.write({FD}, bytes(range(128, 256)) + bytes([10]))',
+    'crashed',
+    'bytes that are no progress',
+  ),
+  'forks': (f'{AT_3}os.fork() or (os.setsid(), time.sleep(1000))', 'ended', ''),
+  'scrawls': (
+    f'{AT_3}{HERE}.write("nonsense\\n")',
+    'crashed',
+    'line 2 is not JSON',
+  ),
+  'mutters': (
+    f'{AT_3}raise ValueError(chr(0xd800) + "[/bold]")',
+    'crashed',
+    'ValueError: \ud800[/bold]',
+  ),
+}
+
+
+def test_the_race_goes_on_and_every_fault_is_that_trials(tmp_path):
+  paths = [mine(tmp_path, n, step=how) for n, (how, _, _) in HOSTILE.items()]
+  out = tmp_path / 'out'
+  flags = dict(
+    suite=suite(tmp_path),
+    submissions=','.join(map(str, [*paths, mine(tmp_path, 'good')])),
+    out=out,
+  )
+  done = run(tmp_path, 'run', **flags)
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert done.returncode == 1
+  assert records.status(folder(out, 'good')).outcome == 'ended'
+  for name, (_, outcome, reason) in HOSTILE.items():
+    status = records.status(folder(out, name))
+    assert (status.outcome, status.attempts) == (outcome, 1), status.reason
+    assert reason in status.reason
+  aside = folder(out, 'scrawls') / 'attempts_before_0.jsonl'
+  assert 'nonsense' in aside.read_text(encoding='utf-8')
+
+  # Damaged afterwards, it is left as it is, and others are raced.
+  path = folder(out, 'good') / records.ATTEMPTS
+  path.write_bytes(path.read_bytes() + b'{"event"\n')
+  before = path.read_bytes()
+  late = f'{tmp_path / "good.py"},{mine(tmp_path, "late")}'
+  done = run(tmp_path, 'run', **flags | {'submissions': late, 'attempts': 1})
+  assert done.returncode == 1
+  assert 'is damaged: line 4 is not JSON' in done.stdout + done.stderr
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert records.status(folder(out, 'late')).outcome == 'ended'
+  assert path.read_bytes() == before
+  shown = run(tmp_path, 'status', out=out)
+  assert '1 damaged' in shown.stdout, shown.stderr
+
+
+def begun(folder):
+  """Records of a trial that was preempted and runs again; those before that."""
+  facts = dict(reason='', step=0, seconds=0.0, accounts={}, again=True)
+  records.event(folder, 'start', 0)
+  records.event(folder, 'end', 0, outcome='preempted', **facts)
+  before = tampering.written(folder)
+  records.event(folder, 'start', 1)
+  return before
+
+
+def ends(folder, **changes):
+  facts = dict(reason='', step=0, seconds=0.0, accounts={'train': 1.0})
+  facts |= dict(own_seconds=1.0, suspended_seconds=0.0, outcome='ended')
+  facts |= changes
+  kept = {name: value for name, value in facts.items() if value is not None}
+  records.event(folder, 'end', 1, **kept)
+
+
+def rewritten(folder, content):
+  (folder / records.ATTEMPTS).write_bytes(content)
+
+
+def removed(folder, put):
+  path = folder / records.ATTEMPTS
+  path.unlink()
+  put(path)
+
+
+TAMPERED = {
+  'no JSON': lambda f: storage.append_line(f / records.ATTEMPTS, {}),
+  'bytes': lambda f: rewritten(f, b'\xff\xfe\n'),
+  'no table': lambda f: rewritten(f, b'[]\n'),
+  'nothing': lambda f: rewritten(f, b''),
+  'gone': lambda f: removed(f, lambda path: None),
+  'a folder': lambda f: removed(f, lambda path: path.mkdir()),
+  'a pipe': lambda f: removed(f, __import__('os').mkfifo),
+  'an end of no kind': lambda f: ends(f, outcome='won'),
+  'no reason': lambda f: ends(f, reason=None),
+  'no seconds': lambda f: ends(f, own_seconds=None),
+  'words for seconds': lambda f: ends(f, own_seconds='1'),
+  'accounts of words': lambda f: ends(f, accounts={'train': 'all'}),
+  'endless seconds': lambda f: ends(f, seconds=float('inf')),
+  'another past': lambda f: rewritten(
+    f,
+    (f / records.ATTEMPTS).read_bytes().replace(b'preempted', b'reached'),
+  ),
+}
+
+
+@pytest.mark.parametrize('kind', TAMPERED)
+def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
+  """Whatever it does to them, those of attempts before are there again."""
+  before = begun(tmp_path)
+  TAMPERED[kind](tmp_path)
+  fault = tampering.mended(tmp_path, 1, before)
+  assert fault is not None and 'was damaged while it ran' in fault.reason
+  left = child.Exit(0, 1.0, '')
+  endings.close(tmp_path, 1, left, {'wall_seconds': 1.0}, False, '', fault)
+  status = records.status(tmp_path)
+  assert (status.outcome, status.again) == ('crashed', False)
+  assert status.attempts == 2
+  assert (tmp_path / records.ATTEMPTS).read_bytes().startswith(before)
+
+
+def test_records_as_the_harness_writes_them_are_not_damaged(tmp_path):
+  before = begun(tmp_path)
+  ends(tmp_path)
+  assert tampering.mended(tmp_path, 1, before) is None
+
+
+LINES = st.one_of(
+  st.binary(max_size=40),
+  st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+    lambda inner: st.one_of(
+      st.lists(inner, max_size=3),
+      st.dictionaries(
+        st.sampled_from(['step', 'loss', 'doing', 'over', 'metric', 'x']),
+        inner,
+        max_size=4,
+      ),
+    ),
+    max_leaves=6,
+  ).map(lambda value: json.dumps(value).encode()),
+)
+
+
+@given(LINES)
+@example(b'{"step": 1e999}')
+@example(b'{"loss": 1' + b'0' * 400 + b'}')
+@example(b'{"doing": "[/bold]"}')
+@example(b'[' * 3000)
+def test_any_line_is_progress_that_can_be_shown_or_is_refused(line):
+  try:
+    told = news.parsed(line)
+  except news.NewsError as error:
+    assert 'no progress' in str(error)
+    return
+  live = progress.Progress(1, Console(file=io.StringIO()))
+  live.begin('x[/y]', {'metric': 'loss', 'target': 0.5})
+  live.tell(told)
+  live._console.print(live._table())
