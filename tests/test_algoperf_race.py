@@ -20,10 +20,17 @@ from runner import (
   storage,
 )
 from tests import suites
+from tests.conftest import QUICK
 from tests.written import IDLE, TWIN, V05, V06, write
 
 ROOT = pathlib.Path(__file__).parent.parent
 SUITE = suites.digits(target=0.95, steps=60, eval_batch_size=64)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+  """Trials here compile more than they compute, as tests do."""
+  monkeypatch.setenv('XLA_FLAGS', QUICK)
 
 
 @pytest.fixture
@@ -76,7 +83,8 @@ def test_checks_say_what_is_missing_and_train_nothing(suite, tmp_path, capsys):
 def test_eight_devices_train_as_one_does(suite, tmp_path, monkeypatch):
   """Within rounding; v0.5 has batch norm see an eighth of each batch."""
   alone = steps(suite, TWIN, 'external', tmp_path / 'alone')[1]
-  monkeypatch.setenv('XLA_FLAGS', '--xla_force_host_platform_device_count=8')
+  eight = '--xla_force_host_platform_device_count=8'
+  monkeypatch.setenv('XLA_FLAGS', f'{QUICK} {eight}')
   folder, found = steps(suite, V06, 'external', tmp_path / 'new')
   devices = json.loads((folder / 'meta_data_0.json').read_text())['devices']
   assert len(devices) == 8

@@ -27,13 +27,17 @@ from runner import (
 )
 from tests import races
 
-SPIN = (
-  'import os; os.sched_setaffinity(0, {0}); print(1, flush=True)\nwhile 1: 0'
-)
+HERE = str(min(os.sched_getaffinity(0)))  # There may be no processor 0 for us.
+SPIN = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+print(1, flush=True)
+while 1: 0
+"""
 WORK = """
 import json, os, subprocess, sys, threading, time
 from runner import load
-os.sched_setaffinity(0, {0})
+os.sched_setaffinity(0, {int(sys.argv[1])})
 spin = 'import time\\nwhile time.monotonic() < %%r: 0' %% (time.monotonic() + 4)
 start, began = load.read(), time.monotonic()
 %s
@@ -47,7 +51,7 @@ CHILD = 'child = subprocess.Popen([sys.executable, "-c", spin]); time.sleep(2)'
 
 def measured(work: str) -> load.Load:
   done = subprocess.run(
-    [sys.executable, '-c', WORK % work],
+    [sys.executable, '-c', WORK % work, HERE],
     cwd=races.ROOT,
     capture_output=True,
     text=True,
@@ -58,9 +62,9 @@ def measured(work: str) -> load.Load:
 
 @pytest.fixture
 def crowded():
-  """Three processes that want processor 0 all the time."""
+  """Three processes that want one processor all the time."""
   spinning = [
-    subprocess.Popen([sys.executable, '-c', SPIN], stdout=subprocess.PIPE)
+    subprocess.Popen([sys.executable, '-c', SPIN, HERE], stdout=subprocess.PIPE)
     for _ in range(3)
   ]
   for one in spinning:
