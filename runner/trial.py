@@ -60,7 +60,7 @@ class Bench(NamedTuple):
   record: Callable[[Result, PyTree], None]
   leaving: Callable[[], bool] = lambda: False  # Whether to leave now.
   save: Callable[[PyTree], None] = lambda state: None  # To go on from.
-  not_finite: Callable[[Model], str] = lambda model: ''  # A parameter, if any.
+  not_finite: Callable[[Model], str] = lambda model: ''  # Its name, if any.
   trained: Callable[[int], None] = lambda step: None  # After every state.
 
 

@@ -29,6 +29,8 @@ def averaged(
 ) -> optax.GradientTransformationExtraArgs:
   """Keeps an average of the parameters: 4 bytes for each.
 
+  In 16 bits it would stand still, as what is added is less than the last bit.
+
   Args:
     inner: Trains, as without it.
     weight: Of the parameters after the t-th step, in the average with all
@@ -37,13 +39,17 @@ def averaged(
   inner = optax.with_extra_args_support(inner)
 
   def init(params):
-    return Averaged(inner.init(params), params, jnp.zeros((), jnp.int32))
+    mean = jax.tree.map(
+      lambda x: x.astype(jnp.promote_types(x.dtype, jnp.float32)), params
+    )
+    return Averaged(inner.init(params), mean, jnp.zeros((), jnp.int32))
 
   def update(updates, state, params: PyTree = None, **extra):
     updates, below = inner.update(updates, state.inner, params, **extra)
     count = state.count + 1
     new, w = optax.apply_updates(params, updates), weight(count)
     mean = jax.tree.map(lambda m, x: m + w * (x - m), state.mean, new)
+    mean = optax.tree.cast_like(mean, state.mean)
     return updates, Averaged(below, mean, count)
 
   return optax.GradientTransformationExtraArgs(init, update)
@@ -51,8 +57,7 @@ def averaged(
 
 def average(state: Averaged, params: PyTree) -> PyTree:
   """The parameters to evaluate: `eval_params` of `averaged`."""
-  del params
-  return state.mean
+  return optax.tree.cast_like(state.mean, params)
 
 
 class Followed(NamedTuple):

@@ -9,8 +9,11 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from submissions import transforms
 from submissions.submission import Task
 from workloads.workload import Array, PyTree
+
+LARGEST = 1e15
 
 
 class Pair(NamedTuple):
@@ -27,6 +30,10 @@ def factored(
   largest: int,
 ) -> optax.GradientTransformation:
   """Gives kernels to `inner` as blocks, everything else to `other` as it is.
+
+  Blocks have 32 bits at least, as decompositions want them, and numbers of at
+  most 1e15: the squares of larger ones leave float32, and a factor that is not
+  finite never is again.
 
   Kernels are those of hidden layers and of the output layer. A table of
   embeddings is none: its rows are looked up, a few at a time, so factors of it
@@ -45,7 +52,11 @@ def factored(
   )
 
   def cut(tree):
-    return jax.tree.map(lambda n, x: split(x, n, largest), inputs, tree)
+    def one(n, x):
+      x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+      return split(transforms.bounded(x, LARGEST), n, largest)
+
+    return jax.tree.map(one, inputs, tree)
 
   def init(params):
     return inner.init(cut(params))
@@ -54,8 +65,9 @@ def factored(
     del params
     found, state = inner.update(cut(updates), state)
     joined = jax.tree.map(
-      lambda n, x, like: join(x, like.shape, n, largest), inputs, found, updates
-    )
+      lambda n, x, like: join(x, like.shape, n, largest).astype(like.dtype),
+      inputs, found, updates,
+    )  # fmt: skip
     return joined, state
 
   blockwise = optax.GradientTransformation(init, update)

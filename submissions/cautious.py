@@ -27,8 +27,9 @@ def cautious(
     updates, state = inner.update(grads, state, params)
 
     def agree(u, g):
-      kept = (u * g > 0).astype(u.dtype)
-      return u * kept / jnp.maximum(kept.mean(), 1e-3)
+      against = u * g <= 0  # False for NaN, which stays in the update.
+      kept = 1 - against.mean(dtype=u.dtype)
+      return jnp.where(against, 0, u) / jnp.maximum(kept, 1e-3)
 
     return jax.tree.map(agree, updates, grads), state
 

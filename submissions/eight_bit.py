@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from submissions import quantization, rowwise
+from submissions import quantization, rowwise, transforms
 from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
@@ -51,9 +51,7 @@ def adam(b1: float, b2: float, eps: float = 1e-8, book=quantization.dynamic):
     return 1 / (1 - b1**count), 1 / (1 - b2**count)
 
   def step(g, moments, scalars):
-    size = jnp.abs(g)
-    huge = (size > LARGEST) & (size < jnp.inf)
-    g = jnp.where(huge, jnp.sign(g) * LARGEST, g)
+    g = transforms.bounded(g, LARGEST)
     m = b1 * moments[0] + (1 - b1) * g
     v = b2 * moments[1] + (1 - b2) * g * g
     mean, square = scalars

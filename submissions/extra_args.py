@@ -1,4 +1,4 @@
-"""Keyword arguments of an optax update, beside gradient, state and parameters."""
+"""Keyword arguments of an optax update, beside gradient and parameters."""
 
 import re
 from collections.abc import Callable

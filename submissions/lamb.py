@@ -1,9 +1,12 @@
 """LAMB: Adam's update, scaled to the length of the weights, tensor by tensor.
 
 You et al. 2020, "Large Batch Optimization for Deep Learning: Training BERT in
-76 minutes", arXiv:1904.00962. Biases and norm scales follow Adam: neither
-decayed nor scaled. `floor` is the least length that weights are taken to have,
-0 in the paper's experiments. State: 8 bytes a parameter.
+76 minutes", arXiv:1904.00962. The variant is the paper's second algorithm: both
+moments are corrected for their bias, decay is part of the update that is
+scaled, and the gradient is not divided by its norm first, as it is in NVIDIA's
+NVLAMB. Biases and norm scales follow Adam: neither decayed nor scaled. `floor`
+is the least length that weights are taken to have, 0 in the paper's
+experiments. State: 8 bytes a parameter.
 """
 
 import optax

@@ -1,9 +1,12 @@
 """LARS: momentum whose rate is in proportion to the weights, tensor by tensor.
 
 You, Gitman and Ginsburg 2017, "Large Batch Training of Convolutional Networks",
-arXiv:1708.03888. Biases and norm scales follow plain momentum at the same rate,
-neither decayed nor scaled. `floor` is the least length that weights are taken
-to have, 0 in the paper. State: 4 bytes a parameter.
+arXiv:1708.03888. The variant is that of optax, but for the floor: the rate is
+multiplied by trust |w| / |g + decay w|, where the paper has |g| + decay |w|. As
+in the paper, the rate comes before the momentum, which is heavy-ball. Biases
+and norm scales follow it at the same rate, neither decayed nor scaled. `floor`
+is the least length that weights are taken to have, 0 in the paper. State: 4
+bytes a parameter.
 """
 
 import optax
@@ -19,8 +22,6 @@ def build(
 ):  # fmt: skip
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   weights = task.mask('weight', 'head', 'embedding')
-  # As optax.lars with a floor: it divides by |g + decay w|, where the paper has
-  # |g| + decay |w|. The rate comes before the momentum.
   tx = optax.chain(
     optax.add_decayed_weights(weight_decay, weights),
     optax.masked(scale_by_trust(trust, floor), weights),

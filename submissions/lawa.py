@@ -34,7 +34,7 @@ def queued(
   """Keeps the parameters of every so many steps, the latest few of them."""
 
   def init(params):
-    empty = jax.tree.map(lambda x: jnp.zeros((kept, *x.shape)), params)
+    empty = jax.tree.map(lambda x: jnp.zeros((kept, *x.shape), x.dtype), params)
     zero = jnp.zeros((), jnp.int32)
     return Queued(inner.init(params), empty, zero, zero)
 
@@ -58,13 +58,13 @@ def latest_mean(state: Queued, params: PyTree) -> PyTree:
   """The mean of what is kept; the parameters while nothing is."""
   leaves = jax.tree.leaves(state.kept)
   number = jnp.minimum(state.filled, leaves[0].shape[0])
-  return jax.tree.map(
-    lambda x, queue: jnp.where(
-      number == 0, x, queue.sum(0) / jnp.maximum(number, 1)
-    ),
-    params,
-    state.kept,
-  )
+
+  def mean(x, queue):
+    found = queue.sum(0, dtype=jnp.promote_types(x.dtype, jnp.float32))
+    found = (found / jnp.maximum(number, 1)).astype(x.dtype)
+    return jnp.where(number == 0, x, found)
+
+  return jax.tree.map(mean, params, state.kept)
 
 
 def build(

@@ -1,8 +1,11 @@
 """Mechanic: learns the factor on the updates of another method, here NAdamW.
 
 Cutkosky, Defazio and Mehta 2023, "Mechanic: A Learning Rate Tuner",
-arXiv:2306.00144. As in optax, by the authors, who clip what they bet on since
-the paper. State: 12 bytes a parameter, 8 of them NAdamW's.
+arXiv:2306.00144. The variant is that of optax, by the authors: six betas, a
+first factor of 1e-6, and what is bet on is clipped to the largest bet so far,
+as it is not in the paper. It squares the products of gradients and distances,
+so a gradient longer than 1e10 counts as one of that length: no factor would be
+finite after it. State: 12 bytes a parameter, 8 of them NAdamW's.
 """
 
 import optax
@@ -21,7 +24,9 @@ def build(
     optax.add_decayed_weights(weight_decay),
     optax.scale_by_learning_rate(schedule),
   )
-  tx = optax.contrib.mechanize(base, weight_decay=shrink)
+  tx = optax.chain(
+    transforms.clipped(1e10), optax.contrib.mechanize(base, weight_decay=shrink)
+  )
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 

@@ -8,27 +8,33 @@ loss recorded. State: 8 bytes a parameter.
 """
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from submissions import schedules, transforms
+from submissions.norm import global_norm
 from submissions.submission import from_optax
+from workloads.workload import PyTree
 
 
 def sharpness_aware(
   outer: optax.GradientTransformation, rho: float
 ) -> optax.GradientTransformationExtraArgs:
-  """SAM of optax, its second gradient taken of the obj_fn it is given."""
-  sam = optax.contrib.sam(
-    outer,
-    optax.chain(optax.contrib.normalize(), optax.sgd(rho)),
-    opaque_mode=True,
-  )
+  """Hands `outer` the gradient of the obj_fn it is given at w + rho g / |g|.
 
-  def update(updates, state, params=None, **given):
-    second = jax.grad(given['obj_fn'])
-    return sam.update(updates, state, params, grad_fn=lambda x, _: second(x))
+  A gradient of zero has no direction: it is then taken at w. That of optax
+  divides zero by zero, and every later step is NaN.
+  """
 
-  return optax.GradientTransformationExtraArgs(sam.init, update)
+  def update(updates, state, params: PyTree = None, **given):
+    norm = global_norm(updates)
+    reach = jnp.where(norm == 0, 0.0, rho / jnp.where(norm == 0, 1.0, norm))
+    worst = jax.tree.map(
+      lambda w, g: (w + reach * g).astype(w.dtype), params, updates
+    )
+    return outer.update(jax.grad(given['obj_fn'])(worst), state, params)
+
+  return optax.GradientTransformationExtraArgs(outer.init, update)
 
 
 def build(
@@ -38,8 +44,7 @@ def build(
   steps = int(horizon * task.steps)
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   outer = optax.chain(
-    # The second gradient is the one to clip.
-    optax.clip_by_global_norm(grad_clip or float('inf')),
+    transforms.clipped(grad_clip),  # The second gradient is the one to clip.
     transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
     optax.add_decayed_weights(weight_decay),
     optax.scale_by_learning_rate(schedule),

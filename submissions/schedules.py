@@ -1,10 +1,11 @@
 """Learning rates as functions of the step, counted from zero.
 
 Every one rises over `warmup`, a share of the steps, to `peak`, which it has at
-the last step of the warmup: step t of W has (t + 1)/W of it. The first step is
-never zero: a rate of zero teaches nothing, and some learning-rate-free methods
-divide by it. AlgoPerf's warmups are t/W; `published_cosine` has that one.
-Beyond `steps` no rate grows; those in ENDLESS need no horizon at all.
+the last step of the warmup: step t of W has (t + 1)/W of it. one_cycle, whose
+rise does not begin at zero, has it at the step after. The first step is never
+zero: a rate of zero teaches nothing, and some learning-rate-free methods divide
+by it. AlgoPerf's warmups are t/W; `published_cosine` has that one. Beyond
+`steps` no rate grows; those in ENDLESS need no horizon at all.
 """
 
 import difflib
@@ -170,19 +171,20 @@ def one_cycle(
   """Linear from low to the peak, down to low by 85 % of the steps, to zero.
 
   Smith and Topin 2017, "Super-Convergence", arXiv:1708.07120; the numbers are
-  optax's, whose rise takes 30 %. Momentum is not cycled.
+  those of `optax.linear_onecycle_schedule`, whose rise takes 30 % and whose end
+  is low / 10,000. Momentum is not cycled.
   """
-  first = _warmup_steps(warmup, steps)
-  down = max(first, round(0.85 * steps))
-  begin = low if first > 1 else 1.0
-  rise = optax.linear_schedule(begin * peak, peak, max(1, first - 1))
+  first = min(int(warmup * steps), steps - 1)
+  down = max(first, int(0.85 * steps))
 
-  def fall(step):
-    turned = _share(step + first, first - 1, down)
-    ended = _share(step + first, down, steps)
-    return peak * (1 - (1 - low) * turned) * (1 - ended)
+  def rate(step):
+    risen = low + (1 - low) * jnp.clip(step / max(1, first), 0, 1)
+    turned = _share(step, first, down)
+    ended = _share(step, down, steps)
+    level = jnp.where(step < first, risen, 1 - (1 - low) * turned)
+    return peak * level * (1 - ended)
 
-  return optax.join_schedules([rise, fall], [first])
+  return rate
 
 
 KINDS: dict[str, Callable[[float, float, int], optax.Schedule]] = {

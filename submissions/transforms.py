@@ -4,6 +4,28 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from submissions.norm import clip, global_norm
+from workloads.workload import Array
+
+
+def bounded(x: Array, largest: float) -> Array:
+  """Numbers whose squares are finite: beyond `largest` they count as it.
+
+  What is not finite stays, so that a run that has diverged is seen.
+  """
+  size = jnp.abs(x)
+  beyond = (size > largest) & (size < jnp.inf)
+  return jnp.where(beyond, jnp.sign(x) * largest, x)
+
+
+def clipped(longest: float | None) -> optax.GradientTransformation:
+  """Gradients of at most this global norm; None: as they are."""
+  if longest is None:
+    return optax.identity()
+  return optax.stateless(
+    lambda updates, _: clip(updates, global_norm(updates), longest)
+  )
+
 
 def scale_by_nadam(
   b1: float, b2: float, eps: float = 1e-8

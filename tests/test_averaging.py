@@ -77,32 +77,6 @@ def test_lawa_is_the_mean_of_the_latest_checkpoints():
     np.testing.assert_allclose(params, path[t - 1], rtol=1e-5)
 
 
-def adam_free(b1, b2, rate, decay):
-  """Schedule-free AdamW of the paper in float64: y and x after every step."""
-  z = x = y = np.ones(4)
-  v, weights = np.zeros(4), 0.0
-  for t, g in enumerate(GRADS.astype(float), start=1):
-    v = b2 * v + (1 - b2) * g**2
-    step = g / (np.sqrt(v / (1 - b2**t)) + 1e-8) + decay * y
-    z = z - rate * step
-    weights += rate**2
-    x = x + rate**2 / weights * (z - x)
-    y = (1 - b1) * z + b1 * x
-    yield y, x
-
-
-def test_schedule_free_is_the_papers():
-  tx = optax.contrib.schedule_free_adamw(
-    0.05, b1=0.9, b2=0.95, weight_decay=0.1
-  )
-  for (state, params), (y, x) in zip(
-    walk(tx), adam_free(0.9, 0.95, 0.05, 0.1), strict=True
-  ):
-    average = optax.contrib.schedule_free_eval_params(state, params)
-    np.testing.assert_allclose(params, y, rtol=1e-5)
-    np.testing.assert_allclose(average, x, rtol=1e-4)
-
-
 class Drawn:
   """Batches 0, 1, 2 ... of made-up digits, from a certain one on."""
 

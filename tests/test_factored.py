@@ -57,10 +57,24 @@ def test_shampoo_preconditions_blocks_and_grafts_nadam():
   check('shampoo', shampoo, rtol=5e-3, beta2=0.8, block=3, every=4, **ADAM)
 
 
+def turn_bases(own, every, turn):
+  """The authors' update of the preconditioner, after the step."""
+  if turn == 0:
+    own['bases'] = [np.linalg.eigh(own[s])[1][:, ::-1] for s in 'lr']
+  elif turn % every == 0:
+    for axis, side in enumerate('lr'):
+      basis = own['bases'][axis]
+      order = np.argsort(-np.diag(basis.T @ own[side] @ basis))
+      own['v'] = np.take(own['v'], order, axis)
+      own['bases'][axis] = np.linalg.qr(own[side] @ basis[:, order])[0]
+
+
 def soap(t, w, g, memory, role):
   b1, b2, every = 0.9, 0.8, 3
+  if t == 1 and role not in ('weight', 'head'):
+    return 0.0 * w
   if role not in ('weight', 'head'):
-    return adam(t, g, memory, b1, b2) + 0.1 * w
+    return adam(t - 1, g, memory, b1, b2) + 0.1 * w
   grad = g.reshape(w.shape[0], -1)
   found = np.zeros_like(grad)
   for number, cut in enumerate(cuts(w)):
@@ -75,13 +89,9 @@ def soap(t, w, g, memory, role):
       found[cut] = left @ (mean / scale) @ right.T
     own['l'] = b2 * own['l'] + (1 - b2) * x @ x.T
     own['r'] = b2 * own['r'] + (1 - b2) * x.T @ x
-    if t == 1:
-      own['bases'] = [np.linalg.eigh(own[s])[1][:, ::-1] for s in 'lr']
-    elif (t - 1) % every == 0:
-      own['bases'] = [
-        np.linalg.qr(own[s] @ basis)[0]
-        for s, basis in zip('lr', own['bases'], strict=True)
-      ]
+    turn_bases(own, every, t - 1)
+  if t == 1:
+    return 0.0 * w
   return found.reshape(w.shape) + 0.1 * w
 
 

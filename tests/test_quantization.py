@@ -126,8 +126,9 @@ def test_what_is_not_finite_spoils_its_block(shape, bad, never_zero, signed):
   XLA's maximum over an axis drops NaN on a CPU, in arrays of some thousands of
   numbers: the maximum of the others was taken, and the NaN got some code.
   """
-  rng, book = np.random.default_rng(0), q.dynamic(signed)
+  rng = np.random.default_rng(0)
   x = np.abs(rng.normal(size=shape)).astype('f')
+  book = q.dynamic(signed)
   for place in (0, shape[1] // 2, shape[1] - 1):
     spoiled = x.copy()
     spoiled[1, place] = bad

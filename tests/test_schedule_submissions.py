@@ -279,13 +279,20 @@ def test_a_rate_that_fails_does_not_end_the_trial():
 
 
 def test_hypergradient_is_the_formula():
-  """The rate of every step, and the parameters, in plain numpy."""
+  """The rate of every step, and the parameters, in plain numpy.
+
+  The schedule rises for five steps, and then falls.
+  """
   step, bound, b1, b2, decay = 0.5, 1.4, 0.9, 0.999, 0.05
   made = list(
     itertools.islice(
-      run('hypergradient', step=step, bound=bound, schedule='constant'), 10
+      run(
+        'hypergradient', step=step, bound=bound, schedule='cosine', warmup=0.25
+      ),
+      10,
     )
-  )
+  )  # fmt: skip
+  rates = given.moving(0.008, 0.25, 20)
   w, m, v, last, factor = flat(given.FIRST), 0.0, 0.0, None, 1.0
   factors = []
   for t, grads in enumerate(given.GRADS, start=1):
@@ -295,11 +302,10 @@ def test_hypergradient_is_the_formula():
       factor = min(max(factor * (1 + step * cosine), 1 / bound), bound)
     m, v = b1 * m + (1 - b1) * g, b2 * v + (1 - b2) * g**2
     last = m / (1 - b1**t) / (np.sqrt(v / (1 - b2**t)) + 1e-8)
-    w = w - 0.008 * factor * (last + decay * w)
+    rate = rates[t - 1] * factor
+    w = w - rate * (last + decay * w)
     submission, state, scalars = made[t - 1]
-    assert float(scalars['learning_rate']) == pytest.approx(
-      0.008 * factor, rel=1e-4
-    )
+    assert float(scalars['learning_rate']) == pytest.approx(rate, rel=1e-4)
     np.testing.assert_allclose(flat(params(submission, state)), w, rtol=1e-4)
     factors.append(factor)
   assert len(set(factors)) > 5

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import ndimage
 
@@ -46,8 +47,8 @@ def power(t):
 
 
 def one_cycle(t):
-  """To 4 % at step 85 in a straight line from the top at 19; then to zero."""
-  return np.interp(t, [19, 85, 100], [1.0, 0.04, 0.0])
+  """To 4 % at step 85 in a straight line from the top at 20; then to zero."""
+  return np.interp(t, [20, 85, 100], [1.0, 0.04, 0.0])
 
 
 AFTER_WARMUP = {  # By t >= 20, relative to the peak.
@@ -73,8 +74,9 @@ def test_a_schedule_is_its_formula(kind):
 @every
 def test_the_warmup_rises_in_a_line_to_the_peak_and_is_never_zero(kind):
   found = made(kind)
-  low = 0.04 if kind == 'one_cycle' else 1 / FIRST
-  line = PEAK * np.linspace(low, 1, FIRST)
+  line = PEAK * np.arange(1, FIRST + 1) / FIRST
+  if kind == 'one_cycle':  # From low at the first step to the peak at FIRST.
+    line = PEAK * np.linspace(0.04, 1, FIRST + 1)[:-1]
   np.testing.assert_allclose(found[:FIRST], line, rtol=1e-5)
   assert found.max() == pytest.approx(PEAK)
 
@@ -114,7 +116,17 @@ def test_the_shortest_runs_have_rates(kind, steps, warmup):
 def test_a_python_step_is_enough(kind):
   """Hosts ask, too: without jit and without an array."""
   schedule, _ = schedules.by_name(kind, PEAK, 0.2, STEPS)
-  assert float(schedule(FIRST - 1)) == pytest.approx(PEAK)
+  top = FIRST if kind == 'one_cycle' else FIRST - 1
+  assert float(schedule(top)) == pytest.approx(PEAK)
+
+
+@pytest.mark.parametrize('steps', [10, 97, 1000])
+@pytest.mark.parametrize('warmup', [0.1, 0.3])
+def test_one_cycle_is_that_of_optax_at_every_step(warmup, steps):
+  """Its peak was one step early. At the end optax has 4e-6 of it, not zero."""
+  theirs = optax.linear_onecycle_schedule(steps, PEAK, warmup)
+  found = made('one_cycle', warmup, steps, steps)
+  np.testing.assert_allclose(found, rates(theirs, steps), atol=4e-6 * PEAK)
 
 
 def test_rex_with_beta_one_is_linear():

@@ -11,11 +11,9 @@ import optax
 import pytest
 
 import submissions
-import workloads
 from submissions.ademamix import rising_beta3
-from submissions.muon import dimensions
+from submissions.muon import scale_by_muon
 from submissions.sophia import hutchinson
-from submissions.submission import Task
 from submissions.trust import scale_by_trust
 from tests.given import (
   ADAM,
@@ -121,19 +119,18 @@ def newton_schulz(x):
 def test_muon_takes_hidden_kernels_and_leaves_the_rest_to_adamw():
   """Left alone optax.contrib.muon takes the embedding and the head as well.
 
-  The query [3, 2, 2] of two heads is a matrix [3, 4].
+  The query [3, 2, 2] of two heads is a matrix [3, 4]. Neither momentum is
+  Dozat's, which would make the first step of the rest 47 % longer.
   """
 
   def update(t, w, g, memory, role):
     if role == 'weight':
       m = memory['m'] = 0.9 * memory.get('m', 0) + 0.1 * g
-      ahead = 0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
+      ahead = 0.9 * m + 0.1 * g
       rows, columns = w.shape[0], w[0].size
       u = newton_schulz(ahead.reshape(rows, columns)).reshape(w.shape)
       return u * np.sqrt(max(1, columns / rows)) + 0.1 * w
-    m = 0.9 * memory.get('m', 0) + 0.1 * g
-    ahead = 0.9 * m / (1 - 0.9 ** (t + 1)) + 0.1 * g / (1 - 0.9**t)
-    return 0.5 * (adam(t, g, memory, 0.9, 0.99, mean=ahead) + 0.1 * w)
+    return 0.5 * (adam(t, g, memory, 0.9, 0.99, eps=1e-10) + 0.1 * w)
 
   check('muon', update, rtol=1e-3, learning_rate=0.02, adam_rate=0.01,
         beta=0.9, adam_beta1=0.9, adam_beta2=0.99, weight_decay=0.1,
@@ -141,12 +138,12 @@ def test_muon_takes_hidden_kernels_and_leaves_the_rest_to_adamw():
 
 
 def test_muon_merges_the_axes_of_convolutions():
-  """A kernel [height, width, channels, features] has features outputs."""
-  task = Task(workloads.get('imagenet_resnet/mini'), 100, 8, 100)
-  found = jax.tree.leaves(
-    dimensions(task), is_leaf=lambda x: hasattr(x, 'output_axis')
-  )
-  assert optax.contrib.MuonDimensionNumbers((0, 1, 2), (3,)) in found
+  """A kernel [3, 3, 2, 4] has four outputs: a matrix [18, 4]."""
+  kernel = np.random.default_rng(0).normal(size=(3, 3, 2, 4))
+  tx = scale_by_muon(0.9, 3)
+  found, _ = tx.update(jnp.float32(kernel), tx.init(jnp.float32(kernel)))
+  values = np.linalg.svd(np.asarray(found).reshape(18, 4), compute_uv=False)
+  assert ((values > 0.6) & (values < 1.25)).all()
 
 
 def test_sam_takes_the_gradient_at_the_worst_point_nearby():
@@ -172,15 +169,15 @@ def test_sam_takes_the_gradient_at_the_worst_point_nearby():
 def test_sophia_divides_by_the_curvature_and_clips():
   """Of a quadratic Hutchinson's estimate is exact, whatever the signs.
 
-  optax looks at the curvature after the step, so the first is clipped whole.
+  The paper's third algorithm: the momentum is not corrected, and the curvature
+  of this step divides it.
   """
 
   def update(t, w, g, memory, role):
     m = memory['m'] = 0.9 * memory.get('m', 0) + 0.1 * g
-    h = memory.get('h', 0)
-    u = m / (1 - 0.9**t) / np.maximum(0.05 * h, 1e-12)
     if t % 4 == 1:
-      memory['h'] = 0.8 * h + 0.2 * 30.0
+      memory['h'] = 0.8 * memory.get('h', 0) + 0.2 * 30.0
+    u = m / np.maximum(0.05 * memory['h'], 1e-12)
     return np.clip(u, -1, 1) + 0.1 * w
 
   check('sophia', update, 30.0, beta1=0.9, beta2=0.8, gamma=0.05, interval=4,
@@ -192,12 +189,8 @@ def test_sophia_draws_other_signs_in_other_trials():
   matrix = jnp.array([[2.0, 1.0], [1.0, 3.0]])
 
   def estimate(seed):
-    tx = hutchinson()
     objective = lambda x: x @ matrix @ x / 2  # noqa: E731
-    return tx.update(
-      None, optax.EmptyState(), jnp.ones(2),
-      obj_fn=objective, key=jax.random.key(seed),
-    )[0]  # fmt: skip
+    return hutchinson(objective, jnp.ones(2), jax.random.key(seed))
 
   found = np.stack([estimate(seed) for seed in range(64)])
   assert set(found[:, 0].tolist()) == {1.0, 3.0}  # 2 +- 1

@@ -75,7 +75,7 @@ def _start(cache: PyTree, length: int, width: int) -> Beams:
   """One live sequence of each example; the others are there in name only."""
   batch = len(jax.tree.leaves(cache)[0])
   tokens = jnp.zeros((batch, width, length), jnp.int32)
-  scores = jnp.full((batch, width), NOTHING)
+  scores = jnp.full((batch, width), NOTHING, jnp.float32)
   return Beams(
     position=jnp.zeros((), jnp.int32),
     live=tokens,
@@ -106,7 +106,8 @@ def _extend(step: Step, beams: Beams, eos: int, alpha: float) -> Beams:
   position, width = beams.position, beams.live.shape[1]
   last = lax.dynamic_index_in_dim(beams.live, position, 2, keepdims=False)
   logits, cache = step(last, position, beams.cache)
-  scores = beams.live_scores[:, :, None] + jax.nn.log_softmax(logits)
+  likely = jax.nn.log_softmax(logits).astype(beams.live_scores.dtype)
+  scores = beams.live_scores[:, :, None] + likely
   flat = scores.reshape(len(scores), -1)  # [B, KV]
   scores, choice = lax.top_k(flat, 2 * width)  # [B, 2K]
   parent, token = jnp.divmod(choice, logits.shape[-1])
@@ -117,7 +118,7 @@ def _extend(step: Step, beams: Beams, eos: int, alpha: float) -> Beams:
 
   live_scores, kept = lax.top_k(jnp.where(ended, NOTHING, scores), width)
   parents = jnp.take_along_axis(parent, kept, axis=1)  # [B, K]
-  new_scores = scores / penalty(position + 1, alpha)
+  new_scores = (scores / penalty(position + 1, alpha)).astype(scores.dtype)
   done_scores, best = lax.top_k(
     jnp.concatenate(
       [beams.done_scores, jnp.where(ended, new_scores, NOTHING)], axis=1

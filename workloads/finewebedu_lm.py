@@ -77,7 +77,7 @@ class Attention(nn.Module):
     # As published, the scale is stored in the precision of the computation:
     # in bfloat16 numbers near 20 are 1/8 apart, so small steps do not move it.
     scale = self.param('attn_scale', _attn_scale, length, self.dtype)
-    query = _unit(rotate(project('query'))) * scale
+    query = _unit(rotate(project('query'))) * scale.astype(self.dtype)
     key, value = _unit(rotate(project('key'))), project('value')
     mixed = causal_attention(query, key, value)
     std = _residual_std(self.init_std, self.layers)

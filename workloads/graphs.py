@@ -122,7 +122,7 @@ def in_turn(
     outputs = jax.lax.dynamic_update_slice_in_dim(
       outputs, jnp.where(new[:, None], network(pool), old), start, 0
     )
-    return done + new.sum(), outputs
+    return done + new.sum(dtype=done.dtype), outputs
 
   shape = jax.eval_shape(lambda g: network(pooled(g, room)), graphs)
   nothing = jnp.zeros((total, shape.shape[1]), shape.dtype)

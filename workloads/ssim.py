@@ -35,7 +35,10 @@ def ssim(images, references, data_range):
   brightness = (2 * mx * my + c1) / (mx**2 + my**2 + c1)
   structure = (2 * vxy + c2) / (vx + vy + c2)
   similarity = (brightness * structure).mean(axis=(1, 2))
-  return jnp.clip(similarity, -1, 1)
+  # Clipping may drop NaN, which would count as a similarity of one.
+  return jnp.where(
+    jnp.isnan(similarity), similarity, jnp.clip(similarity, -1, 1)
+  )
 
 
 def _window_means(x):  # [B, H, W]

@@ -247,7 +247,9 @@ def _written(past: Memory, new: Memory, start) -> Memory:
   """The cache with new keys and values, [..., T, H, E], from `start` on."""
   return Memory(
     *(
-      lax.dynamic_update_slice_in_dim(old, x, start, axis=old.ndim - 3)
+      lax.dynamic_update_slice_in_dim(
+        old, x.astype(old.dtype), start, axis=old.ndim - 3
+      )
       for old, x in zip(past, new, strict=True)
     )
   )
