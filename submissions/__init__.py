@@ -20,6 +20,7 @@ import importlib
 import importlib.util
 import os
 import pathlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from submissions import entries, literals
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent
+MODULE = 'entered'  # The package that files of submissions are run in.
 
 
 @functools.cache
 def names() -> tuple[str, ...]:
   """The submissions that come with TimeTrial."""
   files = sorted(HERE.glob('*.py'))
-  return tuple(p.stem for p in files if entries.built(ast.parse(p.read_text())))
+  return tuple(
+    p.stem
+    for p in files
+    if entries.built(ast.parse(p.read_text(encoding='utf-8')))
+  )
 
 
 def find(request: str) -> Entry:
@@ -150,10 +156,44 @@ def make(
     # Not a statement: what only plans imports this file, and never JAX.
     adapter = importlib.import_module('submissions.algoperf.loop')
     return adapter.build(path, task, hyperparameters, goal)
-  spec = importlib.util.spec_from_file_location(path.stem, path)
+  name = f'{MODULE}.{path.stem}'
+  spec = importlib.util.spec_from_file_location(name, path)
   module = importlib.util.module_from_spec(spec)  # pyrefly: ignore
+  sys.modules[name] = module  # Where dataclasses look for what they are of.
   spec.loader.exec_module(module)  # pyrefly: ignore
-  return module.build(task, **hyperparameters)
+  return _built(module.build(task, **hyperparameters), path)
+
+
+def _built(found: Any, path: pathlib.Path) -> Submission:
+  """What `build` returned, if it is a Submission.
+
+  Raises:
+    SubmissionError: it is something else; the message says what to write.
+  """
+  # Not a statement: what only plans imports this file, and never JAX.
+  kind = importlib.import_module('submissions.submission').Submission
+  if isinstance(found, kind):
+    return found
+  function = entries.built(literals.parsed(path))
+  line = entries.returns(function) if function else 1
+  where = f'{path.name}, line {line}: build returned'
+  if found is None:
+    raise SubmissionError(
+      f'{where} nothing, and is to return a Submission: end it with `return '
+      'from_optax(task, <transformation>, **options)`, or with `return '
+      'Submission(train, model)`.'
+    )
+  what = type(found).__name__
+  if isinstance(found, tuple) and {'init', 'update'} <= set(dir(found)):
+    raise SubmissionError(
+      f'{where} a transformation of optax ({what}), and is to return a '
+      'Submission: write `return from_optax(task, <transformation>, '
+      '**options)`.'
+    )
+  raise SubmissionError(
+    f'{where} a {what}, and is to return a Submission, as from_optax and '
+    'from_steps make it, or Submission(train, model).'
+  )
 
 
 def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:

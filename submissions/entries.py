@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import pathlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from submissions import literals
@@ -51,6 +52,7 @@ def read(path: pathlib.Path) -> Entry:
       f'{path} has no function build. A submission is '
       '`def build(task, *, <hyperparameters>)` that returns a Submission.'
     )
+  _check_signature(function, path)
   named = function.args.kwonlyargs
   defaults = function.args.kw_defaults
   required = {a.arg for a, d in zip(named, defaults, strict=True) if d is None}
@@ -64,6 +66,26 @@ def read(path: pathlib.Path) -> Entry:
     literals.space(tree, path),
     literals.points(tree, path),
   )
+
+
+def _check_signature(function: ast.FunctionDef, path: pathlib.Path) -> None:
+  """Raises SubmissionError where it cannot be called as build(task, a=1)."""
+  given = function.args
+  arguments = [one.arg for one in [*given.posonlyargs, *given.args]]
+  where = f'{path}, line {function.lineno}: build'
+  if not arguments:
+    raise SubmissionError(
+      f'{where} has no first argument, and is handed the task as one: write '
+      '`def build(task, *, <hyperparameters>)`.'
+    )
+  first, *others = arguments
+  if others or given.vararg is not None:
+    wrong = ', '.join(others) or f'*{given.vararg and given.vararg.arg}'
+    names = ', '.join([*others, *(one.arg for one in given.kwonlyargs)])
+    raise SubmissionError(
+      f'{where} takes {wrong} by position, and hyperparameters are handed over '
+      f'by name: write `def build({first}, *, {names or "<hyperparameters>"})`.'
+    )
 
 
 def read_algoperf(path: pathlib.Path) -> Entry:
@@ -118,6 +140,24 @@ def built(tree: ast.Module) -> ast.FunctionDef | None:
   return None
 
 
+def returns(function: ast.FunctionDef) -> int:
+  """The line of its last `return`; its own where it has none."""
+  found = [
+    node.lineno
+    for node in _own(function)
+    if isinstance(node, ast.Return) and node.value is not None
+  ]
+  return found[-1] if found else function.lineno
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+  """What is in a function, but for what is in functions in it."""
+  for inner in ast.iter_child_nodes(node):
+    yield inner
+    if not isinstance(inner, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+      yield from _own(inner)
+
+
 def _optional(function: ast.FunctionDef, named: set[str]):
   """Named `options` they go to from_optax; any other ** may take anything."""
   if function.args.kwarg is None:
@@ -130,7 +170,7 @@ def _optional(function: ast.FunctionDef, named: set[str]):
 @functools.cache
 def _options() -> frozenset[str]:
   """The options of from_optax that are numbers."""
-  tree = ast.parse((OPTAX).read_text())
+  tree = ast.parse(OPTAX.read_text(encoding='utf-8'))
   [function] = [
     node
     for node in tree.body

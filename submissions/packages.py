@@ -7,9 +7,13 @@ a type checker sees.
 import ast
 import importlib.machinery
 import importlib.util
+import os
+import pathlib
 import sys
 from collections.abc import Iterator
 
+# Packages that lie beside this one, and that nobody else can mean.
+OURS = ('configs', 'runner', 'scoring', 'submissions', 'tests', 'workloads')
 # Where a package is to be had, if not on PyPI under the name of its module.
 SOURCES = {
   'absl': 'absl-py',
@@ -34,8 +38,13 @@ TRIED = (
 )
 
 
-def wanted(tree: ast.AST) -> Iterator[tuple[int, str]]:
-  """Line and full name of the modules that a file cannot do without."""
+def wanted(tree: ast.AST, relative: bool = False) -> Iterator[tuple[int, str]]:
+  """Line and full name of the modules that a file cannot do without.
+
+  Args:
+    tree: Of the file.
+    relative: Relative ones, too, with their dots.
+  """
   spared = optional(tree)
   for node in ast.walk(tree):
     match node:
@@ -43,6 +52,8 @@ def wanted(tree: ast.AST) -> Iterator[tuple[int, str]]:
         found = [alias.name for alias in names]
       case ast.ImportFrom(module=str(module), level=0):
         found = [module]
+      case ast.ImportFrom(module=module, level=dots) if relative:
+        found = ['.' * dots + (module or '')]
       case ast.Call(
         func=ast.Attribute(attr='import_module') | ast.Name(id='__import__'),
         args=[ast.Constant(value=str(name)), *_],
@@ -97,6 +108,24 @@ def missing(module: str) -> str:
   second = f'{first}.{rest.partition(".")[0]}'  # The first is shared by many.
   inner = importlib.machinery.PathFinder.find_spec(second, list(places))
   return second if inner is None else ''
+
+
+def is_library(name: str) -> bool:
+  """Whether a package comes with Python, or lies where they are installed."""
+  if name in sys.stdlib_module_names:
+    return True
+  spec = importlib.util.find_spec(name)
+  if spec is None:
+    return False
+  places = [spec.origin, *(spec.submodule_search_locations or ())]
+  parts = [part for place in places if place for part in place.split(os.sep)]
+  return bool({'site-packages', 'dist-packages'}.intersection(parts))
+
+
+def is_ours(name: str) -> bool:
+  """Whether a module lies beside this package, or below what does."""
+  path = pathlib.Path(__file__).parents[1].joinpath(*name.split('.'))
+  return path.is_dir() or path.with_suffix('.py').is_file()
 
 
 def install(packages: set[str]) -> str:

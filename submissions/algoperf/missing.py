@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from submissions import packages
-from submissions.algoperf import folders, own, package, surface, view
+from submissions.algoperf import folders, own, surface, view
 from submissions.literals import NOT_PYTHON, parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
@@ -86,9 +86,9 @@ def _imports(
       if rest and rest.partition('.')[0] not in surface.OFFERED:
         known = ', '.join(surface.OFFERED)
         yield line, f'{name} is not offered here; {known} are.', ''
-    elif line in mine or (first in package.OURS and _is_ours(name)):
+    elif line in mine or (first in packages.OURS and packages.is_ours(name)):
       continue
-    elif first in package.OURS or (
+    elif first in packages.OURS or (
       first in UPSTREAM and packages.missing(name)
     ):
       text = f'{name} is not in this folder. Put it beside {folders.MAIN}.'
@@ -103,11 +103,6 @@ def _is_likely(root: pathlib.Path, full: own.Parts, inner: own.Parts) -> bool:
   here = root.resolve()
   around = {here.name, *(above.name for above in here.parents[:2])}
   return not before or before[0] in UPSTREAM or bool({*before} & around)
-
-
-def _is_ours(name: str) -> bool:
-  path = pathlib.Path(folders.__file__).parents[2].joinpath(*name.split('.'))
-  return path.is_dir() or path.with_suffix('.py').is_file()
 
 
 def _beside(

@@ -8,19 +8,17 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import os
 import pathlib
 import sys
 import types
 from collections.abc import Iterator
 from typing import Any
 
+from submissions import packages
 from submissions.algoperf import folders, own
 
 OWN = 'algoperf_submission'  # The package that its folder becomes.
 MADE: set[str] = set()  # Names of modules in sys.modules that are found here.
-# Packages that lie beside this one, and that nobody else can mean.
-OURS = ('configs', 'runner', 'scoring', 'submissions', 'tests', 'workloads')
 
 
 def run(path: pathlib.Path) -> types.ModuleType:
@@ -120,19 +118,9 @@ def _aliases(path: pathlib.Path, root: pathlib.Path, finders) -> Iterator[Any]:
         mine['.'.join(one.name[: start + n])] = place
   above -= mine.keys()
   tops = {name.partition('.')[0] for name in mine}
-  first = {top for top in tops if top in OURS or not _is_library(top)}
+  first = {
+    top for top in tops if top in packages.OURS or not packages.is_library(top)
+  }
   yield _Aliases(mine, above, first)
   yield from finders
   yield _Aliases(mine, above, tops)
-
-
-def _is_library(name: str) -> bool:
-  """Whether it comes with Python, or lies where packages are installed."""
-  if name in sys.stdlib_module_names:
-    return True
-  spec = importlib.util.find_spec(name)
-  if spec is None:
-    return False
-  places = [spec.origin, *(spec.submodule_search_locations or ())]
-  parts = [part for place in places if place for part in place.split(os.sep)]
-  return bool({'site-packages', 'dist-packages'}.intersection(parts))
