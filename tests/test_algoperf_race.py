@@ -117,7 +117,11 @@ def test_a_race_scores_the_same_as_logs_of_a_published_board(suite, tmp_path):
   speeds = {'digits': hardware.Speed(60.0, 0.1)}  # Nobody runs out of time.
   loaded = rules.load(str(suite))
   hardware.save(tmp_path / 'speeds', hardware.describe(), loaded, speeds)
-  race = (f'--suite={suite}', f'--submissions={V06},{TWIN}', '--studies=1')
+  race = (
+    f'--suite={suite}',
+    f'--submissions=theirs={V06},{TWIN}',
+    '--studies=1',
+  )
   race += ('--ruleset=external', f'--hardware_dir={tmp_path / "speeds"}')
   run('runner', 'run', *race, f'--out={out}')
   score = ('--noreport', '--json')
@@ -136,5 +140,6 @@ def test_a_race_scores_the_same_as_logs_of_a_published_board(suite, tmp_path):
     run('scoring', logs, f'--rules={board}', '--ruleset=external', *score)
   )['leaderboard']
   assert list(map(told, ours)) == list(map(told, theirs))
-  assert {row['submission'] for row in ours} == {'of_v06', 'twin'}
+  assert {row['submission'] for row in ours} == {'theirs', 'twin'}
+  assert (out / 'theirs/study_0/digits_jax/trial_1/theirs').is_dir()
   assert all(row['score'] > 0 for row in ours)

@@ -1,8 +1,10 @@
 """Folders of submissions as AlgoPerf's repositories lay them out."""
 
 import json
+import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -225,6 +227,28 @@ def test_installed_libraries_come_before_files_of_their_names(tmp_path):
     (folder / f'{name}.py').write_text('raise ValueError')
   module, _ = surface.load(folder)
   assert module.abc.Mapping and module.types.ModuleType
+
+
+@pytest.mark.parametrize('marked', [True, False])
+def test_commands_run_where_upstream_lies(marked, tmp_path):
+  """In its checkout a folder called submissions hid ours from Python."""
+  place = 'submissions/self_tuning/lion/submission.py'
+  laid(
+    tmp_path,
+    {place: IDLE} | ({'submissions/__init__.py': ''} if marked else {}),
+  )
+  root = pathlib.Path(submissions.__file__).parents[1]
+  done = subprocess.run(
+    [
+      sys.executable, '-m', 'runner', 'plan', '--suite=mini', '--json',
+      '--submissions=theirs=submissions/self_tuning/lion,lion',
+    ],
+    cwd=tmp_path, env=os.environ | {'PYTHONPATH': str(root)},
+    capture_output=True, text=True, check=True,
+  )  # fmt: skip
+  sources = json.loads(done.stdout)['sources']
+  assert sources['theirs']['path'] == str(tmp_path / place.rpartition('/')[0])
+  assert sources['lion']['path'] == str(root / 'submissions' / 'lion.py')
 
 
 @pytest.mark.parametrize(
