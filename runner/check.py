@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
-from rich.console import Console
 
 import submissions
 import workloads
@@ -157,7 +156,7 @@ def _tried(cells: list[Cell], fast: bool) -> bool:
       f'Trying {len(cells)} cells, {" and ".join(names[:FEW])} first.',
       flush=True,
     )
-  with progress.Progress(len(cells), Console(stderr=True)) as live:
+  with progress.Progress(len(cells)) as live:
     for over, cell in enumerate(cells, start=1):
       if cell.entrant in stopped:
         continue
