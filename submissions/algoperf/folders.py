@@ -116,7 +116,7 @@ def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
         }
       )
     return {file.name: file}
-  inside = _visible(file.parent)
+  inside = own.visible(file.parent)
   if root == file.parent:
     return _sorted({one.relative_to(root).as_posix(): one for one in inside})
   python = [one for one in inside if one.suffix == '.py']
@@ -124,18 +124,6 @@ def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
   return _sorted(
     {one.relative_to(root).as_posix(): one for one in [*inside, *beside]}
   )
-
-
-def _visible(folder: pathlib.Path) -> list[pathlib.Path]:
-  return [
-    found
-    for found in folder.rglob('*')
-    if found.is_file()
-    and not any(
-      part.startswith('.') or part == '__pycache__'
-      for part in found.relative_to(folder).parts
-    )
-  ]
 
 
 def _spaces(root: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:

@@ -6,6 +6,7 @@ jax/schedule.py, where there is one. What is installed has other names.
 """
 
 import ast
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -116,10 +117,26 @@ def _files(root: pathlib.Path, own: Parts) -> list[pathlib.Path]:
   return [file for file in [*packages, module] if file.is_file()]
 
 
+def visible(folder: pathlib.Path) -> list[pathlib.Path]:
+  """All files below a folder but what is hidden or compiled."""
+  found = []
+  for path, folders, names in os.walk(folder):
+    folders[:] = [name for name in folders if not _is_hidden(name)]
+    here = pathlib.Path(path)
+    found += [here / name for name in names if not _is_hidden(name)]
+  return sorted(file for file in found if file.is_file())
+
+
+def _is_hidden(name: str) -> bool:
+  return name.startswith('.') or name == '__pycache__'
+
+
 def levels(folder: pathlib.Path) -> int:
   """How many folders up its imports reach files that are there."""
   found = 0
-  for file in sorted(folder.rglob('*.py')):
+  for file in visible(folder):
+    if file.suffix != '.py':
+      continue
     try:
       tree = parsed(file)
     except NOT_PYTHON:
