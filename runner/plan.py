@@ -79,7 +79,10 @@ def make(
   for request in requests:
     entry = submissions.find(request)
     if entry.name in entries:
-      raise submissions.SubmissionError(f'{entry.name!r} is entered twice.')
+      raise submissions.SubmissionError(
+        f'{entry.name!r} is entered twice. Enter one of them under another '
+        f'name: --submissions=NAME={request}'
+      )
     entries[entry.name] = entry
   trials = [
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)

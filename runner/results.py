@@ -210,11 +210,11 @@ def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
 
 def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
   """The submission's own source, as it is: `name`.py, or a folder `name`."""
-  if not source.is_dir():
+  if folders.is_alone(source):
     shutil.copyfile(source, folder / f'{name}.py')
     return
-  for path in folders.files(source):
-    target = folder / name / path.relative_to(source)
+  for place, path in folders.parts(source).items():
+    target = folder / name / place
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, target)
 
