@@ -40,6 +40,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
       raise ResultsError(f'Another runner is writing to {out}.')
     table = plans.table(plan)
     if known is not None:
+      _check_unchanged(known, out)
       _check_same(known, table, out, plan.mixed)
       table = _merged(known, table)
     if table != known:
@@ -147,6 +148,7 @@ def prepare(
     'budget_seconds': seconds,
     'sha256': table['sources'][name]['sha256'],
     'plan': table['hash'],
+    'hashes': stored_plan.common_hashes(table),
     'data_dir': table.get('data_dir'),
     'shard_state': table.get('shard_state', False),
   }
@@ -180,6 +182,15 @@ def _make(out: pathlib.Path) -> None:
     raise ResultsError(
       f'Cannot write to {out}: {error.strerror}. Use another --out.'
     ) from error
+
+
+def _check_unchanged(known: dict, out: pathlib.Path) -> None:
+  if changes := stored_plan.changes(known):
+    raise ResultsError(
+      f'{out / records.PLAN}: {" ".join(changes)} Trials that ran and trials '
+      f'that would run now are no longer under the same rules. Restore the '
+      f'file. {HELP}'
+    )
 
 
 def _check_same(
@@ -238,10 +249,10 @@ def _merged(known: dict, table: dict) -> dict:
   also = known.get('also', [])
   if table['hardware']['name'] not in stored_plan.kinds(known):
     also = [*also, table['hardware']]
-  return known | {
+  merged = known | {
     **({'also': also} if also else {}),
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,
-    'hash': stored_plan.digest([t['id'] for t in known['trials'] + fresh]),
   }
+  return stored_plan.sealed(merged)

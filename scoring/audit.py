@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner import metrics, records, storage
+from runner import metrics, records, storage, stored_plan
 from scoring import costs
 from scoring.files import plain
 from scoring.trials import Key, Trial
@@ -100,6 +100,10 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   row = plan['rules']['workloads'].get(trial.key.workload)
   if 'row' in own and own['row'] != row:
     yield f'It ran under other rules: {own["row"]!r}; planned is {row!r}.'
+  now = stored_plan.common_hashes(plan)
+  for name, known in own.get('hashes', {}).items():
+    if now.get(name) != known:
+      yield f'It ran under another {name} than {records.PLAN} has now.'
   planned = plan['seconds'].get(trial.key.workload)
   if own.get('budget_seconds') != planned:
     yield (

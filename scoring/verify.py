@@ -17,6 +17,13 @@ from scoring.read import Results
 from scoring.tree import relative
 from scoring.trials import Key
 
+OLD = (
+  'It was made before plans had a hash of every rule. Whether cutoff, '
+  'reference, budget factor, readings or budgets were changed afterwards '
+  'cannot be told. Its hash covers metrics, targets and steps of the '
+  'workloads, seeds, sources and hyperparameters.'
+)
+
 
 class Finding(NamedTuple):
   """One of them; sorts by path."""
@@ -90,8 +97,13 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     return Finding(records.PLAN, True, text)
 
   trials, sources = plan['trials'], plan.get('sources', {})
-  if plan.get('hash') != stored_plan.digest(trial['id'] for trial in trials):
-    yield doubt('Its hash is not that of its trials: some were changed.')
+  ids = [trial['id'] for trial in trials]
+  if plan.get('hash') != stored_plan.digest(ids, plan.get('hashes')):
+    yield doubt(
+      'Its hash is not that of its trials and rules: some were changed.'
+    )
+  if 'hashes' not in plan:
+    yield Finding(records.PLAN, False, OLD)
   seeds = collections.defaultdict(list)
   for trial in trials:
     seeds[trial['submission'], trial['seed']].append(_name(trial))
