@@ -12,7 +12,7 @@ import re
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import gauges, rules, storage, suite_files
+from runner import gauges, rules, suite_files, user_files
 
 FOLDER = suite_files.CONFIGS / 'hardware'
 
@@ -112,9 +112,8 @@ def save(
 
   folder.mkdir(parents=True, exist_ok=True)
   path = folder / f'{machine["name"]}.toml'
-  document = (
-    tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
-  )
+  text = user_files.read(path) if path.exists() else ''
+  document = tomlkit.parse(text)
   document['machine'] = machine
   table = dict(document.get(suite.name, {}))
   now = state()
@@ -122,7 +121,8 @@ def save(
     measured = speed._asdict() | {'of': fingerprint(suite, workload)}
     table[workload] = measured | now
   document[suite.name] = table
-  storage.write(path, tomlkit.dumps(document).encode())
+  written = user_files.with_ends_of(text, tomlkit.dumps(document))
+  user_files.replace(path, written.encode())
   return path
 
 

@@ -24,6 +24,7 @@ ALLOWED = {
     'runner.storage',
     'runner.stored_plan',
     'runner.pipes',
+    'runner.user_files',
   ),
 }
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
@@ -39,6 +40,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'runner/storage.py',
   'runner/stored_plan.py',
   'runner/suite_files.py',
+  'runner/user_files.py',
 )
 HEAVY = ('jax', 'jaxlib', 'flax', 'optax')
 FILES = [
