@@ -54,9 +54,10 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   Raises:
     ResultsError: there is something else.
   """
-  if out.exists() and not out.is_dir():
+  # pathlib's own exists raises where a name is too long.
+  if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not out.exists() or set(os.listdir(out)) <= {LOCK}:
+  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
     return None
   if not (out / records.PLAN).exists():
     raise ResultsError(

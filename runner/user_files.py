@@ -6,6 +6,7 @@ only: scoring writes reports with this.
 """
 
 import contextlib
+import errno
 import os
 import pathlib
 import re
@@ -24,9 +25,11 @@ def read(path: pathlib.Path) -> str:
   """The text of a file with its line ends as they are.
 
   Raises:
-    OSError: it cannot be read.
+    OSError: it cannot be read, or is no plain file: pipes would be waited for.
     TextError: it is not UTF-8.
   """
+  if os.path.exists(path) and not os.path.isfile(path):
+    raise OSError(errno.EINVAL, 'It is no plain file', str(path))
   try:
     return path.read_bytes().decode('utf-8')
   except UnicodeDecodeError as error:

@@ -5,7 +5,10 @@ Written by TensorBoard's own writer, which needs no TensorFlow.
 
 import datetime
 import math
+import os
 import pathlib
+import secrets
+import shutil
 from collections.abc import Iterator
 
 from runner import records, storage
@@ -34,25 +37,37 @@ def write(results: Results, out: pathlib.Path) -> int:
     How many trials had something to show.
 
   Raises:
-    ReadError: the folder is there, or TensorBoard is not installed.
+    ReadError: the folder is there or cannot be written, or TensorBoard is not
+      installed.
   """
   try:
     from tensorboard.summary.writer import event_file_writer  # noqa: PLC0415
   except ImportError as error:
     raise ReadError(f'TensorBoard is not installed: {INSTALL}') from error
-  if out.exists():
+  if os.path.lexists(out):  # pathlib's exists raises on long names.
     raise ReadError(f'{out} is there already. Remove it, or say another --out.')
+  # In one step: what is cut short by a full disk is not there.
+  partial = out.with_name(f'.{secrets.token_hex(8)}.partial')
   written = 0
-  for trial in results.trials:
-    values = list(_values(trial))
-    if not values:
-      continue
-    place = out / relative(results.folder, trial.folder)
-    writer = event_file_writer.EventFileWriter(str(place))
-    for event in _events(trial, values):
-      writer.add_event(event)
-    writer.close()
-    written += 1
+  try:
+    partial.mkdir(parents=True)
+    for trial in results.trials:
+      values = list(_values(trial))
+      if not values:
+        continue
+      place = partial / relative(results.folder, trial.folder)
+      writer = event_file_writer.EventFileWriter(str(place))
+      for event in _events(trial, values):
+        writer.add_event(event)
+      writer.close()
+      written += 1
+    partial.rename(out)
+  except OSError as error:
+    raise ReadError(
+      f'Cannot write to {out}: {error.strerror}. Say another --out.'
+    ) from error
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
   return written
 
 

@@ -24,6 +24,7 @@ ALLOWED = {
     'runner.storage',
     'runner.stored_plan',
     'runner.pipes',
+    'runner.quantities',
     'runner.user_files',
   ),
 }
@@ -35,6 +36,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'submissions/__init__.py',
   'runner/__init__.py',
   'runner/metrics.py',
+  'runner/quantities.py',
   'runner/rules.py',
   'runner/records.py',
   'runner/storage.py',
