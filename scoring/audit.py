@@ -215,7 +215,7 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   """Whether rows are as they were when the trial ended."""
   ends = [event for event in events if event['event'] == 'end']
   for name in (records.EVALS, records.SCALARS):
-    files.plain(folder / name)
+    files.plain(folder / name, files.LONGEST)
   now = records.row_hashes(folder)
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:

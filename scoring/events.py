@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from runner import records, storage
 from scoring import details
 from scoring.audit import CHARGED, STEP
-from scoring.files import plain
+from scoring.files import LONGEST, plain
 from scoring.planned import ReadError
 from scoring.read import Results
 from scoring.tree import relative
@@ -77,7 +77,7 @@ Value = tuple[int, float, str, float]  # Step, charged seconds, name, value.
 def _values(trial: Trial) -> Iterator[Value]:
   for name in (records.SCALARS, records.EVALS):
     try:
-      rows = storage.read_rows(plain(trial.folder / name))
+      rows = storage.read_rows(plain(trial.folder / name, LONGEST))
     except (OSError, ValueError):
       continue  # Reading the results has told of what is damaged.
     for row in rows:
