@@ -23,11 +23,11 @@ def without(table: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
   """A plan that never had these submissions."""
   trials = [one for one in table['trials'] if one['submission'] not in names]
   sources = table.get('sources', {}).items()
-  return table | {
+  rest = table | {
     'sources': {name: one for name, one in sources if name not in names},
     'trials': trials,
-    'hash': stored_plan.digest([one['id'] for one in trials]),
   }
+  return stored_plan.sealed(rest)
 
 
 def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
@@ -145,11 +145,11 @@ def merged(known: dict, table: dict) -> dict:
   also = known.get('also', [])
   if table['hardware']['name'] not in stored_plan.kinds(known):
     also = [*also, table['hardware']]
-  return known | {
+  both = known | {
     'rules': table['rules'],  # They may have more studies now.
     **({'also': also} if also else {}),
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,
-    'hash': stored_plan.digest([t['id'] for t in known['trials'] + fresh]),
   }
+  return stored_plan.sealed(both)

@@ -33,6 +33,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
   with locked(out):
     before, table = stored(out), plans.table(plan)
     if before is not None:
+      _check_unchanged(before, out)
       known = _replaced(before, table, out)
       merging.check(known, table, out, plan.mixed, plan.grows)
       table = merging.merged(known, table)
@@ -56,9 +57,10 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   Raises:
     ResultsError: there is something else.
   """
-  if out.exists() and not out.is_dir():
+  # pathlib's own exists raises where a name is too long.
+  if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not out.exists() or set(os.listdir(out)) <= {LOCK}:
+  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
     return None
   if not (out / records.PLAN).exists():
     raise ResultsError(
@@ -187,6 +189,7 @@ def prepare(
     'budget_seconds': seconds,
     'sha256': table['sources'][name]['sha256'],
     'plan': table['hash'],
+    'hashes': stored_plan.common_hashes(table),
     'data_dir': table.get('data_dir'),
     'shard_state': table.get('shard_state', False),
   }
@@ -256,3 +259,12 @@ def has_run(folder: pathlib.Path) -> bool:
   """Test whether the folder of a trial holds more than its preparation."""
   left = (records.ATTEMPTS, records.EVALS, records.SCALARS, records.CHECKPOINT)
   return any((folder / name).exists() for name in left) or in_use(folder)
+
+
+def _check_unchanged(known: dict, out: pathlib.Path) -> None:
+  if changes := stored_plan.changes(known):
+    raise ResultsError(
+      f'{out / records.PLAN}: {" ".join(changes)} Trials that ran and trials '
+      f'that would run now are no longer under the same rules. Restore the '
+      f'file. {HELP}'
+    )
