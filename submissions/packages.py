@@ -123,9 +123,11 @@ def is_library(name: str) -> bool:
 
 
 def is_ours(name: str) -> bool:
-  """Whether a module lies beside this package, or below what does."""
-  path = pathlib.Path(__file__).parents[1].joinpath(*name.split('.'))
-  return path.is_dir() or path.with_suffix('.py').is_file()
+  """Whether a module is one of the packages beside this one."""
+  first, *rest = name.split('.')
+  path = pathlib.Path(__file__).parents[1].joinpath(first, *rest)
+  there = path.is_dir() or path.with_suffix('.py').is_file()
+  return first in OURS and there
 
 
 def install(packages: set[str]) -> str:

@@ -194,6 +194,36 @@ def test_a_folder_called_as_one_of_ours_imports_itself(tmp_path):
   assert submissions.find('lion').path.name == 'lion.py'
 
 
+def test_other_submissions_do_not_count_as_its_own(tmp_path, monkeypatch):
+  """They are not taken along, even where they can be imported from here."""
+  laid(
+    tmp_path,
+    {
+      'algorithms/one/jax/submission.py': (
+        'import helper, gone_package\n'
+        'from algorithms.two.jax.submission import X\n'
+        'from ...two.jax.submission import Y\n'
+        'from . import gone_file\n'
+        'from .helper import Z\n'
+        'from ..one import nothing\n' + IDLE
+      ),
+      'algorithms/one/jax/helper.py': 'Z = 1',
+      'algorithms/two/jax/submission.py': 'X = Y = 1',
+    },
+  )
+  monkeypatch.syspath_prepend(str(tmp_path))
+  entry = submissions.find(str(tmp_path / 'algorithms' / 'one'))
+  assert placed(entry) == ['helper.py', 'submission.py']
+  said = {(one.line, one.text.split()[0]) for one in missing.find(entry.path)}
+  assert said == {
+    (1, 'gone_package'),
+    (2, 'algorithms.two.jax.submission'),
+    (3, '...two.jax.submission'),
+    (4, '.gone_file'),
+    (6, '..one'),
+  }
+
+
 def test_packages_and_their_first_lines_are_run(tmp_path):
   laid(
     tmp_path / 'one',

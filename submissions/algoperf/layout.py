@@ -40,8 +40,16 @@ def layout(path: pathlib.Path) -> Layout:
   up = own.levels(here)
   if not up and here.name == JAX and above(here).is_file():
     up = 0 if (here / SPACE).is_file() else 1
-  root = here.parents[up - 1] if up else path
-  return Layout(root, here / MAIN if up else file)
+  if up and _is_only(here.parents[up - 1], here):
+    return Layout(here.parents[up - 1], here / MAIN)
+  return Layout(path, file)
+
+
+def _is_only(root: pathlib.Path, folder: pathlib.Path) -> bool:
+  """Whether no other submission would be copied with that of the folder."""
+  python = [one for one in own.visible(folder) if one.suffix == '.py']
+  found = own.reached(root, python)
+  return [one.parent for one in found if one.name == MAIN] == [folder]
 
 
 def main(path: pathlib.Path) -> pathlib.Path:

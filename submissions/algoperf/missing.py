@@ -70,9 +70,9 @@ def _imports(
 ) -> Iterator[tuple[int, str, str]]:
   """Modules that are neither offered, nor installed, nor its own."""
   mine = {
-    line
-    for line, full, inner in own.imports(root, file)
-    if _is_likely(root, full, inner)
+    (one.line, one.module)
+    for one in own.imports(root, file)
+    if _is_likely(root, one.name, one.own)
   }
   for line, name in packages.wanted(tree):
     first, _, rest = name.partition('.')
@@ -80,10 +80,10 @@ def _imports(
       if rest and rest.partition('.')[0] not in surface.OFFERED:
         known = ', '.join(surface.OFFERED)
         yield line, f'{name} is not offered here; {known} are.', ''
-    elif line in mine or (first in packages.OURS and packages.is_ours(name)):
+    elif (line, name) in mine or packages.is_ours(name):
       continue
     elif first in packages.OURS or (
-      first in UPSTREAM and packages.missing(name)
+      first in UPSTREAM and not packages.is_library(first)
     ):
       text = f'{name} is not in this folder. Put it beside {folders.MAIN}.'
       yield line, text, ''

@@ -26,7 +26,8 @@ class Import(NamedTuple):
   """An import of a file of the submission's own."""
 
   line: int
-  name: Parts  # As it is written; empty for a relative one.
+  module: str  # As it is written; empty for a relative one.
+  name: Parts  # As it is written, with what is imported from it; or empty.
   own: Parts  # Of the module within the root.
 
 
@@ -57,11 +58,12 @@ def imports(root: pathlib.Path, file: pathlib.Path) -> list[Import]:
       if dots - 1 > len(package):
         continue
       wanted = [(*above, *module), *((*above, *module, n) for n in names)]
-      found += [Import(line, (), own) for own in wanted if is_there(root, own)]
+      there = [own for own in wanted if is_there(root, own)]
+      found += [Import(line, '', (), own) for own in there]
     elif module[0] not in OTHERS:
-      wanted = [(*module, name) for name in names]
-      some = [(full, _end(root, full)) for full in [*wanted, module]]
-      found += [Import(line, full, own) for full, own in some if own]
+      written = '.'.join(module)
+      some = [(full, _end(root, full)) for full in _ends(module, names)]
+      found += [Import(line, written, full, own) for full, own in some if own]
   # By that name it means the one of somebody else.
   return [one for one in found if one.own != itself]
 
@@ -70,9 +72,17 @@ def absent(root: pathlib.Path, file: pathlib.Path) -> Iterator[tuple[int, str]]:
   """Line and name, with dots, of relative imports that lead nowhere."""
   package = file.relative_to(root).parts[:-1]
   for line, dots, module, names in statements(parsed(file)):
+    if not dots:
+      continue
     base = (*package[: len(package) + 1 - dots], *module)
-    inside = is_there(root, base) or (not base and any(root.glob('*.py')))
-    if dots and (dots - 1 > len(package) or not inside):
+    inner = [(*base, name) for name in names]
+    path = root.joinpath(*base)
+    inside = (
+      (bool(base) and path.with_suffix('.py').is_file())
+      or (path / '__init__.py').is_file()
+      or all(is_there(root, one) for one in inner)
+    )
+    if dots - 1 > len(package) or not inside:
       yield line, '.' * dots + '.'.join(module or names)
 
 
@@ -165,12 +175,9 @@ def _ends(module: Parts, names: list[str]) -> list[Parts]:
 
 
 def _named_above(folder, module: Parts, names: list[str]) -> int:
-  """How far up a name leads that has the names of the folders in it."""
+  """Whether a name with that of the folder above leads there: 1 or 0."""
   if any(_end(folder, end) for end in _ends(module, names)):
     return 0
-  for up, above in enumerate(folder.parents[:2], start=1):
-    if above.name in module:
-      rest = module[module.index(above.name) + 1 :]
-      if _leads(folder, up, rest, names):
-        return up
-  return 0
+  name = folder.parent.name
+  rest = module[module.index(name) + 1 :] if name in module else ()
+  return int(name in module and _leads(folder, 1, rest, names))
