@@ -230,7 +230,9 @@ def _changed(
   """Doubts where a trial went on under other settings."""
   attempts = sorted({event['attempt'] for event in events})
   paths = [folder / f'meta_data_{number}.json' for number in attempts]
-  found = [storage.read_json(plain(path)) for path in paths if path.exists()]
+  found = [
+    storage.read_json(files.plain(path)) for path in paths if path.exists()
+  ]
   known = [one['environment'] for one in found if 'environment' in one]
   for name, values in different(known).items():
     yield f'Its attempts ran with different {name}: {", ".join(values)}.'
