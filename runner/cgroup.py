@@ -1,4 +1,4 @@
-"""What a group of processes may take of the processors, and has taken.
+"""Processor limits and usage of a control group.
 
 Containers and schedulers limit processes so. Both versions of Linux's control
 groups are read; elsewhere there is no limit. The standard library only.

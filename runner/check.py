@@ -1,73 +1,127 @@
 """Tests a submission before hours are spent on it.
 
-One written for AlgoPerf must find all that it uses; what looks like more than
-training is pointed at. Then each workload of the suite is trained for a few
-steps, in processes like those of a race: once looking often, once seldom, once
-interrupted and resumed. All must end with the same state, to the bit.
+All that it imports has to be there, and what looks like more than training is
+pointed at. Then it trains on each workload for a few steps (see
+`runner.rehearsal`).
 """
 
-import pathlib
-import tempfile
-from typing import Any, NamedTuple
+import shlex
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
 
 import submissions
+import workloads
 from runner import (
-  checkpoint,
   conduct,
   engine,
   hardware,
+  lacking,
   plan,
-  records,
-  results,
+  progress,
+  rehearsal,
   rules,
-  storage,
 )
 
-STEPS = 8
+QUICK = 'digits'  # The workload that takes the least time.
+FEW = 2  # Workloads on which all is tried first.
 
 
-class Finding(NamedTuple):
-  ok: bool
-  text: str
+class Cell(NamedTuple):
+  """A submission in a ruleset, on a workload."""
+
+  ruleset: str
+  rehearsal: rehearsal.Rehearsal
+
+  @property
+  def title(self) -> str:
+    name = self.rehearsal.trial.submission
+    return f'{name} ({self.ruleset}) on {self.workload}'
+
+  @property
+  def workload(self) -> str:
+    return self.rehearsal.trial.workload
+
+  @property
+  def entrant(self) -> tuple[str, str]:
+    return self.rehearsal.trial.submission, self.ruleset
+
+
+def order(suite: rules.Rules) -> tuple[str, ...]:
+  """Names of its workloads: a quick one first, then one with batch norm."""
+  first = [QUICK] if QUICK in suite.unscored else []
+  first += [name for name in suite.workloads if _has_state(suite, name)][:1]
+  return tuple(dict.fromkeys([*first, *suite.workloads]))
+
+
+def _has_state(suite: rules.Rules, name: str) -> bool:
+  workload = workloads.get(suite.workloads[name].workload)
+  model = jax.eval_shape(workload.init, jax.random.key(0))
+  return bool(jax.tree.leaves(model.state))
 
 
 def main(
-  suite: rules.Rules, requests: tuple[str, ...], terms: engine.Terms
+  suite: rules.Rules,
+  requests: tuple[str, ...],
+  terms: engine.Terms,
+  fast: bool = False,
 ) -> int:
-  """Prints findings; 1 if any is bad."""
-  good = True
+  """Prints findings; 1 if any is bad.
+
+  Args:
+    suite: Of the workloads, in the order in which they are tried.
+    requests: The submissions.
+    terms: On which trials run.
+    fast: A submission that does not train on a workload is tried on no more.
+  """
+  good, cells = True, []
   machine = hardware.describe()
   for request in requests:
     entry = submissions.find(request)
-    if lacking := _lacking(entry):
-      print('\n'.join(f'FAIL {entry.name}: {text}' for text in lacking))
+    if found := lacking.find(entry):
+      print('\n'.join(f'FAIL {entry.name}: {text}' for text in found))
       good = False
       continue
     for one in conduct.look(entry.path):
       print(f'look {entry.name}: {one.file}, line {one.line}: {one.text}')
-    for ruleset in _rulesets(entry):
-      made = plan.make_endless(suite, ruleset, [request], machine)
-      for name in suite.workloads:
-        [trial, *_] = [t for t in made.trials if t.workload == name]
-        for finding in _findings(made, trial, terms):
-          mark = 'ok  ' if finding.ok else 'FAIL'
-          title = f'{entry.name} ({ruleset}) on {name}'
-          print(f'{mark} {title}: {finding.text}', flush=True)
-          good = good and finding.ok
-  return 0 if good else 1
+    cells += _cells(suite, request, entry, machine, terms)
+  cells.sort(key=lambda cell: cell.workload not in [*suite.workloads][:FEW])
+  return 0 if _tried(cells, fast) and good else 1
 
 
-def _lacking(entry: submissions.Entry) -> list[str]:
-  """What it uses and does not get, where it was written for AlgoPerf."""
-  if not entry.algoperf:
-    return []
-  from submissions.algoperf import missing  # noqa: PLC0415  Imports JAX.
+def following(
+  suite: str, requests: tuple[str, ...], data_dir: str | None
+) -> str:
+  """The commands that race them, where all is well."""
+  found: dict[str, list[str]] = {}
+  for request in requests:
+    [first, *_] = rulesets(submissions.find(request))
+    found.setdefault(first, []).append(request)
+  commands = []
+  for ruleset, names in found.items():
+    words = [
+      'python',
+      '-m',
+      'runner',
+      'run',
+      f'--submissions={",".join(names)}',
+    ]
+    words += [f'--suite={suite}'] if suite != 'mini' else []
+    words += [f'--ruleset={ruleset}'] if ruleset != 'self' else []
+    words += [f'--data_dir={data_dir}'] if data_dir else []
+    out = 'results' if len(found) == 1 else f'results_{ruleset}'
+    commands.append(shlex.join([*words, f'--out={out}']))
+  return '\n'.join(f'Next: {command}' for command in commands)
 
-  found = missing.find(entry.path)
-  return [f'{one.file}, line {one.line}: {one.text}' for one in found]
 
+def rulesets(entry: submissions.Entry) -> list[str]:
+  """Those that it can be entered for, the self-tuning one first.
 
-def _rulesets(entry: submissions.Entry) -> list[str]:
+  Raises:
+    SubmissionError: there is none.
+  """
   found = [
     name
     for name, points in (('self', entry.self_point), ('external', entry.space))
@@ -81,69 +135,70 @@ def _rulesets(entry: submissions.Entry) -> list[str]:
   return found
 
 
-def _findings(made: plan.Plan, trial: plan.Trial, terms: engine.Terms):
-  """Yields findings as they are made; stops where nothing works."""
-  per_dispatch = made.suite.workloads[trial.workload].steps_per_dispatch
-  steps = STEPS * per_dispatch
-  with tempfile.TemporaryDirectory() as folder:
-    out = pathlib.Path(folder)
+def _cells(
+  suite: rules.Rules, request: str, entry, machine, terms: engine.Terms
+) -> Iterator[Cell]:
+  for ruleset in rulesets(entry):
+    made = plan.make_endless(suite, ruleset, [request], machine)
+    for name in suite.workloads:
+      [trial, *_] = [t for t in made.trials if t.workload == name]
+      yield Cell(ruleset, rehearsal.Rehearsal(entry, made, trial, terms))
 
-    def attempt(name: str, steps: int, eval_steps: int) -> records.Status:
-      limits = {'steps': steps, 'eval_steps': eval_steps}
-      table = plan.table(made) | {'limits': limits}
-      return _run(out / name, table, trial._asdict(), terms)
 
-    seldom = attempt('seldom', steps, steps)
-    if seldom.outcome != 'ended':
-      yield Finding(False, f'{seldom.outcome}: {seldom.reason}')
-      return
-    spent = seldom.accounts
-    step = (spent['train'] + spent['data']) / steps
-    yield Finding(
-      True,
-      f'trains; compiles in {spent["compile"]:.1f} s, '
-      f'about {step * 1e3:.1f} ms a step.',
+def _tried(cells: list[Cell], fast: bool) -> bool:
+  """Prints what is found, and how long it takes; whether all is well."""
+  good, began = True, time.monotonic()
+  stopped: set[tuple[str, str]] = set()
+  names = list(dict.fromkeys(cell.workload for cell in cells))
+  quick = sum(cell.workload in names[:FEW] for cell in cells)
+  if quick < len(cells):
+    print(
+      f'Trying {len(cells)} cells, {" and ".join(names[:FEW])} first.',
+      flush=True,
     )
-    attempt('often', steps, per_dispatch)
-    yield _same(out, trial, 'often', 'looking does not change training')
-    attempt('resumed', steps // 2, steps // 2)
-    attempt('resumed', steps, steps // 2)
-    yield _same(out, trial, 'resumed', 'a resumed run is the same run')
+  with progress.Progress(len(cells)) as live:
+    for over, cell in enumerate(cells, start=1):
+      if cell.entrant in stopped:
+        continue
+      trains, fine = _told(cell, live)
+      good = good and fine
+      if fast and not trains:
+        stopped.add(cell.entrant)
+        _say_left(cells[over:], cell)
+      live.step()
+      if over == quick < len(cells) and not stopped:
+        seconds = time.monotonic() - began
+        print(
+          f'{over} of {len(cells)} took {_text(seconds)}; all take about '
+          f'{_text(seconds * len(cells) / over)}.',
+          flush=True,
+        )
+  if len(cells) > quick and not stopped:
+    print(f'All {len(cells)} took {_text(time.monotonic() - began)}.')
+  return good
 
 
-def _run(
-  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: engine.Terms
-):
-  """Runs a trial, or goes on with it under new limits."""
-  path = results.place(out, trial) / records.TRIAL
-  if path.exists():
-    facts = storage.read_json(path)
-    facts['budget'] |= table['limits']
-    storage.write_json(path, facts)
-  folder = engine.prepare(out, table, trial, terms)
-  return engine.run_attempt(out, folder, lambda news: None, terms)
+def _told(cell: Cell, live: progress.Progress) -> tuple[bool, bool]:
+  """Whether it trains, and whether all is well."""
+  row = cell.rehearsal.made.suite.workloads[cell.workload]
+  live.begin(cell.title, row._asdict())
+  marks = []
+  for finding in rehearsal.findings(cell.rehearsal, live.tell):
+    print(f'{finding.mark:4} {cell.title}: {finding.text}', flush=True)
+    marks.append(finding.mark)
+  good = [mark in rehearsal.GOOD for mark in marks]
+  return good[0], all(good)
 
 
-def _same(
-  out: pathlib.Path, trial: plan.Trial, name: str, text: str
-) -> Finding:
-  final = [_final(trial.folder(out / kind)) for kind in ('seldom', name)]
-  if final[0] == final[1]:
-    return Finding(True, text)
-  return Finding(
-    False,
-    f'not so: {text}. The states differ after the last step: {final[0]} '
-    f'against {final[1]}. Does the yielded state say everything?',
-  )
+def _say_left(cells: list[Cell], cell: Cell) -> None:
+  left = [one.workload for one in cells if one.entrant == cell.entrant]
+  if left:
+    print(
+      f'     So it was not tried on {", ".join(left)}. To try it there all '
+      'the same, name them: --workloads=...',
+      flush=True,
+    )
 
 
-def _final(folder: pathlib.Path) -> str:
-  """Step and hash of the last state, or why there is none."""
-  status = records.status(folder)
-  if status.outcome != 'ended':
-    return f'{status.outcome}: {status.reason}'
-  last = checkpoint.load(folder / records.CHECKPOINT)
-  if last is None:
-    return 'no checkpoint'
-  digest = checkpoint.digest(last.arrays)
-  return f'step {last.facts["steps"]}, {digest[:12]}'
+def _text(seconds: float) -> str:
+  return f'{seconds:.0f} s' if seconds < 90 else f'{seconds / 60:.0f} min'

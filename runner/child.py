@@ -9,6 +9,7 @@ import contextlib
 import faulthandler
 import os
 import pathlib
+import resource
 import secrets
 import select
 import signal
@@ -26,7 +27,7 @@ LOOK = 0.25  # Seconds from one look at whether it can go on to the next.
 LEAVE = 20.0  # Seconds that it has to save its state when it is asked to leave.
 DYING = 5.0  # Seconds that killed processes have to be gone.
 PIPE = 1 << 16  # Bytes that a pipe holds.
-# In the environment of a trial, and so of whatever it starts.
+# A variable in the environment of a trial, and of all processes it starts.
 MARK = 'TIMETRIAL_ATTEMPT'
 
 Tell = Callable[[dict], None]
@@ -51,6 +52,17 @@ class Exit(NamedTuple):
 def answer_for_stacks() -> None:
   """In the process of a trial: writes stacks to its log when it is asked."""
   faulthandler.register(STACKS, file=sys.stderr, all_threads=True)
+
+
+def keep_to_itself() -> None:
+  """Keep descriptors of this trial process from programs that it starts.
+
+  A lock that they held would outlive it, where its runner is gone as well.
+  """
+  for path in pathlib.Path('/proc/self/fd').glob('*'):
+    with contextlib.suppress(OSError):  # It was open to list them.
+      if int(path.name) > 2:
+        os.set_inheritable(int(path.name), False)
 
 
 def leave_at_once(code: int) -> NoReturn:
@@ -107,6 +119,12 @@ def run(
     os.close(reading)
 
 
+def processor_seconds() -> float:
+  """Processor seconds of this process's ended children, and of theirs."""
+  spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return spent.ru_utime + spent.ru_stime
+
+
 def _follow(
   child: subprocess.Popen,
   reading: int,
@@ -115,7 +133,7 @@ def _follow(
   patience: Patience,
   lost: Callable[[], str],
 ) -> Exit:
-  """Until the process has left, or has to be stopped; its code comes later.
+  """Follow a process until it exits or must be stopped; the code is set later.
 
   Its end does not depend on the pipe's: others may hold that open.
   """
@@ -158,7 +176,7 @@ class _Lines:
     self._open = True
 
   def within(self, seconds: float, child: subprocess.Popen) -> list[bytes]:
-    """Those that come within so many seconds, and before the process leaves.
+    """Read the lines that come within so many seconds.
 
     Raises:
       NewsError: a line does not end.
@@ -192,7 +210,7 @@ def _dismiss(child: subprocess.Popen, mark: str) -> None:
 
 
 def _kill(child: subprocess.Popen, mark: str) -> int:
-  """With all that it has started; its exit code."""
+  """Kill a process with all that it has started; return its exit code."""
   with contextlib.suppress(ProcessLookupError):
     os.killpg(child.pid, signal.SIGKILL)
   code = child.wait()

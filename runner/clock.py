@@ -128,7 +128,7 @@ class Clock:
     return sum(self._spent.values()) - self._before
 
   def machine_load(self) -> Load:
-    """What the machine did while the submission paid, as of the last switch."""
+    """Machine load over all charged seconds, as of the last switch."""
     return self._load
 
   def _switch(self, name: str) -> None:

@@ -146,9 +146,15 @@ def check(request: requests.Request) -> int:
   """Tests submissions in processes of their own before they are entered."""
   from runner import check as checks  # noqa: PLC0415
 
-  return checks.main(
-    requests.ready(request), request.submissions, request.terms
-  )
+  names, chosen = requests.named(request), request.workloads
+  if not chosen:
+    chosen = checks.order(rules.load(request.suite))
+  suite = requests.ready(request._replace(workloads=chosen))
+  fast = not request.workloads
+  if code := checks.main(suite, names, request.terms, fast):
+    return code
+  print(checks.following(request.suite, names, request.terms.data_dir))
+  return 0
 
 
 def set_targets(request: requests.Request) -> int:
@@ -244,6 +250,7 @@ def trial(
   """
   confine.limit(memory_gib)
   child.answer_for_stacks()
+  child.keep_to_itself()
   from runner import hosts, process  # noqa: PLC0415  Import JAX.
 
   joined = hosts.join(hosts.Place(*place))

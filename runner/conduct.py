@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import workloads
 from submissions.algoperf import folders
-from submissions.literals import parsed
+from submissions.literals import NOT_PYTHON, parsed
 
 # By the start of a full name: what using it may mean.
 NAMES = {
@@ -81,11 +81,15 @@ class Finding(NamedTuple):
 def look(path: pathlib.Path) -> list[Finding]:
   """Findings in the source of a submission, a file or a folder."""
   found = set()
-  for file in folders.files(path):
-    if file.suffix == '.py':
-      name = str(file.relative_to(path)) if path.is_dir() else file.name
+  for name, file in folders.parts(path).items():
+    if file.suffix != '.py':
+      continue
+    try:
       tree = parsed(file)
-      found |= {Finding(name, line, text) for line, text in _said(tree)}
+    except NOT_PYTHON as error:
+      found.add(Finding(name, 0, f'This is not Python: {error}.'))
+      continue
+    found |= {Finding(name, line, text) for line, text in _said(tree)}
   return sorted(found)
 
 

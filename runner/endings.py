@@ -74,7 +74,7 @@ def close(
 
 
 def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
-  """Why the seconds of an attempt say nothing of its algorithm, if so.
+  """Reason why an attempt is invalid, or ''.
 
   Args:
     last: The event of its end.

@@ -156,6 +156,7 @@ def run_attempt(
   written = tampering.written(folder)
   killed_before = endings.memory_kills()
   settings.say_left_out()
+  used_before = child.processor_seconds()
   started = time.monotonic()
   command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
   if terms.memory_gib is not None:
@@ -197,7 +198,11 @@ def run_attempt(
   fault = tampering.mended(folder, before, written) or fault
   killed = endings.memory_kills() > killed_before
   printed = endings.printed_since(folder, printed_before)
-  seen: dict[str, Any] = {'wall_seconds': left.ended - started}
+  used = child.processor_seconds() - used_before
+  seen: dict[str, Any] = {
+    'wall_seconds': left.ended - started,
+    'processor_seconds': used,
+  }
   if summary := cards.summary():
     seen['cards'] = summary
   endings.close(folder, before, left, seen, killed, printed, fault)
@@ -205,7 +210,7 @@ def run_attempt(
 
 
 def environment() -> dict[str, str]:
-  """Of a trial's process; most of what the user sets prevails.
+  """Environment of a trial's process; most of what the user sets prevails.
 
   Submissions are other people's code, and have no use for anybody's keys. What
   changes numbers is pinned, see runner.settings.
@@ -223,5 +228,7 @@ def environment() -> dict[str, str]:
 
 
 def _log(folder: pathlib.Path):
-  with storage.storing(folder / endings.LOG):
-    return (folder / endings.LOG).open('ab')
+  path = folder / endings.LOG
+  results.clear(path)
+  with storage.storing(path):
+    return path.open('ab')

@@ -12,9 +12,13 @@ import re
 import tomllib
 from typing import Any, NamedTuple
 
-from runner import gauges, rules, storage, suite_files
+from runner import gauges, records, rules, suite_files, user_files
 
 FOLDER = suite_files.CONFIGS / 'hardware'
+
+
+class HardwareError(ValueError):
+  """A file of measured speeds cannot be used; the message names it."""
 
 
 class Speed(NamedTuple):
@@ -71,36 +75,69 @@ def load(
   its driver or the clocks of its cards.
   """
   path = folder / f'{name}.toml'
-  if not path.exists():
+  if not os.path.exists(path):
     return {}
-  table = tomllib.loads(path.read_text(encoding='utf-8')).get(suite.name, {})
+  rows = _table(path).get(suite.name, {})
   now = state() if name == describe()['name'] else {}
-  return {
-    workload: Speed(row['compile_seconds'], row['step_seconds'])
-    for workload, row in table.items()
-    if workload in suite.workloads
-    and row['of'] == fingerprint(suite, workload)
-    and all(row.get(what) == value for what, value in now.items())
-  }
+  try:
+    return {
+      workload: _speed(row['compile_seconds'], row['step_seconds'])
+      for workload, row in rows.items()
+      if workload in suite.workloads
+      and row['of'] == fingerprint(suite, workload)
+      and all(row.get(what) == value for what, value in now.items())
+    }
+  except (LookupError, TypeError, AttributeError, ValueError) as error:
+    raise HardwareError(
+      f'{path}: [{suite.name}] has no measured speeds: {type(error).__name__} '
+      f'{error}. Remove that table, and measure again: python -m runner '
+      'calibrate'
+    ) from error
+
+
+def _speed(compiling: Any, step: Any) -> Speed:
+  if not (records.is_time(compiling) and records.is_time(step)):
+    raise ValueError(f'{compiling!r} s to compile, {step!r} s a step')
+  return Speed(compiling, step)
 
 
 def find(folder: pathlib.Path, name: str) -> dict[str, Any]:
   """The machine of that name, as describe gave it where it was measured.
 
   Raises:
-    ValueError: nothing of that name was measured, or it cannot be read.
+    HardwareError: nothing of that name was measured, or it cannot be read.
   """
   path = folder / f'{name}.toml'
-  if path.exists():
-    try:
-      return tomllib.loads(path.read_text(encoding='utf-8'))['machine']
-    except (KeyError, tomllib.TOMLDecodeError) as error:
-      raise ValueError(f'{path} does not tell its machine: {error}.') from error
-  known = sorted(found.stem for found in folder.glob('*.toml'))
-  raise ValueError(
+  if os.path.exists(path):
+    machine = _table(path).get('machine')
+    if isinstance(machine, dict) and isinstance(machine.get('name'), str):
+      return machine
+    raise HardwareError(f'{path} does not tell its machine: no [machine] name.')
+  known = []
+  if os.path.isdir(folder):
+    known = sorted(found.stem for found in folder.glob('*.toml'))
+  raise HardwareError(
     f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '
     'On one such machine: python -m runner calibrate --suite=...'
   )
+
+
+def check_folder(folder: pathlib.Path) -> None:
+  """Makes the folder of measured speeds if it is not there.
+
+  Raises:
+    HardwareError: nothing can be written there, found before measuring.
+  """
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    refused = '' if os.access(folder, os.W_OK) else 'Permission denied'
+  except OSError as error:
+    refused = error.strerror or str(error)
+  if refused:
+    raise HardwareError(
+      f'Speeds cannot be written to {folder}: {refused}. Say another '
+      '--hardware_dir.'
+    )
 
 
 def save(
@@ -112,13 +149,10 @@ def save(
   """Adds speeds to the machine's file; returns its path."""
   import tomlkit  # noqa: PLC0415  Only calibration writes TOML.
 
-  folder.mkdir(parents=True, exist_ok=True)
+  check_folder(folder)
   path = folder / f'{machine["name"]}.toml'
-  document = (
-    tomlkit.parse(path.read_text(encoding='utf-8'))
-    if path.exists()
-    else tomlkit.document()
-  )
+  text = user_files.read(path) if path.exists() else ''
+  document = tomlkit.parse(text)
   document['machine'] = machine
   table = dict(document.get(suite.name, {}))
   now = state()
@@ -126,8 +160,18 @@ def save(
     measured = speed._asdict() | {'of': fingerprint(suite, workload)}
     table[workload] = measured | now
   document[suite.name] = table
-  storage.write(path, tomlkit.dumps(document).encode())
+  written = user_files.with_ends_of(text, tomlkit.dumps(document))
+  user_files.replace(path, written.encode())
   return path
+
+
+def _table(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    return tomllib.loads(user_files.read(path))
+  except OSError as error:
+    raise HardwareError(f'{path} cannot be read: {error.strerror}.') from error
+  except (ValueError, RecursionError) as error:
+    raise HardwareError(f'{path} is not valid TOML: {error}.') from error
 
 
 def state() -> dict[str, Any]:

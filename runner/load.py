@@ -1,4 +1,4 @@
-"""What the machine gives to a process, and what it gives to others meanwhile.
+"""Processor time of a process, and of everything else on the machine.
 
 A process may take long because it has much to do, because it waits for data,
 or because others have the processors that it wants. The kernel tells them
@@ -22,7 +22,7 @@ GUESTS = 8  # From this column on, they are counted before.
 
 
 class Reading(NamedTuple):
-  """Of counters, in seconds since the process or the system started."""
+  """Counters, in seconds since the process or the system began."""
 
   processor: float  # Of the process and all that it has started.
   ready: Mapping[str, float]  # By thread: ready to run, and not running.
@@ -44,7 +44,7 @@ class Load(NamedTuple):
 
 
 def read() -> Reading:
-  """Of this process, now. What the system does not tell is None or empty."""
+  """Read the counters now. What the system does not tell is None or empty."""
   own = resource.getrusage(resource.RUSAGE_SELF)
   gone = resource.getrusage(resource.RUSAGE_CHILDREN)
   processor = own.ru_utime + own.ru_stime + gone.ru_utime + gone.ru_stime
@@ -63,7 +63,7 @@ def read() -> Reading:
 
 
 def between(start: Reading, end: Reading, seconds: float) -> Load:
-  """What was spent from one reading to the next, in so many seconds."""
+  """Load between two readings that are so many seconds apart."""
   processor = max(0.0, end.processor - start.processor)
   waited = sum(
     max(0.0, ready - start.ready.get(thread, 0.0))
@@ -78,7 +78,7 @@ def between(start: Reading, end: Reading, seconds: float) -> Load:
 
 
 def busy_seconds(stat: str, processors: set[int]) -> float | None:
-  """Of some processors together, from /proc/stat; None: it does not tell."""
+  """Busy seconds of some processors, from /proc/stat; None: not told."""
   ticks = []
   for line in stat.splitlines():
     name, *columns = line.split()
@@ -99,7 +99,7 @@ def pressed_seconds(pressure: str) -> float | None:
 
 
 def processor_seconds(stat: str) -> float:
-  """Of a process and its children that have ended, from /proc/<pid>/stat."""
+  """Processor seconds of a process and its ended children, from its stat."""
   # Its second word is a name, which may have spaces and parentheses.
   columns = stat.rpartition(')')[2].split()
   return sum(map(int, columns[11:15])) * TICK
@@ -123,7 +123,7 @@ def _ready(process: pathlib.Path) -> Iterator[tuple[str, float]]:
 
 
 def _children(process: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Of a process that live, and theirs."""
+  """Living descendants of a process."""
   for task in process.glob('task/*'):
     for child in _text(task / 'children').split():
       yield PROC / child

@@ -1,4 +1,4 @@
-"""Whether a new plan fits the stored one of a folder, and the two in one.
+"""Merging of a new plan with the stored plan of a results folder.
 
 A folder is one board: one suite, one ruleset, one clock, and of every
 submission one source and the same number of studies.
@@ -23,15 +23,15 @@ def without(table: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
   """A plan that never had these submissions."""
   trials = [one for one in table['trials'] if one['submission'] not in names]
   sources = table.get('sources', {}).items()
-  return table | {
+  rest = table | {
     'sources': {name: one for name, one in sources if name not in names},
     'trials': trials,
-    'hash': stored_plan.digest([one['id'] for one in trials]),
   }
+  return stored_plan.sealed(rest)
 
 
 def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
-  """Whether more studies may be added; ResultsError where they may not."""
+  """Raise ResultsError if the number of studies may not change so."""
   there, here = _studies(known), _studies(table)
   if there == here or there is None or here is None:
     return
@@ -49,7 +49,7 @@ def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
 
 
 def _studies(table: dict[str, Any]) -> int | None:
-  """Of the ruleset in force; None where its plan does not say so."""
+  """Number of studies of a plan; None if the plan does not say."""
   match table['rules'].get('rulesets'):
     case {**rulesets}:
       match rulesets.get(table['ruleset']):
@@ -75,7 +75,7 @@ def _rest(ruleset: Any) -> Any:
 def check(
   known: dict, table: dict, out: pathlib.Path, mixed: bool, grows: bool
 ) -> None:
-  """Whether a plan may be added to the stored one of a folder.
+  """Raise ResultsError if a plan may not be added to the stored one.
 
   Args:
     known: The stored plan.
@@ -145,11 +145,11 @@ def merged(known: dict, table: dict) -> dict:
   also = known.get('also', [])
   if table['hardware']['name'] not in stored_plan.kinds(known):
     also = [*also, table['hardware']]
-  return known | {
+  both = known | {
     'rules': table['rules'],  # They may have more studies now.
     **({'also': also} if also else {}),
     'seconds': table['seconds'] | known['seconds'],
     'sources': known['sources'] | table['sources'],
     'trials': known['trials'] + fresh,
-    'hash': stored_plan.digest([t['id'] for t in known['trials'] + fresh]),
   }
+  return stored_plan.sealed(both)

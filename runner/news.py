@@ -36,7 +36,7 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def refusal(line: bytes) -> str:
-  """Why a line is not taken."""
+  """Message for a line that is no progress."""
   return (
     f'Its progress pipe has {len(line):,} bytes that are no progress: '
     f'{line[:SHOWN]!r}. Only the harness may write there.'

@@ -5,6 +5,7 @@ from typing import Any
 
 from runner import plan as plans, preflight, progress, records, results
 from runner.preflight import Forecast
+from runner.quantities import plain
 
 HEADINGS = (
   'submission',
@@ -133,7 +134,7 @@ def of_forecasts(found: list[Forecast], price: float | None = None) -> str:
 
 def _forecast(one: Forecast) -> tuple[str, ...]:
   def number(value: float | None, unit: float = 1.0) -> str:
-    return '–' if value is None else f'{value / unit:.4g}'
+    return '–' if value is None else plain(value / unit)
 
   return (
     one.submission,

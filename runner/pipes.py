@@ -1,4 +1,4 @@
-"""How commands begin and end, for scoring, which shares this with the runner.
+"""Start and end of commands, for scoring, which shares this with the runner.
 
 The standard library and flags only, see workloads.command_line.
 """

@@ -43,7 +43,8 @@ class Plan(NamedTuple):
 
   @property
   def hash(self) -> str:
-    return stored_plan.digest([t.id for t in self.trials])
+    """Of all that decides what its trials do and how they are scored."""
+    return table(self)['hash']
 
   @property
   def hours(self) -> float | None:
@@ -79,7 +80,10 @@ def make(
   for request in requests:
     entry = submissions.find(request)
     if entry.name in entries:
-      raise submissions.SubmissionError(f'{entry.name!r} is entered twice.')
+      raise submissions.SubmissionError(
+        f'{entry.name!r} is entered twice. Enter one of them under another '
+        f'name: --submissions=NAME={request}'
+      )
     entries[entry.name] = entry
   trials = [
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)
@@ -173,7 +177,7 @@ def trial(
 
 def table(plan: Plan) -> dict[str, Any]:
   """The plan as it is written to plan.json and printed by --json."""
-  return {
+  facts = {
     'suite': plan.suite.name,
     'ruleset': plan.ruleset,
     'rules': rules.dump(plan.suite),
@@ -183,6 +187,8 @@ def table(plan: Plan) -> dict[str, Any]:
       name: {'path': str(entry.path), 'sha256': entry.sha256}
       for name, entry in plan.entries.items()
     },
-    'hash': plan.hash,
+    'hashes': {},
+    'hash': '',
     'trials': [t._asdict() for t in plan.trials],
   }
+  return stored_plan.sealed(facts)

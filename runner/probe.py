@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from runner import engine, plan, records, storage
 from runner.hardware import Speed
+from submissions.algoperf import folders, layout
 
 TRACE = 'traceback_0.txt'
 
@@ -59,7 +60,8 @@ def run(
   with tempfile.TemporaryDirectory() as folder:
     out = pathlib.Path(folder)
     status = engine.run_trial(out, table, trial._asdict(), tell, terms)
-    place = trial.folder(out)
+    place, path = trial.folder(out), made.entries[trial.submission].path
+    source = path if folders.is_alone(path) else layout.layout(path).root
     events = list(storage.read_lines(place / records.ATTEMPTS))
     ends = [event for event in events if event['event'] == 'end']
     meta, trace = place / 'meta_data_0.json', place / TRACE
@@ -68,5 +70,13 @@ def run(
       storage.read_rows(place / records.EVALS),
       ends[-1],
       storage.read_json(meta)['examples'] if meta.exists() else {},
-      trace.read_text(encoding='utf-8') if trace.exists() else '',
+      _trace(trace, records.source(place, trial.submission), source),
     )
+
+
+def _trace(path: pathlib.Path, copy: pathlib.Path, source: pathlib.Path) -> str:
+  """A traceback that names what was copied, as the copy is deleted."""
+  if not path.exists():
+    return ''
+  text = path.read_text(encoding='utf-8')
+  return text.replace(str(copy), str(source))

@@ -77,6 +77,10 @@ class Progress:
       markup=True,
     )
 
+  def step(self) -> None:
+    """Something is over, and somebody else tells how it went."""
+    self._over += 1
+
   def _show(self) -> None:
     if self._console.is_terminal:
       self._live.update(self._table())

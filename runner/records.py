@@ -33,7 +33,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from runner import storage
+from runner import schema, storage
 from submissions.algoperf import folders
 
 # The first speak of the algorithm; one is beaten that could not change its
@@ -48,10 +48,11 @@ TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 
+MOST = 10**9  # Studies or trials.
 RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
 EXIT_SECONDS = 0.1  # But telling of the end may take so long.
-# Of the processor time that a trial wanted: if others had more, it took longer
-# than it does, by more than the least differences between studies.
+# Largest share of the processor time a trial wanted that others may have had.
+# Times to the target of one cell's studies differ by about as much.
 HELD_UP = 0.1
 
 # In the environment of a trial that an engine has sent to a machine.
@@ -62,7 +63,17 @@ JOB = 'TIMETRIAL_JOB'
 def folder(
   out, submission: str, workload: str, study: int, trial: int
 ) -> pathlib.Path:
-  """Studies count from 0 and trials from 1, as AlgoPerf's do."""
+  """Studies count from 0 and trials from 1, as AlgoPerf's do.
+
+  Raises:
+    RecordsError: a name or number is none that a folder can have.
+  """
+  for number in (study, trial):
+    if not 0 <= number < MOST:
+      raise storage.RecordsError(
+        f'No folder of results can have the number {schema.shown(number)}: '
+        f'studies and trials count from 0 and 1 to less than {MOST}.'
+      )
   name = workload.replace('/', '_') + '_jax'
   for part in (submission, name):
     if not _names_folder(part):

@@ -150,6 +150,7 @@ def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:
 def measured(
   request: Request, suite, names, machine
 ) -> dict[str, hardware.Speed]:
+  hardware.check_folder(request.hardware)
   print(f'Measuring {suite.reference} on this machine ({machine["name"]}) ...')
   with progress.Progress(len(names)) as live:
     speeds = {}

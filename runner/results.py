@@ -33,6 +33,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
   with locked(out):
     before, table = stored(out), plans.table(plan)
     if before is not None:
+      _check_unchanged(before, out)
       known = _replaced(before, table, out)
       merging.check(known, table, out, plan.mixed, plan.grows)
       table = merging.merged(known, table)
@@ -56,9 +57,10 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   Raises:
     ResultsError: there is something else.
   """
-  if out.exists() and not out.is_dir():
+  # pathlib's own exists raises where a name is too long.
+  if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not out.exists() or set(os.listdir(out)) <= {LOCK}:
+  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
     return None
   if not (out / records.PLAN).exists():
     raise ResultsError(
@@ -76,11 +78,14 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
 
 
 def status(folder: pathlib.Path) -> records.Status:
-  """Where a trial stands; the outcome 'damaged' if its records do not tell.
+  """Status of a trial; the outcome is 'damaged' if its records are.
 
   Nothing is run in such a folder and nothing changed, and others are raced.
   """
+  path = folder / records.ATTEMPTS
   try:
+    if path.exists() and not path.is_file():
+      raise storage.RecordsError(f'{path} is no file.')
     return records.status(folder)
   except (storage.RecordsError, OSError) as error:
     reason = (
@@ -92,10 +97,12 @@ def status(folder: pathlib.Path) -> records.Status:
 
 def in_use(folder: pathlib.Path) -> bool:
   """Whether a process holds it: a trial's folder, or that of all results."""
+  if not (folder / LOCK).is_file():
+    return False
   try:
     with (folder / LOCK).open(encoding='utf-8') as lock:
       return not _locked(lock, fcntl.LOCK_SH)
-  except FileNotFoundError:
+  except FileNotFoundError:  # Just now.
     return False
 
 
@@ -110,6 +117,7 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
     folder: Of the trial.
     patience: Seconds to wait for another process.
   """
+  clear(folder / LOCK)
   with storage.storing(folder / LOCK):
     lock = (folder / LOCK).open(
       'a', encoding='utf-8'
@@ -121,6 +129,19 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
         break
       time.sleep(POLL)
     yield lock.fileno() if mine else None
+
+
+def clear(path: pathlib.Path) -> None:
+  """Puts aside what is no file, and stands where one is to be opened.
+
+  A trial may have left a pipe there, which would be waited for.
+  """
+  if path.exists() and not path.is_file():
+    number = 1
+    while (aside := path.with_name(f'{path.name}_aside_{number}')).exists():
+      number += 1
+    with storage.storing(path):
+      path.rename(aside)
 
 
 def _locked(lock: IO[str], kind: int) -> bool:
@@ -168,6 +189,7 @@ def prepare(
     'budget_seconds': seconds,
     'sha256': table['sources'][name]['sha256'],
     'plan': table['hash'],
+    'hashes': stored_plan.common_hashes(table),
     'data_dir': table.get('data_dir'),
     'shard_state': table.get('shard_state', False),
   }
@@ -176,7 +198,7 @@ def prepare(
 
 
 def _is_whole(path: pathlib.Path) -> bool:
-  """Whether a trial can be run by it; it may have been damaged by one."""
+  """Test whether a trial.json is whole: trials can damage it."""
   try:
     return path.is_file() and bool(storage.read_json(path)['budget']['seconds'])
   except (OSError, ValueError, LookupError, TypeError):
@@ -191,11 +213,11 @@ def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
 
 def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
   """The submission's own source, as it is: `name`.py, or a folder `name`."""
-  if not source.is_dir():
+  if folders.is_alone(source):
     shutil.copyfile(source, folder / f'{name}.py')
     return
-  for path in folders.files(source):
-    target = folder / name / path.relative_to(source)
+  for place, path in folders.parts(source).items():
+    target = folder / name / place
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(path, target)
 
@@ -234,6 +256,15 @@ def _replaced(known: dict, table: dict, out: pathlib.Path) -> dict:
 
 
 def has_run(folder: pathlib.Path) -> bool:
-  """Whether the folder of a trial holds more than what it is prepared with."""
+  """Test whether the folder of a trial holds more than its preparation."""
   left = (records.ATTEMPTS, records.EVALS, records.SCALARS, records.CHECKPOINT)
   return any((folder / name).exists() for name in left) or in_use(folder)
+
+
+def _check_unchanged(known: dict, out: pathlib.Path) -> None:
+  if changes := stored_plan.changes(known):
+    raise ResultsError(
+      f'{out / records.PLAN}: {" ".join(changes)} Trials that ran and trials '
+      f'that would run now are no longer under the same rules. Restore the '
+      f'file. {HELP}'
+    )

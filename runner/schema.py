@@ -58,7 +58,7 @@ OPTIONAL = {
 }
 # What numbers must be more than; the others are positive.
 ABOVE = {
-  'cutoff': 1,  # At which ratio a score would be divided by nothing.
+  'cutoff': 1.001,  # At a ratio of 1 a score would be divided by nothing.
   'seed': -1,
   'target': -math.inf,
   'test_target': -math.inf,

@@ -15,28 +15,28 @@ from typing import Any
 
 from runner import cgroup
 
-# Of these families trials get what is OPEN and no other, whatever it is called
-# in versions to come.
+# Families of variables. Trials get those in OPEN and no other, whatever names
+# later versions of these libraries read.
 CLOSED = 'JAX_|FLAX_|CHEX_|PYTHON|LC_|LANG$|LANGUAGE$'
 OPEN = (
-  # Which devices there are.
+  # Choice of devices.
   'JAX_PLATFORMS',
   'JAX_PLATFORM_NAME',
   'JAX_NUM_CPU_DEVICES',
   'JAX_CUDA_VISIBLE_DEVICES',
   'JAX_ROCM_VISIBLE_DEVICES',
-  # Where compiled programs are kept, and whether.
+  # Cache of compiled programs.
   'JAX_COMPILATION_CACHE_DIR',
   'JAX_COMPILATION_CACHE_MAX_SIZE',
   'JAX_ENABLE_COMPILATION_CACHE',
   'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES',
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES',
-  # What is told when something goes wrong.
+  # Words in case of an error.
   'JAX_LOGGING_LEVEL',
   'JAX_TRACEBACK_FILTERING',
   'PYTHONFAULTHANDLER',
-  # Where Python finds and keeps code.
+  # Places of code.
   'PYTHONDONTWRITEBYTECODE',
   'PYTHONHOME',
   'PYTHONNOUSERSITE',
@@ -49,7 +49,7 @@ OPEN = (
 LEFT_OUT = re.compile(f'^(?!({"|".join(OPEN)})$)({CLOSED})')
 # Sets of words come in one order, and files and messages are UTF-8, for all.
 PINNED = {'PYTHONHASHSEED': '0', 'PYTHONUTF8': '1', 'LC_ALL': 'C.UTF-8'}
-# What users set for their machine: flags of compilers, threads, libraries.
+# Settings for a machine: flags of compilers, threads, libraries.
 MACHINE = (
   'XLA_|TSL_|TPU_|LIBTPU_|PJRT_|TRITON_'
   '|TF_(XLA|CUD|CUBLAS|GPU|FORCE|ENABLE|DISABLE|DETERM|NUM|USE|FP16|AUTOTUNE)'
@@ -59,13 +59,13 @@ MACHINE = (
   '|DNNL_|ONEDNN_|NPY_|NUMPY_'
   '|MALLOC_|GLIBC_TUNABLES$|TCMALLOC_|MIMALLOC_|LD_PRELOAD$'
 )
-# Of these, those that tell places and words.
+# Parts of such names that tell places and words only.
 PLACES = (
   'VISIBLE_DEVICES|HOME|PATH|DIR|LOG|DEBUG|DBG|IFNAME|HOST|WORKER|ADDRESS'
 )
 _SETTINGS = f'(?!.*({PLACES}))({MACHINE})'
 RECORDED = re.compile(f'^{_SETTINGS}')
-# What all hosts of a trial have as its first one has it.
+# Variables that all hosts of a trial take from its first host.
 ALIKE = f'^({_SETTINGS}|{CLOSED})'
 JAX = (  # Names in JAX's configuration.
   'jax_enable_x64',
@@ -106,7 +106,7 @@ def _say(words: str) -> None:
 
 
 def facts(jax_config: Mapping[str, Any]) -> dict[str, Any]:
-  """For the records of a trial, in whose process it is called.
+  """Settings of this trial process, for its records.
 
   Variables are as they were when this module was imported.
 

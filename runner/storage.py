@@ -61,9 +61,9 @@ def write(path: pathlib.Path, *parts: bytes) -> None:
     try:
       with partial.open('wb') as file:
         file.writelines(parts)
-        _flush(file)
+        flush(file)
       partial.replace(path)
-      _flush_folder(path.parent)
+      flush_folder(path.parent)
     except OSError:
       with contextlib.suppress(OSError):
         partial.unlink(missing_ok=True)  # On a full disk it is in the way.
@@ -91,7 +91,7 @@ def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
     _end_last_line(path, lambda head, last: _object(last) is not None)
     with path.open('a', encoding='utf-8') as file:
       file.write(line)
-      _flush(file)
+      flush(file)
 
 
 def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
@@ -142,7 +142,7 @@ def append_rows(
     _end_last_line(path, _whole_row)
     with path.open('a', encoding='utf-8', newline='') as file:
       file.write(_csv(rows, columns, header=not file.tell()))
-      _flush(file)
+      flush(file)
 
 
 def set_rows(
@@ -220,13 +220,14 @@ def _end_last_line(
     os.truncate(path, len(lines))
 
 
-def _flush(file) -> None:
+def flush(file) -> None:
+  """Has what was written to a file on the disk."""
   file.flush()
   os.fsync(file.fileno())
 
 
-def _flush_folder(path: pathlib.Path) -> None:
-  """So that a name outlives a loss of power, as what it names does."""
+def flush_folder(path: pathlib.Path) -> None:
+  """Has the names in a folder on the disk, as what they name."""
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)

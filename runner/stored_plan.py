@@ -5,10 +5,11 @@ The standard library only: scoring reads plans without JAX.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner import records
+from runner import records, schema
 
 PARTS = {  # Of a plan: those that are used, and of which kind they must be.
   'suite': str,
@@ -18,9 +19,16 @@ PARTS = {  # Of a plan: those that are used, and of which kind they must be.
   'also': list,
   'seconds': dict,
   'sources': dict,
+  'hashes': dict,
   'hash': str,
   'trials': list,
 }
+# Parts whose every value has a hash of its own: a board hangs on them, and the
+# identities of trials say nothing of them.
+HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds')
+# Values of these parts that a trial's folder tells otherwise, or that may grow
+# when more is planned.
+OWN = re.compile(r'rules\.(workloads|unscored)\..*|.*\.(studies|trials)')
 PLANNED = {  # Of a trial in it.
   'submission': str,
   'workload': str,
@@ -52,9 +60,78 @@ def identity(
   return _sha256(facts)[:12]
 
 
-def digest(ids: Iterable[str]) -> str:
-  """Of a whole plan, from the identities of its trials."""
-  return _sha256(sorted(ids))
+def digest(ids: Iterable[str], hashes: Mapping[str, str] | None = None) -> str:
+  """SHA-256 of a whole plan.
+
+  Args:
+    ids: Identities of its trials.
+    hashes: Of its rules, as `rule_hashes`; None in plans of before they had
+      them, whose hash says nothing of cutoff, reference, budgets and readings.
+  """
+  return _sha256(sorted(ids) if hashes is None else [sorted(ids), hashes])
+
+
+def rule_hashes(plan: Mapping[str, Any]) -> dict[str, str]:
+  """Twelve digits for every rule and budget: {'rules.cutoff': 'a1b2...'}."""
+  return {name: _sha256(value)[:12] for name, value in _rules(plan).items()}
+
+
+def common_hashes(plan: Mapping[str, Any]) -> dict[str, str]:
+  """As `rule_hashes`, of the rules that all trials ran under.
+
+  Trials keep them in their folders. Left out are rows of workloads, of which
+  each trial keeps its own; how many studies and trials there are; and machines
+  and budgets, of which there may come more.
+  """
+  return {
+    name: value
+    for name, value in rule_hashes(plan).items()
+    if not OWN.fullmatch(name)
+    and name.partition('.')[0] in ('suite', 'ruleset', 'rules')
+  }
+
+
+def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:
+  """The plan with the hashes of what it says now.
+
+  Everything that writes a plan ends with this. A plan without `hashes` is of
+  before there were any, and stays without.
+  """
+  ids = [trial['id'] for trial in plan['trials']]
+  if 'hashes' not in plan:
+    return {**plan, 'hash': digest(ids)}
+  hashes = rule_hashes(plan)
+  return {**plan, 'hashes': hashes, 'hash': digest(ids, hashes)}
+
+
+def changes(plan: Mapping[str, Any]) -> list[str]:
+  """Every rule that is not what was planned, in words; of old plans, none."""
+  if 'hashes' not in plan:
+    return []
+  known, now, values = plan['hashes'], rule_hashes(plan), _rules(plan)
+  found = []
+  for name in sorted(known.keys() | now.keys()):
+    if name not in now:
+      found.append(f'{name} was planned, and is not there any more.')
+    elif known.get(name) != now[name]:
+      found.append(
+        f'{name} = {schema.shown(values[name])} is not what was planned: it '
+        'was changed afterwards.'
+      )
+  return found
+
+
+def _rules(plan: Mapping[str, Any]) -> dict[str, Any]:
+  """Values of the hashed parts by name; lists are values."""
+  found = {}
+  waiting = [(name, plan[name]) for name in HASHED if name in plan]
+  while waiting:
+    name, value = waiting.pop()
+    if isinstance(value, dict) and value:
+      waiting += [(f'{name}.{key}', inner) for key, inner in value.items()]
+    else:
+      found[name] = value
+  return found
 
 
 def check(plan: Any) -> None:

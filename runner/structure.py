@@ -119,7 +119,10 @@ def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
   elif known is not None:
     aux = known.node_data()[1]
   else:
-    raise UnfitError(f'{name} held what is no data, and is not there at first')
+    raise UnfitError(
+      'the checkpoint leaves out what is no data, and the first state of a '
+      f'fresh loop has nothing in its place ({name})'
+    )
   others = _children(known, (kind, aux), len(rest))
   children = [
     _tree(child, other, leaves)

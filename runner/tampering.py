@@ -4,8 +4,10 @@ Other people's code runs where the attempts at a trial are written down. What
 it damages is its own fault, and must not keep others from being raced.
 """
 
+import contextlib
 import math
 import pathlib
+import stat
 from typing import Any
 
 from runner import records, storage
@@ -16,7 +18,7 @@ SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')  # Of an end.
 
 
 def written(folder: pathlib.Path) -> bytes:
-  """What the attempts at a trial have said so far."""
+  """Bytes of a trial's attempts so far."""
   path = folder / records.ATTEMPTS
   return path.read_bytes() if path.is_file() else b''
 
@@ -35,6 +37,12 @@ def mended(folder: pathlib.Path, attempt: int, before: bytes) -> Fault | None:
     How the trial ended by that; None where nothing is damaged.
   """
   path = folder / records.ATTEMPTS
+  for one, bits in (
+    (folder, stat.S_IRWXU),
+    (path, stat.S_IRUSR | stat.S_IWUSR),
+  ):
+    with contextlib.suppress(OSError):  # It may be gone, or another user's.
+      one.chmod(one.stat().st_mode | bits)
   if not (why := _damage(path, attempt, before)):
     return None
   storage.put_aside(path, attempt)
@@ -60,7 +68,7 @@ def _damage(path: pathlib.Path, attempt: int, before: bytes) -> str:
 
 
 def _is_event(event: Any, attempt: int) -> bool:
-  """Whether all that is used of it is there, and of its kind."""
+  """Test whether an event has all that is used of it, of the right types."""
   if not isinstance(event, dict) or event.get('event') not in EVENTS:
     return False
   if type(event.get('attempt')) is not int:

@@ -24,6 +24,7 @@ from runner import (
   rules,
   storage,
   stored_plan,
+  user_files,
 )
 from runner.plan import Plan, Trial
 
@@ -104,14 +105,16 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
   """Writes targets and their origin into a suite's file."""
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
-  document = tomlkit.parse(path.read_text(encoding='utf-8'))
+  text = user_files.read(path)
+  document = tomlkit.parse(text)
   rows = _rows(document)
   for name, facts in targets.items():
     row = rows[name]
     row['target'] = facts.pop('target')
     today = datetime.datetime.now(datetime.UTC).date()
     row['origin'] = {'command': command, 'date': today} | facts
-  storage.write(path, tomlkit.dumps(document).encode())
+  written = user_files.with_ends_of(text, tomlkit.dumps(document))
+  user_files.replace(path, written.encode())
 
 
 def _rows(document) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from runner.clock import Clock
 from runner.feed import Feed
+from runner.quantities import plain
 from runner.watch import Diverged, Watch
 from submissions.submission import Start, Submission
 from workloads.workload import Model, PyTree
@@ -204,12 +205,12 @@ def _spent(budget: Budget) -> Ending:
     return Ending(
       'beaten',
       'Another trial of its study has reached the target in '
-      f'{budget.beaten:.4g} s.',
+      f'{plain(budget.beaten)} s.',
     )
-  return Ending('budget', f'The budget of {budget.seconds:.4g} s is spent.')
+  return Ending('budget', f'The budget of {plain(budget.seconds)} s is spent.')
 
 
 def _reached(result: Result) -> Ending:
   return Ending(
-    'reached', f'At step {result.step}, after {result.seconds:.4g} s.'
+    'reached', f'At step {result.step}, after {plain(result.seconds)} s.'
   )

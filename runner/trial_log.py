@@ -29,9 +29,9 @@ class Watch:
     self._full = ''
 
   def full(self) -> str:
-    """Why the trial cannot go on; empty if it can. Cuts logs that are long."""
+    """Cut long logs; return why the trial cannot go on, or ''."""
     for path in self.paths:
-      with contextlib.suppress(FileNotFoundError):  # A trial may delete it.
+      with contextlib.suppress(OSError):  # A trial may do anything to it.
         self._look(path)
     return self._full
 
@@ -46,12 +46,12 @@ class Watch:
         f'{path.name} had {size:,} bytes, and the disk has room for '
         f'{room:,}: it printed too much.'
       )
-      cut(path, min(SMALL, HEAD))
+      cut(path, min(SMALL, HEAD), TAIL)
     elif size > MOST:
-      cut(path, HEAD)
+      cut(path, HEAD, TAIL)
 
 
-def cut(path: pathlib.Path, head: int, tail: int = TAIL) -> None:
+def cut(path: pathlib.Path, head: int, tail: int) -> None:
   """Leaves so many bytes of the beginning and of the end of a file."""
   with path.open('r+b') as log:
     size = log.seek(0, os.SEEK_END)

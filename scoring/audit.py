@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner import metrics, records, storage
-from scoring import costs
-from scoring.files import plain
+from runner import metrics, records, storage, stored_plan
+from runner.quantities import apart, plain
+from scoring import costs, files
 from scoring.trials import Key, Trial
 
 RISING = (  # Columns that never fall, and of them the one that always rises.
@@ -47,12 +47,12 @@ def checked(
 ) -> Iterator[tuple[bool, str]]:
   """Doubts (True) and notes on one trial."""
   try:
-    path = plain(trial.folder / records.ATTEMPTS)
+    path = files.plain(trial.folder / records.ATTEMPTS)
     events = list(storage.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
-    rows = storage.read_rows(plain(trial.folder / records.EVALS))
+    rows = storage.read_rows(files.plain(trial.folder / records.EVALS))
     yield from ((True, text) for text in _values(rows))
     yield from ((True, text) for text in _rows(rows))
     for event in events:
@@ -64,15 +64,16 @@ def checked(
       text = f'It started over after attempt {over - 1}, which was invalid.'
       yield False, text
     events = [event for event in events if event['attempt'] >= over]
+    yield from ((True, text) for text in _changed(events, trial.folder))
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
     yield from ((True, text) for text in _held_up(events))
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
+      last, most = apart(float(trial.evals.seconds[-1]), budget)
       yield (
         True,
-        f'Its last evaluation is at {trial.evals.seconds[-1]:.4g} s, after its '
-        f'budget of {budget:.4g} s.',
+        f'Its last evaluation is at {last} s, after its budget of {most} s.',
       )
     stopped = sum(event.get('suspended_seconds', 0.0) for event in events)
     if stopped:
@@ -86,7 +87,7 @@ def checked(
 
 def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   """Whether the folder holds the trial of the plan, and its source."""
-  own = storage.read_json(plain(trial.folder / records.TRIAL))
+  own = storage.read_json(files.plain(trial.folder / records.TRIAL))
   entries = [
     entry
     for entry in plan['trials']
@@ -101,6 +102,10 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   row = plan['rules']['workloads'].get(trial.key.workload)
   if 'row' in own and own['row'] != row:
     yield f'It ran under other rules: {own["row"]!r}; planned is {row!r}.'
+  now = stored_plan.common_hashes(plan)
+  for name, known in own.get('hashes', {}).items():
+    if now.get(name) != known:
+      yield f'It ran under another {name} than {records.PLAN} has now.'
   planned = plan['seconds'].get(trial.key.workload)
   if own.get('budget_seconds') != planned:
     yield (
@@ -115,7 +120,7 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
 
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
-  return path if path.is_dir() else plain(path)
+  return path if path.is_dir() else files.plain(path)
 
 
 def _values(rows: list[dict[str, str]]) -> Iterator[str]:
@@ -148,10 +153,8 @@ def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
       yield f'At step {row[STEP]}, more is compiled than charged.'
     spent = [float(row.get(name) or 0) for name in RISING[1:4]]
     if float(row.get(TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
-      yield (
-        f'At step {row[STEP]} it has spent {sum(spent):.4g} s of '
-        f'{float(row[TOTAL]):.4g} s in all.'
-      )
+      some, whole = apart(sum(spent), float(row[TOTAL]))
+      yield f'At step {row[STEP]} it has spent {some} s of {whole} s in all.'
 
 
 def _started_over(
@@ -189,9 +192,9 @@ def _attempts(
     if spent := end['accounts']:
       charged = sum(spent.get(name, 0.0) for name in costs.CHARGED)
       if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
+        said, summed = apart(end['seconds'], charged)
         yield (
-          f'Attempt {number} charged {end["seconds"]:.6g} s, and its '
-          f'accounts say {charged:.6g} s.'
+          f'Attempt {number} charged {said} s, and its accounts say {summed} s.'
         )
     if end.get('profiled_steps'):
       yield (
@@ -201,26 +204,51 @@ def _attempts(
   for left in exits:
     off = left.get('residual_seconds')
     if off is not None and records.off_account(off, left['wall_seconds']):
-      yield f'{abs(off):.3g} s of attempt {left["attempt"]} are on no account.'
+      lost = plain(abs(off), 3)
+      yield f'{lost} s of attempt {left["attempt"]} are on no account.'
   if rows and ends and ends[-1]['accounts']:
     last, over = float(rows[-1][CHARGED]), ends[-1]['seconds']
     if last > over * (1 + CLOSE):
-      yield f'It has an evaluation at {last:.6g} s, and ended at {over:.6g} s.'
+      at, end = apart(last, over)
+      yield f'It has an evaluation at {at} s, and ended at {end} s.'
 
 
 def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   """Whether rows are as they were when the trial ended."""
   ends = [event for event in events if event['event'] == 'end']
   for name in (records.EVALS, records.SCALARS):
-    plain(folder / name)
+    files.plain(folder / name, files.LONGEST)
   now = records.row_hashes(folder)
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
       yield f'{name} is not as the trial left it.'
 
 
+def _changed(
+  events: list[dict[str, Any]], folder: pathlib.Path
+) -> Iterator[str]:
+  """Doubts where a trial went on under other settings."""
+  attempts = sorted({event['attempt'] for event in events})
+  paths = [folder / f'meta_data_{number}.json' for number in attempts]
+  found = [
+    storage.read_json(files.plain(path)) for path in paths if path.exists()
+  ]
+  known = [one['environment'] for one in found if 'environment' in one]
+  for name, values in different(known).items():
+    yield f'Its attempts ran with different {name}: {", ".join(values)}.'
+
+
+def different(found: list[dict[str, Any]]) -> dict[str, list[str]]:
+  """Settings that are not the same in all tables, and their values."""
+  values = {
+    name: sorted({repr(one[name]) if name in one else 'unset' for one in found})
+    for name in sorted({name for one in found for name in one})
+  }
+  return {name: known for name, known in values.items() if len(known) > 1}
+
+
 def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Whether others had processors that it wanted, so that it took longer.
+  """Doubts where others had processors that a trial wanted.
 
   What the last end tells is of the whole trial.
   """

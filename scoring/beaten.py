@@ -7,6 +7,7 @@ been removed since, or the board may ask for another target.
 import collections
 import math
 
+from runner.quantities import plain
 from scoring.trials import UNCLEAR, Trial
 
 STATE = 'beaten'  # The outcome that runners give them.
@@ -40,8 +41,8 @@ def _study(trial: Trial) -> tuple[str, str, int]:
 
 def _doubtful(trial: Trial) -> Trial:
   reason = (
-    f'It was stopped at {trial.seconds:.4g} s, as another trial of its study '
-    'had reached the target, and none has by that time on this board. Remove '
-    'its folder to run it again.'
+    f'It was stopped at {plain(trial.seconds)} s, as another trial of its '
+    'study had reached the target, and none has by that time on this board. '
+    'Remove its folder to run it again.'
   )
   return trial._replace(state=UNCLEAR, reason=reason, at=None, open=True)

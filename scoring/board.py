@@ -27,6 +27,7 @@ class Cell(NamedTuple):
   outcome: str  # Of that trial.
   open: list[str]  # Why it is open; empty if it is not.
   lost: str  # Why a target that was reached gives no credit; else ''.
+  target: float | None = None  # Of the rules, in units of the metric.
 
   @property
   def state(self) -> str:
@@ -111,6 +112,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
         *_best(trials, row),
         _open(trials, row, rules),
         _lost(medians[n, w], after, gain, ratio, rules, name),
+        row.target,
       )
     lines.append(_standing(submission, cells, rules))
   ranks = score.ranks(

@@ -5,13 +5,16 @@ Written by TensorBoard's own writer, which needs no TensorFlow.
 
 import datetime
 import math
+import os
 import pathlib
+import secrets
+import shutil
 from collections.abc import Iterator
 
 from runner import records, storage
 from scoring import details
 from scoring.audit import CHARGED, STEP
-from scoring.files import plain
+from scoring.files import LONGEST, plain
 from scoring.planned import ReadError
 from scoring.read import Results
 from scoring.tree import relative
@@ -34,25 +37,37 @@ def write(results: Results, out: pathlib.Path) -> int:
     How many trials had something to show.
 
   Raises:
-    ReadError: the folder is there, or TensorBoard is not installed.
+    ReadError: the folder is there or cannot be written, or TensorBoard is not
+      installed.
   """
   try:
     from tensorboard.summary.writer import event_file_writer  # noqa: PLC0415
   except ImportError as error:
     raise ReadError(f'TensorBoard is not installed: {INSTALL}') from error
-  if out.exists():
+  if os.path.lexists(out):  # pathlib's exists raises on long names.
     raise ReadError(f'{out} is there already. Remove it, or say another --out.')
+  # In one step: what is cut short by a full disk is not there.
+  partial = out.with_name(f'.{secrets.token_hex(8)}.partial')
   written = 0
-  for trial in results.trials:
-    values = list(_values(trial))
-    if not values:
-      continue
-    place = out / relative(results.folder, trial.folder)
-    writer = event_file_writer.EventFileWriter(str(place))
-    for event in _events(trial, values):
-      writer.add_event(event)
-    writer.close()
-    written += 1
+  try:
+    partial.mkdir(parents=True)
+    for trial in results.trials:
+      values = list(_values(trial))
+      if not values:
+        continue
+      place = partial / relative(results.folder, trial.folder)
+      writer = event_file_writer.EventFileWriter(str(place))
+      for event in _events(trial, values):
+        writer.add_event(event)
+      writer.close()
+      written += 1
+    partial.rename(out)
+  except OSError as error:
+    raise ReadError(
+      f'Cannot write to {out}: {error.strerror}. Say another --out.'
+    ) from error
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
   return written
 
 
@@ -62,7 +77,7 @@ Value = tuple[int, float, str, float]  # Step, charged seconds, name, value.
 def _values(trial: Trial) -> Iterator[Value]:
   for name in (records.SCALARS, records.EVALS):
     try:
-      rows = storage.read_rows(plain(trial.folder / name))
+      rows = storage.read_rows(plain(trial.folder / name, LONGEST))
     except (OSError, ValueError):
       continue  # Reading the results has told of what is damaged.
     for row in rows:

@@ -3,10 +3,12 @@
 Equal boards give equal files, byte by byte, with the same matplotlib.
 """
 
+import io
 import math
 import pathlib
 from typing import Any
 
+from runner import user_files
 from scoring import dots, text
 from scoring.analysis import Analysis
 from scoring.board import Board, Standing
@@ -57,7 +59,9 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
         _times(figure, board)
       for suffix, facts in (('svg', {'Date': None}), ('png', {})):
         names.append(f'{name}.{suffix}')
-        figure.savefig(folder / names[-1], metadata=facts)
+        made = io.BytesIO()
+        figure.savefig(made, format=suffix, metadata=facts)
+        user_files.replace(folder / names[-1], made.getvalue())
   return names
 
 

@@ -4,6 +4,8 @@ import math
 import pathlib
 import re
 
+from runner import user_files
+from runner.storage import StorageError
 from scoring import numbers, text, times, uncertainty
 from scoring.analysis import Analysis
 from scoring.board import Board, Cell, Standing
@@ -60,21 +62,28 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
 def renew(path: pathlib.Path, report: str) -> None:
   """Puts what stands between a report's markers between those of a file.
 
+  Nothing else of the file changes, and it is replaced in one step.
+
   Raises:
-    ValueError: the file has no such place; nothing is written.
+    ValueError: the file has no such place, or cannot be read or written;
+      nothing is written.
   """
   try:
-    old = path.read_text(encoding='utf-8')
+    old = user_files.read(path)
   except OSError as error:
     raise ValueError(f'{path} cannot be read: {error.strerror}.') from error
   if old.count(BEGIN) != 1 or old.find(END) < old.find(BEGIN):
     raise ValueError(
-      f'{path} says no place for the leaderboard. Put the lines {BEGIN} and '
-      f'{END} into it, once, where it shall be.'
+      f'{path} has no leaderboard markers. Put the lines {BEGIN} and {END} '
+      'into it, once, where the table belongs.'
     )
-  new = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
+  table = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
   before, after = old.partition(BEGIN)[0], old.partition(END)[2]
-  path.write_text(before + new + END + after, encoding='utf-8')
+  new = before + user_files.with_ends_of(old, table) + END + after
+  try:
+    user_files.replace(path, new.encode('utf-8', 'replace'))
+  except StorageError as error:
+    raise ValueError(str(error)) from error
 
 
 def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:

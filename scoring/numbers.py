@@ -2,6 +2,8 @@
 
 import math
 
+from runner import quantities
+
 
 def seconds(value: float) -> str:
   """Three or four digits; longer times in hours."""
@@ -14,15 +16,32 @@ def seconds(value: float) -> str:
   return f'{value:.1f} s' if value >= 10 else f'{value:.2f} s'
 
 
-def metric(value: float) -> str:
-  """Four significant digits."""
+def metric(value: float, target: float | None = None) -> str:
+  """Four significant digits; more where it would look like a target it is not.
+
+  Args:
+    value: Of the metric.
+    target: What it is held against; None: nothing.
+  """
   if not math.isfinite(value):
     return '–'
+  digits = 4
+  while (text := _metric(value, digits)) and digits < 17:
+    shown = float(text)
+    if target is None or value == target:
+      break
+    if shown != target and (shown < target) == (value < target):
+      break
+    digits += 1
+  return text
+
+
+def _metric(value: float, digits: int) -> str:
   size = abs(value)
   if size >= 1e5 or 0 < size < 1e-4:
-    return f'{value:.3g}'
-  digits = 4 - (1 + math.floor(math.log10(size)) if size else 1)
-  return f'{value:.{min(5, max(0, digits))}f}'
+    return f'{value:.{digits - 1}g}'
+  places = digits - (1 + math.floor(math.log10(size)) if size else 1)
+  return f'{value:.{min(digits + 1, max(0, places))}f}'
 
 
 def ratio(value: float) -> str:
@@ -55,7 +74,7 @@ def hyperparameters(values: dict) -> list[tuple[str, str]]:
 def size(count: float) -> str:
   """Of memory, from bytes, in powers of 1000."""
   for unit in ('B', 'kB', 'MB', 'GB', 'TB'):
-    if count < 1000 or unit == 'TB':
+    if count < 999.5 or unit == 'TB':  # Which three digits round to 999.
       break
     count /= 1000
-  return f'{count:.3g} {unit}'
+  return f'{quantities.plain(count, 3)} {unit}'

@@ -124,7 +124,7 @@ def _environment() -> jinja2.Environment:
 
 def _links(results: Results, out: pathlib.Path) -> Callable[[Trial], str]:
   """The way from the page to a trial's folder; '' if it was not run."""
-  top = os.path.relpath(results.folder.resolve(), out.resolve())
+  top = os.path.relpath(*map(os.path.realpath, (results.folder, out)))
 
   def link(trial: Trial) -> str:
     if not os.path.exists(trial.folder):  # pathlib's raises on long names.

@@ -17,7 +17,9 @@ class ReadError(ValueError):
 def read(
   folder: pathlib.Path, needed: bool
 ) -> tuple[dict[str, Any] | None, list[Problem]]:
-  """The plan; None where there is none, or where a damaged one is not needed.
+  """The plan, and what in it was changed after it was made.
+
+  None where there is none, or where a damaged one is not needed.
 
   Raises:
     ReadError: it is damaged and needed.
@@ -37,4 +39,4 @@ def read(
         'saying --rules=mini or the path of a .toml file.'
       ) from error
     return None, [Problem(records.PLAN, f'{reason} Read without it.')]
-  return plan, []
+  return plan, [Problem(records.PLAN, c) for c in stored_plan.changes(plan)]

@@ -61,15 +61,27 @@ def replay(results: Results, integral: str = 'exact') -> Replay:
     ]
   studies = sorted({trial.key.study for trial in results.trials})
   for count in range(1, len(studies)):
-    choices = [
-      [trial for trial in stopped if trial.key.study in kept]
-      for kept in itertools.combinations(studies, count)
-    ]
-    what = f'{count} of {len(studies)} studies'
-    cheaper.append(_compare(what, choices, results, scores, integral))
+    if choices := _fewer(stopped, studies, count):
+      what = f'{count} of {len(studies)} studies'
+      cheaper.append(_compare(what, choices, results, scores, integral))
   kept, saved = prune(results, stopped)
   cheaper.append(_compare('exact pruning', [kept], results, scores, integral))
   return Replay(_hours(results.trials), scores, cheaper, saved)
+
+
+def _fewer(
+  trials: list[Trial], studies: list[int], count: int
+) -> list[list[Trial]]:
+  """Every choice of so many studies of which each cell has one.
+
+  Some submission may have fewer studies than others.
+  """
+  cells = {trial.key[:2] for trial in trials}
+  choices = [
+    [trial for trial in trials if trial.key.study in kept]
+    for kept in itertools.combinations(studies, count)
+  ]
+  return [some for some in choices if {t.key[:2] for t in some} == cells]
 
 
 def table(found: Replay) -> dict[str, Any]:
@@ -101,7 +113,7 @@ def show(found: Replay, console) -> None:
     console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
   console.print(
     'Of fewer studies, hours are the mean and movements the largest over all '
-    'choices of studies.'
+    'choices of studies of which every cell has one.'
   )
 
 

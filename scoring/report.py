@@ -3,6 +3,8 @@
 import json
 import pathlib
 
+from runner import user_files
+from runner.storage import StorageError
 from scoring import figures, markdown, page, tables
 from scoring.analysis import Analysis
 from scoring.board import Board
@@ -33,10 +35,12 @@ def write(
     (out / 'figures').mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
       # Names of files may hold bytes that are no text.
-      (out / name).write_bytes(content.encode('utf-8', 'replace'))
+      user_files.replace(out / name, content.encode('utf-8', 'replace'))
     figures.write(board, analysis, out / 'figures')
   except OSError as error:
     raise ReportError(
       f'Cannot write the report to {out}: {error.strerror}. Say another --out.'
     ) from error
+  except StorageError as error:
+    raise ReportError(f'{error} Or say another --out.') from error
   return out / 'index.html'

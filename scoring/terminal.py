@@ -83,7 +83,8 @@ def _cell(cell: Cell) -> rich.text.Text:
     return text_of(found, style)
   if cell.state == 'open':
     return text_of('open', 'yellow')
-  return text_of(f'missed, {numbers.metric(cell.best)}', 'dim')
+  best = numbers.metric(cell.best, cell.target)
+  return text_of(f'missed, {best}', 'dim')
 
 
 def text_of(value: str, style: str = '') -> rich.text.Text:

@@ -128,10 +128,9 @@ def _got(found: Cell) -> str:
   short = ''
   if math.isfinite(found.margin) and found.margin > 0:
     short = f', {numbers.share(found.margin)} short'
-  return (
-    f' ({found.outcome}), best {numbers.metric(found.best)}{short} '
-    f'in {numbers.seconds(found.used)}'
-  )
+  best = numbers.metric(found.best, found.target)
+  used = numbers.seconds(found.used)
+  return f' ({found.outcome}), best {best}{short} in {used}'
 
 
 def target(board: Board, workload: str) -> str:

@@ -195,7 +195,8 @@ def _status(folder: pathlib.Path) -> records.Status:
   except Damage:
     raise
   except ValueError as error:
-    raise Damage(f'{records.ATTEMPTS} is damaged: {error}.') from error
+    reason = str(error).removesuffix('.')
+    raise Damage(f'{records.ATTEMPTS} is damaged: {reason}.') from error
   except (OSError, LookupError, TypeError, AttributeError) as error:
     raise Damage(f'{records.ATTEMPTS} is damaged: {error!r}.') from error
   return status

@@ -6,6 +6,7 @@ speaks against a result is a doubt; what a reader should know of it is a note.
 """
 
 import collections
+import itertools
 import os
 import pathlib
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ from scoring import audit, details, terminal
 from scoring.read import Results
 from scoring.tree import relative
 from scoring.trials import Key
+
+MOST = 100  # Findings on one trial: a file may have millions of lines.
+OLD = (
+  'It was made before plans had a hash of every rule. Whether cutoff, '
+  'reference, budget factor, readings or budgets were changed afterwards '
+  'cannot be told. Its hash covers metrics, targets and steps of the '
+  'workloads, seeds, sources and hyperparameters.'
+)
 
 
 class Finding(NamedTuple):
@@ -38,10 +47,14 @@ def verify(results: Results) -> list[Finding]:
   for trial in results.trials:
     if os.path.isdir(trial.folder):
       where = relative(results.folder, trial.folder)
+      told = audit.checked(trial, plan)
       found += [
         Finding(where, doubt, text)
-        for doubt, text in audit.checked(trial, plan)
+        for doubt, text in itertools.islice(told, MOST)
       ]
+      if next(told, None):
+        text = f'There is more than these {MOST} findings.'
+        found.append(Finding(where, True, text))
   return sorted({*found, *_machines(results)})
 
 
@@ -78,6 +91,7 @@ def _plan(folder: pathlib.Path) -> dict[str, Any] | None:
 def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
   try:
     yield from _planned(plan)
+    yield from _forgotten(plan)
   except audit.BROKEN as error:
     text = f'It cannot be checked: {type(error).__name__} {error}.'
     yield Finding(records.PLAN, True, text)
@@ -90,8 +104,13 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     return Finding(records.PLAN, True, text)
 
   trials, sources = plan['trials'], plan.get('sources', {})
-  if plan.get('hash') != stored_plan.digest(trial['id'] for trial in trials):
-    yield doubt('Its hash is not that of its trials: some were changed.')
+  ids = [trial['id'] for trial in trials]
+  if plan.get('hash') != stored_plan.digest(ids, plan.get('hashes')):
+    yield doubt(
+      'Its hash is not that of its trials and rules: some were changed.'
+    )
+  if 'hashes' not in plan:
+    yield Finding(records.PLAN, False, OLD)
   seeds = collections.defaultdict(list)
   for trial in trials:
     seeds[trial['submission'], trial['seed']].append(_name(trial))
@@ -110,15 +129,19 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     )
     if trial['seed'] != seed:
       yield doubt(f'{_name(trial)}: its seed is {trial["seed"]}, not {seed}.')
+  for (_, seed), names in seeds.items():
+    if len(names) > 1:
+      yield doubt(f'{", ".join(names)} have the same seed, {seed}.')
+
+
+def _forgotten(plan: dict[str, Any]) -> Iterator[Finding]:
+  """Entries that were taken out of the plan after some of them ran."""
   for one in plan.get('forgotten', ()):
     text = (
       f'{one["submission"]} was taken out of the plan at {one["time"]}; '
       f'{one["run"]} of its trials had run.'
     )
     yield Finding(one['folder'], False, text)
-  for (_, seed), names in seeds.items():
-    if len(names) > 1:
-      yield doubt(f'{", ".join(names)} have the same seed, {seed}.')
 
 
 def _name(trial: dict[str, Any]) -> str:
@@ -152,21 +175,12 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
     own = facts.get('environment')
     environments += [own] if isinstance(own, dict) else []
-  yield from _environments(environments)
+  # Trials from before these were recorded say nothing.
+  for name, values in audit.different(environments).items():
+    text = f'Trials ran with different {name}: {", ".join(values)}.'
+    yield Finding('.', True, text)
   for what, found in kinds.items():
     if len(found) > 1:
       text = f'Trials ran with {len(found)} {what}: {"; ".join(sorted(found))}.'
       doubtful = what.startswith(('kinds of devices', 'datasets'))
       yield Finding('.', doubtful, text)
-
-
-def _environments(found: list[dict[str, Any]]) -> Iterator[Finding]:
-  """Settings that change numbers or speed, and were not the same for all.
-
-  Trials from before they were recorded say nothing.
-  """
-  for name in sorted({name for one in found for name in one}):
-    values = {repr(one[name]) if name in one else 'unset' for one in found}
-    if len(values) > 1:
-      text = f'Trials ran with different {name}: {", ".join(sorted(values))}.'
-      yield Finding('.', True, text)

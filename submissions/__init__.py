@@ -7,7 +7,8 @@ of lion instead of its SELF. The planner needs only the literals, so they are
 read from the source: planning and status import neither JAX nor anybody's code.
 
 A folder or file written for AlgoPerf is a submission as well (see algoperf/):
-with a search space beside it, of the external ruleset, else self-tuning.
+with a search space beside it, of the external ruleset, else self-tuning. Any of
+them may be entered under another name, as `theirs=path/to/folder`.
 """
 
 from __future__ import annotations
@@ -15,36 +16,24 @@ from __future__ import annotations
 import ast
 import difflib
 import functools
-import hashlib
 import importlib
 import importlib.util
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+import sys
+from typing import TYPE_CHECKING, Any
 
-from submissions import literals
-from submissions.algoperf import folders
-from submissions.literals import NOT_PYTHON, SubmissionError
+from submissions import entries, literals
+from submissions.algoperf import folders, layout
+from submissions.entries import Entry
+from submissions.literals import SubmissionError
 
 if TYPE_CHECKING:
   from submissions.algoperf.goal import Goal
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent
-
-
-class Entry(NamedTuple):
-  """What a submission's source says of itself."""
-
-  name: str
-  path: pathlib.Path  # A file, or a folder of one written for AlgoPerf.
-  sha256: str
-  keywords: frozenset[str]  # Hyperparameters that build requires.
-  optional: frozenset[str] | None  # Further ones; None: any.
-  self_point: dict[str, Any] | None
-  space: dict[str, Any] | list[dict[str, Any]] | None
-  points: dict[str, dict[str, Any]]  # Further ones for self-tuning, by name.
-  algoperf: bool = False  # Whether it was written for AlgoPerf.
+MODULE = 'entered'  # The package that files of submissions are run in.
 
 
 @functools.cache
@@ -52,20 +41,43 @@ def names() -> tuple[str, ...]:
   """The submissions that come with TimeTrial."""
   files = sorted(HERE.glob('*.py'))
   return tuple(
-    p.stem for p in files if _build(ast.parse(p.read_text(encoding='utf-8')))
+    p.stem
+    for p in files
+    if entries.built(ast.parse(p.read_text(encoding='utf-8')))
   )
 
 
 def find(request: str) -> Entry:
   """The submission of that name, or in the file or folder of that path.
 
-  `name@point` is the submission with a point of its POINTS instead of SELF.
+  `name@point` is the submission with a point of its POINTS instead of SELF;
+  `theirs=path` and `theirs=name@point` are entered as `theirs`.
 
   Raises:
     SubmissionError: no such name, file or point, or not a submission.
   """
+  given, equals, rest = request.partition('=')
+  if (
+    not equals or os.path.exists(request) or not literals.NAME.fullmatch(given)
+  ):
+    return _at_point(request)
+  entry = _at_point(rest, named=True)
+  if given == 'all' or given.startswith('.'):
+    raise SubmissionError(
+      f'{request}: no submission can be called {given!r}. Give another name.'
+    )
+  if given in names() and entry.path != HERE / f'{given}.py':
+    raise SubmissionError(
+      f'{request}: {given!r} is a submission of ours. Give another name.'
+    )
+  return entry._replace(name=given)
+
+
+def _at_point(request: str, named: bool = False) -> Entry:
+  if os.path.exists(request):
+    return _find(request, named)
   name, at, point = request.partition('@')
-  entry = _find(name)
+  entry = _find(name, named)
   if not at:
     return entry
   if point not in entry.points:
@@ -80,13 +92,18 @@ def find(request: str) -> Entry:
   )
 
 
-def _find(request: str) -> Entry:
+def _find(request: str, named: bool) -> Entry:
   if request in names():
-    return _read(HERE / f'{request}.py')
+    return entries.read(HERE / f'{request}.py')
   path = pathlib.Path(request)
   # pathlib's own is_dir raises where a name is too long.
   is_folder, is_file = os.path.isdir(request), os.path.isfile(request)
-  if is_folder and not folders.main(path).is_file():
+  if is_folder and (several := layout.several(path)):
+    raise SubmissionError(
+      f'The folder {request!r} has several submissions: name one of '
+      f'{", ".join(map(str, several))}.'
+    )
+  if is_folder and not layout.main(path).is_file():
     raise SubmissionError(
       f'The folder {request!r} has no {folders.MAIN}, as one written for '
       'AlgoPerf has. One of ours is a file: give the path of a .py file.'
@@ -95,16 +112,19 @@ def _find(request: str) -> Entry:
     raise SubmissionError(f'No file {request!r}.')
   if is_folder or request.endswith('.py'):
     foreign = folders.is_one(path)
-    path = folders.whole(path) if foreign else path
-    if path.stem in names() and path.resolve().parent != HERE:
+    path = layout.whole(path) if foreign else path
+    entry = entries.read_algoperf(path) if foreign else entries.read(path)
+    if named:
+      return entry
+    if entry.name in names() and path.resolve().parent != HERE:
       raise SubmissionError(
-        f'{request}: {path.stem!r} is a submission of ours. Rename it; '
-        'its name is the name on the leaderboard.'
+        f'{request}: {entry.name!r} is a submission of ours. Rename it, or '
+        f'enter it under another name: --submissions=NAME={request}'
       )
-    entry = _read_algoperf(path) if foreign else _read(path)
     if entry.name.startswith('.'):
       raise SubmissionError(
-        f'{request}: rename it; results are kept in a folder called '
+        f'{request}: rename it, or enter it under another name '
+        f'(--submissions=NAME={request}); results are kept in a folder called '
         f'{entry.name!r}, which would be hidden or another one.'
       )
     return entry
@@ -136,10 +156,44 @@ def make(
     # Not a statement: what only plans imports this file, and never JAX.
     adapter = importlib.import_module('submissions.algoperf.loop')
     return adapter.build(path, task, hyperparameters, goal)
-  spec = importlib.util.spec_from_file_location(path.stem, path)
+  name = f'{MODULE}.{path.stem}'
+  spec = importlib.util.spec_from_file_location(name, path)
   module = importlib.util.module_from_spec(spec)  # pyrefly: ignore
+  sys.modules[name] = module  # Where dataclasses look for what they are of.
   spec.loader.exec_module(module)  # pyrefly: ignore
-  return module.build(task, **hyperparameters)
+  return _built(module.build(task, **hyperparameters), path)
+
+
+def _built(found: Any, path: pathlib.Path) -> Submission:
+  """What `build` returned, if it is a Submission.
+
+  Raises:
+    SubmissionError: it is something else; the message says what to write.
+  """
+  # Not a statement: what only plans imports this file, and never JAX.
+  kind = importlib.import_module('submissions.submission').Submission
+  if isinstance(found, kind):
+    return found
+  function = entries.built(literals.parsed(path))
+  line = entries.returns(function) if function else 1
+  where = f'{path.name}, line {line}: build returned'
+  if found is None:
+    raise SubmissionError(
+      f'{where} nothing, and is to return a Submission: end it with `return '
+      'from_optax(task, <transformation>, **options)`, or with `return '
+      'Submission(train, model)`.'
+    )
+  what = type(found).__name__
+  if isinstance(found, tuple) and {'init', 'update'} <= set(dir(found)):
+    raise SubmissionError(
+      f'{where} a transformation of optax ({what}), and is to return a '
+      'Submission: write `return from_optax(task, <transformation>, '
+      '**options)`.'
+    )
+  raise SubmissionError(
+    f'{where} a {what}, and is to return a Submission, as from_optax and '
+    'from_steps make it, or Submission(train, model).'
+  )
 
 
 def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
@@ -158,88 +212,3 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
       f'{entry.path}: {where} lacks {", ".join(sorted(missing))}, '
       'which build requires.'
     )
-
-
-def _read(path: pathlib.Path) -> Entry:
-  try:
-    source = path.read_bytes()
-    tree = ast.parse(source, str(path))
-  except OSError as error:
-    raise SubmissionError(
-      f'{path} cannot be read: {error.strerror}.'
-    ) from error
-  except NOT_PYTHON as error:
-    raise SubmissionError(f'{path} is not Python: {error}.') from error
-  function = _build(tree)
-  if function is None:
-    raise SubmissionError(
-      f'{path} has no function build. A submission is '
-      '`def build(task, *, <hyperparameters>)` that returns a Submission.'
-    )
-  named = function.args.kwonlyargs
-  defaults = function.args.kw_defaults
-  required = {a.arg for a, d in zip(named, defaults, strict=True) if d is None}
-  return Entry(
-    path.stem,
-    path.resolve(),
-    hashlib.sha256(source).hexdigest(),
-    frozenset(required),
-    _optional(function, {a.arg for a in named} - required),
-    literals.point(tree, path),
-    literals.space(tree, path),
-    literals.points(tree, path),
-  )
-
-
-def _read_algoperf(path: pathlib.Path) -> Entry:
-  try:
-    fault, space = folders.fault(path), folders.space(path)
-    literals.check(space, folders.SPACE)
-  except (*NOT_PYTHON, OSError) as error:
-    where = folders.main(path)
-    raise SubmissionError(f'{where} cannot be read: {error}.') from error
-  if fault:
-    raise SubmissionError(f'{folders.main(path)}: {fault}')
-  return Entry(
-    path.resolve().stem,
-    path.resolve(),
-    folders.sha256(path),
-    frozenset(),
-    None,
-    {} if space is None else None,
-    space,
-    {},
-    algoperf=True,
-  )
-
-
-def _build(tree: ast.Module) -> ast.FunctionDef | None:
-  for node in tree.body:
-    if isinstance(node, ast.FunctionDef) and node.name == 'build':
-      return node
-  return None
-
-
-def _optional(function: ast.FunctionDef, named: set[str]):
-  """Named `options` they go to from_optax; any other ** may take anything."""
-  if function.args.kwarg is None:
-    return frozenset(named)
-  if function.args.kwarg.arg != 'options':
-    return None
-  return frozenset(named) | _options()
-
-
-@functools.cache
-def _options() -> frozenset[str]:
-  """The options of from_optax that are numbers."""
-  tree = ast.parse((HERE / 'submission.py').read_text(encoding='utf-8'))
-  [function] = [
-    node
-    for node in tree.body
-    if isinstance(node, ast.FunctionDef) and node.name == 'from_optax'
-  ]
-  return frozenset(
-    option.arg
-    for option in function.args.kwonlyargs
-    if ast.unparse(option.annotation).startswith(('int', 'float'))  # pyrefly: ignore
-  )

@@ -11,6 +11,9 @@ from typing import Any
 
 # What ast.parse raises: too deep a nesting is no SyntaxError.
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+NUMBER = re.compile(
+  r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?', re.IGNORECASE
+)
 NAME = re.compile(r'[\w.+=-]+')  # It becomes a part of a folder's name.
 
 
@@ -86,8 +89,36 @@ def _plain(tree: ast.Module, name: str, path: pathlib.Path) -> Any:
         if found == name:
           literal = _evaluated(value, f'{path}: {name}')
           check(literal, f'{path}: {name}')
+          _check_texts(value, path, name)
           return literal
   return None
+
+
+def texts(tree: ast.AST) -> list[ast.Constant]:
+  """The texts in a literal, but for the names of what it has."""
+  names = {
+    id(key)
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Dict)
+    for key in node.keys
+  }
+  return [
+    node
+    for node in ast.walk(tree)
+    if isinstance(node, ast.Constant)
+    and isinstance(node.value, str)
+    and id(node) not in names
+  ]
+
+
+def _check_texts(value: ast.expr, path: pathlib.Path, name: str) -> None:
+  """Raises SubmissionError where a number is written as a text."""
+  for node in texts(value):
+    if NUMBER.fullmatch(str(node.value).strip()):
+      raise SubmissionError(
+        f'{path}, line {node.lineno}: {name} has the text {node.value!r}. '
+        f'Write the number, {str(node.value).strip()}.'
+      )
 
 
 def _evaluated(node: ast.expr, where: str) -> Any:

@@ -1,14 +1,14 @@
 """Trials whose states change their trees are killed, and go on."""
 
 import functools
-import pathlib
 
 import pytest
 
 from runner import engine, hardware, plan, results, rules
 from tests import faults, suites
+from tests.written import HERE
 
-CHANGING = pathlib.Path(__file__).parent / 'foreign' / 'changing.py'
+CHANGING = HERE / 'changing.py'
 LIMITS = {'steps': 9, 'eval_steps': 2}
 OURS = '''"""Descent of ours, with a state that grows."""
 import os, signal

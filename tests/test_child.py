@@ -179,7 +179,10 @@ def test_the_middle_of_a_long_log_is_cut_out(tmp_path, monkeypatch):
   monkeypatch.setattr(trial_log, 'TAIL', 500)
   path = tmp_path / endings.LOG
   watch = trial_log.Watch([path])
-  assert watch.full() == ''  # Whoever deletes it, has none.
+  assert watch.full() == ''  # A trial that deletes it has none.
+  path.mkdir()
+  assert watch.full() == ''
+  path.rmdir()
   with path.open('ab') as log:
     for n in range(400):
       log.write(f'line {n}\n'.encode())

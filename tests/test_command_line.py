@@ -35,7 +35,9 @@ def call(*words, **options):
   )
 
 
-@pytest.mark.parametrize('flag', ['--help', '-h', '-help', '--helpfull'])
+@pytest.mark.parametrize(
+  'flag', ['--help', '-h', '-help', '--helpfull', '--help=1']
+)
 @pytest.mark.parametrize('program', PROGRAMS)
 def test_help_is_no_failure(program, flag):
   done = call(program, flag)
@@ -104,7 +106,7 @@ def test_wrong_flags_are_answered_alike(program):
   done = call(program, *word.split(), '--no_such_flag=1')
   assert (done.returncode, done.stdout) == (2, '')
   assert done.stderr == (
-    'Error: No flag --no_such_flag. All flags: '
+    "Error: Unknown command line flag 'no_such_flag'. All flags: "
     f'python -m {program} {word} --help\n'
   )
 
@@ -115,7 +117,7 @@ def test_a_flag_that_is_meant_is_named():
     (['scoring', 'results', '--intoo=README.md'], 'into'),
     (['workloads', 'data', 'status', '--datadir=x'], 'data_dir'),
   ]:
-    assert f'Did you mean --{meant}?' in call(*words).stderr
+    assert f'Did you mean: {meant}? All flags' in call(*words).stderr
   done = call('runner', 'plan', '--studies=many')
   assert done.returncode == 2 and '--studies=many' in done.stderr
   done = call('workloads', 'data', 'stats')

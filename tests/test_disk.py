@@ -20,6 +20,14 @@ rm -r {copy}; cp -r {out} {copy}
 """
 
 
+SMALL = """
+mount -t tmpfs -o size=30m none {out} || exit 99
+{race}; echo raced: $? >&2
+du -sb {out}/loud >&2
+cp -r {out} {copy}
+"""
+
+
 @pytest.fixture
 def home(tmp_path):
   return tmp_path
@@ -51,6 +59,33 @@ def test_a_race_goes_on_when_a_full_disk_has_room_again(home):
   assert records.status(path).outcome == 'ended'
   assert final(path) == final(folder(home / 'whole', 'mine'))
   assert curve(path) == curve(folder(home / 'whole', 'mine'))
+
+
+def test_a_trial_that_fills_the_disk_with_its_log_is_stopped_alone(home):
+  """The race once ended with it, as nothing more could be written."""
+  loud = mine(home, 'loud', step='[print("x" * 10**6) for _ in range(100)]')
+  good = mine(home, 'good', steps=30)
+  out, copy = home / 'out', home / 'copy'
+  out.mkdir()
+  flags = dict(suite=suite(home), submissions=f'{loud},{good}', out=out)
+  race = command(home, 'run', **flags)
+  script = SMALL.format(out=out, copy=copy, race=' '.join(race))
+  done = subprocess.run(
+    ['unshare', '--map-root-user', '--mount', 'sh', '-c', script],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  if done.returncode in (1, 99):
+    pytest.skip(f'No mounts in a namespace: {done.stderr}')
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert 'raced: 1' in done.stderr
+  status = records.status(folder(copy, 'loud'))
+  assert (status.outcome, status.attempts) == ('crashed', 1), status.reason
+  assert 'it printed too much' in status.reason
+  assert records.status(folder(copy, 'good')).outcome == 'ended'
+  assert (folder(copy, 'loud') / 'trial.log').stat().st_size < 5e6
 
 
 def test_a_folder_that_vanishes_ends_the_race_with_a_word(home):

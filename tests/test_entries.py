@@ -1,4 +1,4 @@
-"""What is in a results folder: edited, grown and taken out."""
+"""Entries of a results folder: edited, grown and taken out."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def planned(home, *names, studies=1, ruleset='self', grows=True):
 
 
 def add(home, *names, **options):
-  """What the folder has after this plan was added."""
+  """Add a plan to the folder; return the stored plan."""
   with results.opened(home / 'out', planned(home, *names, **options)) as table:
     return table
 
@@ -112,7 +112,7 @@ def test_more_studies_are_added_to_those_that_are_there(tmp_path, ruleset):
   assert after['trials'][:count] == before['trials']
   assert len(after['trials']) == 3 * count
   assert after['rules']['rulesets'][ruleset]['studies'] == 3
-  # As if they had been planned so from the beginning.
+  # The folder is as if it had been planned so from the beginning.
   whole = plan.table(
     planned(tmp_path, 'mine', 'other', ruleset=ruleset, studies=3)
   )

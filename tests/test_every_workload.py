@@ -22,7 +22,7 @@ import pytest
 
 import workloads
 from runner import metrics
-from runner.evaluate import evaluate
+from runner.evaluate import _examine, evaluate
 from tests.tiny import tiny
 from workloads import batches, data
 from workloads.data import DataError
@@ -74,11 +74,6 @@ def _gradient(workload, model, batch):
   return value(model.params)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _examine(workload, model, batch):
-  return workload.examine(model, batch)
-
-
 @functools.partial(jax.jit, static_argnums=(0, 3))
 def _forward(workload, model, batch, frozen):
   return workload.forward(model, batch, jax.random.key(1), 0.0, frozen)
@@ -88,6 +83,19 @@ def _forward(workload, model, batch, frozen):
 def _adam(model, state, opt_state, gradient):
   updates, opt_state = ADAM.update(gradient, opt_state, model.params)
   return Model(optax.apply_updates(model.params, updates), state), opt_state
+
+
+_begun = jax.jit(ADAM.init)
+_length = jax.jit(optax.tree.norm)
+
+
+@jax.jit
+def _moved(params, gradient, distance):
+  """Parameters so far along the gradient."""
+  share = distance / optax.tree.norm(gradient)
+  return jax.tree.map(
+    lambda p, g: p + (share * g).astype(p.dtype), params, gradient
+  )
 
 
 @functools.cache
@@ -172,17 +180,13 @@ def test_statistics_have_a_row_for_every_example(name):
 def test_the_loss_is_as_steep_as_its_gradient_is_long(name):
   workload, model, batch = tiny(name), _model(name), _fake(name)
   (loss, _), gradient = _gradient(workload, model, batch)
-  length = optax.tree.norm(gradient)
+  length = _length(gradient)
   # The loss moves by a thousandth: far above its rounding error in float32
   # (about 1e-6 of it), and little enough to be nearly straight.
   step = 1e-3 * loss / length
 
   def at(distance):
-    params = jax.tree.map(
-      lambda p, g: p + (distance / length * g).astype(p.dtype),
-      model.params,
-      gradient,
-    )
+    params = _moved(model.params, gradient, distance)
     return _gradient(workload, model._replace(params=params), batch)[0][0]
 
   slope = (at(step) - at(-step)) / (2 * step)
@@ -206,7 +210,8 @@ def test_what_has_no_weight_does_not_count_in_training(name):
 def test_an_examined_example_does_not_know_its_batch(name):
   workload, model, batch = tiny(name), _model(name), _fake(name)
   turned = jax.tree.map(lambda x: jnp.roll(x, 3, axis=0), batch)
-  stats, moved = (_examine(workload, model, b) for b in (batch, turned))
+  _, stats = _examine(workload, model, batch)
+  _, moved = _examine(workload, model, turned)
   # Sums may be taken in another order elsewhere in a batch.
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(
@@ -232,7 +237,7 @@ def test_metrics_do_not_depend_on_evaluation_batches_or_padding(name):
 @small
 def test_thirty_steps_of_adam_learn_one_batch(name):
   workload, model, batch = tiny(name), _model(name), _fake(name)
-  opt_state = ADAM.init(model.params)
+  opt_state = _begun(model.params)
   (first, _), _ = _gradient(workload, model, batch)
   for _ in range(30):
     (loss, state), gradient = _gradient(workload, model, batch)
@@ -243,7 +248,7 @@ def test_thirty_steps_of_adam_learn_one_batch(name):
 @small
 def test_the_second_step_does_not_compile(name, caplog):
   workload, model = tiny(name), _model(name)
-  source, opt_state = tiny(name).source('train', None), ADAM.init(model.params)
+  source, opt_state = tiny(name).source('train', None), _begun(model.params)
 
   def compilations() -> int:
     return sum('Compiling' in r.getMessage() for r in caplog.records)

@@ -2,12 +2,23 @@
 
 import io
 import json
+import os
 
 import pytest
 from hypothesis import example, given, strategies as st
 from rich.console import Console
 
-from runner import child, endings, news, progress, records, storage, tampering
+from runner import (
+  child,
+  endings,
+  engine,
+  news,
+  progress,
+  records,
+  results,
+  storage,
+  tampering,
+)
 from tests.races import folder, mine, run, suite
 
 FD = 'int([w for w in sys.argv if "progress_fd" in w][0].partition("=")[2])'
@@ -102,7 +113,7 @@ TAMPERED = {
   'nothing': lambda f: rewritten(f, b''),
   'gone': lambda f: removed(f, lambda path: None),
   'a folder': lambda f: removed(f, lambda path: path.mkdir()),
-  'a pipe': lambda f: removed(f, __import__('os').mkfifo),
+  'a pipe': lambda f: removed(f, os.mkfifo),
   'an end of no kind': lambda f: ends(f, outcome='won'),
   'no reason': lambda f: ends(f, reason=None),
   'no seconds': lambda f: ends(f, own_seconds=None),
@@ -129,6 +140,30 @@ def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
   assert (status.outcome, status.again) == ('crashed', False)
   assert status.attempts == 2
   assert (tmp_path / records.ATTEMPTS).read_bytes().startswith(before)
+
+
+def test_pipes_in_the_place_of_files_are_not_waited_for(tmp_path):
+  for name in (records.ATTEMPTS, endings.LOG, results.LOCK, records.TRIAL):
+    os.mkfifo(tmp_path / name)
+  assert results.status(tmp_path).outcome == results.DAMAGED
+  assert not results.in_use(tmp_path)
+  assert endings.printed_since(tmp_path, 0) == ''
+  assert tampering.written(tmp_path) == b''
+  with results.held(tmp_path) as lock:
+    assert lock is not None
+  with engine._log(tmp_path) as log:
+    assert log.write(b'x') == 1
+  aside = {f'{endings.LOG}_aside_1', f'{results.LOCK}_aside_1'}
+  assert aside <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_folder_that_nobody_may_write_to_is_opened_again(tmp_path):
+  before = begun(tmp_path)
+  (tmp_path / records.ATTEMPTS).chmod(0o400)
+  tmp_path.chmod(0o500)
+  assert tampering.mended(tmp_path, 1, before) is None
+  assert (tmp_path / records.ATTEMPTS).stat().st_mode & 0o200
+  assert tmp_path.stat().st_mode & 0o200
 
 
 def test_records_as_the_harness_writes_them_are_not_damaged(tmp_path):

@@ -24,6 +24,8 @@ ALLOWED = {
     'runner.storage',
     'runner.stored_plan',
     'runner.pipes',
+    'runner.quantities',
+    'runner.user_files',
   ),
 }
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
@@ -34,11 +36,13 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   'submissions/__init__.py',
   'runner/__init__.py',
   'runner/metrics.py',
+  'runner/quantities.py',
   'runner/rules.py',
   'runner/records.py',
   'runner/storage.py',
   'runner/stored_plan.py',
   'runner/suite_files.py',
+  'runner/user_files.py',
 )
 HEAVY = ('jax', 'jaxlib', 'flax', 'optax')
 FILES = [

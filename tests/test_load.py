@@ -11,16 +11,33 @@ import sys
 
 import pytest
 
-from runner import cgroup, child, clock, endings, load, records, storage
+from runner import (
+  calibrate,
+  cgroup,
+  child,
+  clock,
+  endings,
+  engine,
+  hardware,
+  load,
+  probe,
+  records,
+  rules,
+  storage,
+)
 from tests import races
 
-SPIN = (
-  'import os; os.sched_setaffinity(0, {0}); print(1, flush=True)\nwhile 1: 0'
-)
+HERE = str(min(os.sched_getaffinity(0)))  # There may be no processor 0 for us.
+SPIN = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+print(1, flush=True)
+while 1: 0
+"""
 WORK = """
 import json, os, subprocess, sys, threading, time
 from runner import load
-os.sched_setaffinity(0, {0})
+os.sched_setaffinity(0, {int(sys.argv[1])})
 spin = 'import time\\nwhile time.monotonic() < %%r: 0' %% (time.monotonic() + 4)
 start, began = load.read(), time.monotonic()
 %s
@@ -28,13 +45,13 @@ found = load.between(start, load.read(), time.monotonic() - began)
 print(json.dumps(found._asdict()))
 """
 BUSY = 'while time.monotonic() < began + 2: 0'
-SLEEPING = 'while time.monotonic() < began + 2: time.sleep(0.05)'
+SLEEPING = 'for _ in range(4): time.sleep(0.5)'
 CHILD = 'child = subprocess.Popen([sys.executable, "-c", spin]); time.sleep(2)'
 
 
 def measured(work: str) -> load.Load:
   done = subprocess.run(
-    [sys.executable, '-c', WORK % work],
+    [sys.executable, '-c', WORK % work, HERE],
     cwd=races.ROOT,
     capture_output=True,
     text=True,
@@ -45,9 +62,9 @@ def measured(work: str) -> load.Load:
 
 @pytest.fixture
 def crowded():
-  """Three processes that want processor 0 all the time."""
+  """Three processes that want one processor all the time."""
   spinning = [
-    subprocess.Popen([sys.executable, '-c', SPIN], stdout=subprocess.PIPE)
+    subprocess.Popen([sys.executable, '-c', SPIN, HERE], stdout=subprocess.PIPE)
     for _ in range(3)
   ]
   for one in spinning:
@@ -61,7 +78,7 @@ def crowded():
 
 @pytest.mark.parametrize('work', [BUSY, CHILD], ids=['itself', 'its child'])
 def test_who_wants_a_processor_that_others_have_is_held_up(crowded, work):
-  """By about three quarters, by whichever of its processes."""
+  """The share is about three quarters, for the process or its child."""
   found = measured(work)
   assert found.charged_seconds >= 2.0
   share = records.held_up(found._asdict())
@@ -167,7 +184,7 @@ def test_threads_that_come_and_go_do_not_count_backwards():
   ],
 )
 def test_quotas_are_found(tmp_path, monkeypatch, own, files, quota, used):
-  """Who is limited by one competes with its group, and not with all."""
+  """A process with a quota competes with its group, and not with all."""
   monkeypatch.setattr(cgroup, 'ROOT', tmp_path / 'cgroup')
   monkeypatch.setattr(cgroup, 'OWN', tmp_path / 'own')
   (tmp_path / 'own').write_text(own, encoding='utf-8')
@@ -230,7 +247,7 @@ def ended(folder, outcome, waiting):
 
 
 def test_a_budget_missed_while_held_up_is_no_miss(tmp_path):
-  """Another attempt begins anew, and inherits nothing of its clock."""
+  """The next attempt begins anew, and inherits nothing of its clock."""
   status = ended(tmp_path, 'budget', waiting=4.0)
   assert (status.outcome, status.again) == ('invalid', True)
   assert 'others had 40% of the processor time' in status.reason
@@ -275,3 +292,23 @@ def test_a_trial_that_misses_on_a_crowded_machine_is_tried_again(tmp_path):
     ends[2]['load']['charged_seconds']
     <= ends[2]['seconds'] - ends[2]['compiled']['spared_seconds'] + 0.01
   )
+
+
+@pytest.mark.parametrize('waiting, said', [(4.0, True), (0.2, False)])
+def test_a_speed_that_is_measured_on_a_busy_machine_is_told(
+  tmp_path, monkeypatch, capsys, waiting, said
+):
+  """Budgets would be too long, and stay so."""
+  spent = load.Load(10.0, 10.0 - waiting, waiting, 50.0, 10.0)._asdict()
+  accounts = {'compile': 1.0, 'train': 2.0, 'data': 0.0, 'view': 0.0}
+  status = records.Status('ended', '', 1, 3.0, accounts)
+  end = {'step': 100, 'load': spent}
+  monkeypatch.setattr(
+    probe, 'run', lambda *_: probe.Probe(status, [], end, {}, '')
+  )
+  suite = rules.load(str(races.suite(tmp_path)))
+  speed = calibrate.measure(
+    suite, 'digits', hardware.describe(), engine.TERMS, lambda news: None
+  )
+  assert speed == hardware.Speed(1.0, 0.02)
+  assert ('others had 40%' in capsys.readouterr().err) is said

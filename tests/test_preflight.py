@@ -187,7 +187,7 @@ def test_one_that_runs_and_one_that_does_not(tmp_path, capsys, monkeypatch):
   lion, bad = told['forecasts']
   assert (lion['outcome'], bad['outcome']) == ('ended', 'crashed')
   assert bad['reason'] == 'RuntimeError: no build'
-  assert 'broken.py", line 2, in build' in bad['trace']
+  assert f'File "{broken}", line 2, in build' in bad['trace']
   assert lion['step_seconds'] > 0 and lion['host_bytes'] > 2**20
   assert told['hours'] == pytest.approx(
     (lion['charged_seconds'] + lion['free_seconds']) / 3600

@@ -424,3 +424,6 @@ def test_check_tells_what_a_broken_submission_raises(home):
   assert done.returncode == 1
   [line] = done.stdout.strip().splitlines()
   assert line.startswith('FAIL') and 'no step' in line
+  number = path.read_text().split('no step')[0].count('\n') + 1
+  assert f'(broken.py, line {number}, in train: `' in line
+  assert 'traceback' not in line  # Of a folder that is gone.

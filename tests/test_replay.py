@@ -27,12 +27,12 @@ def races(draw):
     cut=draw(st.sampled_from(['first', 'last'])),
     missing='missed',
   )
-  studies, trials = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+  trials = draw(st.integers(1, 3))
   keys = [
     (submission, workload, study, trial)
     for submission in 'abc'[: draw(st.integers(1, 3))]
     for workload in suite.workloads
-    for study in range(studies)
+    for study in range(draw(st.integers(1, 4)))  # Some may lack a study.
     for trial in range(1, trials + 1)
   ]
   return made.results(suite, {key: draw(hits) for key in keys})
@@ -119,3 +119,27 @@ def test_smaller_budgets_and_fewer_studies():
   assert single.largest == pytest.approx(1 / 3)
   assert single.hours == pytest.approx(500 / 3600)
   assert single.same == 1.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(races())
+def test_every_race_can_be_replayed(results):
+  """A submission that lacked a study ended it with a KeyError."""
+  found = replay.replay(results)
+  names = found.scores.keys()
+  assert all(one.scores.keys() == names for one in found.cheaper)
+  assert found.cheaper[-1].largest == 0
+
+
+def test_of_fewer_studies_every_cell_has_one():
+  seconds = {('x', 'w', study, 1): 100.0 for study in range(3)}
+  seconds |= {('y', 'w', 1, 1): 300.0}
+  found = replay.replay(made.results(made.rules('w'), seconds))
+  cheaper = {one.what: one for one in found.cheaper}
+  # Study 1 alone; studies 0 and 1, or 1 and 2.
+  assert cheaper['1 of 3 studies'].hours == pytest.approx(400 / 3600)
+  assert cheaper['2 of 3 studies'].hours == pytest.approx(500 / 3600)
+  # Where no two have a study in common, one is too few for both.
+  seconds = {('x', 'w', 0, 1): 100.0, ('y', 'w', 1, 1): 300.0}
+  found = replay.replay(made.results(made.rules('w'), seconds))
+  assert not any('studies' in one.what for one in found.cheaper)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from runner import quantities
 from runner.rules import Row
 from scoring import board, evals, numbers, read, score
 
@@ -277,6 +278,66 @@ def test_seconds_read_well(value, text):
 )
 def test_metrics_read_well(value, text):
   assert numbers.metric(value) == text
+
+
+@pytest.mark.parametrize(
+  ('value', 'target', 'text'),
+  [
+    (0.61146, 0.6115, '0.61146'),  # A miss that was written as the target.
+    (0.61154, 0.6115, '0.61154'),
+    (0.6115, 0.6115, '0.6115'),
+    (0.611499999, 0.6115, '0.611499999'),
+    (0.6157, 0.6115, '0.6157'),
+    (22.29949, 22.2995, '22.299'),
+    (22.29951, 22.2995, '22.30'),
+    (0.0, 0.0, '0.000'),
+    (NAN, 0.5, '–'),
+  ],
+)
+def test_a_miss_never_reads_like_its_target(value, target, text):
+  found = numbers.metric(value, target)
+  assert found == text
+  if not math.isnan(value):
+    assert (float(found) < target) == (value < target)
+    assert (float(found) == target) == (value == target)
+
+
+@pytest.mark.parametrize(
+  ('count', 'text'),
+  [
+    (0, '0 B'),
+    (999, '999 B'),
+    (1000, '1 kB'),
+    (14_219_044, '14.2 MB'),
+    (678_207_488, '678 MB'),
+    (999_600_000, '1 GB'),  # It was 1e+03 MB.
+    (5e15, '5000 TB'),
+  ],
+)
+def test_sizes_read_well(count, text):
+  assert numbers.size(count) == text
+
+
+@pytest.mark.parametrize(
+  ('value', 'text'),
+  [
+    (14.413920456, '14.41'),
+    (4.0, '4'),
+    (63008.0, '63010'),  # A budget was 6.301e+04 s.
+    (999.96, '1000'),
+    (0.000123456, '0.0001235'),
+    (0.0, '0'),
+    (INF, 'inf'),
+  ],
+)
+def test_numbers_in_sentences_have_no_exponent(value, text):
+  assert quantities.plain(value) == text
+
+
+def test_numbers_that_differ_are_told_apart():
+  assert quantities.apart(100.04, 100.0) == ('100.04', '100')
+  assert quantities.apart(4.0, 3.5) == ('4', '3.5')
+  assert quantities.apart(2.0, 2.0) == ('2', '2')
 
 
 def _write_suite(path, rules, targets):

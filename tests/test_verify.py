@@ -282,6 +282,26 @@ def test_trials_of_before_settings_were_recorded_are_no_doubt(folder):
   assert verify.verify(read.read(folder)) == []
 
 
+def test_a_trial_that_went_on_under_other_settings_is_in_doubt(folder):
+  environment(folder)
+  path = first(folder) / records.ATTEMPTS
+  whole = path.read_text()
+  made_results._write_attempts(path, 2.5, 'preempted', 'Asked to leave.')
+  again = [json.loads(line) | {'attempt': 1} for line in whole.splitlines()]
+  path.write_text(
+    path.read_text() + ''.join(json.dumps(event) + '\n' for event in again)
+  )
+  before = first(folder) / 'meta_data_0.json'
+  after = first(folder) / 'meta_data_1.json'
+  after.write_text(before.read_text())
+  assert doubts(folder) == []
+  change(before, lambda m: m['environment'].update(OMP_NUM_THREADS='1'))
+  [one] = doubts(folder)
+  assert one.text == (
+    "Its attempts ran with different OMP_NUM_THREADS: '1', unset."
+  )
+
+
 @pytest.mark.parametrize('waiting, others', [(0.3, 9.0), (3.0, 0.1)])
 def test_who_waits_little_or_for_itself_is_no_doubt(folder, waiting, others):
   held_up(first(folder) / records.ATTEMPTS, waiting, others)

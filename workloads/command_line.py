@@ -1,4 +1,4 @@
-"""How the commands of all packages begin and end.
+"""Start and end of the commands of all packages.
 
 Flags and help, an interrupt, a reader that leaves, a terminal that cannot show
 every sign: `python -m runner`, `scoring` and `workloads` answer alike.
@@ -6,7 +6,6 @@ every sign: `python -m runner`, `scoring` and `workloads` answer alike.
 
 import codecs
 import contextlib
-import difflib
 import importlib.metadata
 import io
 import os
@@ -26,7 +25,7 @@ WRONG = 2  # A bad request.
 HELP = {'-h', '-help', '--help', '--helpshort', '--helpfull', '-?', '--?'}
 WIDTH = 79  # Of help.
 COLUMN = 26  # Where descriptions begin.
-# What is shown in the place of a sign that a terminal does not have.
+# Replacements for signs that a terminal does not have.
 PLAIN = {
   '≤': '<=',
   '≥': '>=',
@@ -87,7 +86,8 @@ def _in_utf8() -> None:
   Plans and records name files, and are read where other locales are set. What
   is printed stays in the encoding of the terminal.
   """
-  if sys.getfilesystemencoding() != 'utf-8':
+  told = os.environ.get('PYTHONUTF8') == '1'  # But for -X utf8=0.
+  if sys.getfilesystemencoding() != 'utf-8' and not told:
     own = {'PYTHONUTF8': '1', 'PYTHONIOENCODING': sys.stdout.encoding}
     words = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, words, os.environ | own)
@@ -106,7 +106,7 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
   except BrokenPipeError:
     if not _left():
       raise  # It was another pipe, as between processes.
-    # What is still to be written goes nowhere, or Python complains at its end.
+    # Python would complain at its end about what is still to be written.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return LEFT
   except KeyboardInterrupt:
@@ -116,7 +116,7 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
 
 
 def version() -> str:
-  """Of what is installed; where nothing is, of the files beside this one."""
+  """Version of the installed package, else of the files beside this one."""
   with contextlib.suppress(importlib.metadata.PackageNotFoundError):
     return importlib.metadata.version('timetrial')
   path = pathlib.Path(__file__).parent.parent / 'pyproject.toml'
@@ -124,7 +124,7 @@ def version() -> str:
 
 
 def help_text(program: Program, word: str = '') -> str:
-  """What a program does, or one of its commands, and with which flags."""
+  """Help on a program, or on one of its commands with its flags."""
   known = program.commands.get(word)
   if word and known:
     lines = [f'python -m {program.name} {word} --flags', '', known.about]
@@ -147,19 +147,16 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
   if '--version' in before:
     print(f'TimeTrial {version()}')
     sys.exit(0)
-  if HELP & set(before):
+  if HELP & {word.partition('=')[0] for word in before}:
     print(help_text(program, *_word(program, before)))
     sys.exit(0)
   try:
     return flags.FLAGS(argv)
   except flags.UnrecognizedFlagError as error:
-    close = difflib.get_close_matches(error.flagname, _flags(program), n=1)
-    hint = f' Did you mean --{close[0]}?' if close else ''
+    said = str(error).removesuffix(' ?')
+    end = '.' if said == str(error) else '?'
     ask = ' '.join([f'python -m {program.name}', *_word(program, before)])
-    print(
-      f'Error: No flag --{error.flagname}.{hint} All flags: {ask} --help',
-      file=sys.stderr,
-    )
+    print(f'Error: {said}{end} All flags: {ask} --help', file=sys.stderr)
     sys.exit(WRONG)
   except flags.Error as error:
     print(f'Error: {error}', file=sys.stderr)
@@ -170,14 +167,6 @@ def _word(program: Program, argv: list[str]) -> list[str]:
   """The command that is asked for, if there is one."""
   words = ' '.join(word for word in argv[1:] if not word.startswith('-'))
   return [n for n in program.commands if n and f'{words} '.startswith(f'{n} ')]
-
-
-def _flags(program: Program) -> list[str]:
-  """Of all commands."""
-  known = (
-    name for command in program.commands.values() for name in command.flags
-  )
-  return list(dict.fromkeys(known))
 
 
 def _flag(name: str) -> Iterator[str]:
@@ -205,7 +194,7 @@ def _entry(head: str, text: str) -> Iterator[str]:
 
 
 def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
-  """In the place of signs that a terminal does not have: others that it has.
+  """Replace a sign that a terminal does not have by others that it has.
 
   Bytes of file names that are no signs to Python are given back as they are.
   """
@@ -219,7 +208,7 @@ def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _left() -> bool:
-  """Whether nobody can read any more what is printed."""
+  """Test whether the reader of standard output is gone."""
   output = select.poll()
   output.register(sys.stdout.fileno(), 0)
   return any(event & select.POLLERR for _, event in output.poll(0))

@@ -7,7 +7,9 @@ his step or his loop has no such functions to be translated to.
 
 import ast
 import json
+import os
 import pathlib
+import secrets
 import shutil
 from collections.abc import Mapping
 
@@ -49,9 +51,29 @@ def write(
     )
   sources = _sources(entry.path)
   folder = out / entry.name.replace('@', '_')
-  if folder.exists():
+  if os.path.lexists(folder):  # pathlib's exists raises on long names.
     raise FileExistsError(f'{folder} is there already. Use another --out.')
-  folder.mkdir(parents=True)
+  # In one step: what is cut short by a full disk is not there.
+  partial = out / f'.{secrets.token_hex(8)}.partial'
+  try:
+    partial.mkdir(parents=True)
+    _write(entry, sources, batch_sizes, partial)
+    partial.rename(folder)
+  except OSError as error:
+    raise submissions.SubmissionError(
+      f'Cannot write to {folder}: {error.strerror}. Use another --out.'
+    ) from error
+  finally:
+    shutil.rmtree(partial, ignore_errors=True)
+  return folder
+
+
+def _write(
+  entry: submissions.Entry,
+  sources: Mapping[str, str],
+  batch_sizes: Mapping[str, int],
+  folder: pathlib.Path,
+) -> None:
   for name in ('submission.py', 'task.py'):
     shutil.copyfile(HERE / name, folder / name)
   for name, text in sources.items():
@@ -67,7 +89,6 @@ def write(
     (folder / 'tuning_search_space.json').write_text(
       text + '\n', encoding='utf-8'
     )
-  return folder
 
 
 def _sources(path: pathlib.Path) -> dict[str, str]:

@@ -7,10 +7,11 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
+from submissions import packages
+from submissions.algoperf import asked, own
+from submissions.algoperf.layout import JAX, MAIN, SPACE, above, layout, main
 from submissions.literals import NOT_PYTHON, parsed
 
-MAIN = 'submission.py'
-SPACE = 'tuning_search_space.json'
 REQUIRED = (
   'data_selection',
   'get_batch_size',
@@ -32,16 +33,6 @@ def is_one(path: pathlib.Path) -> bool:
   return bool({'init_optimizer_state', 'update_params'} & known)
 
 
-def main(path: pathlib.Path) -> pathlib.Path:
-  """The file with the functions."""
-  return path / MAIN if path.is_dir() else path
-
-
-def whole(path: pathlib.Path) -> pathlib.Path:
-  """The folder, where `submission.py` was named; other files stand alone."""
-  return path.parent if path.name == MAIN else path
-
-
 def fault(path: pathlib.Path) -> str:
   """Why it cannot run here; nothing if it can.
 
@@ -49,7 +40,7 @@ def fault(path: pathlib.Path) -> str:
     SyntaxError: it is not Python.
   """
   tree = parsed(main(path))
-  for line, name in imported(tree):
+  for line, name in packages.wanted(tree):
     if name.partition('.')[0] in FRAMEWORKS:
       return (
         f'line {line} imports {name}. Only submissions for JAX run here, and '
@@ -61,13 +52,16 @@ def fault(path: pathlib.Path) -> str:
 
 
 def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
-  """The search space beside the file, in AlgoPerf's JSON form, if there is one.
+  """The search space in AlgoPerf's JSON form, if there is one.
+
+  It lies beside the file. Where that reads hyperparameters, or lies in a folder
+  called `jax`, the space may be one level up.
 
   Raises:
     ValueError: it is not JSON, or null.
   """
-  found = main(path).with_name(SPACE)
-  if not found.is_file() or not (path.is_dir() or path.name == MAIN):
+  found = space_file(path)
+  if found is None:
     return None
   try:
     space = json.loads(found.read_text(encoding='utf-8'))
@@ -76,6 +70,19 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
   if space is None:  # Which would be as if there were no file.
     raise ValueError(f'{found.name} is null; write a space, or remove it')
   return space
+
+
+def space_file(path: pathlib.Path) -> pathlib.Path | None:
+  """Where it lies; None where it is in neither place."""
+  file = main(path)
+  folder = file.resolve().parent
+  beside, other = folder / SPACE, above(folder)
+  in_folder = path.is_dir() or path.name == MAIN
+  if beside.is_file() and (in_folder or asked.names(file)):
+    return beside
+  if in_folder and other.is_file():
+    return other if folder.name == JAX or asked.names(file) else None
+  return None
 
 
 def generation(path: pathlib.Path) -> str:
@@ -88,28 +95,62 @@ def generation(path: pathlib.Path) -> str:
 
 
 def files(path: pathlib.Path) -> list[pathlib.Path]:
-  """What is copied and hashed: all but what is hidden or compiled."""
+  """All that belongs to it."""
+  return list(parts(path).values())
+
+
+def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
+  """What is copied and hashed, by its place in the copy.
+
+  All of its folder but what is hidden or compiled; of other places what it
+  imports, and the search space. Just the file, where one stands alone.
+  """
+  root, file = layout(path)
   if not path.is_dir():
-    return [path]
-  return sorted(
-    found
-    for found in path.rglob('*')
-    if found.is_file()
-    and not any(
-      part.startswith('.') or part == '__pycache__'
-      for part in found.relative_to(path).parts
-    )
+    found = own.reached(root, [file]) if is_one(path) else [file]
+    if len(found) > 1:  # A folder from now on, whose file has the usual name.
+      return _sorted(
+        {
+          MAIN if one == file else one.relative_to(root).as_posix(): one
+          for one in found
+        }
+      )
+    return {file.name: file}
+  inside = own.visible(file.parent)
+  if root == file.parent:
+    return _sorted({one.relative_to(root).as_posix(): one for one in inside})
+  python = [one for one in inside if one.suffix == '.py']
+  beside = [*own.reached(root, python), *_spaces(root, file.parent)]
+  return _sorted(
+    {one.relative_to(root).as_posix(): one for one in [*inside, *beside]}
   )
 
 
+def _spaces(root: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
+  """The search space above the folder, if it is within the root."""
+  file = above(folder)
+  within = root in (file.parent, *file.parent.parents)
+  return [file] if within and file.is_file() else []
+
+
+def _sorted(found: dict[str, pathlib.Path]) -> dict[str, pathlib.Path]:
+  return {place: found[place] for place in sorted(found, key=pathlib.PurePath)}
+
+
+def is_alone(path: pathlib.Path) -> bool:
+  """Whether it is one file, and imports nothing that lies beside it."""
+  return not path.is_dir() and len(parts(path)) == 1
+
+
 def sha256(path: pathlib.Path) -> str:
-  """Of a file's content; of the names and contents of all in a folder."""
-  if not path.is_dir():
+  """Of a file's content; of the places and contents of all in a folder."""
+  found = parts(path)
+  if not path.is_dir() and len(found) == 1:
     return hashlib.sha256(path.read_bytes()).hexdigest()
   total = hashlib.sha256()
-  for found in files(path):
-    total.update(f'{found.relative_to(path).as_posix()}\n'.encode())
-    total.update(hashlib.sha256(found.read_bytes()).digest())
+  for place, file in found.items():
+    total.update(f'{place}\n'.encode())
+    total.update(hashlib.sha256(file.read_bytes()).digest())
   return total.hexdigest()
 
 

@@ -7,54 +7,109 @@ computed names is not seen.
 
 import ast
 import importlib
-import importlib.util
 import pathlib
 import types
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from submissions.algoperf import folders, surface, view
-from submissions.literals import parsed
+from submissions import packages
+from submissions.algoperf import folders, own, surface, view
+from submissions.literals import NOT_PYTHON, parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
 FORBIDDEN = '_build_input_queue'  # Of what AlgoPerf forbids, by name.
+# Where submissions lie upstream, and what lies beside them here.
+UPSTREAM = (
+  'algorithms',
+  'baselines',
+  'external_tuning',
+  'prize_qualification_baselines',
+  'reference_algorithms',
+  'self_tuning',
+  'submissions',
+  'submissions_algorithms',
+  'target_setting_algorithms',
+)
 
 
 class Missing(NamedTuple):
   file: str
   line: int
   text: str
+  package: str = ''  # Of one that is to be installed.
 
 
 def find(path: pathlib.Path) -> list[Missing]:
   """In the order of files and lines; nothing where all is offered."""
   found = []
-  for file in folders.files(path):
-    if file.suffix != '.py':
+  root, main = folders.layout(path)
+  for file in own.reached(root, [main]):
+    name = file.relative_to(root).as_posix()
+    try:
+      tree = parsed(file)
+    except NOT_PYTHON as error:
+      found.append(Missing(name, 0, f'This is not Python: {error}.'))
       continue
-    name = str(file.relative_to(path)) if path.is_dir() else file.name
-    tree = parsed(file)
-    said = {*_imports(tree, path), *_names(tree), *_workload(tree)}
-    found += [Missing(name, line, text) for line, text in sorted(said)]
+    spared = packages.optional(tree)
+    said = {
+      Missing(name, line, text, needed)
+      for line, text, needed in (
+        *_imports(tree, root, file),
+        *_beside(root, file),
+        *((line, text, '') for line, text in _names(tree, spared)),
+        *((line, text, '') for line, text in _workload(tree)),
+      )
+      if line not in spared
+    }
+    found += sorted(said)
   return found
 
 
-def _imports(tree: ast.AST, path: pathlib.Path) -> Iterator[tuple[int, str]]:
-  for line, name in folders.imported(tree):
-    parts = name.split('.')
-    if parts[0] in surface.PACKAGES:
-      if len(parts) > 1 and parts[1] not in surface.OFFERED:
+def _imports(
+  tree: ast.AST, root: pathlib.Path, file: pathlib.Path
+) -> Iterator[tuple[int, str, str]]:
+  """Modules that are neither offered, nor installed, nor its own."""
+  mine = {
+    (one.line, one.module)
+    for one in own.imports(root, file)
+    if _is_likely(root, one.name, one.own)
+  }
+  for line, name in packages.wanted(tree):
+    first, _, rest = name.partition('.')
+    if first in surface.PACKAGES:
+      if rest and rest.partition('.')[0] not in surface.OFFERED:
         known = ', '.join(surface.OFFERED)
-        yield line, f'{name} is not offered here; {known} are.'
-    elif path.name in parts[1:]:
-      continue  # Itself, by where it once was.
-    elif importlib.util.find_spec(parts[0]) is None:
-      yield line, f'{parts[0]} is not installed.'
+        yield line, f'{name} is not offered here; {known} are.', ''
+    elif (line, name) in mine or packages.is_ours(name):
+      continue
+    elif first in packages.OURS or (
+      first in UPSTREAM and not packages.is_library(first)
+    ):
+      text = f'{name} is not in this folder. Put it beside {folders.MAIN}.'
+      yield line, text, ''
+    elif lacking := packages.missing(name):
+      yield line, f'{lacking} is not installed.', lacking
 
 
-def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def _is_likely(root: pathlib.Path, full: own.Parts, inner: own.Parts) -> bool:
+  """Whether a name means a file of the root, and no package that is to come."""
+  before = full[: len(full) - len(inner)]
+  here = root.resolve()
+  around = {here.name, *(above.name for above in here.parents[:2])}
+  return not before or before[0] in UPSTREAM or bool({*before} & around)
+
+
+def _beside(
+  root: pathlib.Path, file: pathlib.Path
+) -> Iterator[tuple[int, str, str]]:
+  for line, name in own.absent(root, file):
+    yield line, f'{name} is not there.', ''
+
+
+def _names(tree: ast.AST, spared: set[int]) -> Iterator[tuple[int, str]]:
   """What is fetched from modules and is not there."""
-  known = folders.bound(tree)
+  found = folders.bound(tree)
+  known = {name: one for name, one in found.items() if one[0] not in spared}
   for name, (line, full) in known.items():
     if _lacks(full):
       yield line, f'{full} (as {name}) is not there.'

@@ -6,9 +6,7 @@ removed since are put back. Nothing of this is seen outside the process.
 """
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.util
 import pathlib
 import sys
 import types
@@ -19,11 +17,10 @@ import jax.numpy as jnp
 from jax.experimental import pjit
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from submissions.algoperf import folders, spec
-from submissions.literals import parsed
+from submissions.algoperf import package, spec
 
 PACKAGES = ('algoperf', 'algorithmic_efficiency')
-OWN = 'algoperf_submission'  # The package that its folder becomes.
+OWN = package.OWN
 
 
 def _sharding(*axes: str) -> NamedSharding:
@@ -98,16 +95,14 @@ def load(path: pathlib.Path) -> tuple[types.ModuleType, Any]:
   pjit.with_sharding_constraint = DRIFT[  # pyrefly: ignore
     'jax.experimental.pjit.with_sharding_constraint'
   ]
-  for package in PACKAGES:
-    if not _installed(package):
-      _offer(package)
-  if path.is_dir():
-    sys.meta_path.append(_Aliases(path))
-  module = _run(path)
+  for name in PACKAGES:
+    if not _installed(name):
+      _offer(name)
+  module = package.run(path)
   seen = [
-    sys.modules[f'{package}.spec']
-    for package in PACKAGES
-    if f'{package}.spec' in sys.modules
+    sys.modules[f'{name}.spec']
+    for name in PACKAGES
+    if f'{name}.spec' in sys.modules
   ]
   # Of two, that which is not ours: enumerations compare by identity.
   foreign = [s for s in seen if s.LossType is not spec.LossType]
@@ -139,47 +134,3 @@ def _module(name: str) -> types.ModuleType:
   module.__spec__ = importlib.machinery.ModuleSpec(name, None)
   sys.modules[name] = module
   return module
-
-
-def _run(path: pathlib.Path) -> types.ModuleType:
-  """As a module of a package, so that relative imports find its folder."""
-  if path.is_dir():
-    package = types.ModuleType(OWN)
-    package.__path__ = [str(path)]
-    sys.modules[OWN] = package
-  name = f'{OWN}.{folders.main(path).stem}' if path.is_dir() else OWN
-  found = importlib.util.spec_from_file_location(name, folders.main(path))
-  module = importlib.util.module_from_spec(found)  # pyrefly: ignore
-  sys.modules[name] = module
-  found.loader.exec_module(module)  # pyrefly: ignore
-  return module
-
-
-class _Aliases(importlib.abc.MetaPathFinder):
-  """Imports of a folder by where it once was, `a.b.folder.module`.
-
-  The packages that it lay in are made up; the folder is the one that is run.
-  """
-
-  def __init__(self, path: pathlib.Path):
-    self._path = path
-    self._above: set[str] = set()  # Packages that it lay in.
-    self._own: set[str] = set()  # The folder itself.
-    for file in folders.files(path):
-      if file.suffix != '.py':
-        continue
-      for _, name in folders.imported(parsed(file)):
-        parts = name.split('.')
-        if path.name in parts[1:]:
-          depth = parts.index(path.name, 1)
-          self._own.add('.'.join(parts[: depth + 1]))
-          self._above |= {'.'.join(parts[:n]) for n in range(1, depth + 1)}
-
-  def find_spec(self, fullname, path, target=None):
-    del path, target
-    if fullname not in self._own | self._above:
-      return None
-    found = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
-    places = [str(self._path)] if fullname in self._own else []
-    found.submodule_search_locations = places
-    return found

@@ -6,6 +6,7 @@ import pathlib
 import tarfile
 import zlib
 from collections.abc import Iterator
+from typing import IO
 
 from workloads.data.manifest import DataError
 
@@ -18,8 +19,26 @@ def files(
   """Names and contents of an archive's files; as `opened`."""
   with opened(path, content) as archive:
     for member in archive:
-      if file := archive.extractfile(member):
+      if file := file_of(archive, member, path):
         yield member.name, file.read()
+
+
+def file_of(
+  archive: tarfile.TarFile, member: tarfile.TarInfo, path: pathlib.Path
+) -> IO[bytes] | None:
+  """The content of a member, or of what it is a link to; None of a folder.
+
+  Raises:
+    DataError: a link leads to nothing in the archive, or round in a circle.
+  """
+  try:
+    return archive.extractfile(member)
+  except (KeyError, RecursionError) as error:
+    where = 'nothing' if isinstance(error, KeyError) else 'itself'
+    raise DataError(
+      f'{path} is damaged: {member.name} is a link to {member.linkname!r}, '
+      f'which leads to {where} in the archive.'
+    ) from error
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from workloads.data import images
+from workloads.data import archives, images
 from workloads.data.catalogue import DATASETS
 from workloads.data.local import Local
 from workloads.data.manifest import DataError
@@ -140,8 +140,9 @@ def _cifar(path: pathlib.Path, name: str) -> Iterator[np.ndarray]:
   """Records [3073] uint8 of one file in the archive."""
   try:
     with tarfile.open(path) as archive:
-      member = archive.extractfile(f'{CIFAR_FOLDER}/{name}')
-      content = member.read() if member else b''
+      member = archive.getmember(f'{CIFAR_FOLDER}/{name}')
+      file = archives.file_of(archive, member, path)
+      content = file.read() if file else b''
   except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
     raise DataError(f'{path}, {name}: {error}.') from error
   whole, rest = divmod(len(content), CIFAR_BYTES)

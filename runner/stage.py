@@ -1,0 +1,89 @@
+"""Runs of a few steps of one trial, which are made to be compared."""
+
+import pathlib
+import shutil
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import submissions
+from runner import (
+  checkpoint,
+  endings,
+  engine,
+  plan,
+  records,
+  results,
+  storage,
+)
+
+ATTEMPTS = 3  # At what the machine fails.
+
+
+class Rehearsal(NamedTuple):
+  entry: submissions.Entry
+  made: plan.Plan
+  trial: plan.Trial
+  terms: engine.Terms
+
+
+class Stage(NamedTuple):
+  """Where runs are made: studies of one trial, which share what is compiled."""
+
+  of: Rehearsal
+  out: pathlib.Path
+  tell: engine.Tell
+
+  def run(self, study: int, stops: Sequence[int], every: int) -> records.Status:
+    """Trains up to each of the stops in turn, and is evaluated every so often.
+
+    What the machine fails is tried again from the start.
+    """
+    for _ in range(ATTEMPTS):
+      shutil.rmtree(self.folder(study), ignore_errors=True)
+      status = self._go(study, stops, every)
+      if not (status.again or status.outcome == 'invalid'):
+        break
+    return status
+
+  def _go(self, study: int, stops: Sequence[int], every: int):
+    for stop in stops:
+      status = self._attempt(study, {'steps': stop, 'eval_steps': every})
+      if status.outcome != 'ended':
+        break
+    return status
+
+  def _attempt(self, study: int, limits: dict[str, int]) -> records.Status:
+    table = plan.table(self.of.made) | {'limits': limits}
+    trial = self.of.trial._replace(study=study)._asdict()
+    path = results.place(self.out, trial) / records.TRIAL
+    if path.exists():  # It goes on under new limits.
+      facts = storage.read_json(path)
+      storage.write_json(path, facts | {'budget': facts['budget'] | limits})
+    folder = engine.prepare(self.out, table, trial, self.of.terms)
+    return engine.run_attempt(self.out, folder, self.tell, self.of.terms)
+
+  def folder(self, study: int) -> pathlib.Path:
+    return self.of.trial._replace(study=study).folder(self.out)
+
+  def looks(self, study: int) -> list[int]:
+    """The steps at which it was evaluated."""
+    rows = storage.read_rows(self.folder(study) / records.EVALS)
+    return [int(row['global_step']) for row in rows]
+
+  def end(self, study: int) -> tuple[Any, ...]:
+    """The last state, or why there is none; of one not saved, the metrics."""
+    folder = self.folder(study)
+    status = records.status(folder)
+    if status.outcome != 'ended':
+      return status.outcome, status.reason
+    last = checkpoint.load(folder / records.CHECKPOINT)
+    if last is not None and last.facts['steps'] == self.looks(study)[-1]:
+      digest = checkpoint.digest(last.arrays)
+      return f'step {last.facts["steps"]}', digest[:12], last.facts.get('tree')
+    row = storage.read_rows(folder / records.EVALS)[-1]
+    metrics = {name: row[name] for name in sorted(row) if '/' in name}
+    return f'step {row["global_step"]}', metrics
+
+  def log(self, study: int) -> str:
+    path = self.folder(study) / endings.LOG
+    return path.read_text(encoding='utf-8', errors='replace')

@@ -1,0 +1,173 @@
+"""Hyperparameters that a submission reads whatever happens, from its source.
+
+Only what is read for sure counts: not what stands below a condition or in a
+nested function, nor what is looked for first, as with `hasattr`.
+"""
+
+import ast
+import pathlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from submissions.literals import NOT_PYTHON, parsed
+
+# Where AlgoPerf hands them over: the place of the argument.
+HANDED = {
+  'init_optimizer_state': 3,
+  'data_selection': 5,
+  'update_params': 4,
+  'prepare_for_eval': 4,
+}
+# Of every point, whatever it is of.
+METHODS = ('get', 'items', 'keys', 'values', 'count', 'index')
+ENDS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+
+
+class Read(NamedTuple):
+  line: int
+  name: str
+
+
+def reads(file: pathlib.Path) -> list[Read]:
+  """What is read of the hyperparameters that are handed over, by line."""
+  try:
+    tree = parsed(file)
+  except NOT_PYTHON:
+    return []
+  known = {
+    node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)
+  }
+  found: set[Read] = set()
+  for name, place in HANDED.items():
+    arguments = _arguments(known[name]) if name in known else []
+    handed = [one for one in arguments if one == 'hyperparameters']
+    for argument in handed or arguments[place : place + 1]:
+      found |= set(_reads(known[name], argument, known, frozenset()))
+  return sorted(found)
+
+
+def names(file: pathlib.Path) -> set[str]:
+  return {one.name for one in reads(file)}
+
+
+def lacking(file: pathlib.Path, points: list[set[str]]) -> list[Read]:
+  """What is read and one of the points has not; all where there is no point."""
+  found = reads(file)
+  if not points:
+    return found
+  fields = [
+    one
+    for one in found
+    if one.name not in METHODS and not one.name.startswith('_')
+  ]
+  return [
+    one for one in fields if any(one.name not in point for point in points)
+  ]
+
+
+def _arguments(function: ast.FunctionDef) -> list[str]:
+  given = function.args
+  return [
+    one.arg for one in [*given.posonlyargs, *given.args, *given.kwonlyargs]
+  ]
+
+
+def _reads(
+  function: ast.FunctionDef,
+  argument: str,
+  known: dict[str, ast.FunctionDef],
+  seen: frozenset[tuple[str, str]],
+) -> Iterator[Read]:
+  """What a function reads of an argument, itself and by those it calls."""
+  here = (function.name, argument)
+  if here in seen or _is_careful(function, argument):
+    return
+  inner = [node for node in function.body if isinstance(node, ast.FunctionDef)]
+  known = known | {node.name: node for node in inner}
+  for node in _certain(function.body):
+    match node:
+      case ast.Attribute(value=ast.Name(id=name), attr=read):
+        if name == argument:
+          yield Read(node.lineno, read)
+      case ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=k)):
+        if name == argument:
+          yield Read(node.lineno, str(k))
+      case ast.Call(func=ast.Name(id=name)) if name in known:
+        for passed in _passed(node, known[name], argument):
+          yield from _reads(known[name], passed, known, seen | {here})
+
+
+def _is_careful(function: ast.FunctionDef, argument: str) -> bool:
+  """Whether it replaces the argument, or asks whether there is one."""
+  for node in ast.walk(function):
+    match node:
+      case ast.Name(id=name, ctx=ast.Store()) if name == argument:
+        return True
+      case ast.Compare() | ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+        if argument in _bare(node):
+          return True
+      case ast.If(test=test) | ast.IfExp(test=test) | ast.Assert(test=test):
+        if argument in _bare(test):
+          return True
+      case ast.Call(func=ast.Name(id='isinstance' | 'bool' | 'len')):
+        if argument in _bare(node):
+          return True
+  return False
+
+
+def _bare(node: ast.AST) -> set[str]:
+  """Names that stand in an expression as they are, and not for a part."""
+  inner = [node, *ast.iter_child_nodes(node)]
+  return {one.id for one in inner if isinstance(one, ast.Name)}
+
+
+def _passed(
+  call: ast.Call, function: ast.FunctionDef, argument: str
+) -> Iterator[str]:
+  """As which arguments of a function a name is passed on."""
+  for name, value in zip(_arguments(function), call.args, strict=False):
+    if isinstance(value, ast.Name) and value.id == argument:
+      yield name
+  for keyword in call.keywords:
+    if isinstance(keyword.value, ast.Name) and keyword.value.id == argument:
+      yield keyword.arg or ''
+
+
+def _certain(body: list[ast.stmt]) -> Iterator[ast.AST]:
+  """Nodes that are evaluated whenever the statements are."""
+  for statement in body:
+    match statement:
+      case ast.If(test=part) | ast.While(test=part) | ast.For(iter=part):
+        yield from _whenever(part)
+        if any(isinstance(node, ENDS) for node in ast.walk(statement)):
+          return
+      case ast.With(items=items, body=inner):
+        for item in items:
+          yield from _whenever(item.context_expr)
+        yield from _certain(inner)
+      case ast.Try() | ast.TryStar() | ast.Match():
+        return
+      case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+        continue
+      case _:
+        yield from _whenever(statement)
+        if isinstance(statement, ENDS):
+          return
+
+
+def _whenever(node: ast.AST) -> Iterator[ast.AST]:
+  """A node and those in it that are evaluated with it."""
+  yield node
+  match node:
+    case ast.IfExp(test=test):
+      inner: list[ast.AST] = [test]
+    case ast.BoolOp(values=[first, *_]):
+      inner = [first]
+    case ast.Lambda() | ast.GeneratorExp() | ast.ListComp() | ast.SetComp():
+      inner = []
+    case ast.DictComp() | ast.AnnAssign(value=None):
+      inner = []
+    case _:
+      inner = list(ast.iter_child_nodes(node))
+  for one in inner:
+    yield from _whenever(one)

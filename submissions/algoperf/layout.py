@@ -1,0 +1,96 @@
+"""Where a submission to AlgoPerf lies: in which folder, and under what name.
+
+Upstream has `<name>/submission.py`, and `<name>/jax/submission.py` with the
+search space, and files that frameworks share, one level up.
+"""
+
+import pathlib
+from typing import NamedTuple
+
+from submissions.algoperf import own
+
+JAX = 'jax'  # Upstream, the folder of each framework is called by it.
+MAIN = 'submission.py'
+SPACE = 'tuning_search_space.json'
+
+
+class Layout(NamedTuple):
+  """Where the files of a submission lie."""
+
+  root: pathlib.Path  # The highest folder that something of it lies in.
+  main: pathlib.Path  # The file with the functions.
+
+  @property
+  def folder(self) -> pathlib.Path:
+    return self.main.parent
+
+
+def layout(path: pathlib.Path) -> Layout:
+  """How a submission lies in a folder, or around its file.
+
+  As upstream has them, its file lies in the folder, or in one called `jax`
+  whose search space and common files are one level up.
+  """
+  file = main(path)
+  if not path.is_dir():
+    return Layout(path.parent, file)
+  if file.parent != path:
+    return Layout(path, file)
+  here = path.resolve()
+  up = own.levels(here)
+  if not up and here.name == JAX and above(here).is_file():
+    up = 0 if (here / SPACE).is_file() else 1
+  if up and _is_only(here.parents[up - 1], here):
+    return Layout(here.parents[up - 1], here / MAIN)
+  return Layout(path, file)
+
+
+def _is_only(root: pathlib.Path, folder: pathlib.Path) -> bool:
+  """Whether no other submission would be copied with that of the folder."""
+  python = [one for one in own.visible(folder) if one.suffix == '.py']
+  found = own.reached(root, python)
+  return [one.parent for one in found if one.name == MAIN] == [folder]
+
+
+def main(path: pathlib.Path) -> pathlib.Path:
+  """The file with the functions; where there is none, the one to be expected.
+
+  In a folder it is `submission.py`, that of `jax`, or the only one further
+  below.
+  """
+  if not path.is_dir():
+    return path
+  for found in (path / MAIN, path / JAX / MAIN):
+    if found.is_file():
+      return found
+  below = [*path.glob(f'*/{MAIN}'), *path.glob(f'*/*/{MAIN}')]
+  return below[0] if len(below) == 1 else path / MAIN
+
+
+def several(path: pathlib.Path) -> list[pathlib.Path]:
+  """The folders below with a submission, where nothing says which is meant."""
+  if main(path).is_file():
+    return []
+  found = [*path.glob(f'*/{MAIN}'), *path.glob(f'*/*/{MAIN}')]
+  return sorted(file.parent for file in found)
+
+
+def whole(path: pathlib.Path) -> pathlib.Path:
+  """The folder, where `submission.py` was named, or that of the only one."""
+  if path.name == MAIN:
+    return path.parent
+  file = main(path)
+  return file.parent if path.is_dir() and file.is_file() else path
+
+
+def name(path: pathlib.Path) -> str:
+  """What it is called: by its folder, or by that around one called `jax`."""
+  if not path.is_dir():
+    return path.stem
+  found = path.resolve()
+  return found.parent.name or JAX if found.name == JAX else found.name
+
+
+def above(folder: pathlib.Path) -> pathlib.Path:
+  """Where its search space may lie as well."""
+  return folder.parent / SPACE
