@@ -8,7 +8,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def _is_ours(name: str) -> bool:
-  """Whether a package that is imported by that name is the one beside this."""
+  """Return whether an import of that name finds the package beside this."""
   spec = importlib.util.find_spec(name)
   places = (spec.submodule_search_locations if spec else None) or ()
   return str(_ROOT / name) in map(str, places)

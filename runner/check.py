@@ -179,7 +179,7 @@ def _tried(cells: list[Cell], fast: bool) -> bool:
 
 
 def _told(cell: Cell, live: progress.Progress) -> tuple[bool, bool]:
-  """Whether it trains, and whether all is well."""
+  """Print the findings; return whether it trains, and whether all is well."""
   row = cell.rehearsal.made.suite.workloads[cell.workload]
   live.begin(cell.title, row._asdict())
   marks = []

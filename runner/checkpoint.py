@@ -150,7 +150,7 @@ def _back(kind: str, value: np.ndarray, like: Any):
 
 
 def _put(value: np.ndarray, like: Any) -> jax.Array:
-  """On the devices of an array of its shape; else wherever it is wanted."""
+  """Place an array as one of its shape is; else leave it uncommitted."""
   if not isinstance(like, jax.Array) or not like.committed:
     return jax.numpy.asarray(value)
   if like.shape != value.shape and not like.sharding.is_fully_replicated:

@@ -1,4 +1,4 @@
-"""What an exception of a submission means, and where in its source it arose.
+"""Explanations of exceptions: the line of the submission, and what to do.
 
 A traceback names the copy in a trial's folder, which may be gone by then, and
 mostly functions of libraries. What its author needs is the line of his file.
@@ -85,12 +85,12 @@ def place(trace: str, source: pathlib.Path) -> Place | None:
 
 
 def advice(reason: str) -> str:
-  """What to do about an exception that a reason begins with; '' if unknown."""
+  """Return advice on the exception that a reason begins with; '' if none."""
   return ADVICE.get(reason.partition(':')[0].rpartition('.')[2], '')
 
 
 def reason(status: records.Status) -> str:
-  """Why an attempt ended, without the name of a file that may be gone."""
+  """Return the reason of an ending, without the name of a deleted file."""
   return status.reason.partition(' (see traceback_')[0]
 
 
@@ -100,7 +100,7 @@ def failure(
   folder: pathlib.Path,
   status: records.Status,
 ) -> str:
-  """What happened, where in its source, and what to do, for its author.
+  """Return what happened, where in the source, and what to do about it.
 
   Args:
     entry: The submission.
@@ -133,7 +133,7 @@ def _of_what_was_built(entry: submissions.Entry) -> str:
 def texts(
   entry: submissions.Entry, point: dict[str, Any], reason: str
 ) -> list[str]:
-  """Of an exception that a text for a number may make: which there are."""
+  """Name the texts among hyperparameters, where one may be the cause."""
   if not reason.startswith(('TypeError', 'ValueError', 'UFuncTypeError')):
     return []
   lines = {}

@@ -1,4 +1,4 @@
-"""What a submission imports and will not find, told before it is run."""
+"""Imports of a submission that will fail, found before it runs."""
 
 import pathlib
 
@@ -8,7 +8,7 @@ from submissions.literals import parsed
 
 
 def find(entry: submissions.Entry) -> list[str]:
-  """What is lacking, by file and line, and how to get it."""
+  """List what is lacking, by file and line, and how to install it."""
   found, needed = _theirs(entry) if entry.algoperf else _ours(entry)
   if needed:
     found.append(
@@ -49,7 +49,7 @@ def _ours(entry: submissions.Entry) -> tuple[list[str], set[str]]:
 
 
 def _lies_beside(path: pathlib.Path, name: str) -> bool:
-  """Whether it is a file of the folder that the submission lies in."""
+  """Return whether a module is a file in the folder of the submission."""
   if name.startswith('.'):
     return True
   first = path.parent / name.partition('.')[0]

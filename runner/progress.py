@@ -78,7 +78,7 @@ class Progress:
     )
 
   def step(self) -> None:
-    """Something is over, and somebody else tells how it went."""
+    """Count one more as over, without printing how it went."""
     self._over += 1
 
   def _show(self) -> None:

@@ -116,7 +116,7 @@ def _resumed(stage: Stage, steps: int, every: int) -> Finding:
 
 
 def _starts_over(log: str) -> str:
-  """What the log says of a trial that does; nothing of one that goes on."""
+  """Return why a trial starts over, as its log says; '' if it goes on."""
   for line in log.splitlines():
     for said in ('This trial cannot be resumed: ', 'The trial starts over: '):
       if line.startswith(said):
@@ -135,8 +135,8 @@ def _by_chance(stage: Stage, text: str) -> Finding:
   if _asks(stage.of.entry, CLOCK):
     return Finding(
       'look',
-      f'nobody can tell whether {text}: two equal runs differ. The submission '
-      'reads the clock, so that is taken for its intention.',
+      f'unknown whether {text}, as two equal runs differ. The submission reads '
+      'the clock, so that is taken for its intention.',
     )
   return Finding(
     'FAIL',
@@ -151,7 +151,7 @@ def _differ(stage: Stage, study: int) -> str:
 
 
 def _asks(entry: submissions.Entry, names: Sequence[str]) -> bool:
-  """Whether its source uses one of these names, of attributes with a dot."""
+  """Return whether the source uses a name; attributes begin with a dot."""
   found = set()
   for file in folders.files(entry.path):
     if file.suffix != '.py':
@@ -170,7 +170,7 @@ def _asks(entry: submissions.Entry, names: Sequence[str]) -> bool:
 
 
 def _failed(stage: Stage, study: int, status: records.Status) -> Finding:
-  """Why a run did not come to its end."""
+  """Report a run that did not end as planned."""
   outcome = status.outcome or 'interrupted'
   reason = explain.reason(status)
   if status.again or outcome == 'invalid':

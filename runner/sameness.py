@@ -1,4 +1,4 @@
-"""Whether code is what it was, as far as its source can tell."""
+"""Comparison of code by its source and by what it refers to."""
 
 import functools
 import inspect
@@ -12,7 +12,7 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, types.CodeType)
 
 
 def same(a: Any, b: Any, seen: frozenset = frozenset()) -> bool:
-  """Whether both are one thing, or code that does the same by its source.
+  """Return whether two values are one thing, or code of the same source.
 
   A function that is made anew in every step is the one that it was, if what it
   refers to is.
@@ -34,7 +34,7 @@ def same(a: Any, b: Any, seen: frozenset = frozenset()) -> bool:
 
 
 def _parts(value: Any) -> list | None:
-  """What decides what a piece of code does; None where nobody knows."""
+  """List what a piece of code depends on; None if that is unknown."""
   parts = None
   match value:
     case types.FunctionType():

@@ -27,7 +27,7 @@ class Rehearsal(NamedTuple):
 
 
 class Stage(NamedTuple):
-  """Where runs are made: studies of one trial, which share what is compiled."""
+  """Folder for runs of one trial; they share what is compiled."""
 
   of: Rehearsal
   out: pathlib.Path

@@ -58,7 +58,7 @@ def described(state: PyTree, first: TreeDef | None = None) -> Any:
 
 
 def lost(state: PyTree, first: TreeDef) -> str:
-  """What of a state cannot be written down; nothing where all can."""
+  """Return why a state cannot be stored; '' if it can."""
   try:
     described(state, first)
   except UnstorableError as error:
@@ -152,7 +152,7 @@ def _below(known: TreeDef | None, tree: TreeDef) -> list[TreeDef | None]:
 def _children(
   known: TreeDef | None, data: tuple[type, Any], count: int
 ) -> list[TreeDef | None]:
-  """For so many children of a node: those of the known one in their places."""
+  """List the known node's children that are in the places of others."""
   if known is None:
     return [None] * count
   kind, keys = data
@@ -183,7 +183,7 @@ def _leaf(name: str, leaf: Any) -> Leaf:
 
 
 def _encoded(value: Any) -> Any:
-  """What a node has beside its children, as JSON."""
+  """Return the metadata of a node as JSON."""
   if type(value) in PLAIN:
     return {'value': value}
   if type(value) in (tuple, list):
@@ -217,7 +217,7 @@ def _name(value: Any) -> str:
 
 
 def _is_found(value: Any) -> bool:
-  """Whether its name leads to it, and to nothing else."""
+  """Return whether the name of a value leads to that value."""
   try:
     return _found(_name(value)) is value
   except (AttributeError, UnfitError):

@@ -165,7 +165,7 @@ def make(
 
 
 def _built(found: Any, path: pathlib.Path) -> Submission:
-  """What `build` returned, if it is a Submission.
+  """Return what `build` returned, if it is a Submission.
 
   Raises:
     SubmissionError: it is something else; the message says what to write.

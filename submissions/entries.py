@@ -1,4 +1,4 @@
-"""What a submission's source says of itself, read without running it."""
+"""Entries: submissions as their source describes them, without running it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPTAX = pathlib.Path(__file__).parent / 'submission.py'
 
 
 class Entry(NamedTuple):
-  """What a submission's source says of itself."""
+  """Description of a submission, from its source."""
 
   name: str
   path: pathlib.Path  # A file, or a folder of one written for AlgoPerf.
@@ -151,7 +151,7 @@ def returns(function: ast.FunctionDef) -> int:
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-  """What is in a function, but for what is in functions in it."""
+  """Yield the nodes of a function, but not of functions in it."""
   for inner in ast.iter_child_nodes(node):
     yield inner
     if not isinstance(inner, ast.FunctionDef | ast.Lambda | ast.ClassDef):

@@ -1,7 +1,7 @@
-"""Packages that a submission imports and nobody has installed, from its source.
+"""Packages that a submission imports and that are not installed.
 
-What a file can do without does not count: an import that is tried, or that only
-a type checker sees.
+The source tells. An import in a `try`, or for type checkers only, does not
+count.
 """
 
 import ast
@@ -12,7 +12,7 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
-# Packages that lie beside this one, and that nobody else can mean.
+# TimeTrial's own packages.
 OURS = ('configs', 'runner', 'scoring', 'submissions', 'tests', 'workloads')
 # Where a package is to be had, if not on PyPI under the name of its module.
 SOURCES = {
@@ -111,7 +111,7 @@ def missing(module: str) -> str:
 
 
 def is_library(name: str) -> bool:
-  """Whether a package comes with Python, or lies where they are installed."""
+  """Return whether a package is Python's own, or an installed one."""
   if name in sys.stdlib_module_names:
     return True
   spec = importlib.util.find_spec(name)
@@ -123,7 +123,7 @@ def is_library(name: str) -> bool:
 
 
 def is_ours(name: str) -> bool:
-  """Whether a module is one of the packages beside this one."""
+  """Return whether a module is one of TimeTrial's."""
   first, *rest = name.split('.')
   path = pathlib.Path(__file__).parents[1].joinpath(first, *rest)
   there = path.is_dir() or path.with_suffix('.py').is_file()

@@ -246,7 +246,7 @@ def test_a_key_is_needed_where_something_is_drawn():
 
 
 def test_a_model_may_be_made_with_rates():
-  """As up to v0.6; later a rate is an argument of every call."""
+  """Up to v0.6 so; later a rate is an argument of every call."""
   shown, model = seen('digits')
   batch = tiny('digits').fake_batch(KEY, 4)
   mode = spec.ForwardPassMode.TRAIN

@@ -123,7 +123,7 @@ def test_all_is_well(found, machine):
 
 
 def test_runs_that_are_compared_are_evaluated_at_the_same_steps(found, machine):
-  """What changes at an evaluation, as prepare_for_eval may, is not wrong."""
+  """Changes at evaluations, as by prepare_for_eval, are not wrong."""
   machine.looked = lambda x: 2 * x
   assert marks(found(IDLE, theirs=True)) == ['ok'] * 3
 

@@ -1,4 +1,4 @@
-"""What check says of exceptions, and of what build takes and returns."""
+"""Explanations of exceptions, and of what build takes and returns."""
 
 import pathlib
 
@@ -136,7 +136,7 @@ def test_texts_that_are_no_numbers_are_left_alone(tmp_path):
 
 
 def test_classes_of_a_file_find_their_module(tmp_path):
-  """As dataclasses do, where annotations are texts."""
+  """Dataclasses look for it, where annotations are texts."""
   text = (
     'from __future__ import annotations\n'
     'import dataclasses, typing\n'

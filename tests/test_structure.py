@@ -55,7 +55,7 @@ def halved(x):
 
 
 def stored(tmp_path, first, later):
-  """What comes back where a fresh loop begins with `first`."""
+  """Store a state, and restore it where a fresh loop begins with `first`."""
   assert structure.lost(later, jax.tree.structure(first)) == ''
   facts = {'tree': structure.described(later)}
   checkpoint.save(tmp_path, 1, checkpoint.snapshot(later), facts)

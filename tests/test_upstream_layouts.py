@@ -138,7 +138,7 @@ def test_a_space_one_level_up_is_for_who_reads_hyperparameters(tmp_path):
 
 
 def test_a_file_takes_along_what_it_imports_beside_it(tmp_path):
-  """As upstream's target_setting_algorithms do."""
+  """The layout of upstream's target_setting_algorithms."""
   laid(
     tmp_path,
     {
@@ -261,7 +261,7 @@ def test_installed_libraries_come_before_files_of_their_names(tmp_path):
 
 @pytest.mark.parametrize('marked', [True, False])
 def test_commands_run_where_upstream_lies(marked, tmp_path):
-  """In its checkout a folder called submissions hid ours from Python."""
+  """A folder called submissions in its checkout hid ours from Python."""
   place = 'submissions/self_tuning/lion/submission.py'
   laid(
     tmp_path,

@@ -29,7 +29,7 @@ class Read(NamedTuple):
 
 
 def reads(file: pathlib.Path) -> list[Read]:
-  """What is read of the hyperparameters that are handed over, by line."""
+  """List what a file reads of its hyperparameters, by line."""
   try:
     tree = parsed(file)
   except NOT_PYTHON:
@@ -51,7 +51,7 @@ def names(file: pathlib.Path) -> set[str]:
 
 
 def lacking(file: pathlib.Path, points: list[set[str]]) -> list[Read]:
-  """What is read and one of the points has not; all where there is no point."""
+  """List what a file reads and a point lacks; everything without points."""
   found = reads(file)
   if not points:
     return found
@@ -78,7 +78,7 @@ def _reads(
   known: dict[str, ast.FunctionDef],
   seen: frozenset[tuple[str, str]],
 ) -> Iterator[Read]:
-  """What a function reads of an argument, itself and by those it calls."""
+  """Yield what a function and those it calls read of an argument."""
   here = (function.name, argument)
   if here in seen or _is_careful(function, argument):
     return
@@ -98,7 +98,7 @@ def _reads(
 
 
 def _is_careful(function: ast.FunctionDef, argument: str) -> bool:
-  """Whether it replaces the argument, or asks whether there is one."""
+  """Return whether a function replaces an argument, or tests for None."""
   for node in ast.walk(function):
     match node:
       case ast.Name(id=name, ctx=ast.Store()) if name == argument:
@@ -124,7 +124,7 @@ def _bare(node: ast.AST) -> set[str]:
 def _passed(
   call: ast.Call, function: ast.FunctionDef, argument: str
 ) -> Iterator[str]:
-  """As which arguments of a function a name is passed on."""
+  """Yield the arguments of a function that a name is passed to."""
   for name, value in zip(_arguments(function), call.args, strict=False):
     if isinstance(value, ast.Name) and value.id == argument:
       yield name

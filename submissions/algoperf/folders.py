@@ -73,7 +73,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
 
 
 def space_file(path: pathlib.Path) -> pathlib.Path | None:
-  """Where it lies; None where it is in neither place."""
+  """Return the path of the search space; None if there is none."""
   file = main(path)
   folder = file.resolve().parent
   beside, other = folder / SPACE, above(folder)
@@ -100,7 +100,7 @@ def files(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
-  """What is copied and hashed, by its place in the copy.
+  """List the files that are copied and hashed, by their places in the copy.
 
   All of its folder but what is hidden or compiled; of other places what it
   imports, and the search space. Just the file, where one stands alone.
@@ -138,12 +138,12 @@ def _sorted(found: dict[str, pathlib.Path]) -> dict[str, pathlib.Path]:
 
 
 def is_alone(path: pathlib.Path) -> bool:
-  """Whether it is one file, and imports nothing that lies beside it."""
+  """Return whether a submission is one file, with no own imports."""
   return not path.is_dir() and len(parts(path)) == 1
 
 
 def sha256(path: pathlib.Path) -> str:
-  """Of a file's content; of the places and contents of all in a folder."""
+  """Hash a file's content, or the places and contents of all its files."""
   found = parts(path)
   if not path.is_dir() and len(found) == 1:
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Where a submission to AlgoPerf lies: in which folder, and under what name.
+"""Layouts of AlgoPerf submissions: their root, main file and name.
 
 Upstream has `<name>/submission.py`, and `<name>/jax/submission.py` with the
 search space, and files that frameworks share, one level up.
@@ -15,7 +15,7 @@ SPACE = 'tuning_search_space.json'
 
 
 class Layout(NamedTuple):
-  """Where the files of a submission lie."""
+  """Root and main file of a submission."""
 
   root: pathlib.Path  # The highest folder that something of it lies in.
   main: pathlib.Path  # The file with the functions.
@@ -26,7 +26,7 @@ class Layout(NamedTuple):
 
 
 def layout(path: pathlib.Path) -> Layout:
-  """How a submission lies in a folder, or around its file.
+  """Return the layout of a submission in a folder, or around a file.
 
   As upstream has them, its file lies in the folder, or in one called `jax`
   whose search space and common files are one level up.
@@ -46,7 +46,7 @@ def layout(path: pathlib.Path) -> Layout:
 
 
 def _is_only(root: pathlib.Path, folder: pathlib.Path) -> bool:
-  """Whether no other submission would be copied with that of the folder."""
+  """Return whether the folder's is the only submission to be copied."""
   python = [one for one in own.visible(folder) if one.suffix == '.py']
   found = own.reached(root, python)
   return [one.parent for one in found if one.name == MAIN] == [folder]
@@ -84,7 +84,7 @@ def whole(path: pathlib.Path) -> pathlib.Path:
 
 
 def name(path: pathlib.Path) -> str:
-  """What it is called: by its folder, or by that around one called `jax`."""
+  """Return the name of the folder, or of the one around a folder `jax`."""
   if not path.is_dir():
     return path.stem
   found = path.resolve()
@@ -92,5 +92,5 @@ def name(path: pathlib.Path) -> str:
 
 
 def above(folder: pathlib.Path) -> pathlib.Path:
-  """Where its search space may lie as well."""
+  """Return the path of a search space one level up."""
   return folder.parent / SPACE

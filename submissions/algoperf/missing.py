@@ -92,7 +92,7 @@ def _imports(
 
 
 def _is_likely(root: pathlib.Path, full: own.Parts, inner: own.Parts) -> bool:
-  """Whether a name means a file of the root, and no package that is to come."""
+  """Return whether a name means an own file, and not a missing package."""
   before = full[: len(full) - len(inner)]
   here = root.resolve()
   around = {here.name, *(above.name for above in here.parents[:2])}

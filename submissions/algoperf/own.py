@@ -1,8 +1,8 @@
-"""Which files beside its own a submission imports, by whatever name.
+"""Own files that a submission imports, by whatever name.
 
-Folders are moved and renamed, and go on to import themselves by where they once
-lay: `algorithms.theirs.jax.schedule` is the file schedule.py of a folder, or
-jax/schedule.py, where there is one. What is installed has other names.
+A folder that was moved or renamed still imports itself by its old place:
+`algorithms.theirs.jax.schedule` is the file schedule.py of a folder, or
+jax/schedule.py, where there is one. Installed packages have other names.
 """
 
 import ast
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from submissions.literals import NOT_PYTHON, parsed
 
-# Packages that nobody means as a file of his, though his folder be called so.
+# Packages that are never an own file, even if a folder has such a name.
 OTHERS = (
   'jax', 'jaxlib', 'flax', 'optax', 'chex', 'numpy', 'scipy', 'algoperf',
   'algorithmic_efficiency',
@@ -64,7 +64,7 @@ def imports(root: pathlib.Path, file: pathlib.Path) -> list[Import]:
       written = '.'.join(module)
       some = [(full, _end(root, full)) for full in _ends(module, names)]
       found += [Import(line, written, full, own) for full, own in some if own]
-  # By that name it means the one of somebody else.
+  # An import of its own name means another submission's file.
   return [one for one in found if one.own != itself]
 
 
@@ -95,7 +95,7 @@ def _end(root: pathlib.Path, full: Parts) -> Parts:
 
 
 def is_there(root: pathlib.Path, own: Parts) -> bool:
-  """Whether it is a module, or a folder with some."""
+  """Return whether a name is a module below a root, or a folder of some."""
   path = root.joinpath(*own)
   if not own or not all(part.isidentifier() for part in own):
     return False
@@ -142,7 +142,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def levels(folder: pathlib.Path) -> int:
-  """How many folders up its imports reach files that are there."""
+  """Count the folders up to the highest file that a folder imports."""
   found = 0
   for file in visible(folder):
     if file.suffix != '.py':
@@ -162,7 +162,7 @@ def levels(folder: pathlib.Path) -> int:
 
 
 def _leads(folder, up: int, module: Parts, names: list[str]) -> bool:
-  """Whether something is there, so many folders up."""
+  """Return whether an import finds something so many folders up."""
   if up > len(folder.parents):
     return False
   above = folder.parents[up - 1]
@@ -170,12 +170,12 @@ def _leads(folder, up: int, module: Parts, names: list[str]) -> bool:
 
 
 def _ends(module: Parts, names: list[str]) -> list[Parts]:
-  """What an import may mean: a module, and modules in it."""
+  """List the names that an import may mean: a module, and modules in it."""
   return [module, *((*module, name) for name in names)]
 
 
 def _named_above(folder, module: Parts, names: list[str]) -> int:
-  """Whether a name with that of the folder above leads there: 1 or 0."""
+  """Return 1 if a name leads to the folder above, whose name it has; or 0."""
   if any(_end(folder, end) for end in _ends(module, names)):
     return 0
   name = folder.parent.name

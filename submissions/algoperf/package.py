@@ -22,7 +22,7 @@ MADE: set[str] = set()  # Names of modules in sys.modules that are found here.
 
 
 def run(path: pathlib.Path) -> types.ModuleType:
-  """As a module of a package, so that relative imports find its folder."""
+  """Run the main file as a module of the package that its folder becomes."""
   forget()
   root, main = folders.layout(path)
   name = OWN

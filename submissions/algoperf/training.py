@@ -122,9 +122,9 @@ def hyperparameters(point: dict[str, Any]):
 
 
 def lost(training: Training) -> str:
-  """What of it no checkpoint can hold; nothing where all can be restored.
+  """Return what of it no checkpoint can hold; '' if all can be restored.
 
-  What is neither data nor code may change where nobody sees it.
+  Other objects than data and code may change unseen.
   """
   found = jax.tree_util.tree_leaves_with_path(training.optimizer_state)
   for path, leaf in found:
