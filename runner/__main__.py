@@ -9,8 +9,12 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from runner import commands, engine, fleet, hardware, pipes, race, requests
-from runner.pipes import Command
+from runner import commands, options
+from runner.executors import cluster, race
+from runner.launch import attempt
+from runner.machine import hardware
+from workloads import command_line
+from workloads.command_line import Command
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -61,7 +65,7 @@ _PRICE = flags.DEFINE_float(
   'price', None, 'Price of an hour on the machine.', lower_bound=0.0
 )
 _ENGINE = flags.DEFINE_enum(
-  'engine', 'local', fleet.ENGINES, 'What runs the trials.'
+  'engine', 'local', cluster.ENGINES, 'What runs the trials.'
 )
 _OPTIONS = flags.DEFINE_list(
   'engine_options', [], 'Options of the engine, as NAME=VALUE.'
@@ -75,7 +79,7 @@ _KIND = flags.DEFINE_string(
 flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 flags.DEFINE_float(
   'silence',
-  engine.TERMS.silence,
+  attempt.TERMS.silence,
   'Seconds without progress after which a trial counts as hanging.',
 )
 flags.DEFINE_boolean('network', False, 'Let trials use the network.')
@@ -152,7 +156,7 @@ _TERMS = (
   'also_on',
 )
 _ENGINES = ('engine', 'engine_options', 'hardware')
-PROGRAM = pipes.Program(
+PROGRAM = command_line.Program(
   'runner',
   'Plans, runs and looks after races.',
   'COMMAND --flags',
@@ -226,7 +230,7 @@ def main(argv: list[str]) -> int:
     hint = f' Did you mean {close[0]!r}?' if close else ''
     known = ', '.join(PROGRAM.commands)
     print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
-    return pipes.WRONG
+    return command_line.WRONG
   try:
     if _ENGINE.value != 'local' and argv[1] not in SENT:
       raise ValueError(
@@ -236,22 +240,22 @@ def main(argv: list[str]) -> int:
     return command()
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {error}', file=sys.stderr)
-    return pipes.WRONG
+    return command_line.WRONG
   except RuntimeError as error:
     print(f'Failed: {error}', file=sys.stderr)
     return 1
   except KeyboardInterrupt as interrupt:
     goes_on = ' The same command goes on from here.' * (argv[1] in RESUMED)
     print(f'\nStopped.{goes_on}', file=sys.stderr)
-    return 1 if isinstance(interrupt, Terminated) else pipes.INTERRUPTED
+    return 1 if isinstance(interrupt, Terminated) else command_line.INTERRUPTED
 
 
 def _terminated(*_) -> NoReturn:
   raise Terminated
 
 
-def _request() -> requests.Request:
-  return requests.Request(
+def _request() -> options.Request:
+  return options.Request(
     _SUITE.value,
     tuple(_SUBMISSIONS.value),
     tuple(_WORKLOADS.value),
@@ -273,12 +277,12 @@ def _request() -> requests.Request:
   )
 
 
-def _terms() -> engine.Terms:
+def _terms() -> attempt.Terms:
   """Each is called as its flag."""
-  names = engine.Terms._fields
+  names = attempt.Terms._fields
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
-  return engine.Terms(**given | {'also_on': tuple(given['also_on'])})
+  return attempt.Terms(**given | {'also_on': tuple(given['also_on'])})
 
 
 if __name__ == '__main__':
-  pipes.run(PROGRAM, main)
+  command_line.run(PROGRAM, main)

@@ -11,44 +11,42 @@ import sys
 import traceback
 
 import submissions
-from runner import (
-  calibrate as calibration,
-  child,
-  confine,
-  engine,
-  fleet,
-  forgetting,
-  hardware,
-  overview,
+from runner import options, summaries
+from runner.executors import cluster, race
+from runner.launch import attempt, child_process, isolation
+from runner.machine import hardware
+from runner.protocol import (
   plan as plans,
-  preflight as preflights,
-  race,
-  requests,
-  results,
-  rules,
+  results_folder,
+  suite as rules,
   suite_files,
+)
+from runner.tools import (
+  calibrate as calibration,
+  forget as forgetting,
+  preflight as preflights,
 )
 
 
-def run(request: requests.Request) -> int:
+def run(request: options.Request) -> int:
   """Runs what is missing, resumes what stopped."""
-  suite = requests.ready(request)
-  machine = requests.machine(request)
-  here = requests.is_here(request, machine)
+  suite = options.ready(request)
+  machine = options.machine(request)
+  here = options.is_here(request, machine)
   if request.engine == 'local':
-    requests.check_here(request, machine)
+    options.check_here(request, machine)
   elif request.terms.also_on:
     raise ValueError(
       f'--also_on names hosts beside this one, and --engine={request.engine} '
       'gives every trial one node. Leave out one of them.'
     )
   # Bad requests fail before measuring.
-  requests.planned(request, suite, machine, {})
-  results.stored(request.out)
-  speeds = requests.known_speeds(request, suite, machine)
-  plan = requests.planned(request, suite, machine, speeds)
-  through = fleet.find(
-    request.engine, request.out, plan, requests.options(request)
+  options.planned(request, suite, machine, {})
+  results_folder.stored(request.out)
+  speeds = options.known_speeds(request, suite, machine)
+  plan = options.planned(request, suite, machine, speeds)
+  through = cluster.find(
+    request.engine, request.out, plan, options.options(request)
   )
   if request.preflight and here:
     preflights.before(request.out, plan, request.terms)
@@ -57,7 +55,7 @@ def run(request: requests.Request) -> int:
   table = race.run(
     request.out, plan, request.terms, care=request.care, through=through
   )
-  left = engine.pending(request.out, table)
+  left = attempt.pending(request.out, table)
   total = len(table['trials'])
   print(f'{total - len(left)} of {total} trials done in {request.out}.')
   folder = shlex.quote(str(request.out))
@@ -68,33 +66,33 @@ def run(request: requests.Request) -> int:
   return 1 if left else 0
 
 
-def plan(request: requests.Request) -> int:
+def plan(request: options.Request) -> int:
   """Says what would be run, and how long at most."""
-  suite = requests.chosen_suite(request)
-  machine = requests.machine(request)
+  suite = options.chosen_suite(request)
+  machine = options.machine(request)
   speeds = hardware.load(request.hardware, machine['name'], suite)
-  made = requests.planned(request, suite, machine, speeds)
+  made = options.planned(request, suite, machine, speeds)
   if request.json:
     facts = {'hours': made.hours, 'cost': _cost(made.hours, request.price)}
     print(json.dumps(plans.table(made) | facts, indent=2))
   else:
-    print(overview.of_plan(made, request.price))
+    print(summaries.of_plan(made, request.price))
   return 0
 
 
-def preflight(request: requests.Request) -> int:
+def preflight(request: options.Request) -> int:
   """Tries every kind of trial for a few steps; foretells times."""
-  suite = requests.ready(request)
-  machine = requests.machine(request)
-  requests.check_here(request, machine)
+  suite = options.ready(request)
+  machine = options.machine(request)
+  options.check_here(request, machine)
   speeds = hardware.load(request.hardware, machine['name'], suite)
-  made = requests.planned(request, suite, machine, speeds)
+  made = options.planned(request, suite, machine, speeds)
   found = preflights.run(made, preflights.cells(made.trials), request.terms)
   if request.json:
     cost = _cost(preflights.hours(found), request.price)
     print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
   else:
-    print(overview.of_forecasts(found, request.price))
+    print(summaries.of_forecasts(found, request.price))
   return 1 if any(one.failed for one in found) else 0
 
 
@@ -104,20 +102,20 @@ def _cost(hours: float | None, price: float | None) -> float | None:
 
 def status(out: pathlib.Path, as_json: bool) -> int:
   """Says what is done, running, failed and why."""
-  table = results.stored(out)
+  table = results_folder.stored(out)
   if table is None:
-    raise results.ResultsError(
+    raise results_folder.ResultsError(
       f'No results in {out}. Make some: python -m runner run --out={out} ...'
     )
-  rows = overview.trials(out, table)
-  print(json.dumps(rows, indent=2) if as_json else overview.of_trials(rows))
+  rows = summaries.trials(out, table)
+  print(json.dumps(rows, indent=2) if as_json else summaries.of_trials(rows))
   return 0
 
 
-def forget(request: requests.Request) -> int:
+def forget(request: options.Request) -> int:
   """Takes submissions out of a results folder."""
   for name, run, folder in forgetting.forget(
-    request.out, requests.named(request)
+    request.out, options.named(request)
   ):
     print(
       f'{name} is out of {request.out}. Its files, with {run} trials that had '
@@ -126,11 +124,11 @@ def forget(request: requests.Request) -> int:
   return 0
 
 
-def calibrate(request: requests.Request) -> int:
+def calibrate(request: options.Request) -> int:
   """Measures this machine anew."""
-  suite = requests.ready(request)
-  machine = requests.here(request)
-  speeds = requests.measured(
+  suite = options.ready(request)
+  machine = options.here(request)
+  speeds = options.measured(
     request, suite, calibration.missing(suite, {}), machine
   )
   for name, speed in speeds.items():
@@ -142,14 +140,14 @@ def calibrate(request: requests.Request) -> int:
   return 0
 
 
-def check(request: requests.Request) -> int:
+def check(request: options.Request) -> int:
   """Tests submissions in processes of their own before they are entered."""
-  from runner import check as checks  # noqa: PLC0415
+  from runner.tools import check as checks  # noqa: PLC0415
 
-  names, chosen = requests.named(request), request.workloads
+  names, chosen = options.named(request), request.workloads
   if not chosen:
     chosen = checks.order(rules.load(request.suite))
-  suite = requests.ready(request._replace(workloads=chosen))
+  suite = options.ready(request._replace(workloads=chosen))
   fast = not request.workloads
   if code := checks.main(suite, names, request.terms, fast):
     return code
@@ -157,11 +155,11 @@ def check(request: requests.Request) -> int:
   return 0
 
 
-def set_targets(request: requests.Request) -> int:
+def set_targets(request: options.Request) -> int:
   """Finds a suite's targets and writes them into its file."""
-  from runner import targets  # noqa: PLC0415
+  from runner.tools import set_targets as targets  # noqa: PLC0415
 
-  suite = requests.ready(request)
+  suite = options.ready(request)
   path = suite_files.find(request.suite)
   targets.check(path, suite)
   names = request.submissions or targets.STRONG
@@ -171,7 +169,7 @@ def set_targets(request: requests.Request) -> int:
     names,
     points,
     seeds,
-    requests.here(request),
+    options.here(request),
     request.out,
     request.terms,
   )
@@ -186,13 +184,13 @@ def set_targets(request: requests.Request) -> int:
   return 0
 
 
-def tune(request: requests.Request) -> int:
+def tune(request: options.Request) -> int:
   """Finds one point that is good on all workloads, for each submission."""
-  from runner import tune as tuning  # noqa: PLC0415
+  from runner.tools import tune as tuning  # noqa: PLC0415
 
-  suite = requests.ready(request)
+  suite = options.ready(request)
   tuning.check(suite)
-  names = requests.named(request)
+  names = options.named(request)
   for name in names:  # Bad requests fail before hours are spent.
     tuning.candidates(suite, submissions.find(name), request.points)
   for name in names:
@@ -200,7 +198,7 @@ def tune(request: requests.Request) -> int:
       suite,
       name,
       request.points,
-      requests.here(request),
+      options.here(request),
       request.out,
       request.terms,
     )
@@ -208,7 +206,7 @@ def tune(request: requests.Request) -> int:
   return 0
 
 
-def export_algoperf(request: requests.Request) -> int:
+def export_algoperf(request: options.Request) -> int:
   """Writes each submission as a folder that AlgoPerf runs."""
   from submissions.algoperf import export  # noqa: PLC0415
 
@@ -218,7 +216,7 @@ def export_algoperf(request: requests.Request) -> int:
     for board in boards
     for name, row in board.workloads.items()
   }
-  for name in requests.named(request):
+  for name in options.named(request):
     entry = submissions.find(name)
     try:
       folder = export.write(entry, request.out, sizes)
@@ -228,9 +226,9 @@ def export_algoperf(request: requests.Request) -> int:
   return 0
 
 
-def work(out: pathlib.Path, name: str, terms: engine.Terms) -> int:
+def work(out: pathlib.Path, name: str, terms: attempt.Terms) -> int:
   """Runs one trial of a results folder, on a machine of an engine's."""
-  status = fleet.work(out, name, terms)
+  status = cluster.work(out, name, terms)
   print(f'{status.outcome or "not run"}. {status.reason}')
   return 0 if status.outcome else 1
 
@@ -248,16 +246,16 @@ def trial(
 
   And whatever happens: JAX would wait for hosts that are gone.
   """
-  confine.limit(memory_gib)
-  child.answer_for_stacks()
-  child.keep_to_itself()
-  from runner import hosts, process  # noqa: PLC0415  Import JAX.
+  isolation.limit(memory_gib)
+  child_process.answer_for_stacks()
+  child_process.keep_to_itself()
+  from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
-  joined = hosts.join(hosts.Place(*place))
+  joined = multihost.join(multihost.Place(*place))
   try:
-    tell = process.teller(progress_fd)
-    code = process.main(folder, started, tell, joined, profile, beaten)
+    tell = worker.teller(progress_fd)
+    code = worker.main(folder, started, tell, joined, profile, beaten)
   except Exception:
     traceback.print_exc()
     code = 1
-  child.leave_at_once(code)
+  child_process.leave_at_once(code)

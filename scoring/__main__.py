@@ -14,9 +14,11 @@ import sys
 import rich.console
 from absl import flags
 
-from runner import pipes
-from runner.pipes import Command
-from scoring import board, read, score, terminal, text, uncertainty
+from scoring.load import results as read
+from scoring.rank import board, bootstrap, score
+from scoring.report import sentences, terminal
+from workloads import command_line
+from workloads.command_line import Command
 
 _RULES = flags.DEFINE_string(
   'rules', None, "Name or .toml file of a suite, instead of the results' own."
@@ -45,13 +47,13 @@ _INTEGRAL = flags.DEFINE_enum(
 _RESAMPLE = flags.DEFINE_enum(
   'resample',
   'studies',
-  uncertainty.UNITS,
+  bootstrap.UNITS,
   'What is drawn again for the intervals.',
 )
 _DRAWS = flags.DEFINE_integer(
-  'draws', uncertainty.DRAWS, 'How often it is drawn.', lower_bound=1
+  'draws', bootstrap.DRAWS, 'How often it is drawn.', lower_bound=1
 )
-_SEED = flags.DEFINE_integer('seed', uncertainty.SEED, 'Of the draws.')
+_SEED = flags.DEFINE_integer('seed', bootstrap.SEED, 'Of the draws.')
 _AGAINST = flags.DEFINE_string(
   'against',
   None,
@@ -67,7 +69,7 @@ _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 _READING = ('rules', 'ruleset', 'mix_hardware')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
-PROGRAM = pipes.Program(
+PROGRAM = command_line.Program(
   'scoring',
   'Scores a results folder: the leaderboard on the terminal, and a report.',
   '[COMMAND] RESULTS --flags',
@@ -105,7 +107,7 @@ def main(argv: list[str]) -> int:
       'or python -m scoring replay|verify|tensorboard results'
     )
   except ValueError as error:  # Bad requests explain themselves.
-    print(f'Error: {text.clean(str(error), "?")}', file=sys.stderr)
+    print(f'Error: {sentences.clean(str(error), "?")}', file=sys.stderr)
     return 2
 
 
@@ -122,12 +124,13 @@ def _read(folder: str) -> read.Results:
 def _score(results: read.Results, out: pathlib.Path) -> int:
   scored = board.make(results, _INTEGRAL.value)
   if not (_REPORT.value or _JSON.value or _INTO.value):
-    spread = uncertainty.bootstrap(
+    spread = bootstrap.bootstrap(
       scored, _RESAMPLE.value, _DRAWS.value, _SEED.value
     )
     terminal.show(results, scored, spread, _console())
     return 0
-  from scoring import analysis, markdown, tables  # noqa: PLC0415  Slower than the scores.
+  from scoring.rank import analysis  # noqa: PLC0415  Slower than the scores.
+  from scoring.report import export, markdown  # noqa: PLC0415  Slower than the scores.
 
   made = analysis.make(
     results,
@@ -139,15 +142,15 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   )
   written = None
   if _REPORT.value:
-    from scoring import report  # noqa: PLC0415  Draws.
+    from scoring.report import write  # noqa: PLC0415  Draws.
 
-    written = report.write(results, scored, made, out)
+    written = write.write(results, scored, made, out)
   if _INTO.value:
     markdown.renew(
       pathlib.Path(_INTO.value), markdown.render(results, scored, made)
     )
   if _JSON.value:
-    print(json.dumps(tables.everything(results, scored, made), indent=2))
+    print(json.dumps(export.everything(results, scored, made), indent=2))
   else:
     terminal.show(results, scored, made.spread, _console())
     if written:
@@ -156,7 +159,7 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
 
 
 def _replay(results: read.Results) -> int:
-  from scoring import replay  # noqa: PLC0415  Needed by this command only.
+  from scoring.rank import replay  # noqa: PLC0415  Needed by this command only.
 
   found = replay.replay(results, _INTEGRAL.value)
   if _JSON.value:
@@ -167,10 +170,10 @@ def _replay(results: read.Results) -> int:
 
 
 def _tensorboard(results: read.Results) -> int:
-  from scoring import events  # noqa: PLC0415  Needed by this command only.
+  from scoring.report import tensorboard  # noqa: PLC0415  Needed by this command only.
 
   place = pathlib.Path(_OUT.value) / 'tensorboard'
-  written = events.write(results, place)
+  written = tensorboard.write(results, place)
   print(f'{written} trials written. See: tensorboard --logdir={place}')
   return 0
 
@@ -198,4 +201,4 @@ def _console() -> rich.console.Console:
 
 
 if __name__ == '__main__':
-  pipes.run(PROGRAM, main)
+  command_line.run(PROGRAM, main)

@@ -7,23 +7,11 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner import metrics, records, storage, stored_plan
-from runner.quantities import apart, plain
-from scoring import costs, files
-from scoring.trials import Key, Trial
+from runner.protocol import columns, layout, metrics, plan_file, storage
+from runner.protocol.quantities import apart, plain
+from scoring.load import safe_files
+from scoring.load.trials import Key, Trial
 
-RISING = (  # Columns that never fall, and of them the one that always rises.
-  'global_step',
-  'accumulated_submission_time',
-  'accumulated_eval_time',
-  'accumulated_logging_time',
-  'accumulated_compile_time',
-  'accumulated_data_time',
-  'accumulated_view_time',
-  'preemption_count',
-  'total_duration',
-)
-STEP, CHARGED, COMPILE, ATTEMPT, TOTAL = (RISING[n] for n in (0, 1, 4, 7, 8))
 CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
 BROKEN = (  # What comes of files that hold something else than they should.
   OSError,
@@ -47,12 +35,12 @@ def checked(
 ) -> Iterator[tuple[bool, str]]:
   """Doubts (True) and notes on one trial."""
   try:
-    path = files.plain(trial.folder / records.ATTEMPTS)
+    path = safe_files.plain(trial.folder / layout.ATTEMPTS)
     events = list(storage.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from ((True, text) for text in _as_planned(trial, plan))
-    rows = storage.read_rows(files.plain(trial.folder / records.EVALS))
+    rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
     yield from ((True, text) for text in _values(rows))
     yield from ((True, text) for text in _rows(rows))
     for event in events:
@@ -87,7 +75,7 @@ def checked(
 
 def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   """Whether the folder holds the trial of the plan, and its source."""
-  own = storage.read_json(files.plain(trial.folder / records.TRIAL))
+  own = storage.read_json(safe_files.plain(trial.folder / layout.TRIAL))
   entries = [
     entry
     for entry in plan['trials']
@@ -102,25 +90,25 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   row = plan['rules']['workloads'].get(trial.key.workload)
   if 'row' in own and own['row'] != row:
     yield f'It ran under other rules: {own["row"]!r}; planned is {row!r}.'
-  now = stored_plan.common_hashes(plan)
+  now = plan_file.common_hashes(plan)
   for name, known in own.get('hashes', {}).items():
     if now.get(name) != known:
-      yield f'It ran under another {name} than {records.PLAN} has now.'
+      yield f'It ran under another {name} than {layout.PLAN} has now.'
   planned = plan['seconds'].get(trial.key.workload)
   if own.get('budget_seconds') != planned:
     yield (
       f'Its budget was {own.get("budget_seconds")} s; planned is {planned} s.'
     )
   source = plan.get('sources', {}).get(trial.key.submission)
-  path = records.source(trial.folder, trial.key.submission)
+  path = layout.source(trial.folder, trial.key.submission)
   if source is None or not path.exists():
     yield 'Its source is not there.'
-  elif records.source_hash(_plain_source(path)) != source['sha256']:
+  elif layout.source_hash(_plain_source(path)) != source['sha256']:
     yield 'Its source is not the one that was planned.'
 
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
-  return path if path.is_dir() else files.plain(path)
+  return path if path.is_dir() else safe_files.plain(path)
 
 
 def _values(rows: list[dict[str, str]]) -> Iterator[str]:
@@ -129,12 +117,13 @@ def _values(rows: list[dict[str, str]]) -> Iterator[str]:
     for name, text in row.items():
       metric = name.partition('/')[2]
       if not text.isascii():  # Python reads the digits of all scripts.
-        yield f'At step {row[STEP]}, {name} = {text!r} is no number in ASCII.'
+        step = row[columns.STEP]
+        yield f'At step {step}, {name} = {text!r} is no number in ASCII.'
       elif metric in metrics.RANGES and text:
         value = float(text)
         if math.isfinite(value) and not metrics.possible(metric, value):
           yield (
-            f'At step {row[STEP]}, {name} = {text}, and {metric} is '
+            f'At step {row[columns.STEP]}, {name} = {text}, and {metric} is '
             f'{metrics.range_of(metric)}.'
           )
 
@@ -142,19 +131,20 @@ def _values(rows: list[dict[str, str]]) -> Iterator[str]:
 def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
   """Whether steps and times rise, and times add up."""
   for before, row in itertools.pairwise(rows):
-    for name in RISING:
+    for name in columns.RISING:
       if name not in row:
         continue
       old, new = float(before[name]), float(row[name])
-      if new < old or (name == STEP and new == old):
+      if new < old or (name == columns.STEP and new == old):
         yield f'{name} goes from {before[name]} to {row[name]}.'
   for row in rows:
-    if float(row.get(COMPILE) or 0) > float(row[CHARGED]):
-      yield f'At step {row[STEP]}, more is compiled than charged.'
-    spent = [float(row.get(name) or 0) for name in RISING[1:4]]
-    if float(row.get(TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
-      some, whole = apart(sum(spent), float(row[TOTAL]))
-      yield f'At step {row[STEP]} it has spent {some} s of {whole} s in all.'
+    if float(row.get(columns.COMPILE) or 0) > float(row[columns.SECONDS]):
+      yield f'At step {row[columns.STEP]}, more is compiled than charged.'
+    spent = [float(row.get(name) or 0) for name in columns.RISING[1:4]]
+    if float(row.get(columns.TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
+      some, whole = apart(sum(spent), float(row[columns.TOTAL]))
+      step = row[columns.STEP]
+      yield f'At step {step} it has spent {some} s of {whole} s in all.'
 
 
 def _started_over(
@@ -166,7 +156,7 @@ def _started_over(
   rows of it or of those before it were kept, and so its clock as well.
   """
   last = max((event['attempt'] for event in events), default=0)
-  kept = min((int(row.get(ATTEMPT) or 0) for row in rows), default=last)
+  kept = min((int(row.get(columns.ATTEMPT) or 0) for row in rows), default=last)
   invalid = [
     event['attempt'] + 1
     for event in events
@@ -184,13 +174,13 @@ def _attempts(
   measured = {event['attempt'] for event in exits}
   for end in ends:
     number = end['attempt']
-    if end['outcome'] in records.SCORED and number not in measured:
+    if end['outcome'] in layout.SCORED and number not in measured:
       yield (
         f'Attempt {number} says how it ended, and nobody has measured its '
         'seconds from outside: its runner was gone.'
       )
     if spent := end['accounts']:
-      charged = sum(spent.get(name, 0.0) for name in costs.CHARGED)
+      charged = sum(spent.get(name, 0.0) for name in columns.CHARGED)
       if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
         said, summed = apart(end['seconds'], charged)
         yield (
@@ -203,11 +193,11 @@ def _attempts(
       )
   for left in exits:
     off = left.get('residual_seconds')
-    if off is not None and records.off_account(off, left['wall_seconds']):
+    if off is not None and layout.off_account(off, left['wall_seconds']):
       lost = plain(abs(off), 3)
       yield f'{lost} s of attempt {left["attempt"]} are on no account.'
   if rows and ends and ends[-1]['accounts']:
-    last, over = float(rows[-1][CHARGED]), ends[-1]['seconds']
+    last, over = float(rows[-1][columns.SECONDS]), ends[-1]['seconds']
     if last > over * (1 + CLOSE):
       at, end = apart(last, over)
       yield f'It has an evaluation at {at} s, and ended at {end} s.'
@@ -216,9 +206,9 @@ def _attempts(
 def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   """Whether rows are as they were when the trial ended."""
   ends = [event for event in events if event['event'] == 'end']
-  for name in (records.EVALS, records.SCALARS):
-    files.plain(folder / name, files.LONGEST)
-  now = records.row_hashes(folder)
+  for name in (layout.EVALS, layout.SCALARS):
+    safe_files.plain(folder / name, safe_files.LONGEST)
+  now = layout.row_hashes(folder)
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
       yield f'{name} is not as the trial left it.'
@@ -231,7 +221,7 @@ def _changed(
   attempts = sorted({event['attempt'] for event in events})
   paths = [folder / f'meta_data_{number}.json' for number in attempts]
   found = [
-    storage.read_json(files.plain(path)) for path in paths if path.exists()
+    storage.read_json(safe_files.plain(path)) for path in paths if path.exists()
   ]
   known = [one['environment'] for one in found if 'environment' in one]
   for name, values in different(known).items():
@@ -253,8 +243,8 @@ def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
   What the last end tells is of the whole trial.
   """
   told = [event['load'] for event in events if 'load' in event]
-  share = records.held_up(told[-1]) if told else 0.0
-  if share > records.HELD_UP:
+  share = layout.held_up(told[-1]) if told else 0.0
+  if share > layout.HELD_UP:
     yield (
       f'It was held up: others had {share:.0%} of the processor time that it '
       f'wanted, so without them its seconds would be about {1 - share:.0%} of '

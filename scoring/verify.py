@@ -12,11 +12,13 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from runner import records, storage, stored_plan
-from scoring import audit, details, terminal
-from scoring.read import Results
-from scoring.tree import relative
-from scoring.trials import Key
+from runner.protocol import layout, plan_file, storage
+from scoring import audit
+from scoring.load import details
+from scoring.load.results import Results
+from scoring.load.tree import relative
+from scoring.load.trials import Key
+from scoring.report import terminal
 
 MOST = 100  # Findings on one trial: a file may have millions of lines.
 OLD = (
@@ -41,7 +43,7 @@ def verify(results: Results) -> list[Finding]:
   plan = _plan(results.folder)
   if plan is None:
     text = 'There is no plan: seeds, sources and budgets cannot be checked.'
-    found.append(Finding(records.PLAN, False, text))
+    found.append(Finding(layout.PLAN, False, text))
   else:
     found += _checked_plan(plan)
   for trial in results.trials:
@@ -84,7 +86,7 @@ def show(results: Results, found: list[Finding], console) -> None:
 
 def _plan(folder: pathlib.Path) -> dict[str, Any] | None:
   """It can be read: reading the results has seen to that."""
-  path = folder / records.PLAN
+  path = folder / layout.PLAN
   return storage.read_json(path) if path.exists() else None
 
 
@@ -94,23 +96,23 @@ def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
     yield from _forgotten(plan)
   except audit.BROKEN as error:
     text = f'It cannot be checked: {type(error).__name__} {error}.'
-    yield Finding(records.PLAN, True, text)
+    yield Finding(layout.PLAN, True, text)
 
 
 def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
   """What the plan says of itself."""
 
   def doubt(text: str) -> Finding:
-    return Finding(records.PLAN, True, text)
+    return Finding(layout.PLAN, True, text)
 
   trials, sources = plan['trials'], plan.get('sources', {})
   ids = [trial['id'] for trial in trials]
-  if plan.get('hash') != stored_plan.digest(ids, plan.get('hashes')):
+  if plan.get('hash') != plan_file.digest(ids, plan.get('hashes')):
     yield doubt(
       'Its hash is not that of its trials and rules: some were changed.'
     )
   if 'hashes' not in plan:
-    yield Finding(records.PLAN, False, OLD)
+    yield Finding(layout.PLAN, False, OLD)
   seeds = collections.defaultdict(list)
   for trial in trials:
     seeds[trial['submission'], trial['seed']].append(_name(trial))
@@ -119,12 +121,12 @@ def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
     if source is None or row is None:
       yield doubt(f'{_name(trial)}: its source or its rules are not told.')
       continue
-    if trial['id'] != stored_plan.identity(trial, source['sha256'], row):
+    if trial['id'] != plan_file.identity(trial, source['sha256'], row):
       yield doubt(
         f'{_name(trial)}: its id is not that of its rules, source, seed and '
         'hyperparameters: something was changed.'
       )
-    seed = stored_plan.seed(
+    seed = plan_file.seed(
       plan['rules']['seed'], trial['workload'], trial['study'], trial['trial']
     )
     if trial['seed'] != seed:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
   from submissions.algoperf.goal import Goal
   from submissions.submission import Submission, Task
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).parent / 'algorithms'
 MODULE = 'entered'  # The package that files of submissions are run in.
 
 

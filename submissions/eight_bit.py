@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from submissions import quantization, rowwise, transforms
+from submissions import quantization, row_kernels, transforms
 from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
@@ -35,7 +35,7 @@ class Rule(NamedTuple):
   """An elementwise update, and how its moments are stored."""
 
   books: tuple[Book, ...]
-  scalars: Callable[[Array], rowwise.Scalars]  # Of the step, from one.
+  scalars: Callable[[Array], row_kernels.Scalars]  # Of the step, from one.
   step: Callable[..., tuple[Array, tuple[Array, ...]]]
   """(gradient, moments, scalars) -> direction, moments."""
 
@@ -82,12 +82,12 @@ def lion(b1: float, b2: float):
   return Rule((quantization.dynamic(True),), _none, step)
 
 
-def _none(count: Array) -> rowwise.Scalars:
+def _none(count: Array) -> row_kernels.Scalars:
   del count
   return ()
 
 
-def on_blocks(rule: Rule, never_zero: bool) -> rowwise.Function:
+def on_blocks(rule: Rule, never_zero: bool) -> row_kernels.Function:
   """(gradient [number, block], Quantized moments) -> direction, moments."""
 
   def step(rows, scalars):
@@ -152,8 +152,8 @@ def scale_by(
     flat, stored = jax.lax.platform_dependent(
       (flat, stored),
       scalars,
-      cuda=functools.partial(rowwise.as_kernel, step),
-      default=functools.partial(rowwise.in_parts, step, parts=parts),
+      cuda=functools.partial(row_kernels.as_kernel, step),
+      default=functools.partial(row_kernels.in_parts, step, parts=parts),
     )
     direction = flat.ravel()[: g.size].reshape(g.shape)
     return direction.astype(grad.dtype), stored

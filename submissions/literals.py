@@ -38,7 +38,7 @@ def point(tree: ast.Module, path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def space(tree: ast.Module, path: pathlib.Path) -> Any:
-  """SPACE, if there is one; whether it is a space, `runner.space` says."""
+  """Return SPACE or None, unchecked: see runner/protocol/search_space.py."""
   return _plain(tree, 'SPACE', path)
 
 

@@ -2,9 +2,10 @@
 
 AlgoPerf's names, which join the two by an underscore, are understood as well.
 
-A family is a module here with a literal dictionary VARIANTS of workloads by
-name. Names are read from the source without running it, so that listing them
-imports neither JAX nor a data library; `get` imports only the family asked for.
+A family is a module in one of the rooms (clicks, graphs, images, mri, speech,
+text) with a literal dictionary VARIANTS of workloads by name. Names are read
+from the source without running it, so that listing them imports neither JAX nor
+a data library; `get` imports only the family asked for.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 @functools.cache
 def names() -> tuple[str, ...]:
   """Every registered workload and variant."""
-  here = pathlib.Path(__file__).parent
-  return tuple(n for path in sorted(here.glob('*.py')) for n in _variants(path))
+  return tuple(name for _, variants in _families() for name in variants)
 
 
 def canonical(name: str) -> str:
@@ -63,8 +63,8 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
     ValueError: there is no such workload, or it has no such quirk.
   """
   name = check(name)
-  family = name.partition('/')[0]
-  workload = importlib.import_module(f'workloads.{family}').VARIANTS[name]
+  module = next(module for module, names in _families() if name in names)
+  workload = importlib.import_module(module).VARIANTS[name]
   for quirk in quirks:
     if quirk not in workload.QUIRKS:
       known = ', '.join(workload.QUIRKS) or 'none'
@@ -72,6 +72,18 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
   if not quirks:
     return workload  # Which need not have the field.
   return dataclasses.replace(workload, quirks=tuple(quirks))
+
+
+@functools.cache
+def _families() -> tuple[tuple[str, tuple[str, ...]], ...]:
+  """Return the module of each family and the names of its workloads."""
+  here = pathlib.Path(__file__).parent
+  files = sorted(here.glob('*/*.py'), key=lambda path: path.stem)
+  return tuple(
+    (f'workloads.{path.parent.name}.{path.stem}', tuple(variants))
+    for path in files
+    if (variants := _variants(path))
+  )
 
 
 def _variants(path: pathlib.Path) -> list[str]:

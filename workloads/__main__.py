@@ -83,7 +83,7 @@ def _status() -> int:
 
 
 def _prepare() -> int:
-  from workloads.data import prepare  # noqa: PLC0415  Imports TFDS.
+  from workloads import prepare  # noqa: PLC0415  Imports TFDS.
 
   for name in _wanted():
     dataset = data.DATASETS[name]
@@ -92,7 +92,7 @@ def _prepare() -> int:
 
 
 def _import() -> int:
-  from workloads.data import prepare  # noqa: PLC0415
+  from workloads import prepare  # noqa: PLC0415
 
   if len(_WORKLOADS.value) != 1 or _SOURCE.value is None:
     raise data.DataError('Say --workload=NAME, of one, and --source=FOLDER.')

@@ -100,9 +100,10 @@ def _sources(path: pathlib.Path) -> dict[str, str]:
     text = file.read_text(encoding='utf-8')
     found[name], needed = _translated(text, file)
     wanted += [
-      (one, OURS / f'{one}.py')
+      (one.rpartition('.')[2], file)
       for one in needed
-      if one not in found and (OURS / f'{one}.py').is_file()
+      if one.rpartition('.')[2] not in found
+      and (file := OURS.joinpath(*one.split('.')).with_suffix('.py')).is_file()
     ]
   return found
 
@@ -117,14 +118,20 @@ def _translated(text: str, file: pathlib.Path) -> tuple[str, list[str]]:
     if package not in ('submissions', 'workloads'):
       continue
     names = [alias.name for alias in node.names]
-    target = f'.{module}'
+    # All files lie in one folder there.
+    target = f'.{module.rpartition(".")[2]}'
+    if (OURS / module).is_dir():
+      target = '.'
     if node.module in OFFERED:
       _check(set(names) - OFFERED[node.module], node, file)
       target = '.task'
     elif package == 'workloads':
       _check({node.module}, node, file)
     else:
-      needed += [module] if module else names
+      inside = (OURS / module).is_dir()
+      needed += (
+        [f'{module}.{n}'.lstrip('.') for n in names] if inside else [module]
+      )
     row = node.lineno - 1
     lines[row] = lines[row].replace(
       f'from {node.module} import', f'from {target} import', 1

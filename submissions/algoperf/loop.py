@@ -17,7 +17,12 @@ import jax
 import jax.numpy as jnp
 from flax import jax_utils
 
-from submissions.algoperf import folders, published, surface, view
+from submissions.algoperf import (
+  folders,
+  import_shims,
+  published,
+  workload_adapter,
+)
 from submissions.algoperf.goal import Goal
 from submissions.algoperf.training import (
   Logger,
@@ -34,7 +39,7 @@ class _Driver(NamedTuple):
 
   module: types.ModuleType
   spec: Any  # The module that it knows by this name.
-  workload: view.Workload
+  workload: workload_adapter.Workload
   goal: Goal
   point: Any  # Its hyperparameters.
   size: int  # Of its batches.
@@ -128,16 +133,16 @@ def build(
     params, state = training.params, training.model_state
     if driver.per_device:
       one = jax_utils.unreplicate((params, state))
-      params, state = surface.replicate(one)  # As evaluation wants it.
+      params, state = import_shims.replicate(one)  # As evaluation wants it.
     return Model(params, () if state is None else state)
 
   return Submission(train, model, _scalars, lost)
 
 
 def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
-  module, spec = surface.load(path)
+  module, spec = import_shims.load(path)
   generation = folders.generation(path)
-  workload = view.Workload(spec, task, goal, generation)
+  workload = workload_adapter.Workload(spec, task, goal, generation)
   if generation == 'v0.5':  # Whose harness read it before it made the model.
     workload.default_dropout(hyperparameters.get('dropout_rate'))
   workload.second_dropout(hyperparameters.get('aux_dropout_rate'))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from submissions import packages
-from submissions.algoperf import folders, own, surface, view
+from submissions.algoperf import folders, import_shims, own, workload_adapter
 from submissions.literals import NOT_PYTHON, parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
@@ -76,9 +76,9 @@ def _imports(
   }
   for line, name in packages.wanted(tree):
     first, _, rest = name.partition('.')
-    if first in surface.PACKAGES:
-      if rest and rest.partition('.')[0] not in surface.OFFERED:
-        known = ', '.join(surface.OFFERED)
+    if first in import_shims.PACKAGES:
+      if rest and rest.partition('.')[0] not in import_shims.OFFERED:
+        known = ', '.join(import_shims.OFFERED)
         yield line, f'{name} is not offered here; {known} are.', ''
     elif (line, name) in mine or packages.is_ours(name):
       continue
@@ -123,12 +123,12 @@ def _names(tree: ast.AST, spared: set[int]) -> Iterator[tuple[int, str]]:
 def _lacks(full: str) -> bool:
   """Whether a name is one that can be looked up, and is not there."""
   package, *rest = full.split('.')
-  if package in surface.PACKAGES:
+  if package in import_shims.PACKAGES:
     if len(rest) == 1:
-      return rest[0] not in surface.OFFERED
-    known = surface.OFFERED.get(rest[0] if rest else '')
+      return rest[0] not in import_shims.OFFERED
+    known = import_shims.OFFERED.get(rest[0] if rest else '')
     return known is not None and rest[1] not in known
-  if package not in LIBRARIES or not rest or full in surface.DRIFT:
+  if package not in LIBRARIES or not rest or full in import_shims.DRIFT:
     return False
   module, left = importlib.import_module(package), list(rest)
   while left:
@@ -148,7 +148,7 @@ def _lacks(full: str) -> bool:
 def _workload(tree: ast.AST) -> Iterator[tuple[int, str]]:
   """Attributes of `workload` that it does not have."""
   offered = {
-    name for name in dir(view.Workload) if not name.startswith('_')
+    name for name in dir(workload_adapter.Workload) if not name.startswith('_')
   } | {'metrics_logger'}
   for node in ast.walk(tree):
     match node:

@@ -17,13 +17,14 @@ import jax
 
 import submissions
 import workloads
-from runner import devices, engine
-from runner.clock import Clock
-from runner.feed import Feed
-from runner.watch import Watch
+from runner.launch import attempt
+from runner.trial import devices
+from runner.trial.clock import Clock
+from runner.trial.feed import Feed
+from runner.trial.monitor import Watch
 from submissions.submission import Start, Task
 from tests.benchmarks import losses
-from tests.written import TWIN, V05, V06, goal
+from tests.support.written import TWIN, V05, V06, goal
 
 ROUNDS = 25
 STEPS = {'digits': 200, 'criteo1tb/mini': 30, 'imagenet_vit/mini': 30}
@@ -81,7 +82,7 @@ def main():
   print('|---|---|---|---|---|', flush=True)
   subprocess.run(  # As trials run: XLA has read its flags by now.
     [sys.executable, '-m', __spec__.name, CHILD],
-    env=engine.environment(),
+    env=attempt.environment(),
     check=True,
   )
 

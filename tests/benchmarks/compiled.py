@@ -20,9 +20,10 @@ import jax
 
 import submissions
 import workloads
-from runner import compiling, engine, problem as problems
-from runner.clock import Clock
-from runner.feed import Feed
+from runner.launch import attempt
+from runner.trial import compile_time, task as problems
+from runner.trial.clock import Clock
+from runner.trial.feed import Feed
 from submissions.submission import Start
 from tests.benchmarks import losses
 
@@ -55,7 +56,7 @@ def ratios(rounds, what):
 
 
 def child(name, folder=None):
-  own = engine.environment() | engine.CACHE
+  own = attempt.environment() | attempt.CACHE
   if folder is None:
     own['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
   else:
@@ -82,7 +83,7 @@ def measure(name):
   submission = submissions.make(entry.path, task, entry.self_point)
   seconds = []
   began = time.perf_counter()
-  with compiling.noticed(clock) as compiled, clock.account('train'):
+  with compile_time.noticed(clock) as compiled, clock.account('train'):
     model = jax.jit(workload.init)(jax.random.key(0))
     feed = Feed(problem.sources['train'], 0, clock)
     start = Start(model, jax.random.key(1), feed, [])

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.devices [WORKLOAD ...]
 
-Workloads are shrunk as in tests (tests/tiny.py), and the devices are those that
-XLA makes of one CPU: this compares numbers, not times.
+Workloads are shrunk as in tests (tests/support/tiny.py), and the devices are
+those that XLA makes of one CPU: this compares numbers, not times.
 """
 
 import pathlib
@@ -11,8 +11,8 @@ import sys
 import tempfile
 
 import workloads
-from tests import several
-from tests.several import Case
+from tests.support import several
+from tests.support.several import Case
 
 MANY = 8
 SUBMISSIONS = ('nadamw', 'muon', 'adamw_8bit')

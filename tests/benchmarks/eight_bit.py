@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import optax
 
 import workloads
-from runner import engine
+from runner.launch import attempt
 from submissions import eight_bit, quantization, schedules
 from submissions.submission import Start, Task, from_optax
 from tests.benchmarks.losses import entered, losses, row
@@ -193,7 +193,7 @@ def ablation(name='finewebedu_lm/mini'):
 PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
-  os.environ |= engine.environment()  # As trials have it, with XLA's flags.
+  os.environ |= attempt.environment()  # As trials have it, with XLA's flags.
   for part in sys.argv[1:] or PARTS:
     PARTS[part]()
     print()

@@ -17,10 +17,10 @@ import h5py
 import numpy as np
 
 import workloads
-from tests import published_fastmri as published
 from tests.benchmarks.loaders import compare
-from workloads import batches, data, kspace
-from workloads.data import prepare
+from tests.support import published_fastmri as published
+from workloads import batches, data, prepare
+from workloads.mri import kspace
 
 SIZE, STEPS = 32, 12
 SLICES = 36  # Of a volume, about as many as published ones have.

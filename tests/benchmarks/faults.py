@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 
-from runner import hardware, plan, rules
-from tests import faults
+from runner.machine import hardware
+from runner.protocol import plan, suite as rules
+from tests.support import faults
 
 KILLS = 210  # Unless the command says otherwise, after a seed.
 STEPS = {'digits': 3000, 'mnist/mini': 1500, 'imagenet_vit/mini': 100}

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from runner import records, results, storage
-from tests import races
+from runner.protocol import layout, results_folder, storage
+from tests.support import races
 
 TRIALS = 30
 LIMIT = 1500.0  # Seconds in all.
@@ -66,7 +66,7 @@ def race(
         runner.terminate()
         raise SystemExit(f'Not over after {LIMIT} s; see {home}.')
       if not victim and (victim := _victim(out, slot)):
-        lost_at = records.now()
+        lost_at = layout.now()
         lose(victim)
       time.sleep(0.5)
   seconds = time.monotonic() - began
@@ -79,10 +79,10 @@ def report(
   out: pathlib.Path, slot: Callable[[dict], str], victim: str, lost_at: str
 ) -> None:
   """Prints what the records of all attempts say, and fails if it is bad."""
-  table = results.stored(out)
+  table = results_folder.stored(out)
   assert table
-  folders = [results.place(out, trial) for trial in table['trials']]
-  states = collections.Counter(records.status(f).outcome for f in folders)
+  folders = [results_folder.place(out, trial) for trial in table['trials']]
+  states = collections.Counter(layout.status(f).outcome for f in folders)
   attempts = [
     one for folder in folders for one in _attempts(folder, slot, lost_at)
   ]
@@ -109,7 +109,7 @@ def report(
 def _attempts(
   folder: pathlib.Path, slot: Callable[[dict], str], lost_at: str
 ) -> Iterator[Attempt]:
-  events = list(storage.read_lines(folder / records.ATTEMPTS))
+  events = list(storage.read_lines(folder / layout.ATTEMPTS))
   starts = {e['attempt']: e for e in events if e['event'] == 'start'}
   for number, start in starts.items():
     own = [e for e in events if e['attempt'] == number]
@@ -141,11 +141,11 @@ def _time(text: str) -> datetime.datetime:
 def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
   """The slot of a trial that runs and is past an evaluation, if it is time."""
   folders = list(out.glob('mine/study_*/digits_jax/trial_1'))
-  statuses = {folder: records.status(folder) for folder in folders}
+  statuses = {folder: layout.status(folder) for folder in folders}
   if sum(status.done for status in statuses.values()) < LOSE_AT:
     return ''
   for folder, status in statuses.items():
-    rows = storage.read_rows(folder / records.EVALS)
+    rows = storage.read_rows(folder / layout.EVALS)
     if status.start and status.outcome is None and len(rows) > 1:
       return slot(status.start)
   return ''

@@ -15,7 +15,8 @@ import tempfile
 import ray
 from ray.cluster_utils import Cluster
 
-from runner import hardware, records
+from runner.machine import hardware
+from runner.protocol import layout
 from tests.benchmarks import fleet
 
 NODES = 3
@@ -33,7 +34,7 @@ def main() -> None:
 
   def lose(name: str) -> None:
     """The trial does nothing more before the node's own processes die."""
-    own = fleet.with_variable(records.JOB, f'@{name}')
+    own = fleet.with_variable(layout.JOB, f'@{name}')
     fleet.kill(own, signal.SIGSTOP)
     cluster.remove_node(by_id[name], allow_graceful=False)
     fleet.kill(own)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from runner import hardware
+from runner.machine import hardware
 
 SHARES = {  # Of the time that is left, at most.
   'tests.benchmarks.published_sizes': 0.5,

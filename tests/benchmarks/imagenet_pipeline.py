@@ -21,10 +21,11 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 import workloads
-from tests import published_imagenet as published
 from tests.benchmarks.loaders import ROUNDS, compare, spent
-from workloads import batches, data, photographs
-from workloads.data import prepare, records
+from tests.support import published_imagenet as published
+from workloads import batches, data, prepare
+from workloads.data import records
+from workloads.images import photographs
 
 SIZE, IMAGES = 64, 512
 STEPS = 12

@@ -5,7 +5,11 @@ python -m tests.benchmarks.initial_values
 About ten minutes; says where one differs from AlgoPerf's record.
 """
 
-from tests.test_published_sizes import QUICK, RECORDED, check_initial_values
+from tests.workloads.test_published_sizes import (
+  QUICK,
+  RECORDED,
+  check_initial_values,
+)
 
 if __name__ == '__main__':
   for name in RECORDED:

@@ -14,9 +14,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 import workloads
-from tests import published
-from workloads import batches, data
-from workloads.data import prepare
+from tests.support import published
+from workloads import batches, data, prepare
 
 ROUNDS = 15
 SIZES = {'mnist': 1024, 'cifar': 128}  # Of batches.

@@ -18,7 +18,11 @@ import sys
 import tempfile
 
 import submissions
-from runner import engine, hardware, plan, race, records, rules, storage, tune
+from runner.executors import race
+from runner.launch import attempt
+from runner.machine import hardware
+from runner.protocol import layout, plan, storage, suite as rules
+from runner.tools import tune
 
 METHODS = (
   'dadapt_adamw', 'prodigy', 'dog', 'dowg', 'mechanic', 'momo', 'momo_adam',
@@ -41,7 +45,7 @@ def main(folder, names):
     entries += [method, *(f'{method}@{point}' for point in points)]
   made = plan.make(suite, 'self', entries, hardware.describe(), {})
   made = made._replace(budgets=dict.fromkeys(names, plan.FOR_EVER))
-  race.run(folder, made, engine.TERMS, race.by_steps)
+  race.run(folder, made, attempt.TERMS, race.by_steps)
   print('| submission | ' + ' | '.join(names) + ' | reached | mean cost |')
   print('|---' * (len(names) + 3) + '|')
   for entry in entries:
@@ -53,8 +57,8 @@ def main(folder, names):
 
 
 def cost(folder, entry, row):
-  path = records.folder(folder, entry, row.workload, 0, 1)
-  rows = storage.read_rows(path / records.EVALS)
+  path = layout.folder(folder, entry, row.workload, 0, 1)
+  rows = storage.read_rows(path / layout.EVALS)
   steps = [int(r['global_step']) for r in rows]
   return tune.cost(row, steps, [float(r[row.column]) for r in rows])
 

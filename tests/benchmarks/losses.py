@@ -8,8 +8,9 @@ import jax
 
 import submissions
 import workloads
-from runner import evaluate, rules
-from runner.rules import Row
+from runner.protocol import suite as rules
+from runner.protocol.suite import Row
+from runner.trial import evaluate
 from submissions.submission import Start, Submission, Task
 from workloads import batches
 

@@ -18,9 +18,8 @@ import jax
 import tensorflow_datasets as tfds
 
 import workloads
-from tests import published_ogbg as published
-from workloads import batches, data
-from workloads.data import prepare
+from tests.support import published_ogbg as published
+from workloads import batches, data, prepare
 
 COUNTS = {'train': 40_000, 'validation': 5_000, 'test': 5_000}
 SIZE, EVALUATED = 512, 32_768

@@ -19,7 +19,9 @@ import jax
 import optax
 
 import workloads
-from runner import engine, hardware, rules
+from runner.launch import attempt
+from runner.machine import hardware
+from runner.protocol import suite
 from submissions.transforms import scale_by_nadam
 from workloads.workload import Model, mean_loss
 
@@ -46,7 +48,7 @@ def main(names):
       capture_output=True,
       text=True,
       check=False,
-      env=engine.environment(),  # As trials run; without it, some hang.
+      env=attempt.environment(),  # As trials run; without it, some hang.
     )
     if done.returncode:
       why = ' '.join(done.stderr.split())[-300:]
@@ -69,7 +71,7 @@ def published():
 def per_device(name):
   rows = {}
   for board in ('algoperf_a100', 'algoperf_v06'):
-    found = rules.load(board)
+    found = suite.load(board)
     rows |= found.workloads | found.unscored
   return max(1, rows[workloads.check(name)].batch_size // DEVICES)
 

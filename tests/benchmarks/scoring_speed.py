@@ -13,7 +13,7 @@ import tempfile
 
 import numpy as np
 
-from runner import rules
+from runner.protocol import suite as rules
 
 SUBMISSIONS = 11
 RUNS = 5

@@ -23,10 +23,11 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import submissions
 import workloads
-from runner import devices, engine, problem
-from runner.clock import Clock
-from runner.feed import Feed
-from runner.watch import Watch
+from runner.launch import attempt
+from runner.trial import devices, task as problem
+from runner.trial.clock import Clock
+from runner.trial.feed import Feed
+from runner.trial.monitor import Watch
 from submissions.submission import Start, Task
 from submissions.transforms import scale_by_nadam
 from tests.benchmarks import losses
@@ -167,7 +168,7 @@ def seconds(loop):
 
 
 if __name__ == '__main__':
-  os.environ |= engine.environment()  # As trials have it, with XLA's flags.
+  os.environ |= attempt.environment()  # As trials have it, with XLA's flags.
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in STEPS:
     measure(name)

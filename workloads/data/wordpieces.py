@@ -15,7 +15,7 @@ from typing import Any
 from workloads.data import pieces
 from workloads.data.manifest import DataError, lacking
 from workloads.data.records import Records
-from workloads.threads import cores
+from workloads.data.threads import cores
 
 SAMPLE = 10_000_000  # Bytes of text that the pieces are found in.
 CHUNK = 2048  # Records that are read at once.

@@ -1,0 +1,116 @@
+"""Tells what is running: live on a terminal, a line a trial elsewhere."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from runner.protocol import layout
+
+COLORS = dict.fromkeys(('budget', 'ended', 'beaten'), 'yellow')
+COLORS['reached'] = 'green'
+
+
+class Progress:
+  """One line for the trial that runs, one for each that is over."""
+
+  def __init__(self, total: int, console: Console | None = None):
+    self._console = console or Console(highlight=False)
+    self._total = total
+    self._over = 0
+    self._live = Live(console=self._console, refresh_per_second=4)
+    self._news: dict[str, Any] = {}
+    self._title = ''
+    self._row: dict[str, Any] = {}
+    self._budget = 0.0
+    self._began = time.monotonic()
+
+  def __enter__(self):
+    if self._console.is_terminal:
+      self._live.start()
+    return self
+
+  def __exit__(self, *_):
+    if self._console.is_terminal:
+      self._live.update('')
+      self._live.stop()
+
+  def begin(self, what: str, row: dict, budget: float = 0.0) -> None:
+    self._title = what
+    self._row, self._budget, self._news = row, budget, {'doing': 'starting'}
+    self._show()
+
+  def queue_again(self, count: int) -> None:
+    """So many trials are tried once more, after a while."""
+    self._total += count
+    self._title = f'{count} to be tried again'
+    self._news = {'doing': 'waiting'}
+    self._show()
+
+  def tell(self, news: dict) -> None:
+    self._news |= news
+    self._show()
+
+  def count(self, sent: int, waiting: int) -> None:
+    """Of trials on other machines, which do not tell of their progress."""
+    if self._console.is_terminal:
+      self._live.update(
+        f'[bold]{self._over}/{self._total}[/]  {sent} sent, '
+        f'{waiting} waiting  [dim]{self._minutes():.1f} min[/]'
+      )
+
+  def end(self, what: str, status: layout.Status) -> None:
+    """A trial is over, and this is its title."""
+    self._over += 1
+    begun = 'interrupted' if status.attempts else 'not begun'
+    outcome = status.outcome or begun
+    color = COLORS.get(outcome, 'red')
+    width = len(str(self._total))
+    self._console.print(
+      f'[{self._over:>{width}}/{self._total}] {escape(what):<44} '
+      f'[{color}]{outcome:<9}[/] {status.seconds:7.1f} s  ',
+      escape(status.reason),
+      soft_wrap=True,
+      markup=True,
+    )
+
+  def step(self) -> None:
+    """Count one more as over, without printing how it went."""
+    self._over += 1
+
+  def _show(self) -> None:
+    if self._console.is_terminal:
+      self._live.update(self._table())
+
+  def _table(self) -> Table:
+    news, row = self._news, self._row
+    table = Table.grid(padding=(0, 2))
+    loss = news.get('loss')
+    metric = news.get('metric')
+    target = row.get('target')
+    table.add_row(
+      f'[bold]{self._over + 1}/{self._total}[/]',
+      f'[bold]{escape(self._title)}[/]',
+      f'step {news.get("step", 0)}',
+      '' if loss is None else f'loss {loss:.4g}',
+      f'{row.get("metric")} '
+      f'{"–" if metric is None else format(metric, ".4g")}'
+      f' / {"–" if target is None else format(target, ".4g")}',
+      f'{news.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
+      escape(news.get('doing', '')),
+      f'[dim]{self._minutes():.1f} min[/]',
+    )
+    return table
+
+  def _minutes(self) -> float:
+    return (time.monotonic() - self._began) / 60
+
+
+def title(trial: dict) -> str:
+  return (
+    f'{trial["submission"]} on {trial["workload"]} '
+    f'study {trial["study"]} trial {trial["trial"]}'
+  )

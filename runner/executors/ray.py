@@ -1,0 +1,166 @@
+"""Trials as tasks of a Ray cluster, where there is no scheduler.
+
+A task asks for all cores and accelerators of a node, so it is alone there.
+Tasks end with whoever has started them; a trial of a task that was asked to end
+has saved its state.
+"""
+
+import contextlib
+import logging
+import os
+import platform
+import signal
+import subprocess
+from collections.abc import Collection
+from typing import Any
+
+from runner.executors.base import Fleet
+from runner.launch import attempt, child_process
+from runner.protocol import layout
+from runner.protocol.plan import Plan
+
+LEAVE = (
+  child_process.LEAVE + 10.0
+)  # Seconds in which a trial has saved its state.
+LAST_WORDS = 300  # Characters of what a command has printed.
+# Where Ray's process is killed the trial goes at once, as Ray gives the node to
+# another. Of util-linux.
+BOUND = ('setpriv', '--pdeathsig', 'KILL', '--')
+
+
+def fleet(made: Plan, options: dict[str, str]) -> Fleet:
+  """
+  Args:
+    made: What is to be run; its machine is the kind of the nodes.
+    options: 'address' of the cluster, if this machine is not in it.
+
+  Raises:
+    ValueError: there is no Ray, no cluster, or no such node in it.
+  """
+  ray = _connected(options)
+  cores, cards = made.machine['cores'], len(made.machine['accelerators'])
+  _check_nodes(ray.nodes(), made.machine['name'], {'CPU': cores, 'GPU': cards})
+  path = attempt.environment()['PYTHONPATH']
+  task = ray.remote(
+    num_cpus=cores,
+    num_gpus=cards,
+    max_retries=0,  # Who counts attempts is the runner.
+    runtime_env={'env_vars': {'PYTHONPATH': path}},
+  )(_work)
+  tasks: dict[str, Any] = {}
+
+  def submit(commands: list[list[str]]) -> list[str]:
+    sent = {ref.hex(): ref for ref in map(task.remote, commands)}
+    tasks.update(sent)
+    return list(sent)
+
+  def over(names: Collection[str]) -> dict[str, str]:
+    mine = [tasks[name] for name in names if name in tasks]
+    done = _done(ray, mine, 0.0)
+    gone = {
+      name: 'Ray knows it no more.' for name in names if name not in tasks
+    }
+    return gone | {ref.hex(): _how(ray, ref) for ref in done}
+
+  def leave() -> str:
+    refs = list(tasks.values())
+    for ref in refs:
+      ray.cancel(ref)
+    _done(ray, refs, LEAVE)
+    return 'Tasks of Ray were asked to save their state and leave.'
+
+  return Fleet(submit, over, leave)
+
+
+def _connected(options: dict[str, str]):
+  if strange := options.keys() - {'address'}:
+    raise ValueError(
+      f'--engine=ray has no option {", ".join(sorted(strange))}: only address.'
+    )
+  try:
+    import ray  # noqa: PLC0415  # pyrefly: ignore
+  except ImportError as error:
+    raise ValueError(
+      '--engine=ray needs Ray, which is not installed: .venv/bin/pip install '
+      "'ray>=2.50'"
+    ) from error
+  address = options.get('address', 'auto')
+  asked_to_leave = signal.getsignal(signal.SIGTERM)
+  try:
+    ray.init(address, log_to_driver=False, logging_level=logging.WARNING)
+  except ConnectionError as error:
+    where = 'on this machine' if address == 'auto' else f'at {address}'
+    raise ValueError(
+      f'--engine=ray: there is no cluster {where}. Start one: '
+      '`RAY_worker_niceness=0 ray start --head` on one machine, and on the '
+      'others `RAY_worker_niceness=0 ray start --address=...` as it prints.'
+    ) from error
+  signal.signal(signal.SIGTERM, asked_to_leave)  # Ray's own aborts.
+  return ray
+
+
+def _check_nodes(nodes: list[dict], kind: str, needs: dict[str, int]) -> None:
+  """Else tasks would wait for ever without a word."""
+  have = [node['Resources'] for node in nodes if node['Alive']]
+  if not any(
+    all(one.get(name, 0.0) >= count for name, count in needs.items())
+    for one in have
+  ):
+    counts = [{n: one.get(n, 0.0) for n in needs} for one in have]
+    raise ValueError(
+      f'--engine=ray: no node of the cluster has what {kind} has, {needs}. '
+      f'They have {counts}.'
+    )
+
+
+def _work(words: list[str]) -> str:
+  """In a process of Ray's: runs a command; how it left."""
+  import ray  # noqa: PLC0415  # pyrefly: ignore
+
+  if os.nice(0):  # Ray's workers yield to others; trials are not to.
+    try:
+      os.setpriority(os.PRIO_PROCESS, 0, 0)
+    except PermissionError:
+      return (
+        f'Ray runs its tasks at niceness {os.nice(0)}, which makes them slow. '
+        'Start it anew: RAY_worker_niceness=0 ray start ...'
+      )
+  here = ray.get_runtime_context()
+  job = f'ray:{str(here.get_task_id())[:16]}@{here.get_node_id()[:8]}'
+  own = os.environ | {layout.HOST: platform.node(), layout.JOB: job}
+  # Ray sets it to the cores of a task; trials elsewhere do without.
+  own.pop('OMP_NUM_THREADS', None)
+  process = subprocess.Popen(
+    [*BOUND, *words],
+    env=own,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    encoding='utf-8',
+    errors='replace',
+  )
+  printed = None
+  try:
+    while printed is None:  # What waits in the system hears nothing of cancel.
+      with contextlib.suppress(subprocess.TimeoutExpired):
+        printed, _ = process.communicate(timeout=1.0)
+  except BaseException:  # Asked to leave, by ray.cancel.
+    process.terminate()
+    process.wait(LEAVE)
+    raise
+  lines = printed.strip().splitlines()
+  last = lines[-1][-LAST_WORDS:] if lines else ''
+  return f'Its command left with {process.returncode}. {last}'.strip()
+
+
+def _done(ray, refs: list, patience: float) -> list:
+  if not refs:
+    return []
+  done, _ = ray.wait(refs, num_returns=len(refs), timeout=patience)
+  return done
+
+
+def _how(ray, ref) -> str:
+  try:
+    return ray.get(ref)
+  except ray.exceptions.RayError as error:  # A node or a process was lost.
+    return f'{type(error).__name__}: {str(error).strip()[:LAST_WORDS]}'

@@ -1,0 +1,4 @@
+"""Facts about this machine: its kind, its load, its cards and its settings.
+
+Imports runner.protocol.
+"""

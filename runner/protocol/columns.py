@@ -1,0 +1,46 @@
+"""Names of the clock's accounts and of the columns of a trial's files.
+
+The columns of evaluations are AlgoPerf's, with two of ours (`DATA`, `VIEW`) for
+accounts that AlgoPerf does not report. All seconds are cumulative.
+"""
+
+from runner.protocol import layout
+
+# Accounts of the clock: seconds that count against the budget, and the others.
+CHARGED = ('compile', 'data', 'train', 'view')
+FREE = ('evaluate', 'checkpoint', 'record', 'restore', 'setup')
+
+STEP = 'global_step'
+SECONDS = 'accumulated_submission_time'  # All charged accounts.
+EVAL = 'accumulated_eval_time'
+LOGGING = 'accumulated_logging_time'
+COMPILE = 'accumulated_compile_time'
+DATA = 'accumulated_data_time'
+VIEW = 'accumulated_view_time'
+ATTEMPT = 'preemption_count'
+SCORE = 'score'  # The same as SECONDS.
+TOTAL = 'total_duration'  # All accounts.
+
+# Columns that never fall from one evaluation to the next.
+RISING = (
+  STEP, SECONDS, EVAL, LOGGING, COMPILE, DATA, VIEW, ATTEMPT, TOTAL,
+)  # fmt: skip
+SPLITS = ('train', 'validation', 'test')
+
+
+def names(file: str, rows: list[dict[str, object]]) -> list[str]:
+  """Return the columns of a file, from its first row.
+
+  Evaluations have the metrics of all splits, whichever the first row has.
+  """
+  first = rows[0] if rows else {}
+  if file == layout.SCALARS:
+    return list(first)
+  metrics = [
+    column.partition('/')[2]
+    for column in first
+    if column.startswith('validation/')
+  ]
+  return [column for column in first if '/' not in column] + [
+    f'{split}/{metric}' for split in SPLITS for metric in metrics
+  ]

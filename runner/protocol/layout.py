@@ -1,0 +1,219 @@
+"""Results on disk, in AlgoPerf's layout and with its column names.
+
+    <out>/plan.json                     what is to be run, and under which rules
+    <out>/<submission>/study_<i>/<workload>_jax/trial_<j>/
+      trial.json                        what this trial is
+      hparams.json                      its hyperparameters, in AlgoPerf's form
+      eval_measurements.csv             a row per evaluation
+      measurements.csv                  a row per recorded training step
+      attempts.jsonl                    start, end and exit of every process
+      meta_data_<p>.json                machine and versions of attempt p
+      <submission>.py                   the submission's own source; a folder
+                                        where it was one
+      checkpoint/                       the last states, to resume from
+      trial.log, traceback_<p>.txt      what it printed, why it failed
+      plugins/profile/                  a trace of some steps, if one was asked
+      .lock                             held by the processes that run it
+      trial_host_<k>.log                what it printed on further hosts
+    <out>/.compiled/<machine>/          programs that its trials have compiled
+    <out>/.jobs.json                    as which job an engine has each trial
+
+A resumed trial's rows are those that its checkpoint knows. What a file held
+beside them is put aside, as <name>_before_<p>, and never lost. Nothing goes on
+from an invalid attempt: the next one starts over. The standard library only:
+scoring reads this without JAX.
+"""
+
+import hashlib
+import os
+import pathlib
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runner.protocol import schema, storage
+from submissions.algoperf import folders
+
+# The first speak of the algorithm; one is beaten that could not change its
+# study's score any more. The others leave the cell open.
+SCORED = ('reached', 'budget', 'diverged', 'ended', 'beaten')
+OPEN = ('oom', 'crashed', 'preempted', 'invalid')
+
+EVALS = 'eval_measurements.csv'
+SCALARS = 'measurements.csv'
+ATTEMPTS = 'attempts.jsonl'
+TRIAL = 'trial.json'
+PLAN = 'plan.json'
+CHECKPOINT = 'checkpoint'
+
+MOST = 10**9  # Studies or trials.
+RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
+EXIT_SECONDS = 0.1  # But telling of the end may take so long.
+# Largest share of the processor time a trial wanted that others may have had.
+# Times to the target of one cell's studies differ by about as much.
+HELD_UP = 0.1
+
+# In the environment of a trial that an engine has sent to a machine.
+HOST = 'TIMETRIAL_HOST'  # As the engine calls it.
+JOB = 'TIMETRIAL_JOB'
+
+
+def folder(
+  out, submission: str, workload: str, study: int, trial: int
+) -> pathlib.Path:
+  """Studies count from 0 and trials from 1, as AlgoPerf's do.
+
+  Raises:
+    RecordsError: a name or number is none that a folder can have.
+  """
+  for number in (study, trial):
+    if not 0 <= number < MOST:
+      raise storage.RecordsError(
+        f'No folder of results can have the number {schema.shown(number)}: '
+        f'studies and trials count from 0 and 1 to less than {MOST}.'
+      )
+  name = workload.replace('/', '_') + '_jax'
+  for part in (submission, name):
+    if not _names_folder(part):
+      raise storage.RecordsError(
+        f'No folder of results can be called {part[:99]!r}.'
+      )
+  return (
+    pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
+  )
+
+
+def _names_folder(name: str) -> bool:
+  """Whether it is one part of a path, and no way out of the folder."""
+  try:
+    size = len(os.fsencode(name))
+  except UnicodeEncodeError:
+    return False
+  return 0 < size < 256 and name not in ('.', '..') and not {*'/\0'} & {*name}
+
+
+def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
+  """The submission's own source in the folder of a trial."""
+  whole = folder / submission
+  return whole if whole.is_dir() else folder / f'{submission}.py'
+
+
+def source_hash(path: pathlib.Path) -> str:
+  """Of a submission's source, as plans know it."""
+  return folders.sha256(path)
+
+
+def is_time(value: Any) -> bool:
+  """Whether it is a number of seconds: not below 0, infinite or NaN."""
+  if isinstance(value, bool) or not isinstance(value, int | float):
+    return False
+  # JSON has integers that no float can hold.
+  return 0 <= value <= sys.float_info.max
+
+
+def off_account(residual: float, wall: float) -> bool:
+  """Whether too many seconds of a process are on no account of its clock.
+
+  Args:
+    residual: Those seconds; below 0 where accounts have more than there was.
+    wall: Seconds from its start to its end, as its parent measured them.
+  """
+  return abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS)
+
+
+def held_up(load: Mapping[str, float]) -> float:
+  """Share of the processor time that a trial wanted and others had.
+
+  A trial that wants a processor and gets none waits. As far as others had the
+  processors meanwhile, and not its own threads, it is later by their doing.
+  Without them it would have taken (1 - share) of its time. Where the system
+  does not tell, the share is 0.
+
+  Args:
+    load: Seconds, as runner.machine.load has them.
+  """
+  lost = min(load.get('waiting_seconds', 0.0), load.get('others_seconds', 0.0))
+  wanted = max(
+    load.get('charged_seconds', 0.0), load.get('processor_seconds', 0.0) + lost
+  )
+  return lost / wanted if wanted else 0.0
+
+
+class Status(NamedTuple):
+  """Where a trial stands."""
+
+  outcome: str | None  # None: not started, running or interrupted.
+  reason: str
+  attempts: int
+  seconds: float  # Charged so far.
+  accounts: dict[str, float]
+  again: bool = False  # Whether the machine is to blame, and not the trial.
+  start: dict[str, Any] | None = None  # Event of the last attempt.
+  kinds: frozenset[str] = frozenset()  # Of hardware that attempts say they had.
+
+  @property
+  def done(self) -> bool:
+    return self.outcome in SCORED
+
+
+def status(path: pathlib.Path) -> Status:
+  """The status of the trial in a folder, from its attempts.
+
+  Raises:
+    RecordsError: the attempts are damaged.
+  """
+  try:
+    return _status(list(storage.read_lines(path / ATTEMPTS)))
+  except (KeyError, TypeError, IndexError) as error:
+    raise storage.RecordsError(
+      f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
+    ) from error
+
+
+def _status(events: list[dict[str, Any]]) -> Status:
+  starts = [e for e in events if e['event'] == 'start']
+  ends = [e for e in events if e['event'] == 'end']
+  start = starts[-1] if starts else None
+  kinds = frozenset(str(e['hardware']) for e in starts if 'hardware' in e)
+  if not ends:
+    return Status(None, '', len(starts), 0.0, {}, start=start, kinds=kinds)
+  last = ends[-1]
+  over = last['attempt'] == starts[-1]['attempt']
+  return Status(
+    last['outcome'] if over else None,
+    last['reason'] if over else '',
+    len(starts),
+    last['seconds'],
+    last['accounts'],
+    over and bool(last.get('again')),
+    start,
+    kinds,
+  )
+
+
+def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
+  """Appends to the attempts of a trial: its 'start', 'end' or 'exit'."""
+  line = {'event': kind, 'attempt': attempt, 'time': now()} | facts
+  storage.append_line(folder / ATTEMPTS, line)
+
+
+def now() -> str:
+  return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+
+
+def whereabouts() -> dict[str, str]:
+  """For the start of an attempt: its host, and the job if an engine has it."""
+  host = os.environ.get(HOST) or platform.node()
+  job = os.environ.get(JOB)
+  return {'host': host} | ({'job': job} if job else {})
+
+
+def row_hashes(folder: pathlib.Path) -> dict[str, str]:
+  """SHA-256 of each file of rows that a trial has, by name."""
+  return {
+    name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    for name in (EVALS, SCALARS)
+    if (folder / name).exists()
+  }

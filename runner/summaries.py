@@ -1,0 +1,152 @@
+"""Plans, forecasts and results folders as text."""
+
+import pathlib
+from typing import Any
+
+from runner.executors import progress
+from runner.protocol import layout, plan as plans, results_folder
+from runner.protocol.quantities import plain
+from runner.tools import preflight
+from runner.tools.preflight import Forecast
+
+HEADINGS = (
+  'submission',
+  'workload',
+  'trials',
+  'compile s',
+  'ms a step',
+  'host GiB',
+  'device GiB',
+  'charged s',
+  'free s',
+  'all h',
+)
+
+
+def of_plan(plan: plans.Plan, price: float | None = None) -> str:
+  """What would run, a line for each submission and workload.
+
+  Args:
+    plan: The plan.
+    price: Of an hour on the machine, in whatever currency.
+  """
+  lines = [
+    f'Suite {plan.suite.name} {plan.suite.version}, ruleset {plan.ruleset}, '
+    f'on {plan.machine["name"]}, plan {plan.hash[:12]}:'
+  ]
+  widest = max(map(len, plan.suite.workloads), default=0)
+  for name in plan.entries:
+    for workload in plan.suite.workloads:
+      some = [
+        t for t in plan.trials if (t.submission, t.workload) == (name, workload)
+      ]
+      budget = plan.budgets.get(workload)
+      time = 'not calibrated' if budget is None else f'{budget:.1f} s each'
+      lines.append(
+        f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
+      )
+  lines.append(
+    f'{len(plan.trials)} trials; `python -m runner calibrate` tells hours.'
+    if plan.hours is None
+    else f'{len(plan.trials)} trials, at most {plan.hours:.2f} h of training'
+    + _cost(plan.hours, price)
+  )
+  return '\n'.join(lines)
+
+
+def _cost(hours: float, price: float | None) -> str:
+  """The end of a sentence that tells hours."""
+  if price is None:
+    return '.'
+  return f': {hours * price:.2f} at {price:g} an hour.'
+
+
+def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
+  """Where every planned trial stands."""
+  rows = []
+  for trial in table['trials']:
+    folder = results_folder.place(out, trial)
+    status = results_folder.status(folder)
+    start = status.start or {}
+    state = status.outcome or _unfinished(folder, status)
+    rows.append(
+      {
+        'submission': trial['submission'],
+        'workload': trial['workload'],
+        'study': trial['study'],
+        'trial': trial['trial'],
+        'state': state,
+        'reason': status.reason,
+        'seconds': status.seconds,
+        'attempts': status.attempts,
+        'host': start.get('host'),
+        'job': start.get('job'),
+        'since': start.get('time'),
+        'folder': str(folder),
+      }
+    )
+  return rows
+
+
+def _unfinished(folder: pathlib.Path, status: layout.Status) -> str:
+  if not status.attempts:
+    return 'missing'
+  return 'running' if results_folder.in_use(folder) else 'interrupted'
+
+
+def of_trials(rows: list[dict[str, Any]]) -> str:
+  """Counts of every state, where trials run, and what went wrong."""
+  counts: dict[str, int] = {}
+  for row in rows:
+    counts[row['state']] = counts.get(row['state'], 0) + 1
+  lines = [', '.join(f'{n} {state}' for state, n in sorted(counts.items()))]
+  for row in rows:
+    if row['state'] == 'running':
+      job = f', {row["job"]}' if row['job'] else ''
+      lines.append(
+        f'{progress.title(row)}: running on {row["host"]}{job} '
+        f'since {row["since"]}'
+      )
+    elif row['state'] not in (*layout.SCORED, 'missing'):
+      lines.append(f'{progress.title(row)}: {row["state"]}. {row["reason"]}')
+      lines.append(f'  {row["folder"]}')
+  return '\n'.join(lines)
+
+
+def of_forecasts(found: list[Forecast], price: float | None = None) -> str:
+  """A table, what failed, and the hours of all, at a price of an hour."""
+  rows = [HEADINGS, *map(_forecast, found)]
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = [
+    '  '.join(
+      word.ljust(width) if n < 2 else word.rjust(width)
+      for n, (word, width) in enumerate(zip(row, widths, strict=True))
+    ).rstrip()
+    for row in rows
+  ]
+  bad = [one for one in found if one.failed]
+  lines += [f'FAIL {preflight.failure(one)}' for one in bad]
+  trials = sum(one.trials for one in found if not one.failed)
+  hours = preflight.hours(found)
+  lines.append(f'{trials} trials take about {hours:.2f} h{_cost(hours, price)}')
+  if bad:
+    lines.append(f'{sum(one.trials for one in bad)} more would fail.')
+  return '\n'.join(lines)
+
+
+def _forecast(one: Forecast) -> tuple[str, ...]:
+  def number(value: float | None, unit: float = 1.0) -> str:
+    return '–' if value is None else plain(value / unit)
+
+  return (
+    one.submission,
+    one.workload,
+    str(one.trials),
+    number(one.compile_seconds),
+    number(one.step_seconds, 1e-3),
+    number(one.host_bytes, 2**30),
+    number(one.device_bytes, 2**30),
+    number(one.charged_seconds),
+    number(one.free_seconds),
+    one.outcome if one.failed else f'{one.all_seconds / 3600:.2f}',
+  )

@@ -1,0 +1,199 @@
+"""Tests a submission before hours are spent on it.
+
+All that it imports has to be there, and what looks like more than training is
+pointed at. Then it trains on each workload for a few steps (see
+`runner.tools.rehearsal`).
+"""
+
+import shlex
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+
+import submissions
+import workloads
+from runner.executors import progress
+from runner.launch import attempt
+from runner.machine import hardware
+from runner.protocol import plan, suite as rules
+from runner.tools import missing_packages, rehearsal, source_lint
+
+QUICK = 'digits'  # The workload that takes the least time.
+FEW = 2  # Workloads on which all is tried first.
+
+
+class Cell(NamedTuple):
+  """A submission in a ruleset, on a workload."""
+
+  ruleset: str
+  rehearsal: rehearsal.Rehearsal
+
+  @property
+  def title(self) -> str:
+    name = self.rehearsal.trial.submission
+    return f'{name} ({self.ruleset}) on {self.workload}'
+
+  @property
+  def workload(self) -> str:
+    return self.rehearsal.trial.workload
+
+  @property
+  def entrant(self) -> tuple[str, str]:
+    return self.rehearsal.trial.submission, self.ruleset
+
+
+def order(suite: rules.Rules) -> tuple[str, ...]:
+  """Names of its workloads: a quick one first, then one with batch norm."""
+  first = [QUICK] if QUICK in suite.unscored else []
+  first += [name for name in suite.workloads if _has_state(suite, name)][:1]
+  return tuple(dict.fromkeys([*first, *suite.workloads]))
+
+
+def _has_state(suite: rules.Rules, name: str) -> bool:
+  workload = workloads.get(suite.workloads[name].workload)
+  model = jax.eval_shape(workload.init, jax.random.key(0))
+  return bool(jax.tree.leaves(model.state))
+
+
+def main(
+  suite: rules.Rules,
+  requests: tuple[str, ...],
+  terms: attempt.Terms,
+  fast: bool = False,
+) -> int:
+  """Prints findings; 1 if any is bad.
+
+  Args:
+    suite: Of the workloads, in the order in which they are tried.
+    requests: The submissions.
+    terms: On which trials run.
+    fast: A submission that does not train on a workload is tried on no more.
+  """
+  good, cells = True, []
+  machine = hardware.describe()
+  for request in requests:
+    entry = submissions.find(request)
+    if found := missing_packages.find(entry):
+      print('\n'.join(f'FAIL {entry.name}: {text}' for text in found))
+      good = False
+      continue
+    for one in source_lint.look(entry.path):
+      print(f'look {entry.name}: {one.file}, line {one.line}: {one.text}')
+    cells += _cells(suite, request, entry, machine, terms)
+  cells.sort(key=lambda cell: cell.workload not in [*suite.workloads][:FEW])
+  return 0 if _tried(cells, fast) and good else 1
+
+
+def following(
+  suite: str, requests: tuple[str, ...], data_dir: str | None
+) -> str:
+  """The commands that race them, where all is well."""
+  found: dict[str, list[str]] = {}
+  for request in requests:
+    [first, *_] = rulesets(submissions.find(request))
+    found.setdefault(first, []).append(request)
+  commands = []
+  for ruleset, names in found.items():
+    words = [
+      'python',
+      '-m',
+      'runner',
+      'run',
+      f'--submissions={",".join(names)}',
+    ]
+    words += [f'--suite={suite}'] if suite != 'mini' else []
+    words += [f'--ruleset={ruleset}'] if ruleset != 'self' else []
+    words += [f'--data_dir={data_dir}'] if data_dir else []
+    out = 'results' if len(found) == 1 else f'results_{ruleset}'
+    commands.append(shlex.join([*words, f'--out={out}']))
+  return '\n'.join(f'Next: {command}' for command in commands)
+
+
+def rulesets(entry: submissions.Entry) -> list[str]:
+  """Those that it can be entered for, the self-tuning one first.
+
+  Raises:
+    SubmissionError: there is none.
+  """
+  found = [
+    name
+    for name, points in (('self', entry.self_point), ('external', entry.space))
+    if points is not None
+  ]
+  if not found:
+    raise submissions.SubmissionError(
+      f'{entry.path} has neither SELF (its point in the self-tuning ruleset) '
+      'nor SPACE (its search space in the external one). Write one of them.'
+    )
+  return found
+
+
+def _cells(
+  suite: rules.Rules, request: str, entry, machine, terms: attempt.Terms
+) -> Iterator[Cell]:
+  for ruleset in rulesets(entry):
+    made = plan.make_endless(suite, ruleset, [request], machine)
+    for name in suite.workloads:
+      [trial, *_] = [t for t in made.trials if t.workload == name]
+      yield Cell(ruleset, rehearsal.Rehearsal(entry, made, trial, terms))
+
+
+def _tried(cells: list[Cell], fast: bool) -> bool:
+  """Prints what is found, and how long it takes; whether all is well."""
+  good, began = True, time.monotonic()
+  stopped: set[tuple[str, str]] = set()
+  names = list(dict.fromkeys(cell.workload for cell in cells))
+  quick = sum(cell.workload in names[:FEW] for cell in cells)
+  if quick < len(cells):
+    print(
+      f'Trying {len(cells)} cells, {" and ".join(names[:FEW])} first.',
+      flush=True,
+    )
+  with progress.Progress(len(cells)) as live:
+    for over, cell in enumerate(cells, start=1):
+      if cell.entrant in stopped:
+        continue
+      trains, fine = _told(cell, live)
+      good = good and fine
+      if fast and not trains:
+        stopped.add(cell.entrant)
+        _say_left(cells[over:], cell)
+      live.step()
+      if over == quick < len(cells) and not stopped:
+        seconds = time.monotonic() - began
+        print(
+          f'{over} of {len(cells)} took {_text(seconds)}; all take about '
+          f'{_text(seconds * len(cells) / over)}.',
+          flush=True,
+        )
+  if len(cells) > quick and not stopped:
+    print(f'All {len(cells)} took {_text(time.monotonic() - began)}.')
+  return good
+
+
+def _told(cell: Cell, live: progress.Progress) -> tuple[bool, bool]:
+  """Print the findings; return whether it trains, and whether all is well."""
+  row = cell.rehearsal.made.suite.workloads[cell.workload]
+  live.begin(cell.title, row._asdict())
+  marks = []
+  for finding in rehearsal.findings(cell.rehearsal, live.tell):
+    print(f'{finding.mark:4} {cell.title}: {finding.text}', flush=True)
+    marks.append(finding.mark)
+  good = [mark in rehearsal.GOOD for mark in marks]
+  return good[0], all(good)
+
+
+def _say_left(cells: list[Cell], cell: Cell) -> None:
+  left = [one.workload for one in cells if one.entrant == cell.entrant]
+  if left:
+    print(
+      f'     So it was not tried on {", ".join(left)}. To try it there all '
+      'the same, name them: --workloads=...',
+      flush=True,
+    )
+
+
+def _text(seconds: float) -> str:
+  return f'{seconds:.0f} s' if seconds < 90 else f'{seconds / 60:.0f} min'

@@ -1,0 +1,188 @@
+"""A few steps of a submission on a workload, to see that it may race.
+
+Runs that are compared are evaluated at the same steps: where it is evaluated a
+submission may change what it trains, as AlgoPerf's `prepare_for_eval` does and
+whatever follows its evaluations. Only one of ours that does not look at them
+must train alike however often it is evaluated.
+"""
+
+import ast
+import pathlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import submissions
+from runner.launch import attempt
+from runner.protocol import layout
+from runner.tools import explain
+from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
+from submissions import literals
+from submissions.algoperf import folders
+
+STEPS = 8  # Dispatches to the device.
+EVERY = 3  # From one evaluation to the next.
+GOOD = ('ok', 'look')
+# What asks for evaluations, and for the time.
+EVALS, CLOCK = ('.evals',), ('.elapsed', '.progress', 'train_state', 'time')
+
+
+class Finding(NamedTuple):
+  mark: str  # 'ok', 'look', 'FAIL', or 'open' where the machine is to blame.
+  text: str
+
+
+ALONE, AGAIN, OFTEN, RESUMED = range(4)  # The studies.
+
+
+def findings(of: Rehearsal, tell: attempt.Tell) -> Iterator[Finding]:
+  """Yields findings as they are made; just one where it does not train."""
+  row = of.made.suite.workloads[of.trial.workload]
+  steps = STEPS * row.steps_per_dispatch
+  every = EVERY * row.steps_per_dispatch
+  with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    stage = Stage(of, pathlib.Path(folder), tell)
+    status = stage.run(ALONE, [steps], every)
+    if status.outcome != 'ended':
+      yield _failed(stage, ALONE, status)
+      return
+    spent = status.accounts
+    step = (spent['train'] + spent['data']) / stage.looks(ALONE)[-1]
+    yield Finding(
+      'ok',
+      f'trains; compiles in {spent["compile"]:.1f} s, '
+      f'about {step * 1e3:.1f} ms a step.',
+    )
+    if of.entry.algoperf:
+      yield _repeated(stage, steps, every)
+    else:
+      yield _often(stage, steps, every)
+    yield _resumed(stage, steps, every)
+
+
+def _repeated(stage: Stage, steps: int, every: int) -> Finding:
+  text = 'the same run again is the same'
+  status = stage.run(AGAIN, [steps], every)
+  if status.outcome != 'ended':
+    return _failed(stage, AGAIN, status)
+  if stage.end(AGAIN) == stage.end(ALONE):
+    return Finding('ok', text)
+  return _by_chance(stage, text)
+
+
+def _often(stage: Stage, steps: int, every: int) -> Finding:
+  text = 'looking does not change training'
+  status = stage.run(OFTEN, [steps], 1)
+  if status.outcome != 'ended':
+    return _failed(stage, OFTEN, status)
+  if stage.end(OFTEN)[:2] == stage.end(ALONE)[:2]:
+    return Finding('ok', text)
+  if not _is_repeatable(stage, steps, every):
+    return _by_chance(stage, text)
+  if _asks(stage.of.entry, EVALS):
+    return Finding(
+      'look',
+      'training depends on when it is evaluated. The submission reads its '
+      'evaluations (.evals), so that is taken for its intention.',
+    )
+  return Finding(
+    'FAIL',
+    f'not so: {text}. {_differ(stage, OFTEN)} Does model(state) change the '
+    'state, or something that train uses?',
+  )
+
+
+def _resumed(stage: Stage, steps: int, every: int) -> Finding:
+  text = 'a resumed run is the same run'
+  looks = stage.looks(ALONE)
+  if len(looks) < 2:
+    return Finding('ok', 'its first state is its last: nothing is resumed.')
+  middle = looks[(len(looks) - 1) // 2]
+  status = stage.run(RESUMED, [middle, steps], every)
+  if status.outcome != 'ended':
+    return _failed(stage, RESUMED, status)
+  if over := _starts_over(stage.log(RESUMED)):
+    return Finding('look', f'interrupted, it starts over: {over}')
+  if stage.end(RESUMED) == stage.end(ALONE):
+    return Finding('ok', text)
+  if not _is_repeatable(stage, steps, every):
+    return _by_chance(stage, text)
+  return Finding(
+    'FAIL',
+    f'not so: {text}. {_differ(stage, RESUMED)} Does the yielded state say '
+    'everything?'
+    if not stage.of.entry.algoperf
+    else f'not so: {text}. {_differ(stage, RESUMED)} Does optimizer_state say '
+    'everything? Globals of the file are not restored.',
+  )
+
+
+def _starts_over(log: str) -> str:
+  """Return why a trial starts over, as its log says; '' if it goes on."""
+  for line in log.splitlines():
+    for said in ('This trial cannot be resumed: ', 'The trial starts over: '):
+      if line.startswith(said):
+        return line.removeprefix(said)
+  return ''
+
+
+def _is_repeatable(stage: Stage, steps: int, every: int) -> bool:
+  if not stage.folder(AGAIN).exists():
+    stage.run(AGAIN, [steps], every)
+  return stage.end(AGAIN) == stage.end(ALONE)
+
+
+def _by_chance(stage: Stage, text: str) -> Finding:
+  differ = _differ(stage, AGAIN)
+  if _asks(stage.of.entry, CLOCK):
+    return Finding(
+      'look',
+      f'unknown whether {text}, as two equal runs differ. The submission reads '
+      'the clock, so that is taken for its intention.',
+    )
+  return Finding(
+    'FAIL',
+    f'not so: {text}, as two equal runs differ already. {differ} Does it draw '
+    'random numbers without the key that it is handed?',
+  )
+
+
+def _differ(stage: Stage, study: int) -> str:
+  one, other = (' '.join(map(str, stage.end(s)[:2])) for s in (ALONE, study))
+  return f'The states differ after the last step: {one} against {other}.'
+
+
+def _asks(entry: submissions.Entry, names: Sequence[str]) -> bool:
+  """Return whether the source uses a name; attributes begin with a dot."""
+  found = set()
+  for file in folders.files(entry.path):
+    if file.suffix != '.py':
+      continue
+    try:
+      tree = literals.parsed(file)
+    except literals.NOT_PYTHON:
+      continue  # It is not run, else nothing would have trained.
+    for node in ast.walk(tree):
+      match node:
+        case ast.Attribute(attr=name):
+          found.add(f'.{name}')
+        case ast.Name(id=name, ctx=ast.Load()):
+          found.add(name)
+  return bool(found.intersection(names))
+
+
+def _failed(stage: Stage, study: int, status: layout.Status) -> Finding:
+  """Report a run that did not end as planned."""
+  outcome = status.outcome or 'interrupted'
+  reason = explain.reason(status)
+  if status.again or outcome == 'invalid':
+    return Finding(
+      'open',
+      f'not tried, as the machine failed it {ATTEMPTS} times ({outcome}: '
+      f'{reason}). That says nothing of the submission: check it again when '
+      'the machine has less to do.',
+    )
+  of = stage.of
+  return Finding(
+    'FAIL', explain.failure(of.entry, of.trial, stage.folder(study), status)
+  )

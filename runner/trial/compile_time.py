@@ -1,0 +1,121 @@
+"""Tells the clock what JAX spends on tracing and compiling.
+
+The trials of a plan share what XLA has compiled, in JAX's persistent cache.
+Whoever finds a program there is charged for it all the same, with the seconds
+that it took the trial that compiled it: no score hangs on who was first. JAX
+keeps whole seconds only, so the exact ones lie beside its entries.
+"""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+from collections.abc import Iterator
+
+import jax
+
+from runner.trial.clock import Clock
+
+POLICY = 'charged as if compiled anew'
+
+_COMPILING = '/jax/core/compile/'
+_BACKEND = _COMPILING + 'backend_compile_duration'
+_FOUND = '/jax/compilation_cache/cache_hits'
+_SAVED = '/jax/compilation_cache/compile_time_saved_sec'
+_RETRIEVED = '/jax/compilation_cache/cache_retrieval_time_sec'
+_LOGGER = 'jax._src.compiler'
+
+
+@dataclasses.dataclass
+class Compiled:
+  """What a process has compiled, or found compiled, so far."""
+
+  programs: int = 0
+  found: int = 0  # Of these, in the cache.
+  spared_seconds: float = 0.0  # Charged for those that were found.
+
+
+@contextlib.contextmanager
+def noticed(clock: Clock) -> Iterator[Compiled]:
+  """While open, seconds of tracing and compiling go to 'compile'."""
+  compiled, asked = Compiled(), _Asked()
+
+  def happened(event: str, **_: str | int) -> None:
+    if event == _FOUND:
+      asked.found = True
+
+  def lasted(event: str, duration_secs: float, **_: str | int) -> None:
+    if event in (_SAVED, _RETRIEVED):
+      asked.saved += duration_secs
+    elif event.startswith(_COMPILING):
+      clock.compiled(duration_secs)
+      if event == _BACKEND:
+        compiled.programs += 1
+        compiled.found += asked.found
+        seconds = asked.settle(duration_secs)
+        compiled.spared_seconds += clock.owe(seconds)
+
+  logger = logging.getLogger(_LOGGER)
+  level = logger.level
+  logger.addFilter(asked)
+  logger.setLevel(logging.DEBUG)
+  jax.monitoring.register_event_listener(happened)
+  jax.monitoring.register_event_duration_secs_listener(lasted)
+  try:
+    yield compiled
+  finally:
+    jax.monitoring.unregister_event_listener(happened)
+    jax.monitoring.unregister_event_duration_listener(lasted)
+    logger.setLevel(level)
+    logger.removeFilter(asked)
+
+
+class _Asked(logging.Filter):
+  """The entry of the cache that is asked for; JAX names it in its log only."""
+
+  def __init__(self):
+    super().__init__()
+    self._forget()
+
+  def _forget(self) -> None:
+    self.key = ''
+    self.found = False
+    self.saved = 0.0  # What JAX knows of it, in seconds rounded down.
+
+  def filter(self, record: logging.LogRecord) -> bool:
+    text = str(record.msg).lower()
+    if 'persistent compilation cache' in text and isinstance(
+      record.args, tuple
+    ):
+      self.key = str(record.args[-1])
+    return record.levelno > logging.DEBUG
+
+  def settle(self, seconds: float) -> float:
+    """What more a program would have taken than it did, if it was found.
+
+    Args:
+      seconds: That it took. Kept, for those who find it later, if it was not.
+    """
+    found, least, path = self.found, self.saved, self._path()
+    self._forget()
+    if found:
+      took = _read(path) if path else None
+      # Where nothing tells, in favour of nobody.
+      return max(0.0, (least + 1.0 if took is None else took) - seconds)
+    if path:  # JAX goes on as well where its entry cannot be written.
+      with contextlib.suppress(OSError):
+        path.write_text(repr(seconds), encoding='utf-8')
+    return 0.0
+
+  def _path(self) -> pathlib.Path | None:
+    folder = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
+    if not folder or not self.key:
+      return None
+    return pathlib.Path(folder, f'{self.key}-seconds')
+
+
+def _read(path: pathlib.Path) -> float | None:
+  try:
+    return float(path.read_text(encoding='utf-8'))
+  except (OSError, ValueError):
+    return None

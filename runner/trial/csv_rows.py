@@ -1,0 +1,40 @@
+"""Rows of a trial's files: of its evaluations, and of its training steps."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runner.protocol import columns
+from runner.trial.loop import Result
+from runner.trial.monitor import Scalar
+
+
+def evaluation(
+  result: Result, spent: Mapping[str, float], attempt: int
+) -> dict[str, Any]:
+  """Return the row of an evaluation.
+
+  Args:
+    result: The evaluation.
+    spent: Seconds by account of the clock.
+    attempt: Number of attempts before this one.
+  """
+  return {
+    columns.SECONDS: result.seconds,
+    columns.EVAL: spent['evaluate'],
+    columns.LOGGING: spent['record'] + spent['checkpoint'],
+    columns.COMPILE: spent['compile'],
+    columns.DATA: spent['data'],
+    columns.VIEW: spent['view'],
+    columns.STEP: result.step,
+    columns.ATTEMPT: attempt,
+    columns.SCORE: result.seconds,
+    columns.TOTAL: sum(spent.values()),
+  } | result.metrics
+
+
+def scalars(scalar: Scalar) -> dict[str, Any]:
+  """Return the row of one training step."""
+  return {
+    columns.STEP: scalar.step,
+    columns.SECONDS: scalar.seconds,
+  } | scalar.values

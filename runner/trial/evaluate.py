@@ -1,0 +1,71 @@
+"""Metrics of a model on a split: a map on the devices, a fold on the host."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from runner.trial import devices
+from workloads import batches
+from workloads.workload import Model, Source, Workload
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _examine(workload: Workload, model: Model, batch):
+  """Weights and statistics of all examples, on every host."""
+  stats = workload.examine(devices.whole(model), batch)
+  return devices.whole((batch['weights'], stats))
+
+
+@jax.jit
+def _finite(leaves: list[jax.Array]) -> jax.Array:
+  found = jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
+  return devices.whole(found)
+
+
+def not_finite(model: Model) -> str:
+  """Name of a number of the model that is NaN or infinite; empty if none is.
+
+  Metrics do not tell: XLA drops NaN in a ReLU on a CPU, so a residual network
+  with a running variance of NaN has a finite error rate.
+  """
+  named = [
+    (f'{kind} {jax.tree_util.keystr(path)}', leaf)
+    for kind, tree in (('Parameter', model.params), ('State', model.state))
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+  ]
+  if not named:
+    return ''
+  finite = np.asarray(_finite([leaf for _, leaf in named]))
+  return '' if finite.all() else named[finite.argmin()][0]
+
+
+def evaluate(
+  workload: Workload,
+  model: Model,
+  source: Source,
+  batch_size: int,
+  limit: int | None = None,
+  alive: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+  """Metrics over the split, or over its first `limit` examples.
+
+  Padding is dropped here and nowhere else. `alive` is called for every batch.
+  A batch is as long as the split at most; it is filled up with padding where it
+  would not divide over the devices.
+  A split without examples has no metrics.
+  """
+  if not len(source):
+    return {}
+  parts = []
+  size = devices.padded(min(batch_size, len(source)))
+  for batch in batches.eval_batches(source, size, limit, devices.rows(size)):
+    parts.append(_examine(workload, model, devices.split(batch)))
+    alive()
+  weights, stats = jax.tree.map(
+    lambda *rows: np.concatenate(rows), *jax.device_get(parts)
+  )
+  return workload.summarize(jax.tree.map(lambda x: x[weights > 0], stats))

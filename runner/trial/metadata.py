@@ -1,0 +1,90 @@
+"""Where a trial ran: machine, drivers, versions, code."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
+import subprocess
+
+import jax
+
+import workloads
+from runner.launch import isolation
+from runner.machine import hardware, settings
+from runner.protocol import storage
+from runner.trial import compile_time
+from workloads import data
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scipy', 'ml_dtypes')
+# Names of further ones that computing on accelerators depends on.
+PLUGINS = re.compile('^(jax|nvidia|libtpu|triton)', re.IGNORECASE)
+
+
+def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
+  """Writes a meta_data file, with AlgoPerf's names where it has them.
+
+  Args:
+    path: Of the file.
+    trial: As trial.json has it.
+    examples: How many every split has.
+  """
+  row, data_dir = trial['row'], trial['data_dir']
+  storage.write_json(
+    path,
+    {
+      'rng_seed': trial['seed'],
+      'workload.validation_target_value': row.get('target'),
+      'workload.target_metric_name': row['metric'],
+      'workload.step_hint': row['steps'],
+      'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
+      'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
+      'examples': examples,
+      'data': data.facts(workloads.canonical(trial['workload']), data_dir),
+      'hardware': hardware.describe(jax.process_count()),
+      **isolation.here(),
+      'driver': hardware.driver(),
+      'compilation': compile_time.POLICY,
+      'load_average': os.getloadavg(),
+      'environment': settings.facts(jax.config.values),
+      'hosts': jax.process_count(),
+      'shard_state': bool(trial.get('shard_state')),
+      'devices': [device.device_kind for device in jax.devices()],
+      'platform': platform.platform(),
+      'python_version': platform.python_version(),
+      'packages': _packages(),
+      'git_commit_hash': _git('rev-parse', 'HEAD'),
+      'git_changes': bool(_git('diff', 'HEAD', '--name-only')),
+    },
+  )
+
+
+def _packages() -> dict[str, str]:
+  """Versions of what numbers and speed depend on."""
+  found = {name: importlib.metadata.version(name) for name in PACKAGES}
+  if jax.default_backend() == 'cpu':
+    return found
+  others = {
+    one.metadata['Name']: one.version
+    for one in importlib.metadata.distributions()
+    if PLUGINS.search(one.metadata['Name'] or '')
+  }
+  return others | found
+
+
+def _git(*words: str) -> str | None:
+  """None where the code is not a checkout, or git is not installed."""
+  here = pathlib.Path(__file__).parent
+  try:
+    done = subprocess.run(
+      ['git', *words],
+      cwd=here,
+      capture_output=True,
+      encoding='utf-8',
+      errors='replace',
+      timeout=10,
+      check=False,
+    )
+  except (OSError, subprocess.TimeoutExpired):
+    return None
+  return done.stdout.strip() if done.returncode == 0 else None

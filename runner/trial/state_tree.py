@@ -1,0 +1,245 @@
+"""The tree of a state as JSON, which a checkpoint's arrays are put back into.
+
+A state may have another tree when it is restored than the first state of a
+fresh loop has: None becomes an array, lists and shapes grow, dictionaries get
+keys. So a checkpoint says which tree it had. Types are named, and have to be
+those of modules that the process has loaded. What is no data, as a function,
+is taken from the first state, and has to be as it was there. No pickle: results
+are data.
+"""
+
+import enum
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from runner.trial.same_code import same
+from workloads.workload import PyTree
+
+REGISTRY = jax.tree_util.default_registry
+TreeDef = jax.tree_util.PyTreeDef
+LEAF, NOTHING = jax.tree.structure(0), jax.tree.structure(None)
+NUMBERS = (bool, int, float, complex)  # Python's own.
+PLAIN = (type(None), bool, int, float, str)  # As JSON has them.
+INTEGERS = range(-(1 << 63), 1 << 64)  # That an array can hold.
+
+
+class UnstorableError(ValueError):
+  """Something in a state cannot be written down; the message says what."""
+
+
+class UnfitError(ValueError):
+  """A stored state cannot be put together again; the message says why."""
+
+
+class Leaf(NamedTuple):
+  name: str  # Its path, as checkpoints call its array.
+  kind: str
+
+
+def described(state: PyTree, first: TreeDef | None = None) -> Any:
+  """The tree of a state, as JSON.
+
+  Args:
+    state: The state.
+    first: The tree of the trial's first state; this one, if none is given.
+
+  Raises:
+    UnstorableError: a leaf is no number, or something that is no data differs
+      from what the first state has in its place.
+  """
+  found, tree = jax.tree_util.tree_flatten_with_path(state)
+  leaves = iter([_leaf(jax.tree_util.keystr(at), leaf) for at, leaf in found])
+  return _said(tree, tree if first is None else first, leaves)
+
+
+def lost(state: PyTree, first: TreeDef) -> str:
+  """Return why a state cannot be stored; '' if it can."""
+  try:
+    described(state, first)
+  except UnstorableError as error:
+    return str(error)
+  return ''
+
+
+def restored(said: Any, first: TreeDef) -> tuple[TreeDef, list[Leaf]]:
+  """The tree that was described, and its leaves in their order.
+
+  Args:
+    said: What `described` gave.
+    first: The tree of the first state of a fresh loop.
+
+  Raises:
+    UnfitError: a type or something that is no data cannot be found again.
+  """
+  leaves: list[Leaf] = []
+  return _tree(said, first, leaves), leaves
+
+
+def _said(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Any:
+  data = tree.node_data()
+  if data is None:
+    return list(next(leaves))
+  kind, aux = data
+  if kind is type(None):
+    return None
+  known = _alike(first, kind)
+  if known is None and not _is_found(kind):
+    raise UnstorableError(
+      f'the state has a {_name(kind)}, which is not found by this name'
+    )
+  said: dict[str, Any] = {'type': _name(kind)}
+  try:
+    said['aux'] = _encoded(aux)
+  except UnstorableError:
+    if known is None or not same(known.node_data()[1], aux):
+      raise
+  below = zip(tree.children(), _below(known, tree), strict=True)
+  said['children'] = [_said(child, other, leaves) for child, other in below]
+  return said
+
+
+def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
+  if said is None:
+    return NOTHING
+  if isinstance(said, list):
+    leaves.append(Leaf(*said))
+    return LEAF
+  name, rest = said['type'], said['children']
+  known = first
+  if first is None or not first.node_data() or _name(_type(first)) != name:
+    known = None
+  kind = _found(name) if known is None else _type(known)
+  if 'aux' in said:
+    aux = _decoded(said['aux'])
+  elif known is not None:
+    aux = known.node_data()[1]
+  else:
+    raise UnfitError(
+      'the checkpoint leaves out what is no data, and the first state of a '
+      f'fresh loop has nothing in its place ({name})'
+    )
+  others = _children(known, (kind, aux), len(rest))
+  children = [
+    _tree(child, other, leaves)
+    for child, other in zip(rest, others, strict=True)
+  ]
+  try:
+    return TreeDef.from_node_data_and_children(REGISTRY, (kind, aux), children)
+  except RuntimeError as error:
+    raise UnfitError(f'{name} is no tree to JAX ({error})') from error
+
+
+def _type(tree: TreeDef) -> type:
+  return tree.node_data()[0]
+
+
+def _alike(tree: TreeDef | None, kind: type) -> TreeDef | None:
+  """The tree, if its root is of that type."""
+  if tree is None or not tree.node_data() or _type(tree) is not kind:
+    return None
+  return tree
+
+
+def _below(known: TreeDef | None, tree: TreeDef) -> list[TreeDef | None]:
+  return _children(known, tree.node_data(), len(tree.children()))
+
+
+def _children(
+  known: TreeDef | None, data: tuple[type, Any], count: int
+) -> list[TreeDef | None]:
+  """List the known node's children that are in the places of others."""
+  if known is None:
+    return [None] * count
+  kind, keys = data
+  if kind is dict:
+    by_key = dict(zip(known.node_data()[1], known.children(), strict=True))
+    return [by_key.get(key) for key in keys]
+  places = dict(enumerate(known.children()))
+  return [places.get(place) for place in range(count)]
+
+
+def _leaf(name: str, leaf: Any) -> Leaf:
+  where = name.lstrip('.') or 'the state'
+  if isinstance(leaf, jax.Array):
+    if leaf.is_deleted():
+      raise UnstorableError(f'{where} was donated to a compiled function')
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+      return Leaf(name, f'key {jax.random.key_impl(leaf)}')
+    return Leaf(name, 'weak' if leaf.weak_type and not leaf.ndim else 'array')
+  if isinstance(leaf, np.ndarray | np.generic):
+    if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):
+      raise UnstorableError(f'{where} is an array of {leaf.dtype}')
+    return Leaf(name, 'scalar' if isinstance(leaf, np.generic) else 'numpy')
+  if type(leaf) is int and leaf not in INTEGERS:
+    raise UnstorableError(f'{where} has {leaf.bit_length()} bits, more than 64')
+  if type(leaf) not in NUMBERS:
+    raise UnstorableError(f'{where} is a {type(leaf).__name__}')
+  return Leaf(name, type(leaf).__name__)
+
+
+def _encoded(value: Any) -> Any:
+  """Return the metadata of a node as JSON."""
+  if type(value) in PLAIN:
+    return {'value': value}
+  if type(value) in (tuple, list):
+    return {type(value).__name__: [_encoded(one) for one in value]}
+  if type(value) is dict:
+    return {'dict': [[_encoded(k), _encoded(v)] for k, v in value.items()]}
+  if isinstance(value, bytes):
+    return {'bytes': value.hex()}
+  if isinstance(value, enum.Enum) and _is_found(type(value)):
+    return {'member': [_name(type(value)), value.name]}
+  if callable(value) and _is_found(value):
+    return {'named': _name(value)}
+  what = getattr(value, '__qualname__', type(value).__qualname__)
+  raise UnstorableError(
+    f'the state has {what}, which is not as it was at first'
+  )
+
+
+def _decoded(said: dict[str, Any]) -> Any:
+  [(kind, value)] = said.items()
+  return DECODED[kind](value)
+
+
+def _member(said: list[str]) -> enum.Enum:
+  name, member = said
+  return _found(name)[member]
+
+
+def _name(value: Any) -> str:
+  return f'{value.__module__}:{value.__qualname__}'
+
+
+def _is_found(value: Any) -> bool:
+  """Return whether the name of a value leads to that value."""
+  try:
+    return _found(_name(value)) is value
+  except (AttributeError, UnfitError):
+    return False
+
+
+def _found(name: str) -> Any:
+  module, _, path = name.partition(':')
+  found: Any = sys.modules.get(module)
+  for part in path.split('.'):
+    found = getattr(found, part, None)
+  if found is None:
+    raise UnfitError(f'{name} is not there any more')
+  return found
+
+
+DECODED: dict[str, Callable[[Any], Any]] = {
+  'value': lambda value: value,
+  'tuple': lambda values: tuple(map(_decoded, values)),
+  'list': lambda values: list(map(_decoded, values)),
+  'dict': lambda pairs: {_decoded(k): _decoded(v) for k, v in pairs},
+  'bytes': bytes.fromhex,
+  'member': _member,
+  'named': _found,
+}

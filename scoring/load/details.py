@@ -1,0 +1,88 @@
+"""What only the report tells of a trial: its smaller files."""
+
+import pathlib
+from typing import Any, NamedTuple
+
+from runner.protocol import layout, storage
+from scoring.load.safe_files import plain
+from scoring.load.trials import Trial
+
+MOST = 2**63  # Bytes.
+
+
+class Details(NamedTuple):
+  """What only the report tells of a trial."""
+
+  hyperparameters: dict[str, Any]
+  started: str  # UTC, of the first attempt; '' where nothing says so.
+  facts: dict[str, Any]  # Machine and versions of the last attempt.
+  memory: dict[str, int]  # Most bytes that its process had, by place.
+  optimizer: int | None  # Bytes of state beside the model.
+  programs: int  # Compiled by XLA, in all attempts.
+  found: int  # Of these, compiled by other trials before.
+  damage: list[str]  # What could not be read.
+
+
+def read(trial: Trial, plan: dict[str, Any] | None) -> Details:
+  """What is known of a trial; says what could not be read."""
+  folder, damage = trial.folder, []
+  point = plan.get('hyperparameters') if plan else None
+  if point is None:
+    point = _table(folder / 'hparams.json', damage)
+  events = []
+  try:
+    events = list(storage.read_lines(plain(folder / layout.ATTEMPTS)))
+    starts = [e['time'] for e in events if e['event'] == 'start']
+  except (OSError, ValueError, LookupError, TypeError):
+    starts = []  # Scoring has said so already.
+  metas = sorted(
+    folder.glob('meta_data_*.json'), key=lambda path: (len(path.name), path)
+  )
+  return Details(
+    point,
+    str(starts[0]) if starts else '',
+    _table(metas[-1], damage) if metas else {},
+    _memory(events),
+    _most([event.get('optimizer_bytes') for event in _ends(events)]),
+    _compiled(events, 'programs'),
+    _compiled(events, 'found'),
+    damage,
+  )
+
+
+def _ends(events: list[Any]) -> list[dict[str, Any]]:
+  return [e for e in events if isinstance(e, dict) and e.get('event') == 'end']
+
+
+def _memory(events: list[Any]) -> dict[str, int]:
+  """The most over all attempts, of the host and of the device."""
+  found = [event.get('peak_memory_bytes') for event in _ends(events)]
+  tables = [table for table in found if isinstance(table, dict)]
+  names = dict.fromkeys(str(name) for table in tables for name in table)
+  most = {name: _most([t.get(name) for t in tables]) for name in names}
+  return {name: value for name, value in most.items() if value is not None}
+
+
+def _compiled(events: list[Any], what: str) -> int:
+  tables = [event.get('compiled') for event in _ends(events)]
+  found = [table.get(what) for table in tables if isinstance(table, dict)]
+  return sum(v for v in found if type(v) is int and 0 < v < MOST)
+
+
+def _most(values: list[Any]) -> int | None:
+  counts = [v for v in values if type(v) is int and 0 < v < MOST]
+  return max(counts, default=None)
+
+
+def _table(path: pathlib.Path, damage: list[str]) -> dict[str, Any]:
+  """Empty where there is none, and where it is damaged; that is noted."""
+  try:
+    found = storage.read_json(plain(path))
+    if isinstance(found, dict):
+      return found
+    damage.append(f'{path.name} is damaged: it is no table.')
+  except FileNotFoundError:
+    pass
+  except (OSError, ValueError) as error:
+    damage.append(f'{path.name} is damaged: {error}.')
+  return {}

@@ -1,0 +1,254 @@
+"""What the folder of one trial tells, checked.
+
+A trial whose files are damaged or contradict each other is neither a hit nor a
+miss: its state is 'unclear', and its cell of the leaderboard stays open.
+"""
+
+import math
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+from runner.protocol import layout, storage
+from runner.protocol.suite import Row
+from scoring.load.evals import (
+  NONE,
+  NOTHING,
+  Evals,
+  Found,
+  evaluations,
+  first_hit,
+)
+from scoring.load.safe_files import Damage, plain
+
+# States beside the outcomes of records.SCORED and records.OPEN.
+MISSING = 'missing'  # Planned, but nothing has been run.
+UNFINISHED = 'unfinished'  # Running or interrupted; the files cannot tell.
+UNCLEAR = 'unclear'
+
+
+class Key(NamedTuple):
+  """Which trial."""
+
+  submission: str
+  workload: str
+  study: int
+  trial: int
+
+
+class Trial(NamedTuple):
+  """One training run, as its folder tells it."""
+
+  key: Key
+  folder: pathlib.Path
+  state: str
+  reason: str
+  budget: float  # Charged seconds; inf where nothing says so.
+  evals: Evals
+  at: int | None  # The evaluation that meets the target; None: a miss.
+  open: bool  # Whether it is neither a hit nor a miss.
+  seconds: float  # Charged in all.
+  accounts: dict[str, float]  # Seconds by account of the clock.
+  remarks: list[str]  # On what was left out of its files.
+  kinds: frozenset[str] = frozenset()  # Of hardware that it ran on.
+
+  @property
+  def hit(self) -> float:
+    """Charged seconds to the target; inf: a miss, NaN: open."""
+    return self.measured('seconds')
+
+  def measured(self, what: str) -> float:
+    """As `hit`, of another measure of effort.
+
+    Args:
+      what: 'seconds', 'steps', or 'compiled', the seconds without those of
+        compilation; NaN where these are not recorded, or more than all.
+    """
+    if self.open:
+      return math.nan
+    if self.at is None:
+      return math.inf
+    if what == 'compiled':
+      left = self.evals.seconds[self.at] - self.evals.compile[self.at]
+      return float(left) if left >= 0 else math.nan
+    return float(getattr(self.evals, what)[self.at])
+
+  def until(self, seconds: float) -> 'Trial':
+    """What there is of it if it is stopped at this charged second."""
+    if self.seconds <= seconds:
+      return self
+    count = int((self.evals.seconds <= seconds).sum())
+    return self._replace(
+      evals=Evals(*(column[:count] for column in self.evals)),
+      at=self.at if self.at is not None and self.at < count else None,
+      seconds=seconds,
+    )
+
+
+def read(
+  key: Key,
+  folder: pathlib.Path,
+  row: Row,
+  plan: dict[str, Any] | None,
+  budget: float | None = None,
+) -> Trial:
+  """Reads the folder of a trial; damage becomes its state.
+
+  Args:
+    key: Which trial it is.
+    folder: Its folder, which need not exist.
+    row: The workload in the rules to be scored by.
+    plan: The trial in plan.json; None where there is no plan, as in AlgoPerf's
+      logs, which do not tell outcomes either.
+    budget: Charged seconds; None where only the trial itself may say so.
+  """
+  status = layout.Status(None, '', 0, 0.0, {})
+  found = NOTHING
+  try:
+    names = _names(folder)
+    budget = _budget(folder, names, plan, budget)
+    if layout.ATTEMPTS in names:
+      status = _status(folder)
+    if layout.EVALS in names:
+      running = bool(status.attempts) and status.outcome is None
+      found = evaluations(folder / layout.EVALS, row, running)
+    state, reason = _state(names, status, found, plan is None)
+  except Damage as damage:
+    state, reason = UNCLEAR, str(damage)
+  budget = math.inf if budget is None else budget
+  evals, remarks = found.evals, found.remarks
+  state, reason, at, is_open = _judged(state, reason, found, row, budget)
+  last = float(evals.seconds[-1]) if evals else 0.0
+  return Trial(
+    key,
+    folder,
+    state,
+    reason,
+    budget,
+    evals,
+    at,
+    is_open,
+    max(status.seconds, last),
+    status.accounts,
+    remarks,
+    status.kinds,
+  )
+
+
+def missing(key: Key, folder: pathlib.Path) -> Trial:
+  """A trial that was not run, whatever is in its folder."""
+  return Trial(
+    key, folder, MISSING, 'Not run.', math.inf, NONE, None, True, 0.0, {}, []
+  )
+
+
+def _names(folder: pathlib.Path) -> frozenset[str]:
+  """One look instead of one for each of the files that may be there."""
+  try:
+    return frozenset(os.listdir(folder))
+  except FileNotFoundError:
+    return frozenset()
+  except OSError as error:
+    raise Damage(f'It cannot be read: {error.strerror}.') from error
+
+
+def _budget(
+  folder: pathlib.Path,
+  names: frozenset[str],
+  plan: dict[str, Any] | None,
+  budget: float | None,
+) -> float | None:
+  """The budget; plan and trial.json must be of the same trial."""
+  if layout.TRIAL not in names:
+    return budget
+  try:
+    own = storage.read_json(plain(folder / layout.TRIAL))
+  except (OSError, ValueError) as error:
+    raise Damage(f'{layout.TRIAL} is damaged: {error}.') from error
+  if not isinstance(own, dict):
+    raise Damage(f'{layout.TRIAL} is no table.')
+  if plan and plan['id'] != own.get('id'):
+    raise Damage(
+      f'{layout.TRIAL} is of trial {own.get("id")}, planned is {plan["id"]}.'
+    )
+  if budget is not None or 'budget_seconds' not in own:
+    return budget
+  said = own['budget_seconds']
+  if not layout.is_time(said):
+    raise Damage(f'budget_seconds is {said!r}.')
+  return float(said)
+
+
+def _status(folder: pathlib.Path) -> layout.Status:
+  try:
+    plain(folder / layout.ATTEMPTS)
+    status = layout.status(folder)
+    if not all(
+      map(layout.is_time, [status.seconds, *status.accounts.values()])
+    ):
+      raise Damage(f'{layout.ATTEMPTS} has a number that is no time.')
+    if not isinstance(status.reason, str):
+      raise Damage(f'{layout.ATTEMPTS} has a reason that is no text.')
+    known = (None, *layout.SCORED, *layout.OPEN)
+    if status.outcome not in known:
+      raise Damage(f'{layout.ATTEMPTS}: no outcome {status.outcome!r}.')
+  except Damage:
+    raise
+  except ValueError as error:
+    reason = str(error).removesuffix('.')
+    raise Damage(f'{layout.ATTEMPTS} is damaged: {reason}.') from error
+  except (OSError, LookupError, TypeError, AttributeError) as error:
+    raise Damage(f'{layout.ATTEMPTS} is damaged: {error!r}.') from error
+  return status
+
+
+def _state(
+  names: frozenset[str], status: layout.Status, found: Found, unplanned: bool
+) -> tuple[str, str]:
+  if status.outcome is not None:
+    return status.outcome, status.reason
+  if status.attempts:
+    return UNFINISHED, f'Attempt {status.attempts} has not ended.'
+  if (found.evals or found.unsure) and unplanned:
+    return 'budget', 'Its log tells no outcome; judged by its evaluations.'
+  if found.evals:
+    return UNCLEAR, f'It has evaluations, but no {layout.ATTEMPTS}.'
+  if unplanned and names:
+    return MISSING, f'It has no {layout.EVALS} with evaluations in it.'
+  return MISSING, 'Not run.'
+
+
+def _judged(
+  state: str, reason: str, found: Found, row: Row, budget: float
+) -> tuple[str, str, int | None, bool]:
+  """State, reason, the hit and whether it is open, by this board's rules."""
+  if state not in layout.SCORED:
+    return state, reason, None, True
+  if row.target is None:
+    return state, f'{row.workload} has no target yet.', None, True
+  at = first_hit(found.evals, row, budget)
+  if at is not None:
+    return 'reached', reason, at, False
+  state, reason = _missed(state, reason, found, row)
+  return state, reason, None, state == UNCLEAR
+
+
+def _missed(state: str, reason: str, found: Found, row: Row) -> tuple[str, str]:
+  """State and reason of a trial without a hit within its budget."""
+  if first_hit(found.evals, row) is not None:
+    return 'budget', 'It reached the target after its budget was spent.'
+  if found.unsure:
+    return UNCLEAR, (
+      f'{layout.EVALS} ends in the middle of a line, which may have met '
+      f'{row.metric} {row.target:.10g}. Restore the line; or remove it, if it '
+      'was a miss.'
+    )
+  if state == 'reached':
+    return UNCLEAR, (
+      "Its outcome is 'reached', but no evaluation meets "
+      f'{row.metric} {row.target:.10g}: it ran for another target, or a part '
+      f'of {layout.EVALS} is lost.'
+    )
+  if not found.evals and state in ('budget', 'ended'):
+    reason = f'{reason} It was never evaluated.'
+  return state, reason

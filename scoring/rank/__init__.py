@@ -1,0 +1,4 @@
+"""Times to targets become scores, intervals and boards.
+
+Imports scoring.load and runner.protocol.
+"""

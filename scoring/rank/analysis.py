@@ -1,0 +1,74 @@
+"""Everything that the report tells beside the scores."""
+
+from typing import NamedTuple
+
+from scoring.load import details
+from scoring.load.details import Details
+from scoring.load.results import Results
+from scoring.load.tree import Problem, relative
+from scoring.load.trials import Key
+from scoring.rank import alternatives, bootstrap, lr_sensitivity as sensitivity
+from scoring.rank.alternatives import Difference, Speedup
+from scoring.rank.board import Board
+from scoring.rank.bootstrap import Spread
+from scoring.rank.lr_sensitivity import Sensitivity
+
+
+class Analysis(NamedTuple):
+  """Of one board."""
+
+  spread: Spread | None  # None where there is nothing to resample.
+  without: dict[str, dict[str, float]]  # Scores without one workload each.
+  differences: list[Difference]  # From the documented rules.
+  measures: dict[str, dict[str, float]]  # Scores by measure of effort.
+  reference: str  # Whom speedups compare with.
+  speedups: list[Speedup]
+  details: dict[Key, Details]
+  problems: list[Problem]  # With those of the details.
+  sensitivity: list[Sensitivity]
+
+
+def make(
+  results: Results,
+  board: Board,
+  unit: str = 'studies',
+  draws: int = bootstrap.DRAWS,
+  seed: int = bootstrap.SEED,
+  against: str | None = None,
+) -> Analysis:
+  """Of a scored board.
+
+  Args:
+    results: What it was made from.
+    board: Scored.
+    unit: What is resampled, of uncertainty.UNITS.
+    draws: How often.
+    seed: Of the draws.
+    against: The submission that speedups compare with.
+  """
+  spread = bootstrap.bootstrap(board, unit, draws, seed)
+  reference = alternatives.reference(board, against)
+  known = {
+    trial.key: details.read(trial, results.entries.get(trial.key))
+    for trial in results.trials
+  }
+  return Analysis(
+    spread,
+    bootstrap.without(board),
+    alternatives.differences(results, board),
+    alternatives.measures(results, board),
+    reference,
+    alternatives.speedups(results, board, reference),
+    known,
+    _problems(results, known),
+    sensitivity.measure(results, known),
+  )
+
+
+def _problems(results: Results, known: dict[Key, Details]) -> list[Problem]:
+  found = [
+    Problem(relative(results.folder, trial.folder), reason)
+    for trial in results.trials
+    for reason in known[trial.key].damage
+  ]
+  return sorted(results.problems + found)

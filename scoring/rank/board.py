@@ -1,0 +1,210 @@
+"""The leaderboard with all that explains it, from trials; no files."""
+
+import collections
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from runner.protocol.suite import Row, Rules
+from scoring.load.results import Results
+from scoring.load.trials import MISSING, Trial
+from scoring.rank import score, times as tables
+from scoring.rank.times import Times
+
+
+class Cell(NamedTuple):
+  """One submission on one workload. Times are charged seconds."""
+
+  seconds: float  # The median over studies; inf: missed, NaN: open.
+  ratio: float  # To the fastest that counts.
+  credit: float  # What it adds to the score, before the mean over workloads.
+  studies: dict[int, float]  # The time of every study that counts.
+  trials: list[Trial]
+  best: float  # The best value of the target metric in any trial.
+  margin: float  # How far that is short of the target, as a share of it.
+  used: float  # The time spent by the trial with the best value.
+  outcome: str  # Of that trial.
+  open: list[str]  # Why it is open; empty if it is not.
+  lost: str  # Why a target that was reached gives no credit; else ''.
+  target: float | None = None  # Of the rules, in units of the metric.
+
+  @property
+  def state(self) -> str:
+    if self.open:
+      return 'open'
+    return 'reached' if math.isfinite(self.seconds) else 'missed'
+
+  @property
+  def hits(self) -> int:
+    return sum(map(math.isfinite, self.studies.values()))
+
+
+class Standing(NamedTuple):
+  """One line of the leaderboard."""
+
+  submission: str
+  rank: int | None  # None with open cells.
+  score: float  # So far, if there are open cells.
+  best_case: float  # If every open cell were the fastest.
+  reached: int  # Scored workloads with credit.
+  open_cells: int
+  cells: dict[str, Cell]  # By workload, held-out ones last.
+
+
+class Board(NamedTuple):
+  """A scored race."""
+
+  rules: Rules
+  integral: str  # 'exact' or 'published'.
+  standings: list[Standing]  # Best first, those without a rank last.
+  times: Times
+
+  @property
+  def provisional(self) -> bool:
+    """Whether an open cell may still change other submissions' scores."""
+    return any(standing.open_cells for standing in self.standings)
+
+  def scores(self, cells: np.ndarray) -> np.ndarray:
+    """Scores [..., N] of medians [..., N, W], in the order of `times`."""
+    return score.score(self.qualified(cells), self.rules.cutoff, self.integral)
+
+  def qualified(self, cells: np.ndarray) -> np.ndarray:
+    """Times [..., N, B] on the scored workloads, after all rules."""
+    return score.qualified(self.times.scored(cells), self.rules)
+
+  @property
+  def closed(self) -> np.ndarray:
+    """Which submissions have no open cell [N], in the order of `times`."""
+    open_cells = {s.submission: s.open_cells for s in self.standings}
+    return np.array([not open_cells[name] for name in self.times.submissions])
+
+
+def make(results: Results, integral: str = 'exact') -> Board:
+  """Scores what was read."""
+  rules = results.rules
+  found = tables.collect(results)
+  board = Board(rules, integral, [], found)
+  medians = found.cells
+  counted = board.qualified(medians)
+  ratios = score.ratios(counted)
+  credit = score.credit(ratios, rules.cutoff, integral)
+  by_cell = collections.defaultdict(list)
+  for trial in results.trials:
+    by_cell[trial.key.submission, trial.key.workload].append(trial)
+  names, scored = list(rules.workloads), list(rules.scored)
+  lines = []
+  for n, submission in enumerate(found.submissions):
+    cells = {}
+    for name, row in rules.held_out_last.items():
+      w = names.index(name)
+      trials = by_cell[submission, name]
+      ratio, gain, after = math.nan, math.nan, math.nan
+      if name in scored:
+        b = scored.index(name)
+        ratio, gain, after = (x[n, b] for x in (ratios, credit, counted))
+      cells[name] = Cell(
+        float(found.scored(medians)[n, w]),
+        float(ratio),
+        float(gain),
+        _studies(found, n, w, results),
+        trials,
+        *_best(trials, row),
+        _open(trials, row, rules),
+        _lost(medians[n, w], after, gain, ratio, rules, name),
+        row.target,
+      )
+    lines.append(_standing(submission, cells, rules))
+  ranks = score.ranks(
+    np.array([s.score for s in lines]),
+    np.array([not s.open_cells for s in lines]),
+  )
+  lines = [
+    line._replace(rank=None if math.isnan(rank) else int(rank))
+    for line, rank in zip(lines, ranks, strict=True)
+  ]
+  lines.sort(key=lambda s: (s.rank or math.inf, -s.score, s.submission))
+  return board._replace(standings=lines)
+
+
+def spent(cell: Cell) -> dict[str, float]:
+  """Mean seconds a trial by account of the clock; nothing of trials not run."""
+  logged = [trial.accounts for trial in cell.trials if trial.accounts]
+  names = dict.fromkeys(name for accounts in logged for name in accounts)
+  return {
+    name: sum(accounts.get(name, 0.0) for accounts in logged) / len(logged)
+    for name in names
+  }
+
+
+def budget(cells: list[Cell]) -> float:
+  """Charged seconds that a trial may use; inf where nothing says so."""
+  found = [trial.budget for cell in cells for trial in cell.trials]
+  return max(found, default=math.inf)
+
+
+def _standing(submission: str, cells: dict[str, Cell], rules: Rules):
+  scored = [cells[name] for name in rules.scored]
+  gains = [cell.credit for cell in scored]
+  # A cell whose held-out variant is open may still lose or gain its credit.
+  waiting = [math.isnan(gain) for gain in gains]
+  return Standing(
+    submission,
+    None,
+    sum(0.0 if math.isnan(g) else g for g in gains) / len(gains),
+    sum(1.0 if math.isnan(g) else g for g in gains) / len(gains),
+    sum(math.isfinite(cell.ratio) for cell in scored),
+    sum(waiting),
+    cells,
+  )
+
+
+def _studies(found: Times, n: int, w: int, results: Results):
+  numbers = sorted({trial.key.study for trial in results.trials})
+  return {
+    number: float(found.studies[n, w, s])
+    for s, number in enumerate(numbers)
+    if found.counted[n, w, s]
+  }
+
+
+def _best(trials: list[Trial], row: Row) -> tuple[float, float, float, str]:
+  """Best value of the target metric, its margin, its trial's time and state."""
+  sign = 1 if row.better == 'lower' else -1
+  best, used, outcome = math.nan, math.nan, ''
+  for trial in trials:
+    values = sign * trial.evals.values[np.isfinite(trial.evals.values)]
+    if values.size and not values.min() >= sign * best:
+      best = float(sign * values.min())
+      used, outcome = trial.seconds, trial.state
+  margin = math.nan
+  if row.target is not None:
+    margin = sign * (best - row.target) / (abs(row.target) or 1.0)
+  return best, margin, used, outcome or (trials[0].state if trials else '')
+
+
+def _open(trials: list[Trial], row: Row, rules: Rules) -> list[str]:
+  if not trials:
+    return ['No trial of it is planned.']
+  if row.target is None:
+    return ['The workload has no target yet.']
+  found = [
+    f'Study {t.key.study}, trial {t.key.trial}: {t.state}. {t.reason}'
+    for t in trials
+    if t.open and t.state != MISSING
+  ]
+  missing = sum(t.state == MISSING for t in trials)
+  if missing and rules.reading.missing == 'open':
+    found.append(f'{missing} of {len(trials)} trials not run.')
+  return found
+
+
+def _lost(median, after, gain, ratio, rules: Rules, name: str) -> str:
+  if not math.isfinite(median) or gain != 0:
+    return ''
+  if math.isfinite(after):
+    return f'{ratio:.1f} times the fastest time'
+  held_out = [
+    r.workload for r in rules.workloads.values() if r.held_out_of == name
+  ]
+  return f'{" or ".join(held_out)} missed, or beyond the cutoff'

@@ -1,0 +1,94 @@
+"""What trials took beside the time to the target: clock accounts and memory."""
+
+import collections
+from typing import NamedTuple
+
+from runner.protocol.columns import CHARGED
+from scoring.load.details import Details
+from scoring.load.trials import Key
+from scoring.rank import board as boards
+from scoring.rank.board import Board
+
+
+class Bar(NamedTuple):
+  """Mean seconds of a trial of one submission on one workload."""
+
+  index: int  # Of the submission on the board.
+  submission: str
+  parts: list[tuple[str, float, float, float]]  # Kind, start, width, seconds.
+  charged: float
+  compile: float
+  data: float
+  free: list[tuple[str, float]]  # Accounts that are not charged.
+  free_seconds: float
+
+
+class Memory(NamedTuple):
+  """The most bytes in any trial of one submission on one workload."""
+
+  optimizer: int | None  # State beside the model.
+  places: dict[str, int]  # 'host', 'device'.
+
+
+def clocks(board: Board) -> dict[str, list[Bar]]:
+  """By workload; bars are in percent of the workload's longest."""
+  made = {}
+  for workload in board.rules.workloads:
+    found = [boards.spent(s.cells[workload]) for s in board.standings]
+    longest = max((sum(spent.values()) for spent in found), default=0)
+    made[workload] = [
+      _bar(index, standing.submission, spent, longest)
+      for index, (standing, spent) in enumerate(
+        zip(board.standings, found, strict=True)
+      )
+      if spent
+    ]
+  return {workload: bars for workload, bars in made.items() if bars}
+
+
+def memory(
+  board: Board, details: dict[Key, Details]
+) -> dict[str, dict[str, Memory]]:
+  """By submission and workload; empty where nothing is recorded."""
+  found = {
+    standing.submission: {
+      workload: _most([details[trial.key] for trial in cell.trials])
+      for workload, cell in standing.cells.items()
+    }
+    for standing in board.standings
+  }
+  known = [cell for cells in found.values() for cell in cells.values()]
+  return found if any(c.optimizer or c.places for c in known) else {}
+
+
+def _bar(
+  index: int, submission: str, spent: dict[str, float], longest: float
+) -> Bar:
+  free = [(a, s) for a, s in spent.items() if a not in CHARGED]
+  free_seconds = sum(seconds for _, seconds in free)
+  charged = [(account, spent.get(account, 0.0)) for account in CHARGED]
+  parts: list[tuple[str, float, float, float]] = []
+  at = 0.0
+  for kind, seconds in [*charged, ('free', free_seconds)]:
+    width = 100 * seconds / longest if longest else 0.0
+    parts.append((kind, at, width, seconds))
+    at += width
+  return Bar(
+    index,
+    submission,
+    parts,
+    sum(seconds for _, seconds in charged),
+    spent.get('compile', 0.0),
+    spent.get('data', 0.0),
+    free,
+    free_seconds,
+  )
+
+
+def _most(found: list[Details]) -> Memory:
+  places: dict[str, int] = collections.defaultdict(int)
+  for known in found:
+    for place, count in known.memory.items():
+      places[place] = max(places[place], count)
+  sizes = [known.optimizer for known in found if known.optimizer is not None]
+  return Memory(max(sizes, default=None), dict(places))

@@ -1,0 +1,158 @@
+"""What a cheaper race would have cost and changed, answered from its logs.
+
+Three ways to save: a share of the budget, fewer studies, and exact pruning,
+which stops a trial as soon as no outcome of it can change a score. Nothing is
+run again: logs are cut off where the cheaper race would have stopped, and
+scored by the same code.
+"""
+
+import itertools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from runner.protocol.layout import SCORED
+from scoring.load.results import Results
+from scoring.load.trials import Trial
+from scoring.rank import board as boards, score
+from scoring.rank.pruning import REASONS, prune
+
+SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)  # Of the budget.
+
+
+class Cheaper(NamedTuple):
+  """One cheaper race beside the one that was run."""
+
+  what: str
+  hours: float  # Charged, of all trials.
+  scores: dict[str, float]
+  moved: int  # Submissions with another rank, at most.
+  largest: float  # Change of any score, at most.
+  same: float  # How often the ranking is the same: a share of the choices.
+
+
+class Replay(NamedTuple):
+  """Of one race."""
+
+  hours: float  # Charged, of all trials as they were run.
+  scores: dict[str, float]
+  cheaper: list[Cheaper]
+  pruned: dict[str, float]  # Hours that pruning saves, by reason.
+
+
+def replay(results: Results, integral: str = 'exact') -> Replay:
+  """Every way to save, on these results."""
+  scores = _scores(results, integral)
+  stopped = [_stopped(trial) for trial in results.trials]
+  cheaper = [
+    _compare('stop at the target', [stopped], results, scores, integral)
+  ]
+  if results.budgets:
+    cheaper += [
+      _compare(
+        f'{share:.0%} of the budget',
+        [[_within(t, share, results) for t in stopped]],
+        results,
+        scores,
+        integral,
+      )
+      for share in SHARES
+    ]
+  studies = sorted({trial.key.study for trial in results.trials})
+  for count in range(1, len(studies)):
+    if choices := _fewer(stopped, studies, count):
+      what = f'{count} of {len(studies)} studies'
+      cheaper.append(_compare(what, choices, results, scores, integral))
+  kept, saved = prune(results, stopped)
+  cheaper.append(_compare('exact pruning', [kept], results, scores, integral))
+  return Replay(_hours(results.trials), scores, cheaper, saved)
+
+
+def _fewer(
+  trials: list[Trial], studies: list[int], count: int
+) -> list[list[Trial]]:
+  """Every choice of so many studies of which each cell has one.
+
+  Some submission may have fewer studies than others.
+  """
+  cells = {trial.key[:2] for trial in trials}
+  choices = [
+    [trial for trial in trials if trial.key.study in kept]
+    for kept in itertools.combinations(studies, count)
+  ]
+  return [some for some in choices if {t.key[:2] for t in some} == cells]
+
+
+def table(found: Replay) -> dict[str, Any]:
+  """For programs."""
+  return found._asdict() | {'cheaper': [c._asdict() for c in found.cheaper]}
+
+
+def show(found: Replay, console) -> None:
+  """Prints what every way to save costs and changes."""
+  import rich.table  # noqa: PLC0415  As in `terminal`, but for one command.
+
+  lines = rich.table.Table(box=None, pad_edge=False, header_style='dim')
+  lines.add_column('race')
+  for head in ('hours', 'saved', 'ranks moved', 'score moved', 'same ranking'):
+    lines.add_column(head, justify='right')
+  lines.add_row('as it was run', f'{found.hours:.1f}', '', '', '', '')
+  for one in found.cheaper:
+    saved = 1 - one.hours / found.hours if found.hours else 0.0
+    lines.add_row(
+      one.what,
+      f'{one.hours:.1f}',
+      f'{saved:.1%}',
+      str(one.moved),
+      f'{one.largest:.4f}',
+      f'{one.same:.0%}',
+    )
+  console.print(lines)
+  for reason, hours in found.pruned.items():
+    console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
+  console.print(
+    'Of fewer studies, hours are the mean and movements the largest over all '
+    'choices of studies of which every cell has one.'
+  )
+
+
+def _scores(results: Results, integral: str) -> dict[str, float]:
+  scored = boards.make(results, integral)
+  return {s.submission: s.score for s in scored.standings}
+
+
+def _compare(what: str, choices, results: Results, scores, integral: str):
+  found = [
+    _scores(results._replace(trials=trials), integral) for trials in choices
+  ]
+  names = list(scores)
+  before = _order(scores, names)
+  moves = [(_order(other, names) != before).sum() for other in found]
+  return Cheaper(
+    what,
+    float(np.mean([_hours(trials) for trials in choices])),
+    {name: float(np.mean([other[name] for other in found])) for name in names},
+    int(max(moves)),
+    max(abs(other[n] - scores[n]) for other in found for n in names),
+    float(np.mean([move == 0 for move in moves])),
+  )
+
+
+def _order(scores: dict[str, float], names: list[str]) -> np.ndarray:
+  values = np.array([scores[name] for name in names])
+  return score.ranks(values, np.full(len(names), True))
+
+
+def _hours(trials: list[Trial]) -> float:
+  return sum(trial.seconds for trial in trials) / 3600
+
+
+def _stopped(trial: Trial) -> Trial:
+  """AlgoPerf's trials went on until they reached the test target too."""
+  return trial if trial.at is None else trial.until(trial.hit)
+
+
+def _within(trial: Trial, share: float, results: Results) -> Trial:
+  budget = share * results.budgets.get(trial.key.workload, math.inf)
+  return trial.until(budget) if trial.state in SCORED else trial

@@ -1,0 +1,169 @@
+"""The leaderboard for programs: CSV and JSON."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from scoring.load.results import Results
+from scoring.rank import bootstrap
+from scoring.rank.analysis import Analysis
+from scoring.rank.board import Board, Standing
+
+FORMULA = ('=', '+', '-', '@', '\t', '\r', '\n')
+
+
+def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
+  """A line a submission.
+
+  The rank is empty with open cells, the interval where there is one study.
+  """
+  rows = []
+  for s in board.standings:
+    ends = bootstrap.interval(board, analysis.spread, s.submission)
+    low, high = ends or (math.nan, math.nan)
+    rows.append(
+      {
+        'submission': no_formula(s.submission),
+        'rank': s.rank,
+        'score': s.score,
+        'score_low': low,
+        'score_high': high,
+        'best_case': s.best_case,
+        'reached': s.reached,
+        'workloads': len(board.rules.scored),
+        'open_cells': s.open_cells,
+      }
+    )
+  return pd.DataFrame(rows).astype({'rank': 'Int64'})
+
+
+def times_to_target(board: Board) -> pd.DataFrame:
+  """Submissions by workloads in seconds: inf for a miss, NaN if open.
+
+  Where a published board leaves all studies out, it is NaN too.
+  """
+  names = list(board.rules.workloads)
+  table = pd.DataFrame(board.times.cells, board.times.submissions, names)
+  for standing in board.standings:
+    for name, cell in standing.cells.items():
+      if cell.open:
+        table.loc[standing.submission, name] = math.nan
+  table = table.loc[[standing.submission for standing in board.standings]]
+  table = table.rename(index=no_formula, columns=no_formula)
+  return table.rename_axis('submission')
+
+
+def no_formula(name: str) -> str:
+  """A name as it is written to CSV files, of which spreadsheets run formulas.
+
+  One that would be a formula there gets an apostrophe before it. JSON files
+  have all names as they are.
+  """
+  return f"'{name}" if name.startswith(FORMULA) else name
+
+
+def everything(
+  results: Results, board: Board, analysis: Analysis
+) -> dict[str, Any]:
+  """Everything for programs; null where there is no number."""
+  rules = board.rules
+  return {
+    'suite': rules.name,
+    'version': rules.version,
+    'ruleset': results.ruleset,
+    'cutoff': rules.cutoff,
+    'relaxed': results.relaxed,
+    'integral': board.integral,
+    'reading': board.rules.reading._asdict(),
+    'hardware': _number(results.machine),
+    'plan': results.hash,
+    'provisional': board.provisional,
+    'workloads': {
+      name: {
+        'metric': row.metric,
+        'better': row.better,
+        'target': row.target,
+        'budget_seconds': results.budgets.get(name),
+        'held_out_of': row.held_out_of,
+      }
+      for name, row in rules.workloads.items()
+    },
+    'leaderboard': [_standing(s, board, analysis) for s in board.standings],
+    'uncertainty': _uncertainty(board, analysis),
+    'without_one_workload': analysis.without,
+    'measures': analysis.measures,
+    'reference': analysis.reference,
+    'speedups': [
+      {k: _number(v) for k, v in s._asdict().items()} for s in analysis.speedups
+    ],
+    'learning_rate_sensitivity': [
+      {k: _number(v) for k, v in s._asdict().items()}
+      for s in analysis.sensitivity
+    ],
+    'differences_from_documented_rules': [
+      d.departure._asdict()
+      | {'submission': d.submission, 'score': d.score, 'other': d.other}
+      for d in analysis.differences
+    ],
+    'problems': [problem._asdict() for problem in analysis.problems],
+    'remarks': results.remarks,
+  }
+
+
+def _uncertainty(board: Board, analysis: Analysis) -> dict[str, Any] | None:
+  spread = analysis.spread
+  if spread is None:
+    return None
+  names = board.times.submissions
+  return {
+    'resampled': spread.unit,
+    'draws': spread.draws,
+    'level': bootstrap.LEVEL,
+    'not_told_apart': bootstrap.ties(board, spread),
+    'faster': {
+      name: dict(zip(names, row, strict=True))
+      for name, row in zip(names, spread.faster.tolist(), strict=True)
+    },
+  }
+
+
+def _standing(
+  standing: Standing, board: Board, analysis: Analysis
+) -> dict[str, Any]:
+  facts = standing._asdict()
+  cells = facts.pop('cells')
+  name, spread = standing.submission, analysis.spread
+  low, high = bootstrap.interval(board, spread, name) or (None, None)
+  ranks = bootstrap.rank_interval(board, spread, name) or (None, None)
+  facts |= {'score_low': low, 'score_high': high}
+  facts |= {'rank_low': ranks[0], 'rank_high': ranks[1]}
+  return facts | {
+    'workloads': {
+      name: {
+        'state': found.state,
+        'seconds': _number(found.seconds),
+        'ratio': _number(found.ratio),
+        'credit': _number(found.credit),
+        'studies': {str(k): _number(v) for k, v in found.studies.items()},
+        'best': _number(found.best),
+        'margin': _number(found.margin),
+        'best_in_seconds': _number(found.used),
+        'outcome_of_best': found.outcome,
+        'open': found.open,
+        'no_credit': found.lost,
+      }
+      for name, found in cells.items()
+    }
+  }
+
+
+def _number(value: Any) -> Any:
+  """Null instead of what JSON has no number for, in tables too."""
+  if isinstance(value, dict):
+    return {key: _number(inner) for key, inner in value.items()}
+  if isinstance(value, list):
+    return [_number(inner) for inner in value]
+  if isinstance(value, float) and not math.isfinite(value):
+    return None
+  return value

@@ -1,0 +1,191 @@
+"""Static figures, for papers and READMEs: profiles and times to the target.
+
+Equal boards give equal files, byte by byte, with the same matplotlib.
+"""
+
+import io
+import math
+import pathlib
+from typing import Any
+
+from runner.protocol import user_files
+from scoring.rank.analysis import Analysis
+from scoring.rank.board import Board, Standing
+from scoring.rank.bootstrap import Spread
+from scoring.report import dot_chart, sentences
+
+# Okabe and Ito's colours, told apart with any colour vision, as on the page;
+# after the eighth, lines are dashed and dots have another shape.
+COLOURS = (
+  '#0072b2', '#d55e00', '#009e73', '#c0609b',
+  '#c98a00', '#3f9fd8', '#6a4c9c', '#6b7280',
+)  # fmt: skip
+DASHES = ('-', '--', ':', '-.')
+SHAPES = ('o', 's', 'D', 'v')
+STYLE = {
+  'font.family': 'DejaVu Sans',  # Comes with matplotlib.
+  'font.size': 8,
+  'axes.spines.top': False,
+  'axes.spines.right': False,
+  'axes.titlesize': 8,
+  'axes.titleweight': 'bold',
+  'axes.titlelocation': 'left',
+  'legend.frameon': False,
+  'svg.hashsalt': 'timetrial',  # Else ids are random.
+  'svg.fonttype': 'path',  # Looks the same wherever it is opened.
+  'figure.dpi': 100,
+  'savefig.dpi': 200,
+}
+COLUMNS = 3  # Of workloads.
+
+
+def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
+  """Writes profiles and times as SVG and PNG; returns the files' names."""
+  # Slow to import, and drawn into files only: without a window.
+  import matplotlib  # noqa: PLC0415
+  from matplotlib.backends.backend_agg import (  # noqa: PLC0415
+    FigureCanvasAgg,
+  )
+  from matplotlib.figure import Figure  # noqa: PLC0415
+
+  names = []
+  with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
+    for name in ('profiles', 'times'):
+      figure = Figure(layout='constrained', facecolor='white')
+      FigureCanvasAgg(figure)
+      if name == 'profiles':
+        _profiles(figure, board, analysis.spread)
+      else:
+        _times(figure, board)
+      for suffix, facts in (('svg', {'Date': None}), ('png', {})):
+        names.append(f'{name}.{suffix}')
+        made = io.BytesIO()
+        figure.savefig(made, format=suffix, metadata=facts)
+        user_files.replace(folder / names[-1], made.getvalue())
+  return names
+
+
+def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
+  """Step curves, with bands where studies were resampled."""
+  count = len(board.standings)
+  cutoff, scored = board.rules.cutoff, len(board.rules.scored)
+  figure.set_size_inches(6.5, max(3.2, 0.19 * count))
+  axes = figure.subplots()
+  for index, standing in enumerate(board.standings):
+    ratios = sorted(
+      cell.ratio for cell in standing.cells.values() if cell.ratio <= cutoff
+    )
+    shares = [n / scored for n in range(len(ratios) + 1)]
+    # A hair apart, so that curves which coincide can all be seen.
+    shift = 0.004 * ((count - 1) / 2 - index) * min(1.0, 8 / count)
+    axes.step(
+      [1.0, *ratios, cutoff],
+      [share + shift for share in [*shares, shares[-1]]],
+      where='post',
+      color=COLOURS[index % len(COLOURS)],
+      linestyle=_of(DASHES, index),
+      linewidth=1.5,
+      label=_label(f'{standing.submission} {standing.score:.3f}', standing),
+    )
+    if spread is not None:
+      n = board.times.submissions.index(standing.submission)
+      axes.fill_between(
+        spread.taus,
+        *(spread.bands[:, n] + shift),
+        color=COLOURS[index % len(COLOURS)],
+        alpha=min(0.12, 0.8 / count),
+        linewidth=0,
+      )
+  axes.set(
+    xlim=(1, cutoff),
+    ylim=(-0.02, 1.03),
+    xlabel='time to target ÷ fastest time',
+    ylabel='share of workloads reached',
+  )
+  axes.grid(axis='y', color='#e2e6ea', linewidth=0.7)
+  axes.legend(loc='center left', bbox_to_anchor=(1.01, 0.5))
+
+
+def _times(figure: Any, board: Board) -> None:
+  """A dot a study, a bar at the median, an arrow where a study missed."""
+  names = list(board.rules.held_out_last)
+  count = len(board.standings)
+  columns = min(COLUMNS, len(names))
+  rows = math.ceil(len(names) / columns)
+  figure.set_size_inches(
+    1.2 + 2.1 * columns, 0.3 + rows * (0.62 + 0.19 * count)
+  )
+  grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+  for axes, name in zip(grid.flat, names, strict=False):
+    _workload(axes, board, name)
+  for axes in grid.flat[len(names) :]:
+    axes.set_axis_off()
+  grid[0, 0].set_yticks(
+    range(count),
+    [_label(standing.submission, standing) for standing in board.standings],
+  )
+  grid[0, 0].set_ylim(count - 0.4, -0.6)
+  figure.supxlabel(
+    'charged time to the target: dots are studies, bars medians, arrows misses '
+    'at the time tried, dashes the budget',
+    size=8,
+  )
+
+
+def _workload(axes: Any, board: Board, workload: str) -> None:
+  end, budget = dot_chart.extent(board, workload)
+  unit = 3600.0 if end >= 20_000 else 1.0
+  for index, standing in enumerate(board.standings):
+    cell = standing.cells[workload]
+    colour = COLOURS[index % len(COLOURS)]
+    found = dot_chart.marks(cell)
+    for number, mark in enumerate(found):
+      x = mark.seconds / unit
+      y = index + (number - (len(found) - 1) / 2) * min(0.14, 0.6 / len(found))
+      if mark.kind == 'censored':
+        axes.annotate(
+          '',
+          (x, y),
+          (9, 0),
+          textcoords='offset points',
+          arrowprops={
+            'arrowstyle': '<-', 'color': colour, 'lw': 0.8,
+            'shrinkA': 0, 'shrinkB': 0, 'mutation_scale': 5,
+          },
+          annotation_clip=False,
+        )  # fmt: skip
+        axes.plot(x, y, '|', color=colour, markersize=4)
+      else:
+        face = colour if mark.kind == 'hit' else 'white'
+        shape = _of(SHAPES, index)
+        axes.plot(x, y, shape, color=colour, mfc=face, mew=0.8, ms=3, alpha=0.8)
+    if math.isfinite(cell.seconds):
+      axes.vlines(
+        cell.seconds / unit, index - 0.36, index + 0.36, '#16191d', lw=1.2
+      )
+  if math.isfinite(budget):
+    axes.axvline(budget / unit, color='#8b949e', lw=0.7, linestyle='--')
+  axes.set_xlim(0, 1.07 * end / unit)
+  held_out = board.rules.workloads[workload].held_out_of
+  title = _plain(workload) + (' (held out)' if held_out else '')
+  axes.set_title(title, size=7)
+  axes.set_xlabel('h' if unit > 1 else 's', size=7, labelpad=0)
+  axes.tick_params(axis='x', labelsize=7)
+  axes.grid(axis='y', color='#eef0f2', linewidth=0.7)
+  axes.set_axisbelow(True)
+
+
+def _of(kinds: tuple[str, ...], index: int) -> str:
+  return kinds[min(len(kinds) - 1, index // len(COLOURS))]
+
+
+def _label(name: str, standing: Standing) -> str:
+  """None begins like one that is not shown."""
+  return f' {_plain(name)}' + ('' if standing.rank else ' (open)')
+
+
+def _plain(name: str) -> str:
+  """Names are no formulas, and have one short line."""
+  found = sentences.clean(' '.join(name.split()), '?')
+  found = found if len(found) <= 34 else f'{found[:33]}…'
+  return found.replace('$', r'\$')

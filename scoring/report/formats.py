@@ -1,0 +1,80 @@
+"""Numbers as people read them."""
+
+import math
+
+from runner.protocol import quantities
+
+
+def seconds(value: float) -> str:
+  """Three or four digits; longer times in hours."""
+  if not math.isfinite(value):
+    return '–'
+  if value >= 36000:
+    return f'{value / 3600:.1f} h'
+  if value >= 1000:
+    return f'{value:,.0f} s'.replace(',', '\u202f')
+  return f'{value:.1f} s' if value >= 10 else f'{value:.2f} s'
+
+
+def metric(value: float, target: float | None = None) -> str:
+  """Four significant digits; more where it would look like a target it is not.
+
+  Args:
+    value: Of the metric.
+    target: What it is held against; None: nothing.
+  """
+  if not math.isfinite(value):
+    return '–'
+  digits = 4
+  while (text := _metric(value, digits)) and digits < 17:
+    shown = float(text)
+    if target is None or value == target:
+      break
+    if shown != target and (shown < target) == (value < target):
+      break
+    digits += 1
+  return text
+
+
+def _metric(value: float, digits: int) -> str:
+  size = abs(value)
+  if size >= 1e5 or 0 < size < 1e-4:
+    return f'{value:.{digits - 1}g}'
+  places = digits - (1 + math.floor(math.log10(size)) if size else 1)
+  return f'{value:.{min(digits + 1, max(0, places))}f}'
+
+
+def ratio(value: float) -> str:
+  return f'{value:.2f}×' if math.isfinite(value) else '–'
+
+
+def score(value: float) -> str:
+  return f'{value:.4f}'
+
+
+def interval(ends: tuple[float, float] | None) -> str:
+  """Of a score."""
+  return f'{ends[0]:.3f} – {ends[1]:.3f}' if ends else '–'
+
+
+def share(value: float) -> str:
+  """A part of one in percent, with two digits."""
+  percent = 100 * value
+  return f'{percent:.0f} %' if percent >= 10 else f'{percent:.2g} %'
+
+
+def hyperparameters(values: dict) -> list[tuple[str, str]]:
+  """Names and values; floats as short as they can be read back."""
+  return [
+    (str(k), f'{v:.6g}' if isinstance(v, float) else str(v))
+    for k, v in values.items()
+  ]
+
+
+def size(count: float) -> str:
+  """Of memory, from bytes, in powers of 1000."""
+  for unit in ('B', 'kB', 'MB', 'GB', 'TB'):
+    if count < 999.5 or unit == 'TB':  # Which three digits round to 999.
+      break
+    count /= 1000
+  return f'{quantities.plain(count, 3)} {unit}'

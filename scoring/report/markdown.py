@@ -1,0 +1,194 @@
+"""The report as Markdown, for places where no HTML goes."""
+
+import math
+import pathlib
+import re
+
+from runner.protocol import user_files
+from runner.protocol.storage import StorageError
+from scoring.load.results import Results
+from scoring.rank import bootstrap, times
+from scoring.rank.analysis import Analysis
+from scoring.rank.board import Board, Cell, Standing
+from scoring.report import formats, sentences
+
+BEGIN, END = '<!-- timetrial: begin -->', '<!-- timetrial: end -->'
+
+
+def render(results: Results, board: Board, analysis: Analysis) -> str:
+  """The report for places where no HTML goes.
+
+  What is between the markers can be pasted into, and kept true in, a README.
+  """
+  known = analysis.details.values()
+  lines = [f'# TimeTrial: {_plain(sentences.title(results))}', '']
+  lines += [_paragraph(' · '.join(sentences.facts(results, known))), '']
+  lines += [
+    _paragraph(sentences.summary(board, analysis.spread)),
+    '',
+    BEGIN,
+    '',
+  ]
+  lines += _table(
+    [
+      'rank',
+      'submission',
+      'score',
+      f'{formats.share(bootstrap.LEVEL)} interval',
+      'reached',
+      'open cells',
+    ],
+    [_line(s, board, analysis) for s in board.standings],
+  )
+  lines += [
+    '',
+    'Charged seconds to the target, and how many times the fastest:',
+  ]
+  lines += ['']
+  lines += _times(board)
+  lines += ['', END]
+  lines += _more(board, analysis)
+  rows = [
+    [s.submission, name, reason]
+    for s in board.standings
+    for name, found in s.cells.items()
+    for reason in found.open
+  ]
+  if rows:
+    lines += ['', '## Open cells', '']
+    lines += _table(['submission', 'workload', 'reason'], rows)
+  if analysis.problems:
+    lines += ['', '## Problems in the results', '']
+    lines += _table(['path', 'reason'], analysis.problems)
+  if results.remarks:
+    lines += ['', *map(_paragraph, results.remarks)]
+  return '\n'.join(lines) + '\n'
+
+
+def renew(path: pathlib.Path, report: str) -> None:
+  """Puts what stands between a report's markers between those of a file.
+
+  Nothing else of the file changes, and it is replaced in one step.
+
+  Raises:
+    ValueError: the file has no such place, or cannot be read or written;
+      nothing is written.
+  """
+  try:
+    old = user_files.read(path)
+  except OSError as error:
+    raise ValueError(f'{path} cannot be read: {error.strerror}.') from error
+  if old.count(BEGIN) != 1 or old.find(END) < old.find(BEGIN):
+    raise ValueError(
+      f'{path} has no leaderboard markers. Put the lines {BEGIN} and {END} '
+      'into it, once, where the table belongs.'
+    )
+  table = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
+  before, after = old.partition(BEGIN)[0], old.partition(END)[2]
+  new = before + user_files.with_ends_of(old, table) + END + after
+  try:
+    user_files.replace(path, new.encode('utf-8', 'replace'))
+  except StorageError as error:
+    raise ValueError(str(error)) from error
+
+
+def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
+  so_far = '' if standing.rank else f' so far (≤ {standing.best_case:.4f})'
+  return [
+    str(standing.rank or '–'),
+    standing.submission,
+    formats.score(standing.score) + so_far,
+    formats.interval(
+      bootstrap.interval(board, analysis.spread, standing.submission)
+    ),
+    f'{standing.reached} / {len(board.rules.scored)}',
+    str(standing.open_cells or ''),
+  ]
+
+
+def _times(board: Board) -> list[str]:
+  """Workloads and submissions; those that are more in number go down."""
+  rows = board.rules.workloads
+  lines: list[tuple[str, ...]] = [
+    (
+      'workload',
+      *(n + (' (held out)' if r.held_out_of else '') for n, r in rows.items()),
+    ),
+    ('target', *(sentences.target(board, name) for name in rows)),
+  ]
+  for standing in board.standings:
+    cells = (_timed(standing.cells[name]) for name in rows)
+    lines.append((standing.submission, *cells))
+  if len(board.standings) <= len(rows):
+    lines = list(zip(*lines, strict=True))
+  return _table(lines[0], lines[1:])
+
+
+def _more(board: Board, analysis: Analysis) -> list[str]:
+  """Scores by other measures, speedups, and other readings of the rules."""
+  names = [s.submission for s in board.standings]
+  lines = ['', '## Scores by measure of effort', '']
+  lines += _table(
+    ['submission', *(times.MEASURES[what] for what in analysis.measures)],
+    [
+      [name, *(formats.score(s[name]) for s in analysis.measures.values())]
+      for name in names
+    ],
+  )
+  lines += ['', f'## Speed against {_plain(analysis.reference)}', '']
+  lines += ['A miss takes the whole budget in the first two columns.', '']
+  found = {speedup.submission: speedup for speedup in analysis.speedups}
+  lines += _table(
+    ['submission', 'geometric mean', 'arithmetic mean', 'where both reached'],
+    [
+      [
+        name,
+        formats.ratio(found[name].geometric),
+        formats.ratio(found[name].arithmetic),
+        f'{formats.ratio(found[name].both)} of {found[name].shared}',
+      ]
+      for name in names
+    ],
+  )
+  if analysis.differences:
+    lines += ['', '## Where the rules as documented say otherwise', '']
+    lines += _table(
+      ['submission', 'this board', 'score', 'documented', 'score then'],
+      [
+        [
+          d.submission,
+          d.departure.here,
+          formats.score(d.score),
+          d.departure.documented,
+          formats.score(d.other),
+        ]
+        for d in analysis.differences
+      ],
+    )
+  return lines
+
+
+def _timed(found: Cell) -> str:
+  if found.state == 'reached' and math.isfinite(found.ratio):
+    return f'{sentences.cell(found)} ({formats.ratio(found.ratio)})'
+  return sentences.cell(found)
+
+
+def _table(head, rows) -> list[str]:
+  lines = [head, ['---'] * len(head), *rows]
+  return ['| ' + ' | '.join(map(_plain, line)) + ' |' for line in lines]
+
+
+def _plain(value: str) -> str:
+  """Text that Markdown takes as text, on one line."""
+  found = sentences.clean(' '.join(str(value).split()))
+  # An underscore between letters is no emphasis; an ampersand before no name of
+  # a character is one.
+  return re.sub(
+    r'([\\`*\[\]<>|~]|\b_|_\b|(?<!\w)_|&(?=#?\w+;))', r'\\\1', found
+  )
+
+
+def _paragraph(value: str) -> str:
+  """As _plain, and neither a heading nor an item of a list."""
+  return re.sub(r'^([#+=-]|\d+(?=[.)]))', r'\\\1', _plain(value))

@@ -1,0 +1,158 @@
+"""The result in plain sentences."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from scoring.load.details import Details
+from scoring.load.results import Results
+from scoring.rank import bootstrap
+from scoring.rank.board import Board, Cell, Standing
+from scoring.rank.bootstrap import Spread
+from scoring.report import formats
+
+DRAWN = {
+  'studies': 'studies',
+  'workloads': 'workloads',
+  'both': 'studies and workloads',
+}
+# They command a terminal, turn the direction of what follows, end a line unseen
+# or are no characters at all.
+UNSEEN = re.compile(
+  '[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e'
+  '\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]'
+)
+RULESETS = {'self': 'self-tuning ruleset', 'external': 'external ruleset'}
+
+
+def clean(value: str, instead: str = '\ufffd') -> str:
+  """Other people's text with a mark for each character that is none to read."""
+  return UNSEEN.sub(instead, value)
+
+
+def title(results: Results) -> str:
+  return f'{results.rules.name} {results.rules.version}'
+
+
+def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
+  """What was raced, where and, from details of the trials, when; in short."""
+  rules, machine = results.rules, results.machine
+  entered = len({trial.key.submission for trial in results.trials})
+  held_out = len(rules.workloads) - len(rules.scored)
+  found = [
+    f'{_count(entered, "submission")}, '
+    f'{_count(len(rules.scored), "workload")}, '
+    + (f'{_count(held_out, "held-out variant")}, ' if held_out else '')
+    + f'{_count(len(results.trials), "trial")}'
+  ]
+  if results.relaxed:
+    found.append(f'targets relaxed by {formats.share(results.relaxed)}')
+  if results.ruleset:
+    found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
+  if 'name' in machine:
+    what = machine.get('accelerators') or machine.get('cpu', '')
+    what = what if isinstance(what, list) else [what]
+    cores = _count(machine.get('cores', '?'), 'core')
+    found.append(f'{machine["name"]}: {", ".join(map(str, what))}, {cores}')
+  details = list(details)
+  if found_compiled := sum(known.found for known in details):
+    programs = sum(known.programs for known in details)
+    found.append(
+      f'{found_compiled} of {programs} programs were found compiled, and are '
+      'charged as if compiled anew'
+    )
+  dates = sorted(known.started[:10] for known in details if known.started)
+  if dates:
+    both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
+    found.append(both)
+  return found
+
+
+def summary(board: Board, spread: Spread | None) -> str:
+  """The result in a few sentences, and how sure it is."""
+  ranked = [s for s in board.standings if s.rank]
+  unranked = [s for s in board.standings if s.open_cells]
+  winners = [s.submission for s in ranked if s.rank == 1]
+  found = []
+  if winners and not any(s.reached for s in ranked):
+    found.append('No ranked submission reached a target.')
+  elif winners:
+    verb = 'leads' if len(winners) == 1 else 'lead together'
+    found.append(
+      f'{_join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
+      f'{_reached(ranked[0], board)}.'
+    )
+  if unranked:
+    cells = sum(s.open_cells for s in unranked)
+    found.append(
+      f'{_count(cells, "cell")} {"is" if cells == 1 else "are"} open for '
+      f'{_join([s.submission for s in unranked])}, so '
+      f'{"it is" if len(unranked) == 1 else "they are"} not ranked'
+      + ("; closing a cell may lower others' scores." if ranked else '.')
+    )
+  return ' '.join([*found, sureness(board, spread)]).strip()
+
+
+def sureness(board: Board, spread: Spread | None) -> str:
+  """Which neighbours in the ranking cannot be told apart, and why not."""
+  if sum(s.rank is not None for s in board.standings) < 2:
+    return ''
+  if spread is None:
+    return (
+      'There is one study of every cell, which says nothing of the noise: no '
+      'difference can be called sure.'
+    )
+  ties = bootstrap.ties(board, spread)
+  drawn = f'{spread.draws} draws of {DRAWN[spread.unit]}'
+  if not ties:
+    return (
+      'All neighbours in the ranking differ in more than '
+      f'{bootstrap.SURE:.0%} of {drawn}.'
+    )
+  groups = '; '.join(map(_join, ties))
+  return f'By {drawn}, these cannot be told apart: {groups}.'
+
+
+def cell(found: Cell) -> str:
+  """A time, or how far a cell without one got."""
+  if found.state == 'reached':
+    lost = f'; no credit: {found.lost}' if found.lost else ''
+    return formats.seconds(found.seconds) + lost
+  hits = f' {found.hits} of {len(found.studies)} studies reached it'
+  return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}'
+
+
+def _got(found: Cell) -> str:
+  """How far the best trial of a cell came, and why no further."""
+  if not math.isfinite(found.best):
+    return f' ({found.outcome})' if found.outcome else ''
+  short = ''
+  if math.isfinite(found.margin) and found.margin > 0:
+    short = f', {formats.share(found.margin)} short'
+  best = formats.metric(found.best, found.target)
+  used = formats.seconds(found.used)
+  return f' ({found.outcome}), best {best}{short} in {used}'
+
+
+def target(board: Board, workload: str) -> str:
+  """For example 'loss ≤ 0.1237'."""
+  row = board.rules.workloads[workload]
+  sign = '≤' if row.better == 'lower' else '≥'
+  # Ten digits: relaxed targets have others from their multiplication.
+  value = '?' if row.target is None else f'{row.target:.10g}'
+  return f'{row.metric} {sign} {value}'
+
+
+def _count(number: int | str, noun: str) -> str:
+  return f'{number} {noun}' + ('' if number == 1 else 's')
+
+
+def _join(names: list[str]) -> str:
+  if len(names) < 2:
+    return ''.join(names)
+  return f'{", ".join(names[:-1])} and {names[-1]}'
+
+
+def _reached(standing: Standing, board: Board) -> str:
+  count = len(board.rules.scored)
+  return f'reaching {standing.reached} of {_count(count, "target")}'

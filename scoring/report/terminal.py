@@ -1,0 +1,91 @@
+"""The leaderboard on a terminal."""
+
+import math
+
+import rich.console
+import rich.table
+import rich.text
+
+from scoring.load.results import Results
+from scoring.rank import bootstrap
+from scoring.rank.board import Board, Cell
+from scoring.rank.bootstrap import Spread
+from scoring.report import formats, sentences
+
+SHOWN = 8  # Problems; the report tells them all.
+
+
+def show(
+  results: Results,
+  board: Board,
+  spread: Spread | None,
+  console: rich.console.Console,
+) -> None:
+  """Prints the table, what is open and what is wrong with the files."""
+  console.print(text_of(f'TimeTrial {sentences.title(results)}', 'bold'))
+  console.print(text_of(' · '.join(sentences.facts(results)), 'dim'))
+  table = _table(board, spread, list(board.rules.workloads))
+  roomy = console.options.update(width=10_000)
+  if console.measure(table, options=roomy).maximum > console.width:
+    table = _table(board, spread, [])  # Times to the target are in the report.
+  console.print(table)
+  console.print(text_of(sentences.summary(board, spread)))
+  for standing in board.standings:
+    for workload, cell in standing.cells.items():
+      for reason in cell.open:
+        where = f'  {standing.submission}, {workload}: '
+        console.print(text_of(where + reason, 'yellow'))
+  for problem in results.problems[:SHOWN]:
+    console.print(text_of(f'! {problem.path}: {problem.reason}', 'red'))
+  if len(results.problems) > SHOWN:
+    left = len(results.problems) - SHOWN
+    console.print(text_of(f'! {left} more problems, see the report.', 'red'))
+  for remark in results.remarks:
+    console.print(text_of(remark, 'dim'))
+
+
+def _table(
+  board: Board, spread: Spread | None, workloads: list[str]
+) -> rich.table.Table:
+  table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
+  table.add_column('#', justify='right')
+  table.add_column('submission', no_wrap=True)
+  table.add_column('score', justify='right')
+  table.add_column(
+    f'{formats.share(bootstrap.LEVEL)} interval', justify='right'
+  )
+  table.add_column('reached', justify='right')
+  for workload in workloads:
+    head = f'{workload}\n{sentences.target(board, workload)}'
+    table.add_column(text_of(head), justify='right')
+  for standing in board.standings:
+    score = formats.score(standing.score)
+    table.add_row(
+      str(standing.rank or '–'),
+      text_of(standing.submission, 'bold' if standing.rank == 1 else ''),
+      score if standing.rank else f'({score})',
+      formats.interval(bootstrap.interval(board, spread, standing.submission)),
+      f'{standing.reached}/{len(board.rules.scored)}',
+      *(_cell(standing.cells[workload]) for workload in workloads),
+    )
+  return table
+
+
+def _cell(cell: Cell) -> rich.text.Text:
+  if cell.lost:
+    return text_of(f'{formats.seconds(cell.seconds)}, no credit', 'dim')
+  if cell.state == 'reached' and not math.isfinite(cell.ratio):
+    return text_of(formats.seconds(cell.seconds))  # Held out.
+  if cell.state == 'reached':
+    style = 'bold green' if cell.ratio == 1 else ''
+    found = f'{formats.seconds(cell.seconds)} {formats.ratio(cell.ratio)}'
+    return text_of(found, style)
+  if cell.state == 'open':
+    return text_of('open', 'yellow')
+  best = formats.metric(cell.best, cell.target)
+  return text_of(f'missed, {best}', 'dim')
+
+
+def text_of(value: str, style: str = '') -> rich.text.Text:
+  """Without what rich would take for markup, or a terminal for a command."""
+  return rich.text.Text(sentences.clean(value, '?'), style=style)

@@ -1,0 +1,46 @@
+"""The files of the report."""
+
+import json
+import pathlib
+
+from runner.protocol import user_files
+from runner.protocol.storage import StorageError
+from scoring.load.results import Results
+from scoring.rank.analysis import Analysis
+from scoring.rank.board import Board
+from scoring.report import export, figures, markdown, page
+
+
+class ReportError(ValueError):
+  """The report cannot be written; the message says why."""
+
+
+def write(
+  results: Results, board: Board, analysis: Analysis, out: pathlib.Path
+) -> pathlib.Path:
+  """Writes the report into a folder; returns the page's path.
+
+  Raises:
+    ReportError: the folder cannot be written to.
+  """
+  table = export.everything(results, board, analysis)
+  files = {
+    'index.html': page.render(results, board, analysis, out),
+    'report.md': markdown.render(results, board, analysis),
+    'leaderboard.csv': export.leaderboard(board, analysis).to_csv(index=False),
+    'times_to_target.csv': export.times_to_target(board).to_csv(),
+    'leaderboard.json': json.dumps(table, indent=2, allow_nan=False) + '\n',
+  }
+  try:
+    (out / 'figures').mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+      # Names of files may hold bytes that are no text.
+      user_files.replace(out / name, content.encode('utf-8', 'replace'))
+    figures.write(board, analysis, out / 'figures')
+  except OSError as error:
+    raise ReportError(
+      f'Cannot write the report to {out}: {error.strerror}. Say another --out.'
+    ) from error
+  except StorageError as error:
+    raise ReportError(f'{error} Or say another --out.') from error
+  return out / 'index.html'

@@ -1,0 +1,41 @@
+"""Adam with its moments in eight bits, and cosine decay.
+
+Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
+arXiv:2110.02861; see eight_bit.py. No weight decay. State: 2.03 bytes a
+parameter.
+"""
+
+from submissions.algorithms import adamw_8bit
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, warmup, block, never_zero,
+  **options
+):  # fmt: skip
+  return adamw_8bit.build(
+    task,
+    learning_rate=learning_rate,
+    one_minus_beta1=one_minus_beta1,
+    beta2=beta2,
+    weight_decay=0.0,
+    warmup=warmup,
+    block=block,
+    never_zero=never_zero,
+    **options,
+  )
+
+
+SELF = {  # AdamW's.
+  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
+  'warmup': 0.05, 'block': 256, 'never_zero': True, 'label_smoothing': 0.05,
+}  # fmt: skip
+SPACE = {  # AdamW's.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'warmup': {'feasible_points': [0.05]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
+  'block': {'feasible_points': [256]},
+  'never_zero': {'feasible_points': [True]},
+}

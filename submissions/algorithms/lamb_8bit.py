@@ -1,0 +1,53 @@
+"""LAMB with Adam's moments in eight bits.
+
+Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
+arXiv:2110.02861; see eight_bit.py and lamb.py. The trust ratio is that of the
+update in 32 bits. (The authors' later code has Adam under this name.) State:
+2.03 bytes a parameter.
+"""
+
+import optax
+
+from submissions import eight_bit, schedules
+from submissions.submission import from_optax
+from submissions.trust_ratio import scale_by_trust
+
+
+def build(
+  task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
+  warmup, floor, block, never_zero, **options
+):  # fmt: skip
+  schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
+  weights = task.mask('weight', 'head', 'embedding')
+  tx = optax.chain(
+    eight_bit.scale_by(
+      eight_bit.adam(1 - one_minus_beta1, beta2, eps=1e-6),
+      exempt=task.mask('embedding'),
+      block=block,
+      never_zero=never_zero,
+    ),
+    optax.add_decayed_weights(weight_decay, weights),
+    optax.masked(scale_by_trust(floor=floor), weights),
+    optax.scale_by_learning_rate(schedule),
+  )
+  return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
+
+
+SELF = {  # LAMB's.
+  'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
+  'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'block': 256,
+  'never_zero': True, 'grad_clip': 1.0, 'label_smoothing': 0.2,
+  'dropout': 0.1,
+}  # fmt: skip
+SPACE = {  # LAMB's.
+  'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
+  'one_minus_beta1': {'min': 0.05, 'max': 0.3, 'scaling': 'log'},
+  'beta2': {'feasible_points': [0.999]},
+  'weight_decay': {'min': 1e-3, 'max': 1.0, 'scaling': 'log'},
+  'warmup': {'feasible_points': [0.05]},
+  'floor': {'feasible_points': [0.0]},
+  'label_smoothing': {'feasible_points': [0.1, 0.2]},
+  'dropout': {'feasible_points': [0.0, 0.1]},
+  'block': {'feasible_points': [256]},
+  'never_zero': {'feasible_points': [True]},
+}

@@ -1,0 +1,30 @@
+"""Benchmarks take too long to run here; that they would begin is tested."""
+
+import importlib
+import pathlib
+
+import pytest
+
+from tests.benchmarks import throughput
+
+FOLDER = pathlib.Path(__file__).parents[1] / 'benchmarks'
+NAMES = sorted(path.stem for path in FOLDER.glob('[!_]*.py'))
+NEEDS = {'fleet_ray': 'ray'}  # What is installed for a benchmark only.
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_it_can_be_imported(name):
+  if name in NEEDS:
+    pytest.importorskip(NEEDS[name])
+  importlib.import_module(f'tests.benchmarks.{name}')
+
+
+def test_steps_of_a_workload_that_does_not_count_are_measured(
+  monkeypatch, capsys
+):
+  """`digits` left the scored workloads, and `make benchmarks` crashed."""
+  monkeypatch.setattr(throughput, 'STEPS', {'digits': 4})
+  monkeypatch.setattr(throughput, 'ROUNDS', 2)
+  throughput.measure('digits')
+  ways = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+  assert ways == ['bare', 'harness', 'published']

@@ -1,0 +1,195 @@
+"""All three programs answer alike: help, versions, wrong flags, interrupts."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+
+import pytest
+
+from runner.protocol import layout, storage
+from tests.support.races import ROOT, command, folder, mine, suite
+from workloads import command_line
+
+PROGRAMS = {  # And a command of each.
+  'runner': 'run',
+  'scoring': 'verify',
+  'workloads': 'data status',
+}
+
+
+def call(*words, **options):
+  return subprocess.run(
+    [sys.executable, '-m', *words],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=60,
+    check=False,
+    **options,
+  )
+
+
+@pytest.mark.parametrize(
+  'flag', ['--help', '-h', '-help', '--helpfull', '--help=1']
+)
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_help_is_no_failure(program, flag):
+  done = call(program, flag)
+  assert (done.returncode, done.stderr) == (0, '')
+  assert done.stdout.startswith(f'python -m {program}')
+  assert PROGRAMS[program] in done.stdout
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_a_command_tells_its_own_flags_and_no_others(program):
+  done = call(program, *PROGRAMS[program].split(), '-h')
+  assert (done.returncode, done.stderr) == (0, '')
+  told = set(re.findall(r'^  --(?:\[no\])?(\w+)', done.stdout, re.M))
+  wanted, strange = {
+    'runner': ({'out', 'studies', 'preflight', 'silence'}, {'points', 'trial'}),
+    'scoring': ({'json', 'rules'}, {'into', 'report'}),
+    'workloads': ({'data_dir', 'workload'}, {'raw', 'source'}),
+  }[program]
+  assert wanted <= told and not strange & told
+
+
+TOLD = """
+import json, {0}.__main__ as it
+known = it.flags.FLAGS.flags_by_module_dict()[it.__name__]
+told = [flag for one in it.PROGRAM.commands.values() for flag in one.flags]
+print(json.dumps([[flag.name for flag in known], told]))
+"""
+INNER = {  # Of processes that other commands start.
+  'runner': {
+    'trial',
+    'folder',
+    'started',
+    'progress_fd',
+    'beaten',
+    'host',
+    'hosts',
+    'coordinator',
+  }
+}
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_every_flag_is_told_by_the_help_of_some_command(program):
+  done = subprocess.run(
+    [sys.executable, '-c', TOLD.format(program)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  known, told = map(set, json.loads(done.stdout))
+  assert told == known - INNER.get(program, set())
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_the_version_is_that_of_the_project(program):
+  facts = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))
+  done = call(program, '--version')
+  assert done.returncode == 0
+  assert done.stdout == f'TimeTrial {facts["project"]["version"]}\n'
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_wrong_flags_are_answered_alike(program):
+  word = PROGRAMS[program]
+  done = call(program, *word.split(), '--no_such_flag=1')
+  assert (done.returncode, done.stdout) == (2, '')
+  assert done.stderr == (
+    "Error: Unknown command line flag 'no_such_flag'. All flags: "
+    f'python -m {program} {word} --help\n'
+  )
+
+
+def test_a_flag_that_is_meant_is_named():
+  for words, meant in [
+    (['runner', 'run', '--submisions=lion'], 'submissions'),
+    (['scoring', 'results', '--intoo=README.md'], 'into'),
+    (['workloads', 'data', 'status', '--datadir=x'], 'data_dir'),
+  ]:
+    assert f'Did you mean: {meant}? All flags' in call(*words).stderr
+  done = call('runner', 'plan', '--studies=many')
+  assert done.returncode == 2 and '--studies=many' in done.stderr
+  done = call('workloads', 'data', 'stats')
+  assert done.returncode == 2 and "Did you mean 'data status'?" in done.stderr
+
+
+def test_an_interrupt_ends_any_program_with_130():
+  def main(argv):
+    raise KeyboardInterrupt
+
+  assert command_line.quietly(main, []) == 130
+
+
+def test_signs_that_a_terminal_lacks_are_plain():
+  assert '≤ 3 × – é'.encode('ascii', command_line.ERRORS) == b'<= 3 x - \\xe9'
+  assert '中≤'.encode('gbk', command_line.ERRORS) == '中≤'.encode('gbk')
+  assert 'µ≤'.encode('latin-1', command_line.ERRORS) == b'\xb5<='
+  assert '\ud800'.encode('utf-8', command_line.ERRORS) == b'\\ud800'
+  name = os.fsdecode('é'.encode())  # As a file is called under LC_ALL=C.
+  assert name.encode('utf-8', command_line.ERRORS) == 'é'.encode()
+  raw = b'\xc3\xa9'.decode('ascii', 'surrogateescape')
+  assert raw.encode('ascii', command_line.ERRORS) == b'\xc3\xa9'
+
+
+STUBBORN = 'import signal; signal.signal(15, lambda *_: None)'
+
+
+def interrupted(home, build, times):
+  """Presses Ctrl-C so often; the runner's code, words and seconds."""
+  slow = mine(home, 'mine', steps=400, build=build, step='time.sleep(0.2)')
+  flags = dict(suite=suite(home), submissions=slow, out=home / 'out')
+  path = folder(home / 'out', 'mine') / 'trial.log'
+  leader, follower = pty.openpty()
+  with os.fdopen(leader, 'rb', buffering=0) as terminal:
+    runner = subprocess.Popen(
+      command(home, 'run', **flags),
+      cwd=ROOT,
+      stdin=follower,
+      stdout=follower,
+      stderr=follower,
+      start_new_session=True,
+    )
+    os.close(follower)
+    deadline = time.monotonic() + 120
+    while not (path.exists() and 'begun' in path.read_text(encoding='utf-8')):
+      assert time.monotonic() < deadline
+      time.sleep(0.1)
+    began = time.monotonic()
+    for _ in range(times):
+      os.killpg(runner.pid, signal.SIGINT)
+      time.sleep(1.0)
+    said = b''
+    while True:
+      try:
+        said += (data := terminal.read(1 << 12))
+      except OSError:  # Nobody has it open any more.
+        break
+      if not data:
+        break
+    return runner.wait(60), said.decode(), time.monotonic() - began
+
+
+def test_a_second_interrupt_is_heeded(tmp_path):
+  """The first one lets the trial save its state, which this one never does."""
+  code, said, seconds = interrupted(
+    tmp_path, f'{STUBBORN}; print("begun", flush=True)', times=2
+  )
+  assert code == 130
+  assert seconds < 10
+  assert 'Ctrl-C again' in said and 'Traceback' not in said
+  assert 'The same command goes on from here.' in said
+  events = storage.read_lines(
+    folder(tmp_path / 'out', 'mine') / layout.ATTEMPTS
+  )
+  assert [event['event'] for event in events] == ['start']

@@ -1,0 +1,48 @@
+"""What README tells newcomers works as it stands."""
+
+import itertools
+import pathlib
+import re
+
+import jax
+
+import submissions
+from submissions.submission import Start, Task
+from workloads import batches
+from workloads.images.digits import Digits
+
+README = (pathlib.Path(__file__).parents[2] / 'README.md').read_text()
+
+
+def test_the_ten_lines_train(tmp_path):
+  [code] = re.findall(r'```python\n(.*?)```', README, re.S)
+  lines = [line for line in code.splitlines() if line.strip()]
+  assert len(lines) <= 10
+  path = tmp_path / 'mine.py'
+  path.write_text(code)
+  entry = submissions.find(str(path))
+  submissions.check_point(entry, entry.self_point, 'SELF')
+
+  tiny = Digits(widths=(16,))
+  source = tiny.source('train', None)
+
+  def draw(size, stack=1):
+    return (batches.train_batch(source, 0, n * size, size) for n in range(99))
+
+  submission = submissions.make(
+    path, Task(tiny, 40, 16, 1197), entry.self_point
+  )
+  start = Start(jax.jit(tiny.init)(jax.random.key(0)), jax.random.key(1), draw)
+  losses = [
+    float(submission.scalars(state)['loss'])
+    for state in itertools.islice(submission.train(start), 40)
+  ]
+  assert sum(losses[-10:]) < sum(losses[:10])
+
+
+def test_every_submission_is_in_the_table_and_no_other():
+  [section] = re.findall(r'## What is entered\n(.*?)\n## ', README, re.S)
+  rows = [line for line in section.splitlines() if line.startswith('|')]
+  named = re.findall(r'`(\w+)`', '\n'.join(rows))
+  assert len(named) == len(set(named))
+  assert sorted(named) == sorted(submissions.names())

@@ -1,0 +1,93 @@
+"""Targets are set so that what set them meets them."""
+
+import datetime
+import tomllib
+
+import pytest
+
+from runner.protocol import plan, suite as rules, suite_files
+from runner.tools import set_targets
+
+SUITE = rules.load('mini')
+
+
+@pytest.mark.parametrize('lower', [True, False])
+@pytest.mark.parametrize(
+  'value', [7 / 300, 0.471466, 18.7436, 1e-5, 0.0, 123456]
+)
+def test_rounding_never_makes_a_target_stricter(value, lower):
+  """7 errors in 300 once became a target of 0.02333, which 7 errors miss."""
+  rounded = set_targets.lenient(value, lower)
+  assert rounded >= value if lower else rounded <= value
+  assert rounded == pytest.approx(value, rel=1e-3)
+
+
+def made(submission, point):
+  entry = plan.submissions.find(submission)
+  return plan.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
+
+
+def test_nothing_that_is_raced_has_set_a_target():
+  """AdamW once raced two points, seeds and all, that had set its targets."""
+  raced = plan.make(SUITE, 'external', ['adamw'], {'name': 'here'}, {})
+  apart = set_targets.apart(SUITE)
+  tried = set_targets._plan(
+    apart, ['adamw'], {'name': 'here'}, studies=1, trials=10
+  )
+  for what in ('seed', 'hyperparameters'):
+    both = [{str(getattr(t, what)) for t in x.trials} for x in (raced, tried)]
+    assert not both[0] & both[1]
+
+
+def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
+  row = SUITE.workloads['criteo1tb/mini']
+  search = [
+    (made('lion', {'a': 1}), [0.5, 0.2, 0.3]),
+    (made('lion', {'a': 2}), [0.5, 0.4]),
+    (made('adamw', {'b': 1}), [0.9, 0.25]),
+  ]
+  best = set_targets._best(search, row)
+  assert best.trial.hyperparameters == {'a': 1} and best.value == 0.2
+  repeats = [(best.trial, [0.6, v]) for v in (0.3, 0.1, 0.2)]
+  found = set_targets._target(row, best, search, repeats, 3)
+  assert found['target'] == 0.2
+  assert found['values'] == [0.3, 0.1, 0.2]
+  assert found['tuned'] == {'lion': 0.2, 'adamw': 0.25}
+
+
+def test_too_few_repeats_set_no_target():
+  row = SUITE.workloads['criteo1tb/mini']
+  search = [(made('lion', {'a': 1}), [0.2])]
+  best = set_targets._best(search, row)
+  with pytest.raises(set_targets.TargetsError, match='Only 1 of 3'):
+    set_targets._target(row, best, search, search, 3)
+
+
+def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
+  path = tmp_path / 'suite.toml'
+  path.write_text(
+    '# A comment.\n[workloads."a/b"]\nsteps = 3 # Few.\ntarget = 9.0\n'
+  )
+  facts = {'target': 0.5, 'submission': 'lion', 'values': [0.5]}
+  set_targets.write(path, {'a/b': facts}, 'a command')
+  text = path.read_text()
+  assert text.startswith('# A comment.') and '# Few.' in text
+  row = tomllib.loads(text)['workloads']['a/b']
+  assert row['target'] == 0.5 and row['steps'] == 3
+  assert row['origin']['command'] == 'a command'
+  assert isinstance(row['origin']['date'], datetime.date)
+
+
+def test_targets_are_set_where_the_rows_are():
+  suite = rules.load('mini_variants')
+  with pytest.raises(rules.RulesError, match='the suite that it extends'):
+    set_targets.check(suite_files.find('mini_variants'), suite)
+  set_targets.check(suite_files.find('mini'), SUITE)
+
+
+def test_a_row_is_found_under_the_name_that_algoperf_gives_it(tmp_path):
+  path = tmp_path / 'suite.toml'
+  path.write_text('[workloads.criteo1tb_layernorm]\nsteps = 3\n')
+  set_targets.write(path, {'criteo1tb/layernorm': {'target': 0.5}}, 'a command')
+  table = tomllib.loads(path.read_text())
+  assert table['workloads']['criteo1tb_layernorm']['target'] == 0.5

@@ -1,0 +1,444 @@
+"""The command and what it writes."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import rich.console
+
+from scoring.load import results as read
+from scoring.rank import analysis, board, bootstrap
+from scoring.report import export, formats, markdown, sentences, terminal, write
+from tests.support import made_results as made
+
+ROOT = pathlib.Path(__file__).parents[3]
+HOSTILE = '</script><script>alert(1)</script>'
+V06 = """
+version = "0.6"
+seed = 1
+cutoff = 4.0
+reference = "x"
+[rulesets.self]
+studies = 2
+trials = 1
+budget_factor = 1.5
+[workloads."criteo1tb/mini"]
+metric = "loss"
+better = "lower"
+target = 0.5
+steps = 1
+batch_size = 1
+eval_batch_size = 1
+evaluations = 1
+train_examples = 1
+"""
+
+
+def command(*words, cwd=ROOT):
+  environment = os.environ | {'PYTHONPATH': str(ROOT), 'COLUMNS': '200'}
+  return subprocess.run(
+    [sys.executable, '-m', 'scoring', *map(str, words)],
+    check=False,
+    cwd=cwd,
+    env=environment,
+    capture_output=True,
+    text=True,
+    timeout=600,
+  )
+
+
+def reported(results_folder, out, rules=None):
+  results = read.read(results_folder, rules)
+  return write.write(results, *scored(results), out).read_text()
+
+
+def scored(results):
+  made_board = board.make(results)
+  return made_board, analysis.make(results, made_board)
+
+
+def shown(results, width):
+  """On a terminal."""
+  found = board.make(results)
+  console = rich.console.Console(width=width)
+  terminal.show(results, found, bootstrap.bootstrap(found), console)
+
+
+@pytest.fixture(scope='module')
+def race(tmp_path_factory):
+  """The results of a race and its report."""
+  top = tmp_path_factory.mktemp('race')
+  made.race(top / 'results')
+  reported(top / 'results', top / 'report')
+  return top
+
+
+def test_the_command_prints_and_writes_without_jax(race, tmp_path):
+  spy = 'import sys; sys.modules["jax"] = None; import runpy; '
+  spy += 'sys.argv = ["scoring", *sys.argv[1:]]; '
+  spy += 'runpy.run_module("scoring", run_name="__main__", alter_sys=True)'
+  out = tmp_path / 'deep' / 'report'
+  done = subprocess.run(
+    [sys.executable, '-c', spy, str(race / 'results'), f'--out={out}'],
+    check=False,
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'schedule_free_adamw' in done.stdout
+  assert 'oom' in done.stdout
+  assert sorted(path.name for path in out.iterdir()) == [
+    'figures',
+    'index.html',
+    'leaderboard.csv',
+    'leaderboard.json',
+    'report.md',
+    'times_to_target.csv',
+  ]
+
+
+def test_json_for_programs_and_no_report(race, tmp_path):
+  done = command(race / 'results', '--json', '--noreport', cwd=tmp_path)
+  assert done.returncode == 0, done.stderr
+  stored = (race / 'report' / 'leaderboard.json').read_text()
+  assert json.loads(done.stdout) == json.loads(stored)
+  assert not list(tmp_path.iterdir())
+
+
+def test_the_files_agree_with_each_other(race):
+  folder = race / 'report'
+  table = json.loads((folder / 'leaderboard.json').read_text())
+  with (folder / 'leaderboard.csv').open() as file:
+    lines = list(csv.DictReader(file))
+  with (folder / 'times_to_target.csv').open() as file:
+    times = {row.pop('submission'): row for row in csv.DictReader(file)}
+  page = (folder / 'index.html').read_text()
+  report_md = (folder / 'report.md').read_text().replace('\\', '')
+  assert len(lines) == len(table['leaderboard']) == 5
+  for line, row in zip(lines, table['leaderboard'], strict=True):
+    name = row['submission']
+    assert line['submission'] == name
+    assert line['rank'] == str(row['rank'] or '')
+    assert float(line['score']) == row['score']
+    assert int(line['open_cells']) == row['open_cells']
+    assert f'data-value="{row["score"]}"' in page
+    assert f'| {name} | {formats.score(row["score"])}' in report_md
+    for workload, cell in row['workloads'].items():
+      written = times[name][workload]
+      if cell['state'] == 'reached':
+        assert float(written) == cell['seconds']
+        assert formats.seconds(cell['seconds']) in page
+        assert formats.seconds(cell['seconds']) in report_md
+      else:
+        assert written == {'missed': 'inf', 'open': ''}[cell['state']]
+        assert cell['seconds'] is None
+  [embedded] = re.findall(r'type="application/json".*?>(.*?)</script>', page)
+  assert json.loads(embedded) == table
+
+
+def test_hostile_names_are_shown_as_they_are(tmp_path, capsys):
+  name = 'a<b>"&\'{{7*7}}'
+  points = {name: {HOSTILE: HOSTILE, 'nan': float('nan')}}
+  keys = [(name, 'digits', 0, 1), ('[bold]x', 'digits', 0, 1)]
+  plan = made.write_plan(tmp_path, keys, points=points)
+  values = [(1.0, 0.9), (2.0, 0.01)]
+  made.write_trial(tmp_path, plan[0], values, 'crashed', HOSTILE, 'error_rate')
+  made.write_trial(tmp_path, plan[1], values, 'reached', '', 'error_rate')
+  results = read.read(tmp_path)
+  table = export.everything(results, *scored(results))
+  assert name in [row['submission'] for row in table['leaderboard']]
+  assert HOSTILE not in markdown.render(results, *scored(results))
+  shown(results, 200)
+  printed = capsys.readouterr().out
+  assert '[bold]x' in printed and name in printed
+
+
+def damage(folder: pathlib.Path, how: str) -> None:
+  """Damages the files of a trial."""
+  evaluations = folder / 'eval_measurements.csv'
+  attempts = folder / 'attempts.jsonl'
+  content = evaluations.read_text()
+  lines = content.splitlines(keepends=True)
+  actions = {
+    'cut short': lambda: evaluations.write_text(content[:-9]),
+    'too few fields': lambda: evaluations.write_text(content + '1,2\n'),
+    'text for numbers': lambda: evaluations.write_text(
+      content + 'x,' * (lines[0].count(',')) + 'x\n'
+    ),
+    'no header': lambda: evaluations.write_text(''.join(lines[1:])),
+    'binary': lambda: evaluations.write_bytes(b'\xff\xfe\x00\x01\n'),
+    'lost': evaluations.unlink,
+    'empty': lambda: evaluations.write_text(''),
+    'a folder': lambda: (evaluations.unlink(), evaluations.mkdir()),
+    'clock turned back': lambda: evaluations.write_text(
+      content + lines[1].replace(',16,', ',160,')
+    ),
+    'attempts not JSON': lambda: attempts.write_text('{"event": \n'),
+    'attempts without keys': lambda: attempts.write_text('{"event": "end"}\n'),
+    'attempts of numbers': lambda: attempts.write_text('7\n'),
+    'no attempts': attempts.unlink,
+    'another outcome': lambda: attempts.write_text(
+      attempts.read_text().replace('"reached"', '"glory"')
+    ),
+    'trial not JSON': lambda: (folder / 'trial.json').write_text('{'),
+    'another trial': lambda: (folder / 'trial.json').write_text('{"id": "0"}'),
+    'another evaluation of a step': lambda: evaluations.write_text(
+      content + lines[-1].replace(',8.0,', ',9.0,')
+    ),
+  }
+  actions[how]()
+
+
+@pytest.mark.parametrize(
+  'how',
+  [
+    'cut short',
+    'too few fields',
+    'text for numbers',
+    'no header',
+    'binary',
+    'lost',
+    'empty',
+    'a folder',
+    'clock turned back',
+    'attempts not JSON',
+    'attempts without keys',
+    'attempts of numbers',
+    'no attempts',
+    'another outcome',
+    'trial not JSON',
+    'another trial',
+    'another evaluation of a step',
+  ],
+)
+def test_damage_is_reported_and_opens_the_cell(tmp_path, how):
+  keys = [('x', 'criteo1tb/mini', study, 1) for study in range(2)]
+  for trial in made.write_plan(tmp_path / 'results', keys):
+    values = [(1.0, 0.7), (8.0, 0.4)]
+    folder = made.write_trial(tmp_path / 'results', trial, values, 'reached')
+  damage(folder, how)
+  results = read.read(tmp_path / 'results')
+  table = export.everything(results, *scored(results))
+  [problem] = table['problems']
+  assert problem['path'] == 'x/study_1/criteo1tb_mini_jax/trial_1'
+  cell = table['leaderboard'][0]['workloads']['criteo1tb/mini']
+  assert cell['state'] == 'open'
+  assert cell['studies'] == {'0': 8.0, '1': None}
+
+
+@pytest.mark.parametrize(
+  'how', ['meta not JSON', 'a row twice', 'not a number']
+)
+def test_damage_that_changes_no_time_is_reported_only(tmp_path, how):
+  [trial] = made.write_plan(tmp_path, [('x', 'criteo1tb/mini', 0, 1)])
+  odd = float('-inf') if how == 'not a number' else 0.6
+  values = [(1.0, 0.7), (4.0, odd), (8.0, 0.4)]
+  folder = made.write_trial(tmp_path, trial, values, 'reached')
+  path = folder / 'eval_measurements.csv'
+  if how == 'a row twice':
+    path.write_text(path.read_text() + path.read_text().splitlines()[-1] + '\n')
+  elif how == 'meta not JSON':
+    (folder / 'meta_data_0.json').write_text('?')
+  found, explained = scored(read.read(tmp_path))
+  [problem] = explained.problems
+  assert problem.path == 'x/study_0/criteo1tb_mini_jax/trial_1'
+  cell = found.standings[0].cells['criteo1tb/mini']
+  assert (cell.state, cell.seconds) == ('reached', 8.0)
+
+
+def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
+  folder = tmp_path / 'logs'
+  keys = [('x', 'criteo1tb/mini', study, 1) for study in range(3)]
+  for trial in made.write_plan(folder, keys):
+    made.write_trial(folder, trial, [(8.0 + trial['study'], 0.4)])
+  (folder / 'plan.json').unlink()
+  for study in range(3):
+    path = folder / 'x' / f'study_{study}'
+    kept = path / 'criteo1tb_mini_jax' / 'trial_1'
+    for other in [*kept.iterdir()]:
+      if other.name != 'eval_measurements.csv':
+        other.unlink()
+    if study:
+      kept.parent.rename(path / 'criteo1tb_mini_pytorch')
+  (tmp_path / 'v06.toml').write_text(V06)
+  results = read.read(folder, str(tmp_path / 'v06.toml'))
+  [problem] = results.problems
+  assert problem.path == 'x/study_0/criteo1tb_mini_jax/trial_1'
+  assert 'only the latter count' in problem.reason
+  cell = board.make(results).standings[0].cells['criteo1tb/mini']
+  assert cell.studies == {1: 9.0, 2: 10.0}
+
+
+@pytest.mark.parametrize(('cores', 'said'), [(1, '1 core'), (2, '2 cores')])
+def test_a_machine_is_told_in_words(race, cores, said):
+  results = read.read(race / 'results')
+  results = results._replace(machine=results.machine | {'cores': cores})
+  assert f'cpu-2-5f8a5c: AMD EPYC, {said}' in sentences.facts(results)
+
+
+def times_table(results):
+  """The cells of the report's table of times, by row."""
+  lines = markdown.render(results, *scored(results)).splitlines()
+  start = next(n for n, line in enumerate(lines) if '| workload |' in line)
+  found = lines[start : lines.index('', start)]
+  return [line[2:-2].split(' | ') for line in found]
+
+
+def test_a_table_of_times_has_few_columns(race):
+  """One with a column for each of 42 submissions could not be read."""
+  results = read.read(race / 'results')
+  workloads = list(results.rules.workloads)
+  head, _, targets, *rows = times_table(results)
+  ranking = board.make(results).standings
+  assert head == ['workload', *workloads]
+  assert targets[:3] == ['target', 'error_rate ≤ 0.031', 'loss ≤ 0.4552']
+  assert [row[0] for row in rows] == [s.submission for s in ranking]
+  few = [t for t in results.trials if t.key.submission in ('muon', 'nadamw')]
+  head, _, *rows = times_table(results._replace(trials=few))
+  assert head == ['workload', 'target', 'nadamw', 'muon']
+  assert [row[0] for row in rows] == workloads
+  assert [row[1] for row in rows][:2] == targets[1:3]
+
+
+def test_the_leaderboard_of_a_readme_is_renewed_between_its_markers(
+  race, tmp_path
+):
+  path = tmp_path / 'README.md'
+  results = read.read(race / 'results')
+  fresh = markdown.render(results, *scored(results))
+  path.write_text('# Mine\n')
+  with pytest.raises(ValueError, match='Put the lines'):
+    markdown.renew(path, fresh)
+  assert path.read_text() == '# Mine\n'
+  path.write_text(f'# Mine\n{markdown.BEGIN}\nold\n{markdown.END}\nAfter.\n')
+  markdown.renew(path, fresh)
+  renewed = path.read_text()
+  assert renewed.startswith('# Mine') and renewed.endswith('After.\n')
+  assert 'old' not in renewed and '| 1 | schedule\\_free' not in renewed
+  assert '| 1 | schedule_free_adamw | 0.9700 |' in renewed
+  markdown.renew(path, fresh)
+  assert path.read_text() == renewed
+
+
+def test_a_running_race_is_shown_as_it_stands(tmp_path):
+  keys = [('x', 'criteo1tb/mini', study, 1) for study in range(2)]
+  first, _ = made.write_plan(tmp_path / 'results', keys)
+  folder = made.write_trial(
+    tmp_path / 'results', first, [(1.0, 0.7), (2.0, 0.6)], None
+  )
+  path = folder / 'eval_measurements.csv'
+  path.write_text(path.read_text() + '1.39,0.1,0')  # Being written.
+  results = read.read(tmp_path / 'results')
+  table = export.everything(results, *scored(results))
+  assert not table['problems']
+  cell = table['leaderboard'][0]['workloads']['criteo1tb/mini']
+  assert cell['best'] == 0.6
+  assert cell['open'] == [
+    'Study 0, trial 1: unfinished. Attempt 1 has not ended.',
+    '1 of 2 trials not run.',
+  ]
+
+
+def test_stray_files_and_unplanned_trials_are_reported(race, tmp_path):
+  folder = made.race(tmp_path / 'results')
+  (folder / 'notes.txt').write_text('x')
+  (folder / 'lion' / 'backup').mkdir()
+  (folder / 'lion' / 'study_0' / 'digits_jax' / 'trial_1_old').mkdir()
+  (folder / 'lion' / 'study_9' / 'digits_jax' / 'trial_1').mkdir(parents=True)
+  results = read.read(folder)
+  assert [problem.path for problem in results.problems] == [
+    'lion/backup',
+    'lion/study_0/digits_jax/trial_1_old',
+    'lion/study_9/digits_jax/trial_1',
+    'notes.txt',
+  ]
+  clean = read.read(race / 'results')
+  assert export.leaderboard(*scored(results)).equals(
+    export.leaderboard(*scored(clean))
+  )
+
+
+def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
+  folder = tmp_path / 'logs'
+  keys = [('x', 'criteo1tb/mini', 0, 1), ('x', 'criteo1tb/mini', 1, 1)]
+  keys += [('y', 'criteo1tb/mini', 0, 1), ('y', 'criteo1tb/mini', 1, 1)]
+  for trial in made.write_plan(folder, keys):
+    value = 0.6 if trial['submission'] == 'y' and trial['study'] else 0.4
+    made.write_trial(folder, trial, [(8.0 + trial['study'], value)])
+  for path in folder.rglob('*'):
+    if path.is_file() and path.name != 'eval_measurements.csv':
+      path.unlink()
+  (folder / 'x' / 'study_0' / 'mnist_jax' / 'trial_1').mkdir(parents=True)
+  for study in (0, 1):
+    odd = folder / 'x' / f'study_{study}' / 'criteo1tb_mini_jax'
+    odd.rename(odd.with_name('criteo1tb_mini_pytorch'))
+  suite = tmp_path / 'v06.toml'
+  suite.write_text(V06)
+  results = read.read(folder, str(suite))
+  table = export.everything(results, *scored(results))
+  found = {row['submission']: row for row in table['leaderboard']}
+  assert (found['x']['rank'], found['y']['rank']) == (1, 2)
+  assert found['x']['workloads']['criteo1tb/mini']['seconds'] == 8.5
+  assert found['y']['workloads']['criteo1tb/mini']['state'] == 'missed'
+  assert "'mnist' is no workload" in table['problems'][0]['reason']
+  with pytest.raises(read.ReadError, match='--rules=mini'):
+    read.read(folder)
+
+
+@pytest.mark.parametrize(
+  ('prepare', 'expected'),
+  [
+    (lambda path: None, 'does not exist'),
+    (lambda path: path.mkdir(), 'is empty'),
+    (lambda path: (path / 'x').mkdir(parents=True), 'has no plan.json'),
+    (lambda path: path.write_text('x'), 'is a file'),
+    (lambda path: made.write_plan(path, []), 'No trials'),
+    (
+      lambda path: (path.mkdir(), (path / 'plan.json').write_text('{"rules":')),
+      'plan.json: It is not JSON',
+    ),
+    (
+      lambda path: (path.mkdir(), (path / 'plan.json').write_text('{}')),
+      'plan.json: It is damaged',
+    ),
+  ],
+)
+def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
+  folder = tmp_path / 'results'
+  prepare(folder)
+  with pytest.raises(read.ReadError) as error:
+    read.read(folder)
+  assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+  ('words', 'expected'),
+  [
+    (['missing'], 'missing does not exist'),
+    ([], 'Say one results folder'),
+    (['results', '--rules=minni'], "Did you mean 'mini'?"),
+    (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
+    (['results', '--out=results/plan.json'], 'Say another --out'),
+  ],
+)
+def test_wrong_requests_are_explained(race, words, expected):
+  done = command(*words, cwd=race)
+  assert done.returncode == 2
+  assert expected in done.stderr
+  assert 'Traceback' not in done.stderr
+  assert not done.stdout
+  assert not (race / 'missing').exists()
+
+
+def test_a_narrow_terminal_shows_the_ranking_alone(race, capsys):
+  results = read.read(race / 'results')
+  shown(results, 70)
+  printed = capsys.readouterr().out
+  assert '1  schedule_free_adamw    0.9700  0.945 – 0.980      3/3' in printed
+  assert 'error_rate' not in printed

@@ -1,0 +1,85 @@
+"""Results made up in memory, without files: boards worked by hand."""
+
+import math
+import pathlib
+
+import numpy as np
+
+from runner.protocol.suite import Reading, Row, Rules, Ruleset
+from scoring.load import evals, trials
+from scoring.load.results import Results
+from scoring.load.trials import Key, Trial
+
+LATE = 1000.0  # Charged seconds, the budget.
+
+
+def rules(
+  *names: str, held_out: dict[str, str] | None = None, **reading: str
+) -> Rules:
+  """Workloads with a loss to be brought to 0.5.
+
+  Args:
+    names: Of the scored workloads.
+    held_out: Held-out variants, and what they are variants of.
+    reading: As Reading's fields.
+  """
+  rows = {name: Row(name, 'loss', 'lower', 0.5, 100, 8, 8, 8) for name in names}
+  for variant, base in (held_out or {}).items():
+    rows[variant] = rows[base]._replace(workload=variant, held_out_of=base)
+  return Rules(
+    'made',
+    '1',
+    0,
+    4.0,
+    'x',
+    {'self': Ruleset(3, 1, 1.0)},
+    rows,
+    {},
+    Reading(**reading),
+  )
+
+
+def results(suite: Rules, hits: dict[tuple, float | tuple | None]) -> Results:
+  """A race that went like that.
+
+  Args:
+    suite: Its rules.
+    hits: Of (submission, workload, study, trial): the second of the hit; inf:
+      a miss, NaN: it crashed, None: it was not run; or the second and how many
+      evaluations came before.
+  """
+  made = [_trial(Key(*key), hit) for key, hit in hits.items()]
+  budgets = dict.fromkeys(suite.workloads, LATE)
+  return Results(
+    pathlib.Path('made'), suite, 'self', {}, budgets, '', {},
+    made, [], [],
+  )  # fmt: skip
+
+
+def _trial(key: Key, hit) -> Trial:
+  if hit is None:
+    return _made(key, trials.MISSING, evals.NONE, None, True)
+  seconds, before = hit if isinstance(hit, tuple) else (hit, 1)
+  if math.isnan(seconds):
+    return _made(key, 'crashed', _evals([1.0, 2.0]), None, True)
+  if math.isinf(seconds):
+    times = np.linspace(1.0, LATE, before + 1).tolist()
+    return _made(key, 'budget', _evals(times), None, False)
+  times = [*np.linspace(0.0, seconds, before, endpoint=False), seconds]
+  return _made(key, 'reached', _evals(times, 0.4), before, False)
+
+
+def _evals(seconds, last: float = 0.9) -> evals.Evals:
+  values = [0.9] * (len(seconds) - 1) + [last]
+  steps = 10.0 * np.arange(1, len(seconds) + 1)
+  return evals.Evals(
+    steps, np.array(seconds), np.array(values), np.full(len(seconds), 0.5)
+  )
+
+
+def _made(key, state, found, at, is_open) -> Trial:
+  seconds = float(found.seconds[-1]) if found else 0.0
+  folder = pathlib.Path('made')
+  return Trial(
+    key, folder, state, '', LATE, found, at, is_open, seconds, {}, []
+  )

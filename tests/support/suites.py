@@ -1,0 +1,56 @@
+"""A suite of the handwritten digits alone, for races that take seconds."""
+
+from runner.launch import attempt
+from runner.machine import hardware
+from runner.protocol import plan, suite as rules
+
+
+def digits(
+  *,
+  target,
+  steps,
+  batch_size=64,
+  eval_batch_size=150,
+  evaluations=3,
+  trials=1,
+):
+  """The text of its file."""
+  return f"""
+version = "test"
+seed = 1
+cutoff = 4.0
+reference = "nadamw"
+[rulesets.self]
+studies = 1
+trials = 1
+budget_factor = 1.0
+[rulesets.external]
+studies = 1
+trials = {trials}
+budget_factor = 1.0
+[workloads.digits]
+metric = "error_rate"
+better = "lower"
+target = {target}
+steps = {steps}
+batch_size = {batch_size}
+eval_batch_size = {eval_batch_size}
+evaluations = {evaluations}
+train_examples = 150
+"""
+
+
+def trial(folder, source, steps=8, terms=attempt.TERMS):
+  """Some steps of a submission in a process of its own: how it ended, where."""
+  suite, path = folder / 'tiny.toml', folder / 'mine.py'
+  suite.write_text(digits(target=0.5, steps=400))
+  path.write_text(source)
+  made = plan.make_endless(
+    rules.load(str(suite)), 'self', [str(path)], hardware.describe()
+  )
+  table = plan.table(made) | {'limits': {'steps': steps, 'eval_steps': steps}}
+  [one] = made.trials
+  status = attempt.run_trial(
+    folder / 'out', table, one._asdict(), lambda news: None, terms
+  )
+  return status, one.folder(folder / 'out')

@@ -1,0 +1,84 @@
+"""Molecules, decoded once, when their dataset is prepared."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from workloads.data.manifest import DataError
+from workloads.data.records import Records
+from workloads.graphs import atoms
+from workloads.graphs.atoms import MOST, UNKNOWN, Molecules
+
+CHUNK = 1024  # Records that are read at once.
+PROGRESS = 50 * CHUNK  # Records from one message to the next.
+
+
+def save(folder: pathlib.Path, split: str, tell) -> int:
+  """Decodes a split into its file; how many molecules it has.
+
+  Raises:
+    DataError: a record is not what it must be; names file and record.
+  """
+  parts = list(_decoded(Records(folder, split), split, tell))
+  if not parts:
+    raise DataError(f'{folder} has no molecules in {split}.')
+  whole = Molecules(*map(np.concatenate, zip(*parts, strict=True)))
+  atoms.save(folder, split, whole)
+  return len(whole.labels)
+
+
+def _decoded(records: Records, split: str, tell) -> Iterator[Molecules]:
+  """Many at a time."""
+  for chunk in records.chunks(CHUNK):
+    decoded = []
+    for number, record in chunk:
+      try:
+        decoded.append(_molecule(record))
+      except (ValueError, LookupError, TypeError) as error:
+        raise DataError(
+          f'{records.where(number)} is no molecule: {error}.'
+        ) from error
+    first, _ = chunk[0]
+    if first % PROGRESS == 0:
+      tell(f'  {first:,} of {len(records):,} of {split}')
+    yield Molecules(*map(np.concatenate, zip(*decoded, strict=True)))
+
+
+def _molecule(record: dict[str, Any]) -> Molecules:
+  """Of one record; ValueError where its parts do not agree."""
+  atoms, bonds = record['node_feat'], record['edge_feat']
+  ends, labels = record['edge_index'], record['labels']
+  n_atom, n_bond = record['num_nodes'], record['num_edges']
+  if n_atom.tolist() != [len(atoms)]:
+    raise ValueError(f'it says {n_atom.tolist()} atoms, and has {len(atoms)}')
+  if not n_bond.tolist() == [len(bonds)] == [len(ends)]:
+    raise ValueError(
+      f'it says {n_bond.tolist()} bonds, and has {len(bonds)} with ends of '
+      f'{len(ends)}'
+    )
+  if max(len(atoms), len(bonds)) > MOST:
+    raise ValueError(f'it has {len(atoms)} atoms and {len(bonds)} bonds')
+  high = ends.max(initial=0)
+  if high >= len(atoms) or ends.min(initial=0) < 0:
+    raise ValueError(f'a bond ends at {high}, and there are {len(atoms)} atoms')
+  known = ~np.isnan(labels)
+  if not np.isin(labels[known], (0, 1)).all():
+    raise ValueError(f'labels are {np.unique(labels[known])}, not 0 and 1')
+  return Molecules(
+    _codes(atoms, 'atoms'),
+    _codes(bonds, 'bonds'),
+    ends.astype(np.uint16),
+    n_atom.astype(np.uint16),
+    n_bond.astype(np.uint16),
+    np.where(known, labels, UNKNOWN).astype(np.int8)[None],
+  )
+
+
+def _codes(features: np.ndarray, what: str) -> np.ndarray:
+  with np.errstate(invalid='ignore'):  # NaN is no code, and is found so.
+    codes = features.astype(np.uint8)
+  if not np.array_equal(codes, features):
+    raise ValueError(f'features of {what} are not codes from 0 to 255')
+  return codes

@@ -1,0 +1,102 @@
+"""ResNet-50 on ImageNet, as AlgoPerf trains it.
+
+He et al. 2016, "Deep Residual Learning for Image Recognition",
+arXiv:1512.03385; the version with the stride in the 3x3 convolutions. Every
+branch starts at zero (Goyal et al. 2017, arXiv:1706.02677). Data: ImageNet
+(Russakovsky et al. 2015, arXiv:1409.0575), 1,281,167 images to train and
+50,000 to validate; the test are the 10,000 of ImageNet-v2 (Recht et al. 2019,
+arXiv:1902.10811), matched frequency.
+"""
+
+import dataclasses
+
+from workloads.images import classification, photographs, resnet, synthetic
+from workloads.workload import Workload
+
+CHANNELS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageNetResNet(Workload):
+  """Softmax cross-entropy; the metric is the accuracy of the first guess.
+
+  Training normalizes by the statistics of the whole batch, all devices
+  together. There is no dropout: a rate is accepted and does nothing.
+  """
+
+  blocks: tuple[int, ...] = (3, 4, 6, 3)  # In each stage.
+  widths: tuple[int, ...] = (64, 128, 256, 512)  # A quarter of a stage's.
+  activation: str = 'relu'  # Or 'silu' or 'gelu'.
+  last_scale: float = 0.0  # Initial, of the batch norm that ends a branch.
+  image_size: int = 224
+  classes: int = 1000
+  data: str = 'imagenet'  # Or 'drawings', generated.
+
+  loss_kind = 'softmax'
+
+  @property
+  def _net(self) -> resnet.ResNet:
+    return resnet.ResNet(
+      'large',
+      'bottleneck',
+      self.blocks,
+      self.widths,
+      self.classes,
+      self.activation,
+      self.last_scale,
+    )
+
+  def source(self, split, data_dir):
+    if self.data == 'drawings':
+      return synthetic.source(
+        split, self.image_size, CHANNELS, self.classes, mess=0.6
+      )
+    return photographs.source(
+      'imagenet_resnet', split, data_dir, self.image_size
+    )
+
+  def fake_batch(self, key, batch_size):
+    return classification.fake_batch(
+      key, batch_size, self.image_size, CHANNELS, self.classes
+    )
+
+  def init(self, key):
+    return resnet.init(self._net, key, self.image_size, CHANNELS)
+
+  def forward(self, model, batch, key, dropout, frozen=False):
+    del key, dropout  # Published without.
+    if frozen:
+      return self.predict(model, batch), model.state
+    return resnet.forward(self._net, model, batch)
+
+  def losses(self, outputs, batch, label_smoothing):
+    return classification.losses(outputs, batch, label_smoothing)
+
+  def predict(self, model, batch):
+    return resnet.evaluate(self._net, model, batch)
+
+  def examine(self, model, batch):
+    return classification.statistics(self.predict(model, batch), batch)
+
+  def summarize(self, stats):
+    return classification.summarize(stats)
+
+
+MINI = ImageNetResNet(
+  blocks=(1, 1, 1, 1),
+  widths=(16, 24, 32, 48),
+  image_size=32,
+  classes=20,
+  data='drawings',
+)
+VARIANTS = {
+  'imagenet_resnet': ImageNetResNet(),
+  'imagenet_resnet/silu': ImageNetResNet(activation='silu'),
+  'imagenet_resnet/gelu': ImageNetResNet(activation='gelu'),
+  'imagenet_resnet/large_bn_init': ImageNetResNet(last_scale=8.0),
+  'imagenet_resnet/mini': MINI,
+  'imagenet_resnet/mini_silu': dataclasses.replace(MINI, activation='silu'),
+  'imagenet_resnet/mini_large_bn_init': dataclasses.replace(
+    MINI, last_scale=8.0
+  ),
+}

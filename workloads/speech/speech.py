@@ -1,0 +1,282 @@
+"""What the two speech workloads share: layers, masks, the loss and the metric.
+
+Both turn a waveform into log-mel energies (mel.py), hide parts of them in
+training, quarter the frame rate, and end in logits of word pieces or a blank
+for every frame. Paddings are 1 where there is nothing and 0 elsewhere.
+
+Batch: 'inputs' [B, S] float32 waveforms in units of int16, 'input_paddings'
+[B, S] float32, 'targets' [B, L] int32 pieces, 'target_paddings' [B, L] float32.
+Sources fill both with zeros at the end.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+
+from workloads import data
+from workloads.data import DataError, pieces
+from workloads.speech import mel, wer as transcripts
+from workloads.workload import Array, Batch, Key, Source
+
+BLANK = 0  # Of CTC; no target has it.
+XAVIER = nn.initializers.xavier_uniform()
+TIME_SHARE = 0.05  # Of the frames of an utterance, what a time mask may hide.
+WIDEST = 27  # Frequency masks hide fewer bands than that.
+QUIRKS = {
+  'wer_repr': (
+    "The word error rate compares printed tensors, as AlgoPerf's does: two "
+    'more reference words an utterance, and quotes that depend on apostrophes.'
+  ),
+  'text_after_end': (
+    'The word error rate counts words that were heard after an end mark, and '
+    'printed tensors keep a space at their end. Without, they end at the mark.'
+  ),
+}
+
+
+def spec_augment(key, features, paddings, *, time_masks, frequency_masks):
+  """Hides random stretches of frames and of bands, in training.
+
+  Park et al. 2019, "SpecAugment", arXiv:1904.08779, with time masks that grow
+  with the utterance (Park et al. 2019, arXiv:1912.05533). What is hidden
+  becomes 0, the mean of features [B, T, F].
+  """
+  size, frames, bands = features.shape
+  times, frequencies = jax.random.split(key)
+  lengths = (1 - paddings).sum(axis=1)  # [B]
+  hidden_frames = _stretches(
+    times, lengths, TIME_SHARE * lengths, time_masks, frames
+  )
+  width = jnp.full(size, float(bands))
+  widest = jnp.full(size, float(WIDEST))
+  hidden_bands = _stretches(frequencies, width, widest, frequency_masks, bands)
+  hidden = hidden_frames[:, :, None] | hidden_bands[:, None]
+  return jnp.where(hidden, 0.0, features)
+
+
+def _stretches(key, lengths, largest, count: int, total: int) -> Array:
+  """Union [B, total] of `count` stretches, each shorter than `largest` [B].
+
+  Their sizes are uniform, and so is where in the first `lengths` [B] they lie.
+  """
+  shape = (len(lengths), count)
+  u, v = (jax.random.uniform(k, shape) for k in jax.random.split(key))
+  sizes = jnp.floor(u * largest[:, None])
+  starts = jnp.floor(v * (lengths[:, None] - sizes + 1))
+  at = jnp.arange(total)[None, None]
+  inside = (at >= starts[..., None]) & (at < (starts + sizes)[..., None])
+  return inside.any(axis=1)
+
+
+class Subsample(nn.Module):
+  """Two convolutions of stride two over frames and bands, then a layer.
+
+  Returns x [B, T/4, D] and its paddings [B, T/4], both rounded up.
+  """
+
+  width: int  # Channels of the convolutions.
+  features: int  # D.
+  activation: str  # Of the convolutions, by its name in flax.linen.
+
+  @nn.compact
+  def __call__(self, features, paddings):  # [B, T, F], [B, T]
+    x = features[..., None]
+    for _ in range(2):
+      x = nn.Conv(self.width, (3, 3), (2, 2), kernel_init=XAVIER)(x)
+      paddings = paddings[:, ::2]
+      x = getattr(nn, self.activation)(x) * mask(paddings)[..., None]
+    x = x.reshape(*x.shape[:2], -1)  # [B, T/4, F/4 * width]
+    return nn.Dense(self.features, kernel_init=XAVIER)(x), paddings
+
+
+class BatchNorm(nn.Module):
+  """Normalizes over the frames of a batch that are not padding.
+
+  Ioffe and Szegedy 2015, arXiv:1502.03167. The scale is stored less one. The
+  published momentum needs thousands of steps; fewer need a smaller one.
+  """
+
+  momentum: float = 0.999
+  epsilon: float = 1e-3
+
+  @nn.compact
+  def __call__(self, x, paddings, *, train):  # [B, T, D], [B, T]
+    shape = x.shape[-1:]
+    scale = self.param('scale', nn.initializers.zeros, shape)
+    bias = self.param('bias', nn.initializers.zeros, shape)
+    mean = self.variable('batch_stats', 'mean', jnp.zeros, shape)
+    var = self.variable('batch_stats', 'var', jnp.ones, shape)
+    real = mask(paddings)  # [B, T, 1]
+    center, spread = mean.value, var.value
+    if train:
+      count = jnp.maximum(real.sum(), 1)
+      center = (x * real).sum(axis=(0, 1)) / count
+      spread = ((x - center[None, None]) ** 2 * real).sum(axis=(0, 1)) / count
+      if not self.is_initializing():
+        mean.value = self._moved(mean.value, center)
+        var.value = self._moved(var.value, spread)
+    factor = (1 + scale) * jax.lax.rsqrt(spread + self.epsilon)  # [D]
+    x = (x - center[None, None]) * factor[None, None] + bias[None, None]
+    return x * real
+
+  def _moved(self, old, new):
+    return self.momentum * old + (1 - self.momentum) * new
+
+
+class LayerNorm(nn.Module):
+  """Ba et al. 2016, arXiv:1607.06450. The scale is stored less one."""
+
+  @nn.compact
+  def __call__(self, x):  # [B, T, D]
+    shape = x.shape[-1:]
+    scale = self.param('scale', nn.initializers.zeros, shape)
+    bias = self.param('bias', nn.initializers.zeros, shape)
+    x -= x.mean(axis=-1, keepdims=True)
+    x *= jax.lax.rsqrt((x**2).mean(axis=-1, keepdims=True) + 1e-6)
+    return x * (1 + scale)[None, None] + bias[None, None]
+
+
+def mask(paddings):  # [B, T]
+  """Factors [B, T, 1] that make padding zero."""
+  return 1 - paddings[..., None]
+
+
+def ctc_losses(outputs, batch) -> tuple[Array, Array]:
+  """Connectionist temporal classification, and the pieces of its targets.
+
+  Graves et al. 2006, "Connectionist Temporal Classification". The loss [B] is
+  minus the logarithm of the probability of all alignments. AlgoPerf takes its
+  mean over the pieces of the targets [B], not over utterances.
+  """
+  logits, paddings = outputs  # [B, T, V], [B, T]
+  losses = optax.ctc_loss(
+    logits,
+    paddings,
+    batch['targets'],
+    batch['target_paddings'],
+    blank_id=BLANK,
+  )
+  return losses, (1 - batch['target_paddings']).sum(axis=1)
+
+
+def examine(outputs, batch) -> dict[str, Array]:
+  """The loss of every utterance, what was heard and what was said."""
+  losses, tokens = ctc_losses(outputs, batch)
+  return {
+    'ctc_loss': losses,  # [B]
+    'tokens': tokens,  # [B]
+    'hypothesis': greedy(*outputs),  # [B, T]
+    'reference': batch['targets'],  # [B, L]
+  }
+
+
+def greedy(logits, paddings) -> Array:  # [B, T, V], [B, T]
+  """Likeliest pieces of the frames without repetitions and blanks.
+
+  They move to the left of an array [B, T] of int32 that ends in zeros.
+  """
+  best = logits.argmax(axis=-1).astype(jnp.int32)  # [B, T]
+  before = jnp.pad(best, ((0, 0), (1, 0)), constant_values=BLANK)[:, :-1]
+  kept = (best != BLANK) & (best != before) & (paddings == 0)
+  # A stable sort brings what is kept to the front, in its order.
+  order = jnp.argsort(~kept, axis=1, stable=True)
+  return jnp.take_along_axis(jnp.where(kept, best, 0), order, axis=1)
+
+
+def summarize(stats, texts: Sequence[str], quirks: Sequence[str]):
+  """Word error rate, and CTC loss a piece, of a whole split.
+
+  Raises:
+    DataError: there are no texts of pieces.
+  """
+  if not texts:
+    raise DataError(
+      'The word error rate needs text, and the pieces of words lie with '
+      "LibriSpeech's data: ask workload.with_text(data_dir) for metrics."
+    )
+  whole = 'text_after_end' in quirks
+  hypotheses, references = (
+    [transcripts.text(row, texts, whole=whole) for row in stats[name]]
+    for name in ('hypothesis', 'reference')
+  )
+  loss, tokens = (
+    stats[name].sum(dtype=np.float64) for name in ('ctc_loss', 'tokens')
+  )
+  wer = transcripts.word_error_rate(
+    hypotheses, references, as_algoperf='wer_repr' in quirks
+  )
+  return {'wer': wer, 'ctc_loss': float(loss / tokens)}
+
+
+def fake_batch(
+  key: Key, batch_size: int, *, samples: int, length: int, vocab: int
+) -> Batch:
+  """Noise of different lengths with random pieces, few enough for the frames.
+
+  Args:
+    key: Draws them.
+    batch_size: Utterances, B.
+    samples: S. Utterances have half of them at least.
+    length: L. Utterances have fewer pieces if there are no two frames for each,
+      after subsampling: one, and one for the blank before a repetition.
+    vocab: Pieces, with the blank.
+  """
+  noise, size, pieces, count = jax.random.split(key, 4)
+  sizes = jax.random.randint(size, (batch_size,), samples // 2, samples + 1)
+  most = jnp.clip(sizes // (2 * 4 * mel.HOP), 1, length)
+  counts = jax.random.randint(count, (batch_size,), 1, most + 1)
+  silent = jnp.arange(samples)[None] >= sizes[:, None]  # [B, S]
+  beyond = jnp.arange(length)[None] >= counts[:, None]  # [B, L]
+  waves = 1000 * jax.random.normal(noise, (batch_size, samples))
+  targets = jax.random.randint(pieces, (batch_size, length), 1, vocab)
+  return {
+    'inputs': jnp.where(silent, 0.0, waves),
+    'input_paddings': silent.astype(jnp.float32),
+    'targets': jnp.where(beyond, 0, targets),
+    'target_paddings': beyond.astype(jnp.float32),
+    'weights': jnp.ones(batch_size),
+  }
+
+
+def published(
+  workload: str, split: str, data_dir: str | None, samples: int, length: int
+) -> Source:
+  """Utterances of a split of LibriSpeech.
+
+  Args:
+    workload: Whose they are.
+    split: 'train', 'validation' or 'test'.
+    data_dir: Folder of all datasets.
+    samples: S.
+    length: L.
+
+  Raises:
+    ValueError: they are not there, or not as they were prepared.
+  """
+  from workloads.speech import reader  # noqa: PLC0415  Imports TFDS.
+
+  decoder = reader.Decoder(samples, length)
+  return reader.source(workload, split, data_dir, decoder)
+
+
+def text(workload: str, data_dir: str | None, vocab: int) -> tuple[str, ...]:
+  """Of every piece that a network of `vocab` outputs can say of LibriSpeech.
+
+  Raises:
+    ValueError: as `published`.
+  """
+  [place] = data.find(workload, data_dir).values()
+  return pieces.text(place, vocab)
+
+
+def padding(batch: Batch) -> float:
+  """Share of samples that are padding.
+
+  Of a waveform, all samples become frames and all frames are computed on; the
+  tokens, a thousandth as many, do not count.
+  """
+  return float(np.mean(batch['input_paddings']))
