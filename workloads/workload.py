@@ -124,7 +124,7 @@ class Workload(abc.ABC):
     """
 
   @abc.abstractmethod
-  def examine(self, model: Model, batch: Batch) -> dict[str, Array]:
+  def eval_stats(self, model: Model, batch: Batch) -> dict[str, Array]:
     """Evaluation-mode statistics of every example, each [B, ...]."""
 
   def with_text(self, data_dir: str | None) -> 'Workload':

@@ -62,7 +62,7 @@ CALLS = {  # Functions without a module.
 }
 METHODS = {  # Of whatever object.
   'source': 'other data than what it is handed',
-  'examine': 'an evaluation of its own',
+  'eval_stats': 'an evaluation of its own',
   'eval_model': 'an evaluation of its own',
   'load': 'files',
 }

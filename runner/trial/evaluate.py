@@ -15,7 +15,7 @@ from workloads.workload import Model, Source, Workload
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
   """Weights and statistics of all examples, on every host."""
-  stats = workload.examine(devices.whole(model), batch)
+  stats = workload.eval_stats(devices.whole(model), batch)
   return devices.whole((batch['weights'], stats))
 
 

@@ -39,7 +39,7 @@ def planned():
   key = jax.eval_shape(lambda: jax.random.key(0))
   model = jax.eval_shape(workload.init, key)
   batch = jax.eval_shape(lambda key: workload.fake_batch(key, EVALUATED), key)
-  compiled = jax.jit(workload.examine).lower(model, batch).compile()
+  compiled = jax.jit(workload.eval_stats).lower(model, batch).compile()
   return compiled.memory_analysis().temp_size_in_bytes
 
 

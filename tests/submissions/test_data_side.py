@@ -153,7 +153,7 @@ class Pooled(Workload):
   """The mean of an image of any size, and a linear layer."""
 
   loss_kind = 'softmax'
-  source = predict = examine = summarize = Digits.source
+  source = predict = eval_stats = summarize = Digits.source
   losses = Digits.losses
 
   def fake_batch(self, key, batch_size):

@@ -64,7 +64,7 @@ class Square(Workload):
   def predict(self, model, batch):
     raise NotImplementedError
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     raise NotImplementedError
 
   def summarize(self, stats):
@@ -109,7 +109,7 @@ def initial():
 
 @jax.jit
 def loss(model):
-  return TINY.examine(model, made_up(TINY, 16))['loss'].mean()
+  return TINY.eval_stats(model, made_up(TINY, 16))['loss'].mean()
 
 
 def begin(**changes):

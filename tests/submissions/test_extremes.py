@@ -74,7 +74,7 @@ class Slope(Workload):
   def predict(self, model, batch):
     raise NotImplementedError
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     raise NotImplementedError
 
   def summarize(self, stats):
@@ -248,7 +248,7 @@ def test_statistics_of_nan_end_a_trial_though_the_metrics_are_numbers():
   leaves, structure = jax.tree.flatten(model.state)
   spoiled = [leaves[0].at[0].set(jnp.nan), *leaves[1:]]
   model = model._replace(state=structure.unflatten(spoiled))
-  assert finite(jax.jit(problem.examine)(model, batch))
+  assert finite(jax.jit(problem.eval_stats)(model, batch))
   assert evaluate.not_finite(model).startswith("State ['BatchNorm_0']")
 
 
@@ -295,7 +295,9 @@ def test_workloads_take_parameters_of_any_type(name, dtype):
     (loss, _), grads = jax.eval_shape(slope, params, model.state, batch, key)
     assert loss.dtype != jnp.bfloat16
     assert types(grads) == types(params)
-    stats = jax.eval_shape(problem.examine, Model(params, model.state), batch)
+    stats = jax.eval_shape(
+      problem.eval_stats, Model(params, model.state), batch
+    )
     assert jnp.bfloat16 not in [x.dtype for x in jax.tree.leaves(stats)]
 
 

@@ -26,7 +26,7 @@ class Counting(Workload):
   """The given gradients, with a model state that counts steps."""
 
   loss_kind = 'absolute'
-  source = fake_batch = predict = examine = summarize = (
+  source = fake_batch = predict = eval_stats = summarize = (
     quadratic_workload.Given.source
   )
 

@@ -61,7 +61,7 @@ class Given(Workload):
   def predict(self, model, batch):
     raise NotImplementedError
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     raise NotImplementedError
 
   def summarize(self, stats):

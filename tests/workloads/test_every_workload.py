@@ -173,7 +173,7 @@ def test_statistics_have_a_row_for_every_example(name):
   workload = workloads.get(name)
   key = jax.eval_shape(lambda: jax.random.key(0))
   batch = jax.eval_shape(lambda key: workload.fake_batch(key, SIZE), key)
-  stats = jax.eval_shape(workload.examine, _shapes(workload), batch)
+  stats = jax.eval_shape(workload.eval_stats, _shapes(workload), batch)
   assert all(leaf.shape[0] == SIZE for leaf in jax.tree.leaves(stats))
 
 

@@ -82,7 +82,7 @@ def test_ids_share_rows_modulo_the_table():
   batch = workload.fake_batch(jax.random.key(1), 4)
   beyond = batch['inputs'].at[:, 13:].add(workload.vocab)
   stats = [
-    workload.examine(model, {**batch, 'inputs': inputs})['loss']
+    workload.eval_stats(model, {**batch, 'inputs': inputs})['loss']
     for inputs in (batch['inputs'], beyond)
   ]
   assert stats[0].tolist() == stats[1].tolist()

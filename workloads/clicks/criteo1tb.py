@@ -152,7 +152,7 @@ class Criteo1TB(Workload):
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     logits = self.predict(model, batch)
     return {'loss': self.losses(logits, batch, 0.0)[0]}
 

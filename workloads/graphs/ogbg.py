@@ -217,7 +217,7 @@ class Ogbg(Workload):
 
     return graphs.in_turn(batch, count, room, network)
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     logits, fits = self.predict(model, batch)
     losses, labels = self.losses((logits, fits), batch, 0.0)
     right = ((logits > 0) == (batch['targets'] > 0)) * batch['labelled']

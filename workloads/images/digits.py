@@ -97,7 +97,7 @@ class Digits(Workload):
       dropout=0.0,
     )
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):

@@ -75,7 +75,7 @@ class ImageNetResNet(Workload):
   def predict(self, model, batch):
     return resnet.evaluate(self._net, model, batch)
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):

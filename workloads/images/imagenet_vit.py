@@ -218,7 +218,7 @@ class ImageNetViT(Workload):
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):

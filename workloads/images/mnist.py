@@ -85,7 +85,7 @@ class Mnist(Workload):
   def predict(self, model, batch) -> Any:
     return self._net.apply({'params': model.params}, batch['inputs'])
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     return classification.statistics(self.predict(model, batch), batch)
 
   def summarize(self, stats):

@@ -169,7 +169,7 @@ class FastMRI(Workload):
       {'params': model.params}, batch['inputs'], train=False, dropout=0.0
     )
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     images = self.predict(model, batch)
     mean, std = batch['mean'][:, None, None], batch['std'][:, None, None]
     reference = batch['targets'] * std + mean

@@ -255,8 +255,8 @@ class LibriSpeechConformer(Workload):
   def predict(self, model, batch):
     return recognition.evaluate(self._net, model, batch)
 
-  def examine(self, model, batch):
-    return speech.examine(self.predict(model, batch), batch)
+  def eval_stats(self, model, batch):
+    return speech.eval_stats(self.predict(model, batch), batch)
 
   def summarize(self, stats):
     texts = synthetic.PIECES if self.data == 'utterances' else self.pieces

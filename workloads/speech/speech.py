@@ -163,7 +163,7 @@ def ctc_losses(outputs, batch) -> tuple[Array, Array]:
   return losses, (1 - batch['target_paddings']).sum(axis=1)
 
 
-def examine(outputs, batch) -> dict[str, Array]:
+def eval_stats(outputs, batch) -> dict[str, Array]:
   """The loss of every utterance, what was heard and what was said."""
   losses, tokens = ctc_losses(outputs, batch)
   return {

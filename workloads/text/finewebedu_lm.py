@@ -197,7 +197,7 @@ class FineWebEduLM(Workload):
     losses = terms.sum(axis=-1)  # [B]
     return losses, jnp.full_like(losses, terms.shape[1])
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     losses, tokens = self.losses(self.predict(model, batch), batch, 0.0)
     return {'loss': losses, 'tokens': tokens}
 

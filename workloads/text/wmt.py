@@ -149,7 +149,7 @@ class WMT(Workload):
       {'params': model.params}, batch, self._shifted(batch)
     )
 
-  def examine(self, model, batch):
+  def eval_stats(self, model, batch):
     logits = self.predict(model, batch)
     losses, tokens = self.losses(logits, batch, 0.0)
     targets = batch['targets']

@@ -69,7 +69,7 @@ def _as_in_a_batch(rows):
 
 _pooled = jax.jit(graphs.pooled, static_argnums=1)
 _forward = jax.jit(ogbg.Ogbg.forward, static_argnums=(0, 4))
-_examine = jax.jit(ogbg.Ogbg.examine, static_argnums=0)
+_examine = jax.jit(ogbg.Ogbg.eval_stats, static_argnums=0)
 KEY = jax.random.key(0)
 
 

@@ -128,7 +128,7 @@ def test_the_published_model_takes_such_batches(home):
     lambda k, b: workload.losses(
       workload.forward(workload.init(k), b, k, 0.1)[0], b, 0.1
     ),
-    lambda k, b: workload.examine(workload.init(k), b)['loss'],
+    lambda k, b: workload.eval_stats(workload.init(k), b)['loss'],
   ):
     shapes = jax.eval_shape(seen, key, batch)
     assert {leaf.shape for leaf in jax.tree.leaves(shapes)} == {(512,)}
@@ -253,7 +253,7 @@ def test_average_precision_does_not_look_at_missing_labels(home, raw):
   workload = ogbg.Ogbg(latent=4, width=4, steps=1)
   batch = batches.weighted(source(home, 'validation')[np.arange(20)], 20)
   stats = jax.jit(
-    lambda key, batch: workload.examine(workload.init(key), batch)
+    lambda key, batch: workload.eval_stats(workload.init(key), batch)
   )(jax.random.key(0), batch)
   stats = jax.tree.map(np.asarray, stats)
   metrics, logits = workload.summarize(stats), stats['logits']

@@ -137,8 +137,8 @@ def test_evaluation_normalizes_by_running_statistics():
   model = _init(workload, QUICK_KEY)
   batch = workload.fake_batch(jax.random.key(1), 4)
   shifted = model._replace(state=jax.tree.map(lambda s: s + 1, model.state))
-  examine = jax.jit(workload.examine)
-  one, other = (examine(m, batch)['loss'] for m in (model, shifted))
+  eval_stats = jax.jit(workload.eval_stats)
+  one, other = (eval_stats(m, batch)['loss'] for m in (model, shifted))
   assert not np.allclose(one, other)
   one, other = (
     _forward(workload, m, batch, jax.random.key(2), 0.0)[0]
@@ -248,7 +248,7 @@ def test_a_fresh_vision_transformer_guesses_evenly():
   workload = tiny('imagenet_vit')
   model = _init(workload, QUICK_KEY)
   batch = workload.fake_batch(jax.random.key(1), 4)
-  stats = workload.examine(model, batch)
+  stats = workload.eval_stats(model, batch)
   np.testing.assert_allclose(stats['loss'], np.log(20), rtol=1e-6)
 
 

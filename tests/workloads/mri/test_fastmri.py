@@ -125,7 +125,7 @@ def test_odd_images_keep_their_size():
   )
   batch = jax.eval_shape(lambda key: workload.fake_batch(key, 1), key)
   model = jax.eval_shape(workload.init, key)
-  stats = jax.eval_shape(workload.examine, model, batch)
+  stats = jax.eval_shape(workload.eval_stats, model, batch)
   assert stats['ssim'].shape == (1,)
 
 
@@ -260,7 +260,7 @@ def test_examples_are_judged_in_the_unit_of_the_scanner(small):
   images, _ = jax.jit(workload.forward, static_argnums=3)(
     model, batch, key, 0.0
   )
-  stats = jax.jit(workload.examine)(model, batch)
+  stats = jax.jit(workload.eval_stats)(model, batch)
   for n, (mean, std, top) in enumerate([(0.1, 0.2, 0.7), (3, 5, 1)]):
     ours, target = (
       np.asarray(v[n], np.float64) * std + mean

@@ -149,7 +149,7 @@ def test_the_published_model_takes_a_batch(home, name):
 
   def loss(key):
     model = workload.init(key)
-    return mean_loss(workload, *model, batch, key), workload.examine(
+    return mean_loss(workload, *model, batch, key), workload.eval_stats(
       model, batch
     )
 

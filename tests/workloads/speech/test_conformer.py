@@ -97,24 +97,24 @@ def trained():
 
 
 @pytest.fixture(scope='module')
-def examine(trained):
-  return jax.jit(trained[0].examine)
+def eval_stats(trained):
+  return jax.jit(trained[0].eval_stats)
 
 
-def test_padding_is_never_heard(trained, examine):
+def test_padding_is_never_heard(trained, eval_stats):
   _, model, batch = trained
   loud = batch['inputs'] + 1e3 * batch['input_paddings']
   one, other = (
-    examine(model, {**batch, 'inputs': inputs})
+    eval_stats(model, {**batch, 'inputs': inputs})
     for inputs in (batch['inputs'], loud)
   )
   assert one['ctc_loss'].tolist() == other['ctc_loss'].tolist()
   assert one['hypothesis'].tolist() == other['hypothesis'].tolist()
 
 
-def test_statistics_say_what_was_said(trained, examine):
+def test_statistics_say_what_was_said(trained, eval_stats):
   _, model, batch = trained
-  stats = examine(model, batch)
+  stats = eval_stats(model, batch)
   assert stats['reference'].tolist() == batch['targets'].tolist()
   assert np.isfinite(stats['ctc_loss']).all()
   frames = -(-mel.count_frames(synthetic.SAMPLES) // 4)

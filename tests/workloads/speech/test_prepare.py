@@ -124,7 +124,7 @@ def test_a_published_workload_takes_such_batches(home, name):
     batch,
   )
   assert losses.shape == tokens.shape == (2,)
-  stats = jax.eval_shape(workload.examine, model, batch)
+  stats = jax.eval_shape(workload.eval_stats, model, batch)
   assert stats['hypothesis'].shape == (2, 500)
 
 

@@ -96,7 +96,7 @@ def test_batches_are_those_that_are_published(home):
   loss, _ = jax.eval_shape(
     lambda m: mean_loss(workload, m.params, m.state, train, key), model
   )
-  stats = jax.eval_shape(workload.examine, model, last)
+  stats = jax.eval_shape(workload.eval_stats, model, last)
   assert loss.shape == () and stats['loss'].shape == (4,)
 
 

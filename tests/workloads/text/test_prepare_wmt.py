@@ -186,7 +186,7 @@ def test_a_published_workload_takes_such_batches(home):
     lambda m: mean_loss(workload, m.params, m.state, train, key), model
   )
   assert loss.shape == ()
-  stats = jax.eval_shape(workload.examine, model, held)
+  stats = jax.eval_shape(workload.eval_stats, model, held)
   assert stats['hypothesis'].shape == (4, 255)
   stats = {'loss': np.ones(4), 'right': np.ones(4), 'tokens': np.ones(4)}
   stats |= {'hypothesis': held['targets'], 'reference': held['targets']}
