@@ -75,7 +75,7 @@ _KIND = flags.DEFINE_string(
   None,
   'Name of a measured kind of machine to run on, if it is not this one.',
 )
-# The terms of races: engine.Terms has them by the same names.
+# The terms of races: engine.TrialOptions has them by the same names.
 flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 flags.DEFINE_float(
   'silence',
@@ -254,8 +254,8 @@ def _terminated(*_) -> NoReturn:
   raise Terminated
 
 
-def _request() -> options.Request:
-  return options.Request(
+def _request() -> options.Options:
+  return options.Options(
     _SUITE.value,
     tuple(_SUBMISSIONS.value),
     tuple(_WORKLOADS.value),
@@ -266,7 +266,7 @@ def _request() -> options.Request:
     _POINTS.value,
     _SEEDS.value,
     pathlib.Path(_HARDWARE.value),
-    race.Care(_ATTEMPTS.value, _PAUSE.value),
+    race.RetryPolicy(_ATTEMPTS.value, _PAUSE.value),
     _terms(),
     _PREFLIGHT.value,
     _MIXED.value,
@@ -277,11 +277,11 @@ def _request() -> options.Request:
   )
 
 
-def _terms() -> attempt.Terms:
+def _terms() -> attempt.TrialOptions:
   """Each is called as its flag."""
-  names = attempt.Terms._fields
+  names = attempt.TrialOptions._fields
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
-  return attempt.Terms(**given | {'also_on': tuple(given['also_on'])})
+  return attempt.TrialOptions(**given | {'also_on': tuple(given['also_on'])})
 
 
 if __name__ == '__main__':

@@ -28,7 +28,7 @@ from runner.tools import (
 )
 
 
-def run(request: options.Request) -> int:
+def run(request: options.Options) -> int:
   """Runs what is missing, resumes what stopped."""
   suite = options.ready(request)
   machine = options.machine(request)
@@ -66,7 +66,7 @@ def run(request: options.Request) -> int:
   return 1 if left else 0
 
 
-def plan(request: options.Request) -> int:
+def plan(request: options.Options) -> int:
   """Says what would be run, and how long at most."""
   suite = options.chosen_suite(request)
   machine = options.machine(request)
@@ -80,7 +80,7 @@ def plan(request: options.Request) -> int:
   return 0
 
 
-def preflight(request: options.Request) -> int:
+def preflight(request: options.Options) -> int:
   """Tries every kind of trial for a few steps; foretells times."""
   suite = options.ready(request)
   machine = options.machine(request)
@@ -112,7 +112,7 @@ def status(out: pathlib.Path, as_json: bool) -> int:
   return 0
 
 
-def forget(request: options.Request) -> int:
+def forget(request: options.Options) -> int:
   """Takes submissions out of a results folder."""
   for name, run, folder in forgetting.forget(
     request.out, options.named(request)
@@ -124,7 +124,7 @@ def forget(request: options.Request) -> int:
   return 0
 
 
-def calibrate(request: options.Request) -> int:
+def calibrate(request: options.Options) -> int:
   """Measures this machine anew."""
   suite = options.ready(request)
   machine = options.here(request)
@@ -140,7 +140,7 @@ def calibrate(request: options.Request) -> int:
   return 0
 
 
-def check(request: options.Request) -> int:
+def check(request: options.Options) -> int:
   """Tests submissions in processes of their own before they are entered."""
   from runner.tools import check as checks  # noqa: PLC0415
 
@@ -155,7 +155,7 @@ def check(request: options.Request) -> int:
   return 0
 
 
-def set_targets(request: options.Request) -> int:
+def set_targets(request: options.Options) -> int:
   """Finds a suite's targets and writes them into its file."""
   from runner.tools import set_targets as targets  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def set_targets(request: options.Request) -> int:
   return 0
 
 
-def tune(request: options.Request) -> int:
+def tune(request: options.Options) -> int:
   """Finds one point that is good on all workloads, for each submission."""
   from runner.tools import tune as tuning  # noqa: PLC0415
 
@@ -206,7 +206,7 @@ def tune(request: options.Request) -> int:
   return 0
 
 
-def export_algoperf(request: options.Request) -> int:
+def export_algoperf(request: options.Options) -> int:
   """Writes each submission as a folder that AlgoPerf runs."""
   from submissions.algoperf import export  # noqa: PLC0415
 
@@ -226,7 +226,7 @@ def export_algoperf(request: options.Request) -> int:
   return 0
 
 
-def work(out: pathlib.Path, name: str, terms: attempt.Terms) -> int:
+def work(out: pathlib.Path, name: str, terms: attempt.TrialOptions) -> int:
   """Runs one trial of a results folder, on a machine of an engine's."""
   status = cluster.work(out, name, terms)
   print(f'{status.outcome or "not run"}. {status.reason}')

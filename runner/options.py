@@ -13,7 +13,7 @@ from runner.tools import calibrate
 from workloads import data
 
 
-class Request(NamedTuple):
+class Options(NamedTuple):
   """The flags, turned into values at once."""
 
   suite: str
@@ -26,8 +26,8 @@ class Request(NamedTuple):
   points: int = 10  # Of each search space, to tune with.
   seeds: int = 5  # Repeats of the best point.
   hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
-  care: race.Care = race.CARE  # For trials that the machine fails.
-  terms: engine.Terms = engine.TERMS
+  care: race.RetryPolicy = race.CARE  # For trials that the machine fails.
+  terms: engine.TrialOptions = engine.TERMS
   preflight: bool = True  # Before long runs.
   mixed: bool = False  # Kinds of hardware in one results folder.
   price: float | None = None  # Of an hour, where it is to be told.
@@ -36,7 +36,7 @@ class Request(NamedTuple):
   kind: str | None = None  # Of the machines, by name; None: as this one.
 
 
-def ready(request: Request) -> rules.Rules:
+def ready(request: Options) -> rules.Suite:
   """The suite, its data being there; else DataError says how to get them."""
   suite = chosen_suite(request)
   for row in suite.workloads.values():
@@ -44,14 +44,14 @@ def ready(request: Request) -> rules.Rules:
   return suite
 
 
-def chosen_suite(request: Request) -> rules.Rules:
+def chosen_suite(request: Options) -> rules.Suite:
   suite = rules.load(request.suite)
   rows = suite.workloads | suite.unscored
   chosen = tuple(map(workloads.canonical, request.workloads))
   for name in chosen:
     if name not in rows:
       workloads.check(name)
-      raise rules.RulesError(
+      raise rules.SuiteError(
         f'Suite {suite.name} has no workload {name!r}. '
         f'It has: {", ".join(rows)}.'
       )
@@ -59,7 +59,7 @@ def chosen_suite(request: Request) -> rules.Rules:
   rulesets = suite.rulesets
   if request.studies is not None:
     if request.studies < 1:
-      raise rules.RulesError(f'--studies={request.studies} must be positive.')
+      raise rules.SuiteError(f'--studies={request.studies} must be positive.')
     rulesets = {
       name: ruleset._replace(studies=request.studies)
       for name, ruleset in rulesets.items()
@@ -71,12 +71,14 @@ def chosen_suite(request: Request) -> rules.Rules:
   )
 
 
-def _alone(row: rules.Row, chosen: tuple[str, ...]) -> rules.Row:
+def _alone(
+  row: rules.WorkloadSpec, chosen: tuple[str, ...]
+) -> rules.WorkloadSpec:
   """A held-out variant that is raced without its base scores by itself."""
   return row if row.held_out_of in chosen else row._replace(held_out_of=None)
 
 
-def named(request: Request) -> tuple[str, ...]:
+def named(request: Options) -> tuple[str, ...]:
   if not request.submissions:
     raise ValueError(
       'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py, '
@@ -90,23 +92,23 @@ def named(request: Request) -> tuple[str, ...]:
   return known
 
 
-def machine(request: Request) -> dict[str, Any]:
+def machine(request: Options) -> dict[str, Any]:
   """The kind of machine that trials are for: this one, if none is named."""
   if request.kind is None:
     return here(request)
   return hardware.find(request.hardware, request.kind)
 
 
-def here(request: Request) -> dict[str, Any]:
+def here(request: Options) -> dict[str, Any]:
   """This machine, with the hosts beside it."""
   return hardware.describe(request.terms.hosts)
 
 
-def is_here(request: Request, machine: dict[str, Any]) -> bool:
+def is_here(request: Options, machine: dict[str, Any]) -> bool:
   return machine['name'] == here(request)['name']
 
 
-def check_here(request: Request, machine: dict[str, Any]) -> None:
+def check_here(request: Options, machine: dict[str, Any]) -> None:
   """Raises ValueError where it is not this machine."""
   if not is_here(request, machine):
     raise ValueError(
@@ -115,18 +117,18 @@ def check_here(request: Request, machine: dict[str, Any]) -> None:
     )
 
 
-def options(request: Request) -> dict[str, str]:
+def options(request: Options) -> dict[str, str]:
   """What has no value is empty."""
   pairs = (one.partition('=') for one in request.options)
   return {name: value for name, _, value in pairs}
 
 
-def planned(request: Request, suite, machine, speeds) -> plans.Plan:
+def planned(request: Options, suite, machine, speeds) -> plans.Plan:
   made = plans.make(suite, request.ruleset, named(request), machine, speeds)
   return made._replace(mixed=request.mixed, grows=request.studies is not None)
 
 
-def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:
+def known_speeds(request: Options, suite, machine) -> dict[str, hardware.Speed]:
   """Speeds on this machine, measured now where they are not known yet."""
   speeds = hardware.load(request.hardware, machine['name'], suite)
   lacking = calibrate.missing(suite, speeds)
@@ -144,7 +146,7 @@ def known_speeds(request: Request, suite, machine) -> dict[str, hardware.Speed]:
 
 
 def measured(
-  request: Request, suite, names, machine
+  request: Options, suite, names, machine
 ) -> dict[str, hardware.Speed]:
   hardware.check_folder(request.hardware)
   print(f'Measuring {suite.reference} on this machine ({machine["name"]}) ...')

@@ -10,7 +10,7 @@ from typing import Any
 from runner.protocol import columns, layout, metrics, plan_file, storage
 from runner.protocol.quantities import apart, plain
 from scoring.load import safe_files
-from scoring.load.trials import Key, Trial
+from scoring.load.trials import Trial, TrialKey
 
 CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
 BROKEN = (  # What comes of files that hold something else than they should.
@@ -79,7 +79,7 @@ def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
   entries = [
     entry
     for entry in plan['trials']
-    if all(entry[name] == getattr(trial.key, name) for name in Key._fields)
+    if all(entry[name] == getattr(trial.key, name) for name in TrialKey._fields)
   ]
   for entry in entries:
     for name in ('seed', 'hyperparameters'):

@@ -17,7 +17,7 @@ from scoring import audit
 from scoring.load import details
 from scoring.load.results import Results
 from scoring.load.tree import relative
-from scoring.load.trials import Key
+from scoring.load.trials import TrialKey
 from scoring.report import terminal
 
 MOST = 100  # Findings on one trial: a file may have millions of lines.
@@ -147,7 +147,7 @@ def _forgotten(plan: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _name(trial: dict[str, Any]) -> str:
-  return Key(*(trial[name] for name in Key._fields)).__repr__()[3:]
+  return TrialKey(*(trial[name] for name in TrialKey._fields)).__repr__()[3:]
 
 
 def _machines(results: Results) -> Iterator[Finding]:

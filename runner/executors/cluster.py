@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 from runner.executors.base import Fleet
-from runner.executors.race import Course, Engine, Queue, local
+from runner.executors.race import Engine, Queue, RaceContext, local
 from runner.launch import attempt, outcomes
 from runner.machine import hardware
 from runner.protocol import layout, plan_file, results_folder, storage
@@ -59,7 +59,7 @@ def find(
 
 
 def run(
-  fleet: Fleet, course: Course, queue: Queue
+  fleet: Fleet, course: RaceContext, queue: Queue
 ) -> Iterator[tuple[dict, layout.Status]]:
   """Sends what is in the queue, and gives each trial when its job is over."""
   course = course._replace(terms=_anywhere(course.terms))
@@ -86,7 +86,9 @@ def run(
     raise
 
 
-def work(out: pathlib.Path, name: str, terms: attempt.Terms) -> layout.Status:
+def work(
+  out: pathlib.Path, name: str, terms: attempt.TrialOptions
+) -> layout.Status:
   """What a machine of the fleet does: runs one trial of a results folder.
 
   Raises:
@@ -108,7 +110,7 @@ def work(out: pathlib.Path, name: str, terms: attempt.Terms) -> layout.Status:
 
 
 def _sent(
-  fleet: Fleet, course: Course, queue: Queue, known: dict[str, str]
+  fleet: Fleet, course: RaceContext, queue: Queue, known: dict[str, str]
 ) -> dict[str, tuple[dict, layout.Status]]:
   """Jobs of the trials that are due: what each runs, and where that stood.
 
@@ -135,14 +137,14 @@ def _sent(
   return {job: (trial, before[trial['id']]) for job, trial in jobs.items()}
 
 
-def _anywhere(terms: attempt.Terms) -> attempt.Terms:
+def _anywhere(terms: attempt.TrialOptions) -> attempt.TrialOptions:
   """As they are for those that are in other folders."""
   if terms.data_dir is None:
     return terms
   return terms._replace(data_dir=str(pathlib.Path(terms.data_dir).absolute()))
 
 
-def _command(course: Course, trial: dict) -> list[str]:
+def _command(course: RaceContext, trial: dict) -> list[str]:
   terms = course.terms._asdict()
   return [
     'env',

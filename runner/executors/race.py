@@ -10,27 +10,27 @@ from runner.executors import progress
 from runner.launch import attempt
 from runner.protocol import layout, results_folder
 from runner.protocol.plan import Plan
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 
 Limits = dict[str, int]  # As trial.Budget has them: by steps, not seconds.
 
 
-class Care(NamedTuple):
+class RetryPolicy(NamedTuple):
   """What is done about trials that the machine fails."""
 
   attempts: int = 3  # In one run, at each trial.
   pause: float = 10.0  # Seconds before the second; four times that, the third.
 
 
-CARE = Care()
+CARE = RetryPolicy()
 
 
-class Course(NamedTuple):
+class RaceContext(NamedTuple):
   """Where trials are raced, and how."""
 
   out: pathlib.Path
   table: Callable[[dict], dict[str, Any]]  # The plan, as it is for a trial.
-  terms: attempt.Terms
+  terms: attempt.TrialOptions
   live: progress.Progress
 
 
@@ -63,10 +63,12 @@ class Queue:
 
 # Takes trials from a queue, to which more may come, and gives each as it is
 # over.
-Engine = Callable[[Course, Queue], Iterator[tuple[dict, layout.Status]]]
+Engine = Callable[[RaceContext, Queue], Iterator[tuple[dict, layout.Status]]]
 
 
-def local(course: Course, queue: Queue) -> Iterator[tuple[dict, layout.Status]]:
+def local(
+  course: RaceContext, queue: Queue
+) -> Iterator[tuple[dict, layout.Status]]:
   """The engine that is this machine: one trial after another."""
   while queue:
     trial = queue.next()
@@ -85,9 +87,9 @@ def local(course: Course, queue: Queue) -> Iterator[tuple[dict, layout.Status]]:
 def run(
   out: pathlib.Path,
   made: Plan,
-  terms: attempt.Terms,
-  limits: Callable[[Row], Limits] | None = None,
-  care: Care = CARE,
+  terms: attempt.TrialOptions,
+  limits: Callable[[WorkloadSpec], Limits] | None = None,
+  care: RetryPolicy = CARE,
   through: Engine = local,
 ) -> dict[str, Any]:
   """Runs or resumes every pending trial; the table of the results folder.
@@ -106,7 +108,7 @@ def run(
     queue = Queue(attempt.pending(out, table))
     tries: collections.Counter[str] = collections.Counter()
     with progress.Progress(len(queue)) as live:
-      course = Course(out, full, terms, live)
+      course = RaceContext(out, full, terms, live)
       for trial, status in through(course, queue):
         live.end(progress.title(trial), status)
         tries[trial['id']] += 1
@@ -116,6 +118,6 @@ def run(
   return table
 
 
-def by_steps(row: Row) -> Limits:
+def by_steps(row: WorkloadSpec) -> Limits:
   """The whole step budget, so that the machine's speed does not matter."""
   return {'steps': row.steps, 'eval_steps': max(1, row.steps // row.looks)}

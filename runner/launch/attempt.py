@@ -60,11 +60,11 @@ SECRET = re.compile(
 Tell = Callable[[dict], None]
 
 
-class Terms(NamedTuple):
+class TrialOptions(NamedTuple):
   """On which all trials of a race run."""
 
   data_dir: str | None = None  # Of the data sets.
-  silence: float = child_process.Patience().silence  # Seconds without progress.
+  silence: float = child_process.Timeouts().silence  # Seconds without progress.
   network: bool = False  # Whether they may use it.
   memory_gib: float | None = None  # Of a trial's process, if limited.
   profile: int = 0  # Steps of every trial to make a trace of.
@@ -77,7 +77,7 @@ class Terms(NamedTuple):
     return 1 + len(self.also_on)
 
 
-TERMS = Terms()
+TERMS = TrialOptions()
 
 
 def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
@@ -94,7 +94,7 @@ def run_trial(
   table: dict[str, Any],
   trial: dict,
   tell: Tell,
-  terms: Terms = TERMS,
+  terms: TrialOptions = TERMS,
 ) -> layout.Status:
   """Runs or resumes one trial in a process of its own, and waits for it.
 
@@ -125,7 +125,7 @@ def _on_host(status: layout.Status) -> str:
 
 
 def prepare(
-  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: Terms
+  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: TrialOptions
 ) -> pathlib.Path:
   """The folder of a trial, with all that its process needs."""
   own = {'data_dir': terms.data_dir, 'shard_state': terms.shard_state}
@@ -136,7 +136,7 @@ def run_attempt(
   out: pathlib.Path,
   folder: pathlib.Path,
   tell: Tell,
-  terms: Terms = TERMS,
+  terms: TrialOptions = TERMS,
   keep: Sequence[int] = (),
 ) -> layout.Status:
   """As run_trial, of a trial in a folder that is ours, even if it is done.
@@ -146,7 +146,7 @@ def run_attempt(
   """
   budget = storage.read_json(folder / layout.TRIAL)['budget']
   longest = WALL_FACTOR * budget['seconds'] + WALL_SECONDS
-  patience = child_process.Patience(terms.silence, longest)
+  patience = child_process.Timeouts(terms.silence, longest)
   network = isolation.network(terms.network or bool(terms.also_on))
   before = layout.status(folder).attempts
   written = tampering.written(folder)

@@ -33,7 +33,7 @@ MARK = 'TIMETRIAL_ATTEMPT'
 Tell = Callable[[dict], None]
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
   """How long a process may take, in seconds."""
 
   silence: float = 1800.0  # Without progress; a large model compiles minutes.
@@ -76,7 +76,7 @@ def run(
   command: list[str],
   log,
   tell: Tell,
-  patience: Patience,
+  patience: Timeouts,
   env: dict[str, str],
   keep: Sequence[int] = (),
   lost: Callable[[], str] = lambda: '',
@@ -131,7 +131,7 @@ def _follow(
   reading: int,
   started: float,
   tell: Tell,
-  patience: Patience,
+  patience: Timeouts,
   lost: Callable[[], str],
 ) -> Exit:
   """Follow a process until it exits or must be stopped; the code is set later.

@@ -68,7 +68,7 @@ def driver_version(text: str) -> str | None:
 
 
 def load(
-  folder: pathlib.Path, name: str, suite: rules.Rules
+  folder: pathlib.Path, name: str, suite: rules.Suite
 ) -> dict[str, Speed]:
   """Measured speeds by workload.
 
@@ -144,7 +144,7 @@ def check_folder(folder: pathlib.Path) -> None:
 def save(
   folder: pathlib.Path,
   machine: dict,
-  suite: rules.Rules,
+  suite: rules.Suite,
   speeds: dict[str, Speed],
 ) -> pathlib.Path:
   """Adds speeds to the machine's file; returns its path."""
@@ -187,7 +187,7 @@ def state() -> dict[str, Any]:
   return found | gpu_monitor.limits()
 
 
-def fingerprint(suite: rules.Rules, workload: str) -> str:
+def fingerprint(suite: rules.Suite, workload: str) -> str:
   """What a measured speed depends on, in short."""
   row = suite.workloads[workload]
   facts = (suite.reference, row.batch_size, row.steps_per_dispatch)

@@ -32,7 +32,7 @@ class Trial(NamedTuple):
 
 
 class Plan(NamedTuple):
-  suite: rules.Rules
+  suite: rules.Suite
   ruleset: str
   machine: dict[str, Any]
   budgets: dict[str, float]  # Charged seconds by workload; empty: not known.
@@ -58,7 +58,7 @@ class Plan(NamedTuple):
 
 
 def make(
-  suite: rules.Rules,
+  suite: rules.Suite,
   ruleset: str,
   requests: Sequence[str],
   machine: dict[str, Any],
@@ -70,7 +70,7 @@ def make(
     ValueError: a name is unknown, or a submission cannot run in this ruleset.
   """
   if ruleset not in suite.rulesets:
-    raise rules.RulesError(
+    raise rules.SuiteError(
       f'Suite {suite.name} has no ruleset {ruleset!r}. '
       f'Known: {", ".join(suite.rulesets)}.'
     )
@@ -96,7 +96,7 @@ def make(
 
 
 def make_endless(
-  suite: rules.Rules,
+  suite: rules.Suite,
   ruleset: str,
   requests: Sequence[str],
   machine: dict[str, Any],
@@ -111,7 +111,7 @@ def make_endless(
 
 
 def _trials(
-  suite: rules.Rules, ruleset: str, entry: submissions.Entry
+  suite: rules.Suite, ruleset: str, entry: submissions.Entry
 ) -> list[Trial]:
   studies = suite.rulesets[ruleset].studies
   points = _points(suite, ruleset, entry)
@@ -124,7 +124,7 @@ def _trials(
 
 
 def _points(
-  suite: rules.Rules, ruleset: str, entry: submissions.Entry
+  suite: rules.Suite, ruleset: str, entry: submissions.Entry
 ) -> list[list[dict[str, Any]]]:
   """The points of every study: the same list in each, or fresh draws."""
   studies, trials, _ = suite.rulesets[ruleset]
@@ -156,7 +156,7 @@ def _points(
 
 
 def trial(
-  suite: rules.Rules,
+  suite: rules.Suite,
   entry: submissions.Entry,
   workload: str,
   study: int,

@@ -67,32 +67,32 @@ LARGEST = 2**53  # Beyond it, numbers lose digits on their way through floats.
 LONGEST = 200  # Characters of a wrong value in a message.
 
 
-class RulesError(ValueError):
+class SuiteError(ValueError):
   """A rules file says something it may not; the message names file and key."""
 
 
 def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
-  """Raises RulesError unless the table has the right keys, of these kinds."""
+  """Raises SuiteError unless the table has the right keys, of these kinds."""
   if not isinstance(table, dict):
-    raise RulesError(f'{where} must be a table, not {shown(table)}.')
+    raise SuiteError(f'{where} must be a table, not {shown(table)}.')
   for key, value in table.items():
     if key not in kinds:
       close = difflib.get_close_matches(key, kinds, n=1)
       hint = f' Did you mean {close[0]!r}?' if close else ''
-      raise RulesError(
+      raise SuiteError(
         f'{where} unknown key {key!r}.{hint} Known: {", ".join(kinds)}.'
       )
     if not isinstance(value, kinds[key]) or isinstance(value, bool):
-      raise RulesError(f'{where} {key} = {shown(value)} is of the wrong type.')
+      raise SuiteError(f'{where} {key} = {shown(value)} is of the wrong type.')
     above = ABOVE.get(key, 0)
     # NaN compares as false, so it is found here too.
     if isinstance(value, int | float) and not above < value <= LARGEST:
       wanted = f'more than {above}' if above else 'positive'
-      raise RulesError(
+      raise SuiteError(
         f'{where} {key} = {shown(value)} must be {wanted}, and at most 2**53.'
       )
   if missing := kinds.keys() - table.keys() - OPTIONAL:
-    raise RulesError(f'{where} lacks {", ".join(sorted(missing))}.')
+    raise SuiteError(f'{where} lacks {", ".join(sorted(missing))}.')
 
 
 def shown(value: Any) -> str:
@@ -115,7 +115,7 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
   other = row['like']
   base = rows.get(other) if isinstance(other, str) else None
   if not isinstance(base, dict) or 'like' in base:
-    raise RulesError(
+    raise SuiteError(
       f'{where}: like = {shown(other)} must name another workload of the file, '
       'one that is not itself like another.'
     )

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import workloads
 from runner.protocol import metrics, schema, suite_files
-from runner.protocol.schema import RulesError
+from runner.protocol.schema import SuiteError
 
 
-class Row(NamedTuple):
+class WorkloadSpec(NamedTuple):
   """One workload of a suite."""
 
   workload: str
@@ -62,7 +62,7 @@ class Ruleset(NamedTuple):
   budget_factor: float  # Times the calibrated seconds.
 
 
-class Reading(NamedTuple):
+class Interpretation(NamedTuple):
   """How times are read from logs; the defaults are what AlgoPerf documents.
 
   Published boards were computed otherwise here and there. Their rules say so,
@@ -98,7 +98,7 @@ READINGS = {
 }
 
 
-class Rules(NamedTuple):
+class Suite(NamedTuple):
   """A suite: what is raced, and how the race is scored."""
 
   name: str
@@ -107,23 +107,23 @@ class Rules(NamedTuple):
   cutoff: float  # Ratios to the fastest at or beyond this score nothing.
   reference: str  # The submission whose speed turns step budgets into seconds.
   rulesets: dict[str, Ruleset]
-  workloads: dict[str, Row]
-  unscored: dict[str, Row]  # May be run too, by name; do not count.
-  reading: Reading = Reading()
+  workloads: dict[str, WorkloadSpec]
+  unscored: dict[str, WorkloadSpec]  # May be run too, by name; do not count.
+  reading: Interpretation = Interpretation()
 
   @property
-  def scored(self) -> dict[str, Row]:
+  def scored(self) -> dict[str, WorkloadSpec]:
     """The workloads that give credit: all but held-out variants."""
     return {
       name: row for name, row in self.workloads.items() if not row.held_out_of
     }
 
   @property
-  def held_out_last(self) -> dict[str, Row]:
+  def held_out_last(self) -> dict[str, WorkloadSpec]:
     """All workloads, held-out variants behind those that give credit."""
     return self.scored | self.workloads
 
-  def relaxed(self, share: float) -> 'Rules':
+  def relaxed(self, share: float) -> 'Suite':
     """These rules with every target made easier by a share of itself.
 
     A target t that is met from above becomes t * (1 + share), one that is met
@@ -136,10 +136,10 @@ class Rules(NamedTuple):
       share: Of a target, from 0 to below 1.
 
     Raises:
-      RulesError: the share is not in that range.
+      SuiteError: the share is not in that range.
     """
     if not 0 <= share < 1:
-      raise RulesError(
+      raise SuiteError(
         f'Targets cannot be relaxed by {share}. Say a share of them, at least '
         '0 and below 1: 0.05 is 5 %.'
       )
@@ -154,7 +154,7 @@ class Rules(NamedTuple):
     return seconds * self.rulesets[ruleset].budget_factor
 
 
-def _relaxed(row: Row, share: float) -> Row:
+def _relaxed(row: WorkloadSpec, share: float) -> WorkloadSpec:
   if row.target is None:
     return row
   # Of a negative target, that many more is nearer to zero, and not easier.
@@ -162,17 +162,17 @@ def _relaxed(row: Row, share: float) -> Row:
   return row._replace(target=row.target * (1 + share if up else 1 - share))
 
 
-def load(name: str) -> Rules:
+def load(name: str) -> Suite:
   """The rules of that name in configs/suites or configs/rules, or in a file.
 
   Raises:
-    RulesError: no such suite, or a wrong, missing or unknown key in it.
+    SuiteError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = suite_files.find(name)
   return parse(suite_files.whole(path), path.stem, str(path))
 
 
-def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
+def parse(table: Mapping[str, Any], name: str, where: str) -> Suite:
   """Rules from a table as TOML holds it; `where` begins error messages.
 
   It may not extend another one: tables of results are other people's, and
@@ -180,15 +180,15 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
   """
   schema.check(table, schema.SUITE, f'{where}:')
   if 'extends' in table:
-    raise RulesError(
+    raise SuiteError(
       f'{where}: extends = {table["extends"]!r}: only the file of a suite may '
       'extend another.'
     )
   scored, unscored = table['workloads'], table.get('unscored', {})
   rows = unscored | scored
   if twice := unscored.keys() & scored.keys():
-    raise RulesError(f'{where}: {min(twice)} is both scored and unscored.')
-  rules = Rules(
+    raise SuiteError(f'{where}: {min(twice)} is both scored and unscored.')
+  rules = Suite(
     name,
     table['version'],
     table['seed'],
@@ -204,7 +204,7 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
   )
   for row in rules.workloads.values():
     if row.held_out_of and row.held_out_of not in rules.scored:
-      raise RulesError(
+      raise SuiteError(
         f'{where}: [workloads."{row.workload}"] held_out_of = '
         f'{row.held_out_of!r} must be a workload of the suite that is not held '
         f'out itself: {", ".join(rules.scored)}.'
@@ -212,7 +212,7 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Rules:
   return rules
 
 
-def dump(rules: Rules) -> dict[str, Any]:
+def dump(rules: Suite) -> dict[str, Any]:
   """The table that `parse` turns back into these rules; fit for JSON."""
   table = {
     'version': rules.version,
@@ -224,32 +224,34 @@ def dump(rules: Rules) -> dict[str, Any]:
   }
   if rules.unscored:
     table['unscored'] = {k: facts(row) for k, row in rules.unscored.items()}
-  if rules.reading != Reading():
+  if rules.reading != Interpretation():
     table['scoring'] = rules.reading._asdict()
   return table
 
 
-def facts(row: Row) -> dict[str, Any]:
+def facts(row: WorkloadSpec) -> dict[str, Any]:
   """What a row says, without its name and without what is not said."""
   said = row._asdict() | {'quirks': list(row.quirks)}
   del said['workload']
   return {k: v for k, v in said.items() if v is not None and v != []}
 
 
-def row(name: str, said: Mapping[str, Any]) -> Row:
+def row(name: str, said: Mapping[str, Any]) -> WorkloadSpec:
   """Undoes `facts`."""
   known: dict[str, Any] = {'target': None} | dict(said)
-  return Row(name, **known | {'quirks': tuple(known.get('quirks', ()))})
+  return WorkloadSpec(
+    name, **known | {'quirks': tuple(known.get('quirks', ()))}
+  )
 
 
-def _reading(table: Mapping[str, Any], where: str) -> Reading:
+def _reading(table: Mapping[str, Any], where: str) -> Interpretation:
   schema.check(table, schema.READING, where)
   for key, value in table.items():
     if value not in READINGS[key]:
-      raise RulesError(
+      raise SuiteError(
         f'{where} {key} = {value!r}; say one of {", ".join(READINGS[key])}.'
       )
-  return Reading(**table)
+  return Interpretation(**table)
 
 
 def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
@@ -259,39 +261,39 @@ def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
   )
 
 
-def _rows(part: dict, rows: dict, where: str) -> dict[str, Row]:
+def _rows(part: dict, rows: dict, where: str) -> dict[str, WorkloadSpec]:
   """The rows of a part of the file, by their registered names."""
   found = {}
   for key in part:
     name = workloads.canonical(key)
     if name in found:
-      raise RulesError(f'{where}."{key}"]: {name} has a row already.')
+      raise SuiteError(f'{where}."{key}"]: {name} has a row already.')
     found[name] = _row(name, rows, key, f'{where}."{key}"]')
   return found
 
 
-def _row(name: str, rows: dict, key: str, where: str) -> Row:
+def _row(name: str, rows: dict, key: str, where: str) -> WorkloadSpec:
   said = schema.inherit(rows, key, where)
   schema.check(said, schema.ROW, where)
   if said['better'] not in ('lower', 'higher'):
-    raise RulesError(
+    raise SuiteError(
       f"{where}: better = {said['better']!r}; say 'lower' or 'higher'."
     )
   if ('seconds' in said) != ('eval_seconds' in said) or ('seconds' in said) == (
     'evaluations' in said
   ):
-    raise RulesError(
+    raise SuiteError(
       f'{where}: say either evaluations, or seconds and eval_seconds.'
     )
   metric = said['metric']
   for which in ('target', 'test_target'):
     if which in said and not metrics.possible(metric, said[which]):
-      raise RulesError(
+      raise SuiteError(
         f'{where}: {which} = {said[which]} is no value that a metric can '
         f'have: {metric} is {metrics.range_of(metric)}.'
       )
   if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
-    raise RulesError(
+    raise SuiteError(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be names.'
     )
   facts = {k: v for k, v in said.items() if k != 'origin'}

@@ -10,7 +10,7 @@ import pathlib
 import tomllib
 from typing import Any
 
-from runner.protocol.schema import RulesError
+from runner.protocol.schema import SuiteError
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 
@@ -19,7 +19,7 @@ def find(name: str) -> pathlib.Path:
   """The file of that suite or board, or at that path.
 
   Raises:
-    RulesError: there is none.
+    SuiteError: there is none.
   """
   files = [*CONFIGS.glob('suites/*.toml'), *CONFIGS.glob('rules/*.toml')]
   known = {path.stem: path for path in sorted(files)}
@@ -30,7 +30,7 @@ def find(name: str) -> pathlib.Path:
     return pathlib.Path(name)
   close = difflib.get_close_matches(name, known, n=1)
   hint = f' Did you mean {close[0]!r}?' if close else ''
-  raise RulesError(
+  raise SuiteError(
     f'No suite {name!r}.{hint} Known: {", ".join(known)}, '
     'or give the path of a .toml file.'
   )
@@ -40,7 +40,7 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
   """What a file says, with all that the suite has which it extends.
 
   Raises:
-    RulesError: the file cannot be read, or extends what it may not.
+    SuiteError: the file cannot be read, or extends what it may not.
   """
   table, where = _table(path), str(path)
   if 'extends' not in table:
@@ -48,10 +48,10 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
   own = {k: v for k, v in table.items() if k != 'extends'}
   try:
     other = _table(find(str(table['extends'])))
-  except RulesError as error:
-    raise RulesError(f'{where}: extends: {error}') from error
+  except SuiteError as error:
+    raise SuiteError(f'{where}: extends: {error}') from error
   if 'extends' in other:
-    raise RulesError(
+    raise SuiteError(
       f'{where}: extends = {table["extends"]!r}, which extends another suite '
       'itself. Extend that one.'
     )
@@ -60,7 +60,7 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
     both = [table.get(part, {}) for table in (other, own)]
     for rows in both:
       if not isinstance(rows, dict):
-        raise RulesError(f'{where}: {part} = {rows!r} must be a table.')
+        raise SuiteError(f'{where}: {part} = {rows!r} must be a table.')
     merged[part] = both[0] | both[1]
   return merged
 
@@ -69,7 +69,7 @@ def _table(path: pathlib.Path) -> dict[str, Any]:
   try:
     return tomllib.loads(path.read_text(encoding='utf-8'))
   except OSError as error:
-    raise RulesError(f'{path} cannot be read: {error.strerror}.') from error
+    raise SuiteError(f'{path} cannot be read: {error.strerror}.') from error
   except (ValueError, RecursionError) as error:
     # Of a number of thousands of digits, tomllib lets int's own error through.
-    raise RulesError(f'{path} is not valid TOML: {error}.') from error
+    raise SuiteError(f'{path} is not valid TOML: {error}.') from error

@@ -14,7 +14,7 @@ class CalibrationError(RuntimeError):
   """The reference algorithm did not run; the message says why."""
 
 
-def missing(suite: rules.Rules, speeds: dict[str, Speed]) -> list[str]:
+def missing(suite: rules.Suite, speeds: dict[str, Speed]) -> list[str]:
   """Workloads that need calibrated budgets and have none on this machine."""
   return [
     name
@@ -24,10 +24,10 @@ def missing(suite: rules.Rules, speeds: dict[str, Speed]) -> list[str]:
 
 
 def measure(
-  suite: rules.Rules,
+  suite: rules.Suite,
   name: str,
   machine: dict,
-  terms: attempt.Terms,
+  terms: attempt.TrialOptions,
   tell: attempt.Tell,
 ) -> Speed:
   """Runs the reference algorithm on a workload for a share of its steps.

@@ -44,23 +44,23 @@ class Cell(NamedTuple):
     return self.rehearsal.trial.submission, self.ruleset
 
 
-def order(suite: rules.Rules) -> tuple[str, ...]:
+def order(suite: rules.Suite) -> tuple[str, ...]:
   """Names of its workloads: a quick one first, then one with batch norm."""
   first = [QUICK] if QUICK in suite.unscored else []
   first += [name for name in suite.workloads if _has_state(suite, name)][:1]
   return tuple(dict.fromkeys([*first, *suite.workloads]))
 
 
-def _has_state(suite: rules.Rules, name: str) -> bool:
+def _has_state(suite: rules.Suite, name: str) -> bool:
   workload = workloads.get(suite.workloads[name].workload)
   model = jax.eval_shape(workload.init, jax.random.key(0))
   return bool(jax.tree.leaves(model.state))
 
 
 def main(
-  suite: rules.Rules,
+  suite: rules.Suite,
   requests: tuple[str, ...],
-  terms: attempt.Terms,
+  terms: attempt.TrialOptions,
   fast: bool = False,
 ) -> int:
   """Prints findings; 1 if any is bad.
@@ -131,7 +131,7 @@ def rulesets(entry: submissions.Entry) -> list[str]:
 
 
 def _cells(
-  suite: rules.Rules, request: str, entry, machine, terms: attempt.Terms
+  suite: rules.Suite, request: str, entry, machine, terms: attempt.TrialOptions
 ) -> Iterator[Cell]:
   for ruleset in rulesets(entry):
     made = plan.make_endless(suite, ruleset, [request], machine)

@@ -92,7 +92,7 @@ def cells(trials: list[plan.Trial]) -> list[Cell]:
 
 
 def run(
-  made: plan.Plan, some: list[Cell], terms: attempt.Terms
+  made: plan.Plan, some: list[Cell], terms: attempt.TrialOptions
 ) -> list[Forecast]:
   """Tries cells of a plan, one after another."""
   brief = _brief(made)
@@ -109,7 +109,9 @@ def run(
   return found
 
 
-def before(out: pathlib.Path, made: plan.Plan, terms: attempt.Terms) -> None:
+def before(
+  out: pathlib.Path, made: plan.Plan, terms: attempt.TrialOptions
+) -> None:
   """Tries what is long and not begun; what went well is not tried again.
 
   Raises:
@@ -144,7 +146,10 @@ def is_long(cell: Cell, made: plan.Plan) -> bool:
 
 
 def forecast(
-  cell: Cell, row: suite.Row, budget: float | None, tried: short_trial.Probe
+  cell: Cell,
+  row: suite.WorkloadSpec,
+  budget: float | None,
+  tried: short_trial.Probe,
 ) -> Forecast:
   """What the few steps tell of the whole trials."""
   trial, status = cell.first, tried.status
@@ -175,7 +180,7 @@ def forecast(
 
 
 def free_seconds(
-  row: suite.Row, share: float, tried: short_trial.Probe
+  row: suite.WorkloadSpec, share: float, tried: short_trial.Probe
 ) -> float | None:
   """Of the evaluations in a share of the budget.
 

@@ -44,13 +44,13 @@ class TargetsError(RuntimeError):
 
 
 def set_all(
-  suite: rules.Rules,
+  suite: rules.Suite,
   requests: Sequence[str],
   points: int,
   seeds: int,
   machine: dict,
   out: pathlib.Path,
-  terms: attempt.Terms,
+  terms: attempt.TrialOptions,
 ) -> dict[str, dict[str, Any]]:
   """Targets by workload, each with the figures that made it."""
   suite = apart(suite)
@@ -83,7 +83,7 @@ def set_all(
   }
 
 
-def apart(suite: rules.Rules) -> rules.Rules:
+def apart(suite: rules.Suite) -> rules.Suite:
   """With draws, initial parameters and orders of data that no race has.
 
   A submission that races again what set a target would have met it before.
@@ -91,11 +91,11 @@ def apart(suite: rules.Rules) -> rules.Rules:
   return suite._replace(seed=plan_file.seed(suite.seed, 'targets', 0, 0))
 
 
-def check(path: pathlib.Path, suite: rules.Rules) -> None:
-  """Raises RulesError where the file has no rows to write targets into."""
+def check(path: pathlib.Path, suite: rules.Suite) -> None:
+  """Raises SuiteError where the file has no rows to write targets into."""
   rows = _rows(tomllib.loads(path.read_text(encoding='utf-8')))
   if foreign := [name for name in suite.workloads if name not in rows]:
-    raise rules.RulesError(
+    raise rules.SuiteError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
       f'are set in the suite that it extends. Say --workloads={",".join(rows)}.'
     )
@@ -133,7 +133,7 @@ def lenient(value: float, lower: bool) -> float:
 
 
 def _plan(
-  suite: rules.Rules, requests, machine, *, studies: int, trials: int
+  suite: rules.Suite, requests, machine, *, studies: int, trials: int
 ) -> Plan:
   """Trials without targets, and three quarters as long."""
   rows = {
@@ -146,7 +146,7 @@ def _plan(
 
 
 def _run(
-  made: Plan, out: pathlib.Path, terms: attempt.Terms
+  made: Plan, out: pathlib.Path, terms: attempt.TrialOptions
 ) -> list[tuple[Trial, list[float]]]:
   """Trials with their validation values, of those that trained."""
   race.run(out, made, terms, race.by_steps)
@@ -158,7 +158,7 @@ def _run(
 
 
 def _values(
-  folder: pathlib.Path, suite: rules.Rules, workload: str
+  folder: pathlib.Path, suite: rules.Suite, workload: str
 ) -> list[float]:
   if not layout.status(folder).done:
     return []
@@ -166,7 +166,7 @@ def _values(
   return [float(r[column]) for r in storage.read_rows(folder / layout.EVALS)]
 
 
-def _best(values, row: rules.Row) -> Best:
+def _best(values, row: rules.WorkloadSpec) -> Best:
   pick = _better(row)
   found = [Best(t, pick(v)) for t, v in values if t.workload == row.workload]
   if not found:
@@ -174,12 +174,12 @@ def _best(values, row: rules.Row) -> Best:
   return pick(found, key=lambda best: best.value)
 
 
-def _better(row: rules.Row):
+def _better(row: rules.WorkloadSpec):
   return min if row.better == 'lower' else max
 
 
 def _target(
-  row: rules.Row, best: Best, values, again, seeds: int
+  row: rules.WorkloadSpec, best: Best, values, again, seeds: int
 ) -> dict[str, Any]:
   name, pick = row.workload, _better(row)
   repeated = [pick(v) for t, v in again if t.workload == name]

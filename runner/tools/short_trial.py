@@ -52,7 +52,7 @@ def run(
   made: plan.Plan,
   trial: plan.Trial,
   steps: int,
-  terms: attempt.Terms,
+  terms: attempt.TrialOptions,
   tell: attempt.Tell,
 ) -> Probe:
   """Trains for so many steps, and looks after the first and the last."""

@@ -1,6 +1,6 @@
 """What in a submission's source looks like more than training.
 
-Rules that no harness can enforce in one process are at least read: code that
+Suite that no harness can enforce in one process are at least read: code that
 looks for the clock, other data than what it is handed, the name of the workload
 or work beside the clock is pointed at, by file and line. It may be innocent, so
 these findings are to be read by somebody, and refuse nothing. The rules are

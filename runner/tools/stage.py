@@ -17,7 +17,7 @@ class Rehearsal(NamedTuple):
   entry: submissions.Entry
   made: plan.Plan
   trial: plan.Trial
-  terms: attempt.Terms
+  terms: attempt.TrialOptions
 
 
 class Stage(NamedTuple):

@@ -53,12 +53,12 @@ class Candidate(NamedTuple):
 
 
 def tune(
-  suite: rules.Rules,
+  suite: rules.Suite,
   request: str,
   draws: int,
   machine: dict,
   out: pathlib.Path,
-  terms: attempt.Terms,
+  terms: attempt.TrialOptions,
 ) -> list[Candidate]:
   """Candidates from the best on; those raced on more workloads come first.
 
@@ -98,23 +98,23 @@ def tune(
   return field + beaten
 
 
-def seed(suite: rules.Rules, workload: str) -> int:
+def seed(suite: rules.Suite, workload: str) -> int:
   """That of all points on a workload, and of no race."""
   return plan_file.seed(suite.seed, f'tune {workload}', 0, 0)
 
 
-def check(suite: rules.Rules) -> None:
-  """Raises RulesError where a workload has no target to reach."""
+def check(suite: rules.Suite) -> None:
+  """Raises SuiteError where a workload has no target to reach."""
   aimless = [n for n, row in suite.workloads.items() if row.target is None]
   if aimless:
-    raise rules.RulesError(
+    raise rules.SuiteError(
       f'{", ".join(aimless)} of suite {suite.name} has no target to reach. '
       'Set one first: python -m runner set-targets.'
     )
 
 
 def candidates(
-  suite: rules.Rules, entry: submissions.Entry, draws: int
+  suite: rules.Suite, entry: submissions.Entry, draws: int
 ) -> list[dict[str, Any]]:
   """SELF and draws from SPACE, near SELF where there is one, each once."""
   known = [entry.self_point] if entry.self_point else []
@@ -137,7 +137,9 @@ def candidates(
   return found
 
 
-def cost(row: rules.Row, steps: list[int], values: list[float]) -> float:
+def cost(
+  row: rules.WorkloadSpec, steps: list[int], values: list[float]
+) -> float:
   """Share of the step budget until the target; more than one for a miss.
 
   A miss costs MISS budgets and, by how far the best value is from the target

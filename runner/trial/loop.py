@@ -50,7 +50,7 @@ class Leaving(Exception):
   """The machine is wanted back; training can go on elsewhere."""
 
 
-class Bench(NamedTuple):
+class TrialHarness(NamedTuple):
   """What a trial is run with."""
 
   clock: Clock
@@ -66,7 +66,7 @@ class Bench(NamedTuple):
 
 
 def run(
-  submission: Submission, start: Start, budget: Budget, bench: Bench
+  submission: Submission, start: Start, budget: Budget, bench: TrialHarness
 ) -> Ending:
   """Trains until the target, the budget or the algorithm ends it.
 
@@ -89,7 +89,9 @@ def run(
     return Ending('preempted', str(leaving))
 
 
-def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
+def _run(
+  submission, start: Start, budget: Budget, bench: TrialHarness
+) -> Ending:
   evals: list[Result] = start.evals  # pyrefly: ignore
   clock = bench.clock
   if evals and bench.reached(evals[-1].metrics):
@@ -116,7 +118,7 @@ def _run(submission, start: Start, budget: Budget, bench: Bench) -> Ending:
 
 
 def _looks(
-  submission: Submission, start: Start, budget: Budget, bench: Bench
+  submission: Submission, start: Start, budget: Budget, bench: TrialHarness
 ) -> Iterator[tuple[PyTree, bool]]:
   """States to evaluate, and whether there are more.
 
@@ -141,7 +143,11 @@ def _looks(
 
 
 def _advance(
-  states: Iterator[PyTree], before: PyTree, budget: Budget, bench: Bench, evals
+  states: Iterator[PyTree],
+  before: PyTree,
+  budget: Budget,
+  bench: TrialHarness,
+  evals,
 ) -> tuple[PyTree, bool]:
   """Trains until an evaluation is due; False when the loop has ended."""
   last = evals[-1] if evals else None
@@ -170,7 +176,9 @@ def _due(
   return seconds >= last.seconds + budget.eval_seconds
 
 
-def _evaluate(model: Model, state: PyTree, final: bool, bench: Bench) -> Result:
+def _evaluate(
+  model: Model, state: PyTree, final: bool, bench: TrialHarness
+) -> Result:
   """Of a state's model; asked to leave meanwhile, saves the state."""
   try:
     return _examine(model, final, bench)
@@ -179,7 +187,7 @@ def _evaluate(model: Model, state: PyTree, final: bool, bench: Bench) -> Result:
     raise Leaving(f'{leaving} Saved at step {bench.feed.steps}.') from leaving
 
 
-def _examine(model: Model, final: bool, bench: Bench) -> Result:
+def _examine(model: Model, final: bool, bench: TrialHarness) -> Result:
   """Metrics of the validation split; in the end of the others as well.
 
   The test split is looked at once, when nothing can be chosen by it any more.

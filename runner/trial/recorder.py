@@ -24,7 +24,7 @@ from runner.trial.monitor import Scalar
 from workloads.workload import Model, PyTree
 
 
-class Journal:
+class Recorder:
   """Of one attempt at a trial.
 
   Attributes:
@@ -246,7 +246,7 @@ class Journal:
     )
 
 
-class Silent:
+class NullRecorder:
   """Of a host that keeps none, and takes part in what all must."""
 
   def restore(self) -> checkpoint.Checkpoint | None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import workloads
 from runner.protocol import suite
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from runner.trial import evaluate
 from runner.trial.loop import Budget, Leaving, Metrics
 from submissions.algoperf.goal import Goal
@@ -22,10 +22,10 @@ class Problem(NamedTuple):
 
   workload: Workload
   sources: dict[str, Source]  # By split.
-  row: Row
+  row: WorkloadSpec
 
 
-def record_every(row: Row) -> int:
+def record_every(row: WorkloadSpec) -> int:
   """Steps from one record of scalars to the next: whole dispatches."""
   dispatches = row.steps // row.steps_per_dispatch
   return row.steps_per_dispatch * max(1, dispatches // RECORDS)

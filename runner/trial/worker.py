@@ -21,7 +21,7 @@ import jax
 import submissions
 from runner.machine import load
 from runner.protocol import layout, storage
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from runner.trial import (
   checkpoint as checkpoints,
   compile_time,
@@ -34,11 +34,11 @@ from runner.trial import (
 )
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
-from runner.trial.loop import Bench, Budget, Metrics, Result, run
+from runner.trial.loop import Budget, Metrics, Result, TrialHarness, run
 from runner.trial.monitor import Watch
 from runner.trial.multihost import Hosts
 from runner.trial.profiler import Profile
-from runner.trial.recorder import Journal, Silent
+from runner.trial.recorder import NullRecorder, Recorder
 from runner.trial.task import Tell
 from submissions.submission import Start, Submission
 from workloads.workload import Model
@@ -73,7 +73,7 @@ def main(
   clock = Clock(stopwatch.now, devices.wait, started, hosts.agree, load.read)
   try:
     with compile_time.noticed(clock) as compiled:
-      journal = Journal(folder, clock, lambda: stopwatch.suspended, compiled)
+      journal = Recorder(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, profiled, clock)
         _train(folder, clock, journal, tell, hosts, profile, beaten)
@@ -98,7 +98,7 @@ def _follow(folder: pathlib.Path, hosts: Hosts, beaten: float) -> NoReturn:
   clock = Clock(wait=devices.wait, agree=hosts.agree)
   try:
     profile = Profile(folder, 0, clock)
-    journal = Silent()
+    journal = NullRecorder()
     _train(folder, clock, journal, lambda news: None, hosts, profile, beaten)
   except Exception:
     traceback.print_exc()
@@ -111,7 +111,7 @@ def _follow(folder: pathlib.Path, hosts: Hosts, beaten: float) -> NoReturn:
 def _train(
   folder: pathlib.Path,
   clock: Clock,
-  journal: Journal | Silent,
+  journal: Recorder | NullRecorder,
   tell: Tell,
   hosts: Hosts,
   profile: Profile,
@@ -122,7 +122,7 @@ def _train(
   problem = problems.read(trial)
   budget = Budget(**trial['budget'], beaten=beaten)
   examples = {name: len(source) for name, source in problem.sources.items()}
-  if isinstance(journal, Journal):
+  if isinstance(journal, Recorder):
     path = folder / f'meta_data_{journal.attempt}.json'
     metadata.write(path, trial, examples)
   feed = Feed(
@@ -191,7 +191,7 @@ def _train(
     watch.catch_up()
     journal.save(state, feed, watch.take(), lost(state))
 
-  bench = Bench(
+  bench = TrialHarness(
     clock,
     feed,
     watch,
@@ -227,7 +227,7 @@ def _resumed(
   start: Start,
   found: checkpoints.Checkpoint | None,
   feed: Feed,
-  journal: Journal | Silent,
+  journal: Recorder | NullRecorder,
 ) -> tuple[Start, state_tree.TreeDef] | None:
   """The start of a trial that goes on where its checkpoint was made.
 
@@ -249,7 +249,7 @@ def _resumed(
   return start._replace(state=state), jax.tree.structure(template)
 
 
-def _news(result: Result, row: Row) -> dict[str, Any]:
+def _news(result: Result, row: WorkloadSpec) -> dict[str, Any]:
   return {
     'step': result.step,
     'seconds': result.seconds,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from runner.protocol import columns, metrics
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from scoring.load import last_line
 from scoring.load.safe_files import Damage, plain
 
@@ -29,7 +29,9 @@ class Evals(NamedTuple):
 NONE = Evals(*np.empty((4, 0)))
 
 
-def first_hit(evals: Evals, row: Row, budget: float = math.inf) -> int | None:
+def first_hit(
+  evals: Evals, row: WorkloadSpec, budget: float = math.inf
+) -> int | None:
   """Which evaluation meets the target first; None if it is late, or none."""
   met = np.flatnonzero(row.reached(evals.values))
   if not met.size or evals.seconds[met[0]] > budget:
@@ -48,7 +50,9 @@ class Found(NamedTuple):
 NOTHING = Found(NONE, [])
 
 
-def evaluations(path: pathlib.Path, row: Row, running: bool = False) -> Found:
+def evaluations(
+  path: pathlib.Path, row: WorkloadSpec, running: bool = False
+) -> Found:
   """The evaluations of a trial, in the order in which they were made.
 
   Args:
@@ -83,7 +87,9 @@ def _fields(text: str, name: str) -> list[list[str]]:
     raise Damage(f'{name} is not a CSV file: {error}.') from error
 
 
-def _checked(lines: list[list[str]], row: Row, name: str, ended: bool) -> Found:
+def _checked(
+  lines: list[list[str]], row: WorkloadSpec, name: str, ended: bool
+) -> Found:
   header, *rows = lines
   if len(set(header)) < len(header):
     raise Damage(f'{name} has two columns of the same name.')
@@ -122,7 +128,7 @@ def _checked(lines: list[list[str]], row: Row, name: str, ended: bool) -> Found:
 
 
 def _ended(
-  header: list[str], rows: list[list[str]], row: Row, name: str
+  header: list[str], rows: list[list[str]], row: WorkloadSpec, name: str
 ) -> tuple[list[list[str]], list[str], bool]:
   """Rows of which the last has no end: with it, as far as it is known.
 
@@ -148,7 +154,7 @@ def _ended(
   return whole, [remark], True
 
 
-def _check_range(evals: Evals, row: Row, name: str) -> None:
+def _check_range(evals: Evals, row: WorkloadSpec, name: str) -> None:
   for step, value in zip(evals.steps, evals.values, strict=True):
     if math.isfinite(value) and not metrics.possible(row.metric, value):
       raise Damage(

@@ -22,19 +22,19 @@ from scoring.load import (
 )
 from scoring.load.plan import ReadError
 from scoring.load.tree import Problem, relative
-from scoring.load.trials import Key, Trial
+from scoring.load.trials import Trial, TrialKey
 
 
 class Results(NamedTuple):
   """Everything that a board is made of."""
 
   folder: pathlib.Path
-  rules: rules.Rules  # With the reading that applies to these results.
+  rules: rules.Suite  # With the reading that applies to these results.
   ruleset: str  # '' where nothing says so.
   machine: dict[str, Any]
   budgets: dict[str, float]  # Charged seconds by workload, where known.
   hash: str  # Of the plan; '' without one.
-  entries: dict[Key, dict[str, Any]]  # What the plan says of its trials.
+  entries: dict[TrialKey, dict[str, Any]]  # What the plan says of its trials.
   trials: list[Trial]
   problems: list[Problem]
   remarks: list[str]  # On how it was read.
@@ -58,11 +58,11 @@ def read(
     mixed: Whether trials on different kinds of hardware may be ranked together
       that nobody has planned so.
     relax: By which share of them to make all targets easier, as
-      `rules.Rules.relaxed` says; scores are those of the relaxed targets.
+      `rules.Suite.relaxed` says; scores are those of the relaxed targets.
 
   Raises:
     ReadError: there is nothing to score, or no rules to score it by.
-    rules.RulesError: the rules are not to be found or wrong, or the share is.
+    rules.SuiteError: the rules are not to be found or wrong, or the share is.
   """
   what = ''
   if not folder.is_dir():
@@ -101,7 +101,7 @@ def read(
   return _checked_trials(made, plan_file.kinds(plan), mixed)
 
 
-def _checked(suite: rules.Rules, ruleset: str | None) -> str:
+def _checked(suite: rules.Suite, ruleset: str | None) -> str:
   if ruleset is not None and ruleset not in suite.rulesets:
     raise ReadError(
       f'Suite {suite.name} has no ruleset {ruleset!r}. '
@@ -135,7 +135,7 @@ def _read_plan(folder, given, plan, found, problems, relax: float) -> Results:
   entries = {}
   unknown = collections.defaultdict(list)
   for entry in plan['trials']:
-    key = Key(*(entry[name] for name in Key._fields))
+    key = TrialKey(*(entry[name] for name in TrialKey._fields))
     path = layout.folder(folder, *key)
     found.pop(path, None)
     if key.workload not in suite.workloads:
@@ -152,7 +152,7 @@ def _read_plan(folder, given, plan, found, problems, relax: float) -> Results:
   ]
   return Results(
     folder,
-    suite._replace(reading=rules.Reading()),
+    suite._replace(reading=rules.Interpretation()),
     plan.get('ruleset', ''),
     plan.get('hardware', {}),
     {w: s for w, s in plan['seconds'].items() if w in suite.workloads},
@@ -181,7 +181,7 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
       numbers = sorted({number for _, number in cell}) or [1]
       for study in sorted(studies):
         for number in numbers:
-          key = Key(submission, workload, study, number)
+          key = TrialKey(submission, workload, study, number)
           path = cell.get((study, number))
           read_trials.append(
             trials.missing(key, layout.folder(folder, *key))

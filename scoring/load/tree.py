@@ -96,7 +96,7 @@ def relative(folder: pathlib.Path, path: pathlib.Path) -> str:
 
 
 def cells(
-  folder: pathlib.Path, suite: rules.Rules, found: dict[pathlib.Path, Place]
+  folder: pathlib.Path, suite: rules.Suite, found: dict[pathlib.Path, Place]
 ) -> tuple[dict, set[int], list[Problem]]:
   """Folders by (submission, workload) and (study, trial), and the studies.
 
@@ -142,7 +142,7 @@ def _run(paths: dict) -> int:
 
 
 def unknown_workloads(
-  folder: pathlib.Path, paths: dict[str, list[pathlib.Path]], suite: rules.Rules
+  folder: pathlib.Path, paths: dict[str, list[pathlib.Path]], suite: rules.Suite
 ) -> list[Problem]:
   """A problem for each workload that the rules do not know."""
   return [

@@ -10,7 +10,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from runner.protocol import layout, storage
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from scoring.load.evals import (
   NONE,
   NOTHING,
@@ -27,7 +27,7 @@ UNFINISHED = 'unfinished'  # Running or interrupted; the files cannot tell.
 UNCLEAR = 'unclear'
 
 
-class Key(NamedTuple):
+class TrialKey(NamedTuple):
   """Which trial."""
 
   submission: str
@@ -39,7 +39,7 @@ class Key(NamedTuple):
 class Trial(NamedTuple):
   """One training run, as its folder tells it."""
 
-  key: Key
+  key: TrialKey
   folder: pathlib.Path
   state: str
   reason: str
@@ -86,9 +86,9 @@ class Trial(NamedTuple):
 
 
 def read(
-  key: Key,
+  key: TrialKey,
   folder: pathlib.Path,
-  row: Row,
+  row: WorkloadSpec,
   plan: dict[str, Any] | None,
   budget: float | None = None,
 ) -> Trial:
@@ -135,7 +135,7 @@ def read(
   )
 
 
-def missing(key: Key, folder: pathlib.Path) -> Trial:
+def missing(key: TrialKey, folder: pathlib.Path) -> Trial:
   """A trial that was not run, whatever is in its folder."""
   return Trial(
     key, folder, MISSING, 'Not run.', math.inf, NONE, None, True, 0.0, {}, []
@@ -219,7 +219,7 @@ def _state(
 
 
 def _judged(
-  state: str, reason: str, found: Found, row: Row, budget: float
+  state: str, reason: str, found: Found, row: WorkloadSpec, budget: float
 ) -> tuple[str, str, int | None, bool]:
   """State, reason, the hit and whether it is open, by this board's rules."""
   if state not in layout.SCORED:
@@ -233,7 +233,9 @@ def _judged(
   return state, reason, None, state == UNCLEAR
 
 
-def _missed(state: str, reason: str, found: Found, row: Row) -> tuple[str, str]:
+def _missed(
+  state: str, reason: str, found: Found, row: WorkloadSpec
+) -> tuple[str, str]:
   """State and reason of a trial without a hit within its budget."""
   if first_hit(found.evals, row) is not None:
     return 'budget', 'It reached the target after its budget was spent.'

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import READINGS, Reading
+from runner.protocol.suite import READINGS, Interpretation
 from scoring.load import pruned
 from scoring.load.results import Results
 from scoring.rank import score, times as tables
 from scoring.rank.board import Board
 
-DOCUMENTED = Reading(missing='missed')  # A study that was not run is no hit.
+DOCUMENTED = Interpretation(
+  missing='missed'
+)  # A study that was not run is no hit.
 
 
 class Departure(NamedTuple):

@@ -6,7 +6,7 @@ from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.load.tree import Problem, relative
-from scoring.load.trials import Key
+from scoring.load.trials import TrialKey
 from scoring.rank import alternatives, bootstrap, lr_sensitivity as sensitivity
 from scoring.rank.alternatives import Difference, Speedup
 from scoring.rank.board import Board
@@ -23,7 +23,7 @@ class Analysis(NamedTuple):
   measures: dict[str, dict[str, float]]  # Scores by measure of effort.
   reference: str  # Whom speedups compare with.
   speedups: list[Speedup]
-  details: dict[Key, Details]
+  details: dict[TrialKey, Details]
   problems: list[Problem]  # With those of the details.
   sensitivity: list[Sensitivity]
 
@@ -65,7 +65,9 @@ def make(
   )
 
 
-def _problems(results: Results, known: dict[Key, Details]) -> list[Problem]:
+def _problems(
+  results: Results, known: dict[TrialKey, Details]
+) -> list[Problem]:
   found = [
     Problem(relative(results.folder, trial.folder), reason)
     for trial in results.trials

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import Row, Rules
+from runner.protocol.suite import Suite, WorkloadSpec
 from scoring.load.results import Results
 from scoring.load.trials import MISSING, Trial
 from scoring.rank import score, times as tables
@@ -55,7 +55,7 @@ class Standing(NamedTuple):
 class Board(NamedTuple):
   """A scored race."""
 
-  rules: Rules
+  rules: Suite
   integral: str  # 'exact' or 'published'.
   standings: list[Standing]  # Best first, those without a rank last.
   times: Times
@@ -143,7 +143,7 @@ def budget(cells: list[Cell]) -> float:
   return max(found, default=math.inf)
 
 
-def _standing(submission: str, cells: dict[str, Cell], rules: Rules):
+def _standing(submission: str, cells: dict[str, Cell], rules: Suite):
   scored = [cells[name] for name in rules.scored]
   gains = [cell.credit for cell in scored]
   # A cell whose held-out variant is open may still lose or gain its credit.
@@ -168,7 +168,9 @@ def _studies(found: Times, n: int, w: int, results: Results):
   }
 
 
-def _best(trials: list[Trial], row: Row) -> tuple[float, float, float, str]:
+def _best(
+  trials: list[Trial], row: WorkloadSpec
+) -> tuple[float, float, float, str]:
   """Best value of the target metric, its margin, its trial's time and state."""
   sign = 1 if row.better == 'lower' else -1
   best, used, outcome = math.nan, math.nan, ''
@@ -183,7 +185,7 @@ def _best(trials: list[Trial], row: Row) -> tuple[float, float, float, str]:
   return best, margin, used, outcome or (trials[0].state if trials else '')
 
 
-def _open(trials: list[Trial], row: Row, rules: Rules) -> list[str]:
+def _open(trials: list[Trial], row: WorkloadSpec, rules: Suite) -> list[str]:
   if not trials:
     return ['No trial of it is planned.']
   if row.target is None:
@@ -199,7 +201,7 @@ def _open(trials: list[Trial], row: Row, rules: Rules) -> list[str]:
   return found
 
 
-def _lost(median, after, gain, ratio, rules: Rules, name: str) -> str:
+def _lost(median, after, gain, ratio, rules: Suite, name: str) -> str:
   if not math.isfinite(median) or gain != 0:
     return ''
   if math.isfinite(after):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from runner.protocol.columns import CHARGED
 from scoring.load.details import Details
-from scoring.load.trials import Key
+from scoring.load.trials import TrialKey
 from scoring.rank import board as boards
 from scoring.rank.board import Board
 
@@ -47,7 +47,7 @@ def clocks(board: Board) -> dict[str, list[Bar]]:
 
 
 def memory(
-  board: Board, details: dict[Key, Details]
+  board: Board, details: dict[TrialKey, Details]
 ) -> dict[str, dict[str, Memory]]:
   """By submission and workload; empty where nothing is recorded."""
   found = {

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runner.protocol import layout
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Key, Trial
+from scoring.load.trials import Trial, TrialKey
 
 NAMES = ('learning_rate', 'lr', 'base_lr', 'peak_lr')
 LEAST = 3  # Rates.
@@ -33,7 +33,9 @@ class Sensitivity(NamedTuple):
   seconds: float  # In charged seconds to the target; a miss takes the budget.
 
 
-def measure(results: Results, details: dict[Key, Details]) -> list[Sensitivity]:
+def measure(
+  results: Results, details: dict[TrialKey, Details]
+) -> list[Sensitivity]:
   """Wherever a study tried three rates and changed nothing else."""
   grids = collections.defaultdict(dict)
   for trial in results.trials:
@@ -79,7 +81,7 @@ def _mean(grid: dict[float, Trial], losses: list[float]) -> float:
   return float(np.trapezoid(lost, at) / (at[-1] - at[0]))
 
 
-def _metric(grid: dict[float, Trial], row: Row) -> list[float]:
+def _metric(grid: dict[float, Trial], row: WorkloadSpec) -> list[float]:
   """Where trials end, lower is better, no worse than where the best began."""
   sign = 1 if row.better == 'lower' else -1
   ordered = [sign * grid[rate].evals.values for rate in sorted(grid)]

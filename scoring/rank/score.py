@@ -17,14 +17,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.protocol.suite import Reading, Rules
+from runner.protocol.suite import Interpretation, Suite
 
 GRID = 100  # Points of the published boards' integral.
 INTEGRALS = ('exact', 'published')
 
 
 def study_time(
-  trials: Sequence[tuple[float, float]], reading: Reading
+  trials: Sequence[tuple[float, float]], reading: Interpretation
 ) -> float:
   """The time of a study; NaN, open, if any of its trials is.
 
@@ -51,7 +51,7 @@ def medians(studies: np.ndarray) -> np.ndarray:
   return np.where(np.isnan(found[..., -1]), np.nan, middle)
 
 
-def qualified(times: np.ndarray, rules: Rules) -> np.ndarray:
+def qualified(times: np.ndarray, rules: Suite) -> np.ndarray:
   """Times on the scored workloads [..., N, B], after the held-out rule.
 
   Who misses a held-out variant, or is beyond the cutoff there, loses the

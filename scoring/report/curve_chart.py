@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from scoring.load.trials import Trial
 from scoring.rank import board as boards
 from scoring.rank.board import Board, Standing
@@ -24,7 +24,7 @@ POINTS = 18_000
 class Panels(NamedTuple):
   """What the small multiples of one workload share."""
 
-  row: Row
+  row: WorkloadSpec
   across: Axis  # Charged seconds.
   up: Axis  # The target metric.
   points: int  # A curve at most.

@@ -16,7 +16,7 @@ from runner.protocol import layout
 from runner.protocol.suite import READINGS
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Key, Trial
+from scoring.load.trials import Trial, TrialKey
 from scoring.rank import alternatives, bootstrap, costs, score, times
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
@@ -173,8 +173,8 @@ def _moved(board: Board, analysis: Analysis) -> dict[str, dict[str, int]]:
 
 
 def _points(
-  standing: Standing, details: dict[Key, Details]
-) -> tuple[list[dict[str, Any]], dict[Key, int]]:
+  standing: Standing, details: dict[TrialKey, Details]
+) -> tuple[list[dict[str, Any]], dict[TrialKey, int]]:
   """The hyperparameters a submission was run with, and which trial had which.
 
   Most trials share them, so that they are said once.

@@ -9,13 +9,13 @@ import jax
 import submissions
 import workloads
 from runner.protocol import suite as rules
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from runner.trial import evaluate
 from submissions.submission import Start, Submission, Task
 from workloads import batches
 
 
-def row(workload: str) -> Row:
+def row(workload: str) -> WorkloadSpec:
   """What suite `mini` says of a workload."""
   suite = rules.load('mini')
   return (suite.workloads | suite.unscored)[workload]

@@ -43,7 +43,9 @@ def make(out: pathlib.Path, rows: int = ROWS) -> tuple[int, int]:
   return trials, evaluations
 
 
-def _write(folder, row: rules.Row, count: int, pace: float, rng) -> None:
+def _write(
+  folder, row: rules.WorkloadSpec, count: int, pace: float, rng
+) -> None:
   seconds = np.linspace(30, row.seconds, count)
   distance = 0.5 * np.exp(-4 * pace * np.arange(count) / count) - 0.02
   sign = 1 if row.better == 'lower' else -1

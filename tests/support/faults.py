@@ -20,7 +20,7 @@ from runner.protocol import layout, plan, storage
 from runner.trial import checkpoint
 
 KINDS = ('anywhere', 'training', 'writing')
-CARE = race.Care(attempts=1)
+CARE = race.RetryPolicy(attempts=1)
 FREE_TO_DIFFER = ('accumulated_', 'score', 'total_duration', 'preemption_count')
 
 

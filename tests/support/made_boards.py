@@ -5,28 +5,31 @@ import pathlib
 
 import numpy as np
 
-from runner.protocol.suite import Reading, Row, Rules, Ruleset
+from runner.protocol.suite import Interpretation, Ruleset, Suite, WorkloadSpec
 from scoring.load import evals, trials
 from scoring.load.results import Results
-from scoring.load.trials import Key, Trial
+from scoring.load.trials import Trial, TrialKey
 
 LATE = 1000.0  # Charged seconds, the budget.
 
 
 def rules(
   *names: str, held_out: dict[str, str] | None = None, **reading: str
-) -> Rules:
+) -> Suite:
   """Workloads with a loss to be brought to 0.5.
 
   Args:
     names: Of the scored workloads.
     held_out: Held-out variants, and what they are variants of.
-    reading: As Reading's fields.
+    reading: As Interpretation's fields.
   """
-  rows = {name: Row(name, 'loss', 'lower', 0.5, 100, 8, 8, 8) for name in names}
+  rows = {
+    name: WorkloadSpec(name, 'loss', 'lower', 0.5, 100, 8, 8, 8)
+    for name in names
+  }
   for variant, base in (held_out or {}).items():
     rows[variant] = rows[base]._replace(workload=variant, held_out_of=base)
-  return Rules(
+  return Suite(
     'made',
     '1',
     0,
@@ -35,11 +38,11 @@ def rules(
     {'self': Ruleset(3, 1, 1.0)},
     rows,
     {},
-    Reading(**reading),
+    Interpretation(**reading),
   )
 
 
-def results(suite: Rules, hits: dict[tuple, float | tuple | None]) -> Results:
+def results(suite: Suite, hits: dict[tuple, float | tuple | None]) -> Results:
   """A race that went like that.
 
   Args:
@@ -48,7 +51,7 @@ def results(suite: Rules, hits: dict[tuple, float | tuple | None]) -> Results:
       a miss, NaN: it crashed, None: it was not run; or the second and how many
       evaluations came before.
   """
-  made = [_trial(Key(*key), hit) for key, hit in hits.items()]
+  made = [_trial(TrialKey(*key), hit) for key, hit in hits.items()]
   budgets = dict.fromkeys(suite.workloads, LATE)
   return Results(
     pathlib.Path('made'), suite, 'self', {}, budgets, '', {},
@@ -56,7 +59,7 @@ def results(suite: Rules, hits: dict[tuple, float | tuple | None]) -> Results:
   )  # fmt: skip
 
 
-def _trial(key: Key, hit) -> Trial:
+def _trial(key: TrialKey, hit) -> Trial:
   if hit is None:
     return _made(key, trials.MISSING, evals.NONE, None, True)
   seconds, before = hit if isinstance(hit, tuple) else (hit, 1)

@@ -24,7 +24,7 @@ from runner.protocol import (
 )
 from tests.support import races
 
-QUICK = race.Care(attempts=2, pause=0.0)
+QUICK = race.RetryPolicy(attempts=2, pause=0.0)
 GONE = 'The node went up in smoke.'
 
 
@@ -120,7 +120,7 @@ def test_workers_in_other_folders_find_the_data(home, monkeypatch):
   monkeypatch.chdir(home)
   made, log = planned(home), []
   through = functools.partial(cluster.run, at_once(finish, log))
-  terms = attempt.Terms(data_dir='data', memory_gib=3.0)
+  terms = attempt.TrialOptions(data_dir='data', memory_gib=3.0)
   race.run(pathlib.Path('out'), made, terms, care=QUICK, through=through)
   assert flag(log[0], 'data_dir') == str(home / 'data')
   assert flag(log[0], 'memory_gib') == '3.0'
@@ -176,7 +176,7 @@ def test_a_machine_of_another_kind_refuses(home):
     told.append(str(error.value))
     return told[-1]
 
-  raced(home, made, at_once(work, []), race.Care(attempts=1))
+  raced(home, made, at_once(work, []), race.RetryPolicy(attempts=1))
   [words] = told
   assert f'This machine is {hardware.describe()["name"]}' in words
   assert 'are for 8xh100-64-abcdef' in words
@@ -192,7 +192,9 @@ def test_workers_say_what_they_do_not_find(home):
 def test_one_process_at_a_time_runs_a_trial(home):
   """An orphan of an engine's holds it; nobody starts a second one."""
   made, log = planned(home), []
-  raced(home, made, at_once(lambda words: '', log), race.Care(attempts=1))
+  raced(
+    home, made, at_once(lambda words: '', log), race.RetryPolicy(attempts=1)
+  )
   [folder] = folders(home / 'out', made)
   layout.event(folder, 'start', 0, host='n7')
   with results_folder.held(folder) as lock:
@@ -304,7 +306,9 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
     {'digits': hardware.Speed(600.0, 0.0)},
   )
   out, log = home / 'out', []
-  raced(home, made, at_once(lambda words: '', log), race.Care(attempts=1))
+  raced(
+    home, made, at_once(lambda words: '', log), race.RetryPolicy(attempts=1)
+  )
   [folder], command = folders(out, made), log[0]
   monkeypatch.setenv(layout.HOST, 'n1')
   monkeypatch.setenv(layout.JOB, 'slurm:1_2')

@@ -34,7 +34,7 @@ def follow(tmp_path):
         [sys.executable, str(path)],
         file,
         news.append,
-        child_process.Patience(**patience),
+        child_process.Timeouts(**patience),
         os.environ | {'PYTHONPATH': os.getcwd()},
       )
     return left, news, log.read_text()

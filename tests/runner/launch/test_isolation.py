@@ -34,7 +34,9 @@ SELF = {{}}
 @pytest.mark.parametrize('take', ['np.ones(2**31)', 'jnp.ones(2**31)'])
 def test_who_takes_more_memory_than_is_allowed_is_out_of_memory(tmp_path, take):
   status, folder = suites.trial(
-    tmp_path, GREEDY.format(take=take), terms=attempt.Terms(memory_gib=4.0)
+    tmp_path,
+    GREEDY.format(take=take),
+    terms=attempt.TrialOptions(memory_gib=4.0),
   )
   assert (status.outcome, status.again) == ('oom', False), status.reason
   meta = storage.read_json(folder / 'meta_data_0.json')
@@ -47,7 +49,7 @@ def test_a_trial_has_the_network_only_if_it_is_asked_for(tmp_path, network):
     pytest.skip(refusal)
   with socket.create_server(('127.0.0.1', 0)) as server:
     source = CALLER.format(port=server.getsockname()[1])
-    terms = attempt.Terms(network=network)
+    terms = attempt.TrialOptions(network=network)
     status, folder = suites.trial(tmp_path, source, terms=terms)
   expected = 'Somebody answers' if network else 'Connection refused'
   assert expected in status.reason

@@ -72,7 +72,7 @@ def judged(table):
   """Rules that hold, or an error that says where; nothing else."""
   try:
     suite = rules.parse(table, 'x', 'x.toml')
-  except rules.RulesError as error:
+  except rules.SuiteError as error:
     assert str(error).startswith('x.toml:')
     assert len(str(error)) < 20_000
     return str(error)
@@ -124,7 +124,7 @@ def loaded(path, content):
   path.write_bytes(content)
   try:
     return rules.load(str(path))
-  except rules.RulesError as error:
+  except rules.SuiteError as error:
     assert path.name in str(error)
     return None
 
@@ -170,7 +170,7 @@ def test_a_suite_is_explained_that_its_parser_would_stumble_over(file, text):
 
 
 def test_a_name_longer_than_a_file_may_have_is_explained():
-  with pytest.raises(rules.RulesError, match='No suite'):
+  with pytest.raises(rules.SuiteError, match='No suite'):
     suite_files.find('x' * 5000 + '.toml')
   for name in ('x' * 5000, 'x' * 5000 + '.py', 'x\0.py', '', '@', '@x'):
     with pytest.raises(submissions.SubmissionError):
@@ -180,7 +180,7 @@ def test_a_name_longer_than_a_file_may_have_is_explained():
 def test_rules_in_results_cannot_have_other_files_read(file):
   """They could: a plan's `extends` named any file of this machine."""
   content = suite_files.find('mini').read_text()
-  with pytest.raises(rules.RulesError, match='only the file of a suite'):
+  with pytest.raises(rules.SuiteError, match='only the file of a suite'):
     rules.parse(tomllib.loads(content) | {'extends': str(file)}, 'x', 'x')
 
 

@@ -128,7 +128,7 @@ def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
   assert rules.parse(rules.dump(found), 'more', 'x') == found
   again = tmp_path / 'again.toml'
   again.write_text(f'extends = "{path}"\n')
-  with pytest.raises(rules.RulesError, match='extends another suite itself'):
+  with pytest.raises(rules.SuiteError, match='extends another suite itself'):
     rules.load(str(again))
 
 
@@ -192,19 +192,19 @@ def test_rules_survive_being_written_and_read():
   ],
 )
 def test_a_wrong_suite_is_explained(change, message):
-  with pytest.raises(rules.RulesError, match=message):
+  with pytest.raises(rules.SuiteError, match=message):
     parse(change)
 
 
 def test_an_unknown_suite_is_explained():
-  with pytest.raises(rules.RulesError, match="Did you mean 'mini'"):
+  with pytest.raises(rules.SuiteError, match="Did you mean 'mini'"):
     rules.load('minni')
 
 
 def test_a_file_that_is_not_toml_is_explained(tmp_path):
   path = tmp_path / 'bad.toml'
   path.write_text('version = ')
-  with pytest.raises(rules.RulesError, match='not valid TOML'):
+  with pytest.raises(rules.SuiteError, match='not valid TOML'):
     rules.load(str(path))
 
 
@@ -254,5 +254,5 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
 
 @pytest.mark.parametrize('share', [-0.01, 1.0, math.nan, math.inf])
 def test_targets_are_relaxed_by_a_share_of_them(share):
-  with pytest.raises(rules.RulesError, match='Say a share'):
+  with pytest.raises(rules.SuiteError, match='Say a share'):
     parse().relaxed(share)

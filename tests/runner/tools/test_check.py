@@ -231,7 +231,7 @@ def test_the_quick_ones_come_first(tmp_path):
 
 
 def asked(path, names, **changes):
-  return options.Request(
+  return options.Options(
     str(path), tuple(map(str, names)), (), 'self', None, path.parent, False
   )._replace(**changes)
 

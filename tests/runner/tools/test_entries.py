@@ -147,7 +147,7 @@ def test_the_flag_asks_for_them(tmp_path):
   loaded = suite.load(str(races.suite(tmp_path)))
   (tmp_path / 'mine.py').write_text(SPACED)
   for studies in (None, 3):
-    asked = requests.Request(
+    asked = requests.Options(
       'x',
       (str(tmp_path / 'mine.py'),),
       (),

@@ -173,7 +173,7 @@ def test_one_that_runs_and_one_that_does_not(tmp_path, capsys, monkeypatch):
     return probes[-1]
 
   monkeypatch.setattr(short_trial, 'run', kept)
-  request = requests.Request(
+  request = requests.Options(
     str(suite), ('lion', str(broken)), (), 'self', None, tmp_path, True,
     hardware=tmp_path,
   )  # fmt: skip

@@ -80,7 +80,7 @@ def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
 
 def test_targets_are_set_where_the_rows_are():
   suite = rules.load('mini_variants')
-  with pytest.raises(rules.RulesError, match='the suite that it extends'):
+  with pytest.raises(rules.SuiteError, match='the suite that it extends'):
     set_targets.check(suite_files.find('mini_variants'), suite)
   set_targets.check(suite_files.find('mini'), SUITE)
 

@@ -89,7 +89,7 @@ def test_the_part_of_a_space_around_a_point():
 
 def test_a_suite_without_targets_cannot_tune():
   rows = {'digits': ROW._replace(workload='digits', target=None)}
-  with pytest.raises(rules.RulesError, match='set-targets'):
+  with pytest.raises(rules.SuiteError, match='set-targets'):
     tune.check(SUITE._replace(workloads=rows))
 
 

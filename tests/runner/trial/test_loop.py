@@ -6,7 +6,7 @@ import math
 import pytest
 
 from runner.trial.clock import Clock
-from runner.trial.loop import Bench, Budget, Leaving, run
+from runner.trial.loop import Budget, Leaving, TrialHarness, run
 from runner.trial.monitor import Diverged, Watch
 from submissions.submission import Start, Submission
 from workloads.workload import Model
@@ -71,7 +71,7 @@ class Trial:
     def save(state):
       self.saved = (state, self.feed.steps, clock.charged())
 
-    bench = Bench(
+    bench = TrialHarness(
       clock,
       self.feed,
       Watch(submission.scalars, 1),

@@ -11,7 +11,7 @@ from runner.protocol import layout, storage
 from runner.trial.clock import Clock
 from runner.trial.loop import Ending, Result
 from runner.trial.monitor import Scalar
-from runner.trial.recorder import Journal
+from runner.trial.recorder import Recorder
 from workloads.workload import Model
 
 MODEL = Model({'w': jnp.ones(3)})
@@ -33,12 +33,12 @@ def steps(folder, name=layout.EVALS):
 
 
 def test_a_resumed_trial_finds_its_state_and_its_evaluations(tmp_path):
-  first = Journal(tmp_path, Clock())
+  first = Recorder(tmp_path, Clock())
   for step in (10, 20, 30):
     record(first, step)
   first.settle()
   assert steps(tmp_path) == [10, 20, 30]
-  second = Journal(tmp_path, Clock())
+  second = Recorder(tmp_path, Clock())
   found = second.restore()
   assert found.facts['examples'] == 300
   assert found.arrays["['w']"].tolist() == [30, 30, 30]
@@ -53,13 +53,13 @@ def test_a_resumed_trial_finds_its_state_and_its_evaluations(tmp_path):
 
 def test_what_came_after_a_damaged_checkpoint_is_put_aside(tmp_path):
   """Its rows once stayed, and hid those that the resumed trial wrote."""
-  first = Journal(tmp_path, Clock())
+  first = Recorder(tmp_path, Clock())
   for step in (10, 20, 30):
     record(first, step)
   first.settle()
   newest = tmp_path / 'checkpoint' / '30.checkpoint'
   newest.write_bytes(newest.read_bytes()[:-1])
-  second = Journal(tmp_path, Clock())
+  second = Recorder(tmp_path, Clock())
   assert second.restore().facts['steps'] == 20
   assert steps(tmp_path) == [10, 20]
   assert steps(tmp_path, 'eval_measurements_before_1.csv') == [10, 20, 30]
@@ -75,7 +75,7 @@ def test_what_came_after_a_damaged_checkpoint_is_put_aside(tmp_path):
 def test_a_disk_that_fills_up_meanwhile_is_told_at_the_next_record(
   tmp_path, monkeypatch
 ):
-  journal = Journal(tmp_path, Clock())
+  journal = Recorder(tmp_path, Clock())
   record(journal, 10)
   journal.settle()
 
@@ -88,14 +88,14 @@ def test_a_disk_that_fills_up_meanwhile_is_told_at_the_next_record(
     record(journal, 30)
   monkeypatch.undo()
   assert steps(tmp_path) == [10]
-  assert Journal(tmp_path, Clock()).restore().facts['steps'] == 10
+  assert Recorder(tmp_path, Clock()).restore().facts['steps'] == 10
 
 
 @pytest.mark.parametrize('number', [errno.ENOSPC, errno.EROFS])
 def test_a_disk_that_a_submission_meets_first_is_not_its_fault(
   tmp_path, number
 ):
-  journal = Journal(tmp_path, Clock())
+  journal = Recorder(tmp_path, Clock())
   assert journal.failure(OSError(number, 'x')).outcome == 'preempted'
   assert journal.failure(FileNotFoundError('x')).outcome == 'crashed'
   assert journal.failure(MemoryError('x')).outcome == 'oom'

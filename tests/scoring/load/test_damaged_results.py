@@ -74,7 +74,7 @@ def told(out):
   try:
     results = read.read(out)
     found = verify.verify(results)
-  except (read.ReadError, suite.RulesError) as error:
+  except (read.ReadError, suite.SuiteError) as error:
     assert str(out) in str(error)
     return math.nan, [error]
   return results.trials[0].hit, [one for one in found if one.doubt]
@@ -233,7 +233,7 @@ def test_anything_anywhere_in_a_table_is_told(whole, name):
       path.write_text(text if one_a_line else json.dumps(odd))
       try:
         results = read.read(whole)
-      except (read.ReadError, suite.RulesError):
+      except (read.ReadError, suite.SuiteError):
         continue
       verify.verify(results)
       verify.show(results, verify.verify(results), CONSOLE)

@@ -27,7 +27,7 @@ ROWS = {
 def test_every_metric_of_a_suite_has_a_range(name):
   try:
     suite = rules.load(name)
-  except rules.RulesError:
+  except rules.SuiteError:
     pytest.skip('No suite, but a measured machine.')
   for row in (suite.workloads | suite.unscored).values():
     assert row.metric in metrics.RANGES
@@ -128,7 +128,7 @@ def test_verify_doubts_them_in_every_column(tmp_path, column, value):
 def test_a_target_that_nothing_can_meet_is_refused(key):
   table = rules.dump(rules.load('algoperf_v05'))
   table['workloads']['fastmri'][key] = 7
-  with pytest.raises(rules.RulesError, match='ssim is between -1 and 1'):
+  with pytest.raises(rules.SuiteError, match='ssim is between -1 and 1'):
     rules.parse(table, 'x', 'x.toml')
 
 

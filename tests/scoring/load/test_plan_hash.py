@@ -95,7 +95,7 @@ def test_whichever_rule_is_changed_verify_says_which(folder, path):
   (folder / layout.PLAN).write_text(json.dumps(table))
   try:
     doubts = told(folder)
-  except (rules.RulesError, read.ReadError):  # No value that the rule can have.
+  except (rules.SuiteError, read.ReadError):  # No value that the rule can have.
     doubts = plan_file.changes(table)
   assert [text for text in doubts if text.startswith('.'.join(path))]
   # And nothing is added to it.

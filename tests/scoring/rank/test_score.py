@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from runner.protocol import quantities
-from runner.protocol.suite import Row
+from runner.protocol.suite import WorkloadSpec
 from scoring.load import evals, results as read
 from scoring.rank import board, score
 from scoring.report import formats
 from tests.support import made_results as made
 
 INF, NAN = math.inf, math.nan
-ROW = Row('w', 'loss', 'lower', 0.5, 100, 8, 8, 25, 8)
+ROW = WorkloadSpec('w', 'loss', 'lower', 0.5, 100, 8, 8, 25, 8)
 # The time to w's target, and all that is needed to make a race of it.
 RULES = made.RULES | {
   'workloads': {
