@@ -67,7 +67,7 @@ _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
-_READING = ('rules', 'ruleset', 'mix_hardware')
+_READING = ('rules', 'ruleset', 'mix_hardware', 'relax')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
 PROGRAM = command_line.Program(
   'scoring',

@@ -13,7 +13,6 @@ from typing import Any
 from runner.launch.remote_hosts import Fault
 from runner.protocol import layout, storage
 
-EVENTS = ('start', 'end', 'exit', 'damaged')
 SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')  # Of an end.
 
 
@@ -69,7 +68,7 @@ def _damage(path: pathlib.Path, attempt: int, before: bytes) -> str:
 
 def _is_event(event: Any, attempt: int) -> bool:
   """Test whether an event has all that is used of it, of the right types."""
-  if not isinstance(event, dict) or event.get('event') not in EVENTS:
+  if not isinstance(event, dict) or event.get('event') not in layout.EVENTS:
     return False
   if type(event.get('attempt')) is not int:
     return False

@@ -48,6 +48,9 @@ TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 
+OVER_AGAIN = 'over again'  # A state could not be restored.
+EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN)
+
 MOST = 10**9  # Studies or trials.
 RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
 EXIT_SECONDS = 0.1  # But telling of the end may take so long.
@@ -194,7 +197,15 @@ def _status(events: list[dict[str, Any]]) -> Status:
 
 
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
-  """Appends to the attempts of a trial: its 'start', 'end' or 'exit'."""
+  """Append an event to the attempts of a trial.
+
+  Args:
+    folder: The trial's folder.
+    kind: One of EVENTS; other kinds count as damage when they are read.
+    attempt: Number of the attempt, from 0.
+    **facts: Further fields of the event.
+  """
+  assert kind in EVENTS, kind
   line = {'event': kind, 'attempt': attempt, 'time': now()} | facts
   storage.append_line(folder / ATTEMPTS, line)
 

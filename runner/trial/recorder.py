@@ -81,7 +81,7 @@ class Recorder:
     The checkpoints and the rows that they know are put aside.
     """
     print(f'The trial starts over: {reason}.', flush=True)
-    layout.event(self._folder, 'over again', self.attempt, reason=reason)
+    layout.event(self._folder, layout.OVER_AGAIN, self.attempt, reason=reason)
     for path in checkpoint.paths(self._folder / layout.CHECKPOINT):
       storage.put_aside(path, self.attempt)
     self._step = 0

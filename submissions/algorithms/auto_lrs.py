@@ -1,12 +1,11 @@
 """AutoLRS: AdamW that searches for the rate of every stage, on the clock.
 
 Jin et al. 2021, "AutoLRS: Automatic Learning-Rate Schedule by Bayesian
-Optimization on the Fly", arXiv:2105.10762. From the start of a stage some rates
-are each tried for a short while; from its losses the loss at the stage's end is
-forecast. Training then goes back to the start of the stage, and on with the
-best rate. The search takes as many steps as the training. While it lasts, the
-model shown is that of the stage's start. The losses are those of training; the
-paper's later stages look at validation. State: 20 bytes a parameter.
+Optimization on the Fly", arXiv:2105.10762. Each stage tries some rates for a
+short while, forecasts from their losses the loss at its end, and trains from
+its start with the best. The search takes as many steps as the training, and the
+model is meanwhile that of the stage's start. The losses are training losses;
+the paper's later stages use validation. State: 20 bytes a parameter.
 """
 
 import itertools
@@ -119,10 +118,8 @@ def build(
     return adamw.model(state.inner) if trains else state.origin.model
 
   def scalars(state):
-    found = adamw.scalars(state.inner)
-    trains = rate_search.trains(plan, state.turn)
-    rate = {'learning_rate': state.turn.rate}
-    return {**(found if trains else bounded(found)), **rate}
+    found = adamw.scalars(state.inner) | {'learning_rate': state.turn.rate}
+    return found if rate_search.trains(plan, state.turn) else bounded(found)
 
   return Submission(train, shown, scalars)
 
