@@ -13,7 +13,7 @@ from runner.protocol import layout
 
 HEAD = """
 import json, os, subprocess, sys, time
-from runner import child, records
+from runner.launch import child_process as child
 child.answer_for_stacks()
 fd = int(sys.argv[-1].partition('=')[2])
 def tell(**news):

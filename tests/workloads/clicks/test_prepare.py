@@ -195,7 +195,7 @@ def test_a_preparation_that_is_killed_leaves_no_process(tmp_path):
   """Its writers would go on beside those of the next."""
   os.mkfifo(tmp_path / 'day_8')  # Reading it waits for who never comes.
   wait = (
-    'from workloads.data import criteo; import pathlib, sys\n'
+    'from workloads.clicks import prepare as criteo; import pathlib, sys\n'
     'criteo._write_all({8: [pathlib.Path(sys.argv[1])]}, '
     'pathlib.Path(sys.argv[2]), print)'
   )
