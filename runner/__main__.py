@@ -1,7 +1,7 @@
 """python -m runner COMMAND --flags: plans, runs and looks after races."""
 
+import dataclasses
 import difflib
-import math
 import pathlib
 import signal
 import sys
@@ -9,10 +9,12 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from runner import commands, options
-from runner.executors import cluster, race
-from runner.launch import attempt
-from runner.machine import hardware
+from runner import commands
+from runner.executors import cluster
+from runner.executors.race import RetryPolicy
+from runner.launch.attempt import TrialOptions
+from runner.machine import speeds
+from runner.options import Options
 from workloads import command_line
 from workloads.command_line import Command
 
@@ -37,7 +39,7 @@ _STUDIES = flags.DEFINE_integer(
 )
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
 _HARDWARE = flags.DEFINE_string(
-  'hardware_dir', str(hardware.FOLDER), "Folder of the machines' speeds."
+  'hardware_dir', str(speeds.FOLDER), "Folder of the machines' speeds."
 )
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer(
@@ -48,12 +50,12 @@ _SEEDS = flags.DEFINE_integer(
 )
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
-  race.CARE.attempts,
+  RetryPolicy().attempts,
   'Most attempts at a trial that the machine fails.',
   lower_bound=1,
 )
 _PAUSE = flags.DEFINE_float(
-  'pause', race.CARE.pause, 'Seconds before the second attempt.'
+  'pause', RetryPolicy().pause, 'Seconds before the second attempt.'
 )
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try long trials for a few steps before a run.'
@@ -65,7 +67,7 @@ _PRICE = flags.DEFINE_float(
   'price', None, 'Price of an hour on the machine.', lower_bound=0.0
 )
 _ENGINE = flags.DEFINE_enum(
-  'engine', 'local', cluster.ENGINES, 'What runs the trials.'
+  'engine', 'local', cluster.EXECUTORS, 'What runs the trials.'
 )
 _OPTIONS = flags.DEFINE_list(
   'engine_options', [], 'Options of the engine, as NAME=VALUE.'
@@ -75,70 +77,55 @@ _KIND = flags.DEFINE_string(
   None,
   'Name of a measured kind of machine to run on, if it is not this one.',
 )
-# The terms of races: engine.TrialOptions has them by the same names.
+# TrialOptions has these by the same names.
 flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
 flags.DEFINE_float(
-  'silence',
-  attempt.TERMS.silence,
+  'hang_timeout',
+  TrialOptions().hang_timeout,
   'Seconds without progress after which a trial counts as hanging.',
 )
+flags.DEFINE_alias('silence', 'hang_timeout')
 flags.DEFINE_boolean('network', False, 'Let trials use the network.')
 flags.DEFINE_boolean(
   'shard_state', False, "Give each device a part of an optimizer's state."
 )
 flags.DEFINE_list(
-  'also_on',
+  'extra_hosts',
   [],
   "Commands that reach each further host of a trial, for example 'ssh node2'.",
 )
+flags.DEFINE_alias('also_on', 'extra_hosts')
 flags.DEFINE_boolean(
   'prune', False, "Stop trials that cannot change their study's score."
 )
-_MEMORY = flags.DEFINE_float(
+flags.DEFINE_float(
   'memory_gib', None, 'Most GiB that a trial may allocate.', lower_bound=0.0
 )
-_PROFILE = flags.DEFINE_integer(
+flags.DEFINE_integer(
   'profile', 0, 'Number of steps of every trial to trace.', lower_bound=0
 )
 # Flags of a worker on another machine, and of the process of one trial.
 _TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')
-_FOLDER = flags.DEFINE_string('folder', '.', 'Folder of one trial.')
-_STARTED = flags.DEFINE_float('started', 0.0, 'Monotonic seconds.')
+_SPEC = flags.DEFINE_string('spec', '{}', 'One attempt at a trial, as JSON.')
 _PROGRESS_FD = flags.DEFINE_integer(
-  'progress_fd', -1, 'Descriptor that progress is told to.'
-)
-_BEATEN = flags.DEFINE_float(
-  'beaten', math.inf, "Charged seconds that another of the study's needed."
-)
-_HOST = flags.DEFINE_integer('host', 0, 'Number of this host.')
-_HOSTS = flags.DEFINE_integer('hosts', 1, 'Number of hosts of the trial.')
-_COORDINATOR = flags.DEFINE_string(
-  'coordinator', '', 'Address of the first host.'
+  'progress_fd', -1, 'Descriptor that progress is written to.'
 )
 
 COMMANDS = {
-  'run': lambda: commands.run(_request()),
-  'plan': lambda: commands.plan(_request()),
-  'preflight': lambda: commands.preflight(_request()),
-  'status': lambda: commands.status(pathlib.Path(_OUT.value), _JSON.value),
-  'forget': lambda: commands.forget(_request()),
-  'check': lambda: commands.check(_request()),
-  'calibrate': lambda: commands.calibrate(_request()),
-  'set-targets': lambda: commands.set_targets(_request()),
-  'tune': lambda: commands.tune(_request()),
-  'export-algoperf': lambda: commands.export_algoperf(_request()),
+  'run': lambda: commands.run(_options()),
+  'plan': lambda: commands.plan(_options()),
+  'preflight': lambda: commands.preflight(_options()),
+  'status': lambda: commands.status(_options()),
+  'forget': lambda: commands.forget(_options()),
+  'check': lambda: commands.check(_options()),
+  'calibrate': lambda: commands.calibrate(_options()),
+  'set-targets': lambda: commands.set_targets(_options()),
+  'tune': lambda: commands.tune(_options()),
+  'export-algoperf': lambda: commands.export_algoperf(_options()),
   'work': lambda: commands.work(
-    pathlib.Path(_OUT.value), _TRIAL.value, _terms()
+    pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
   ),
-  'trial': lambda: commands.trial(
-    pathlib.Path(_FOLDER.value),
-    _STARTED.value,
-    _PROGRESS_FD.value,
-    _MEMORY.value,
-    _PROFILE.value,
-    _BEATEN.value,
-    (_HOST.value, _HOSTS.value, _COORDINATOR.value),
-  ),
+  'trial': lambda: commands.trial(_SPEC.value, _PROGRESS_FD.value),
 }
 
 INNER = ('work', 'trial')  # Other commands start these.
@@ -149,11 +136,11 @@ _CHOICE = ('suite', 'workloads')
 _ENTRIES = (*_CHOICE, 'submissions', 'ruleset', 'studies')
 _TERMS = (
   'data_dir',
-  'silence',
+  'hang_timeout',
   'network',
   'memory_gib',
   'shard_state',
-  'also_on',
+  'extra_hosts',
 )
 _ENGINES = ('engine', 'engine_options', 'hardware')
 PROGRAM = command_line.Program(
@@ -179,7 +166,7 @@ PROGRAM = command_line.Program(
     ),
     'plan': Command(
       'Say what would be run.',
-      (*_ENTRIES, 'json', 'price', 'also_on', 'hardware_dir', *_ENGINES),
+      (*_ENTRIES, 'json', 'price', 'extra_hosts', 'hardware_dir', *_ENGINES),
     ),
     'preflight': Command(
       'Try everything for a few steps; predict times and memory.',
@@ -254,34 +241,35 @@ def _terminated(*_) -> NoReturn:
   raise Terminated
 
 
-def _request() -> options.Options:
-  return options.Options(
-    _SUITE.value,
-    tuple(_SUBMISSIONS.value),
-    tuple(_WORKLOADS.value),
-    _RULESET.value,
-    _STUDIES.value,
-    pathlib.Path(_OUT.value),
-    _JSON.value,
-    _POINTS.value,
-    _SEEDS.value,
-    pathlib.Path(_HARDWARE.value),
-    race.RetryPolicy(_ATTEMPTS.value, _PAUSE.value),
-    _terms(),
-    _PREFLIGHT.value,
-    _MIXED.value,
-    _PRICE.value,
-    _ENGINE.value,
-    tuple(_OPTIONS.value),
-    _KIND.value,
+def _options() -> Options:
+  return Options(
+    suite=_SUITE.value,
+    submissions=tuple(_SUBMISSIONS.value),
+    workloads=tuple(_WORKLOADS.value),
+    ruleset=_RULESET.value,
+    studies=_STUDIES.value,
+    out=pathlib.Path(_OUT.value),
+    json=_JSON.value,
+    points=_POINTS.value,
+    seeds=_SEEDS.value,
+    hardware_dir=pathlib.Path(_HARDWARE.value),
+    retry=RetryPolicy(_ATTEMPTS.value, _PAUSE.value),
+    trial=_trial_options(),
+    preflight=_PREFLIGHT.value,
+    mixed=_MIXED.value,
+    price=_PRICE.value,
+    executor=_ENGINE.value,
+    executor_options=tuple(_OPTIONS.value),
+    machine=_KIND.value,
   )
 
 
-def _terms() -> attempt.TrialOptions:
-  """Each is called as its flag."""
-  names = attempt.TrialOptions._fields
+def _trial_options() -> TrialOptions:
+  """Every field has the name of its flag."""
+  names = [field.name for field in dataclasses.fields(TrialOptions)]
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
-  return attempt.TrialOptions(**given | {'also_on': tuple(given['also_on'])})
+  hosts = tuple(given['extra_hosts'])
+  return TrialOptions(**given | {'extra_hosts': hosts})
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@
 commands that train import JAX, and those in processes of their own.
 """
 
+import dataclasses
 import json
 import pathlib
 import shlex
@@ -11,14 +12,17 @@ import sys
 import traceback
 
 import submissions
-from runner import options, summaries
+import workloads
+from runner import options as chosen, summaries
 from runner.executors import cluster, race
 from runner.launch import attempt, child_process, isolation
-from runner.machine import hardware
+from runner.launch.attempt import TrialOptions
+from runner.options import Options
 from runner.protocol import (
-  plan as plans,
+  attempt_spec,
+  plan_file,
   results_folder,
-  suite as rules,
+  suite as suites,
   suite_files,
 )
 from runner.tools import (
@@ -28,37 +32,44 @@ from runner.tools import (
 )
 
 
-def run(request: options.Options) -> int:
-  """Runs what is missing, resumes what stopped."""
-  suite = options.ready(request)
-  machine = options.machine(request)
-  here = options.is_here(request, machine)
-  if request.engine == 'local':
-    options.check_here(request, machine)
-  elif request.terms.also_on:
+def run(options: Options) -> int:
+  """Run what is missing, and resume what stopped."""
+  suite = chosen.ready(options)
+  machine = chosen.machine(options)
+  here = chosen.is_here(options, machine)
+  if options.executor == 'local':
+    chosen.check_here(options, machine)
+  elif options.trial.extra_hosts:
     raise ValueError(
-      f'--also_on names hosts beside this one, and --engine={request.engine} '
-      'gives every trial one node. Leave out one of them.'
+      '--extra_hosts names hosts beside this one, and '
+      f'--engine={options.executor} gives every trial one node. Leave out one '
+      'of them.'
     )
   # Bad requests fail before measuring.
-  options.planned(request, suite, machine, {})
-  results_folder.stored(request.out)
-  speeds = options.known_speeds(request, suite, machine)
-  plan = options.planned(request, suite, machine, speeds)
-  through = cluster.find(
-    request.engine, request.out, plan, options.options(request)
+  chosen.planned(options, suite, machine, {})
+  results_folder.stored(options.out)
+  speeds = chosen.all_speeds(options, suite, machine)
+  plan = chosen.planned(options, suite, machine, speeds)
+  executor = cluster.find(
+    options.executor, options.out, plan, chosen.of_executor(options)
   )
-  if request.preflight and here:
-    preflights.before(request.out, plan, request.terms)
-  elif request.preflight:
-    print(f'Nothing is tried beforehand: this is not {machine["name"]}.')
-  table = race.run(
-    request.out, plan, request.terms, care=request.care, through=through
+  merging = {'mixed': options.mixed, 'grows': options.studies is not None}
+  if options.preflight and here:
+    preflights.before(options.out, plan, options.trial, **merging)
+  elif options.preflight:
+    print(f'Nothing is tried beforehand: this is not {machine.name}.')
+  whole = race.run(
+    options.out,
+    plan,
+    options.trial,
+    retry=options.retry,
+    executor=executor,
+    **merging,
   )
-  left = attempt.pending(request.out, table)
-  total = len(table['trials'])
-  print(f'{total - len(left)} of {total} trials done in {request.out}.')
-  folder = shlex.quote(str(request.out))
+  left = attempt.pending(options.out, whole)
+  total = len(whole.trials)
+  print(f'{total - len(left)} of {total} trials done in {options.out}.')
+  folder = shlex.quote(str(options.out))
   if left:
     print(f'See: python -m runner status --out={folder}', file=sys.stderr)
   else:
@@ -66,33 +77,33 @@ def run(request: options.Options) -> int:
   return 1 if left else 0
 
 
-def plan(request: options.Options) -> int:
-  """Says what would be run, and how long at most."""
-  suite = options.chosen_suite(request)
-  machine = options.machine(request)
-  speeds = hardware.load(request.hardware, machine['name'], suite)
-  made = options.planned(request, suite, machine, speeds)
-  if request.json:
-    facts = {'hours': made.hours, 'cost': _cost(made.hours, request.price)}
-    print(json.dumps(plans.table(made) | facts, indent=2))
+def plan(options: Options) -> int:
+  """Print what would be run, and how long it takes at most."""
+  suite = chosen.chosen_suite(options)
+  machine = chosen.machine(options)
+  speeds = chosen.speeds(options, suite, machine)
+  made = chosen.planned(options, suite, machine, speeds)
+  if options.json:
+    facts = {'hours': made.hours, 'cost': _cost(made.hours, options.price)}
+    print(json.dumps(plan_file.dump(made) | facts, indent=2))
   else:
-    print(summaries.of_plan(made, request.price))
+    print(summaries.of_plan(made, options.price))
   return 0
 
 
-def preflight(request: options.Options) -> int:
-  """Tries every kind of trial for a few steps; foretells times."""
-  suite = options.ready(request)
-  machine = options.machine(request)
-  options.check_here(request, machine)
-  speeds = hardware.load(request.hardware, machine['name'], suite)
-  made = options.planned(request, suite, machine, speeds)
-  found = preflights.run(made, preflights.cells(made.trials), request.terms)
-  if request.json:
-    cost = _cost(preflights.hours(found), request.price)
+def preflight(options: Options) -> int:
+  """Try every kind of trial for a few steps; predict times."""
+  suite = chosen.ready(options)
+  machine = chosen.machine(options)
+  chosen.check_here(options, machine)
+  speeds = chosen.speeds(options, suite, machine)
+  made = chosen.planned(options, suite, machine, speeds)
+  found = preflights.run(made, preflights.cells(made.trials), options.trial)
+  if options.json:
+    cost = _cost(preflights.hours(found), options.price)
     print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
   else:
-    print(summaries.of_forecasts(found, request.price))
+    print(summaries.of_forecasts(found, options.price))
   return 1 if any(one.failed for one in found) else 0
 
 
@@ -100,37 +111,40 @@ def _cost(hours: float | None, price: float | None) -> float | None:
   return None if hours is None or price is None else hours * price
 
 
-def status(out: pathlib.Path, as_json: bool) -> int:
-  """Says what is done, running, failed and why."""
-  table = results_folder.stored(out)
-  if table is None:
+def status(options: Options) -> int:
+  """Print what is done, running, failed and why."""
+  out = options.out
+  stored = results_folder.stored(out)
+  if stored is None:
     raise results_folder.ResultsError(
       f'No results in {out}. Make some: python -m runner run --out={out} ...'
     )
-  rows = summaries.trials(out, table)
-  print(json.dumps(rows, indent=2) if as_json else summaries.of_trials(rows))
+  rows = summaries.trials(out, stored)
+  if options.json:
+    print(json.dumps([row.to_json() for row in rows], indent=2))
+  else:
+    print(summaries.of_trials(rows))
   return 0
 
 
-def forget(request: options.Options) -> int:
-  """Takes submissions out of a results folder."""
+def forget(options: Options) -> int:
+  """Take submissions out of a results folder."""
   for name, run, folder in forgetting.forget(
-    request.out, options.named(request)
+    options.out, chosen.named(options)
   ):
     print(
-      f'{name} is out of {request.out}. Its files, with {run} trials that had '
+      f'{name} is out of {options.out}. Its files, with {run} trials that had '
       f'run, are in {folder}.'
     )
   return 0
 
 
-def calibrate(request: options.Options) -> int:
-  """Measures this machine anew."""
-  suite = options.ready(request)
-  machine = options.here(request)
-  speeds = options.measured(
-    request, suite, calibration.missing(suite, {}), machine
-  )
+def calibrate(options: Options) -> int:
+  """Measure this machine anew."""
+  suite = chosen.ready(options)
+  machine = chosen.here(options)
+  names = calibration.missing(suite, {})
+  speeds = chosen.measured(options, suite, names, machine)
   for name, speed in speeds.items():
     seconds = speed.seconds(suite.workloads[name].steps)
     print(
@@ -140,43 +154,43 @@ def calibrate(request: options.Options) -> int:
   return 0
 
 
-def check(request: options.Options) -> int:
-  """Tests submissions in processes of their own before they are entered."""
+def check(options: Options) -> int:
+  """Test submissions in processes of their own before they are entered."""
   from runner.tools import check as checks  # noqa: PLC0415
 
-  names, chosen = options.named(request), request.workloads
-  if not chosen:
-    chosen = checks.order(rules.load(request.suite))
-  suite = options.ready(request._replace(workloads=chosen))
-  fast = not request.workloads
-  if code := checks.main(suite, names, request.terms, fast):
+  names, wanted = chosen.named(options), options.workloads
+  if not wanted:
+    wanted = checks.order(chosen.load(options))
+  suite = chosen.ready(dataclasses.replace(options, workloads=wanted))
+  fast = not options.workloads
+  if code := checks.main(suite, names, options.trial, fast):
     return code
-  print(checks.following(request.suite, names, request.terms.data_dir))
+  print(checks.following(options.suite, names, options.trial.data_dir))
   return 0
 
 
-def set_targets(request: options.Options) -> int:
-  """Finds a suite's targets and writes them into its file."""
+def set_targets(options: Options) -> int:
+  """Find a suite's targets and write them into its file."""
   from runner.tools import set_targets as targets  # noqa: PLC0415
 
-  suite = options.ready(request)
-  path = suite_files.find(request.suite)
+  suite = chosen.ready(options)
+  path = suite_files.find(options.suite)
   targets.check(path, suite)
-  names = request.submissions or targets.STRONG
-  points, seeds = request.points, request.seeds
+  names = options.submissions or targets.STRONG
+  points, seeds = options.points, options.seeds
   found = targets.set_all(
     suite,
     names,
-    points,
-    seeds,
-    options.here(request),
-    request.out,
-    request.terms,
+    points=points,
+    seeds=seeds,
+    machine=chosen.here(options),
+    out=options.out,
+    options=options.trial,
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
-    f'python -m runner set-targets --suite={request.suite} '
-    f'{only if request.workloads else ""}'
+    f'python -m runner set-targets --suite={options.suite} '
+    f'{only if options.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
   targets.write(path, found, command)
@@ -184,77 +198,83 @@ def set_targets(request: options.Options) -> int:
   return 0
 
 
-def tune(request: options.Options) -> int:
-  """Finds one point that is good on all workloads, for each submission."""
+def tune(options: Options) -> int:
+  """Find one point that is good on all workloads, for each submission."""
   from runner.tools import tune as tuning  # noqa: PLC0415
 
-  suite = options.ready(request)
+  suite = chosen.ready(options)
   tuning.check(suite)
-  names = options.named(request)
+  names = chosen.named(options)
   for name in names:  # Bad requests fail before hours are spent.
-    tuning.candidates(suite, submissions.find(name), request.points)
+    tuning.candidates(suite, submissions.find(name), options.points)
   for name in names:
     found = tuning.tune(
       suite,
       name,
-      request.points,
-      options.here(request),
-      request.out,
-      request.terms,
+      draws=options.points,
+      machine=chosen.here(options),
+      out=options.out,
+      options=options.trial,
     )
     print(tuning.text(name, found, len(suite.workloads)))
   return 0
 
 
-def export_algoperf(request: options.Options) -> int:
-  """Writes each submission as a folder that AlgoPerf runs."""
+def export_algoperf(options: Options) -> int:
+  """Write each submission as a folder that AlgoPerf runs."""
   from submissions.algoperf import export  # noqa: PLC0415
 
-  boards = [rules.load(board) for board in ('algoperf_v06', 'algoperf_a100')]
+  boards = [
+    suites.load(board, workloads.canonical)
+    for board in ('algoperf_v06', 'algoperf_a100')
+  ]
   sizes = {
-    name.replace('/', '_'): row.batch_size
+    name.replace('/', '_'): spec.batch_size
     for board in boards
-    for name, row in board.workloads.items()
+    for name, spec in board.workloads.items()
   }
-  for name in options.named(request):
+  for name in chosen.named(options):
     entry = submissions.find(name)
     try:
-      folder = export.write(entry, request.out, sizes)
+      folder = export.write(entry, options.out, sizes)
     except FileExistsError as error:
       raise ValueError(str(error)) from error
     print(f'Written to {folder}.')
   return 0
 
 
-def work(out: pathlib.Path, name: str, terms: attempt.TrialOptions) -> int:
-  """Runs one trial of a results folder, on a machine of an engine's."""
-  status = cluster.work(out, name, terms)
+def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> int:
+  """Run one trial of a results folder, on a machine of a scheduler's.
+
+  Args:
+    out: The results folder.
+    trial_id: Id of the trial in the plan.
+    options: Options of all trials.
+  """
+  status = cluster.work(out, trial_id, options)
   print(f'{status.outcome or "not run"}. {status.reason}')
   return 0 if status.outcome else 1
 
 
-def trial(
-  folder: pathlib.Path,
-  started: float,
-  progress_fd: int,
-  memory_gib: float | None,
-  profile: int,
-  beaten: float,
-  place: tuple[int, int, str],
-) -> int:
-  """The process of one trial. Leaves at once: its seconds are counted.
+def trial(flag: str, progress_fd: int) -> int:
+  """Be the process of one trial.
 
-  And whatever happens: JAX would wait for hosts that are gone.
+  It leaves at once, as its seconds are counted, and whatever happens: JAX
+  would wait for hosts that are gone.
+
+  Args:
+    flag: Text of an AttemptSpec.
+    progress_fd: Descriptor that progress events are written to.
   """
-  isolation.limit(memory_gib)
+  spec = attempt_spec.parse(flag)
+  isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
-  joined = multihost.join(multihost.Place(*place))
+  hosts = multihost.join(spec)
   try:
-    tell = worker.teller(progress_fd)
-    code = worker.main(folder, started, tell, joined, profile, beaten)
+    code = worker.main(spec, worker.progress_to(progress_fd), hosts)
   except Exception:
     traceback.print_exc()
     code = 1

@@ -1,165 +1,255 @@
-"""What the flags ask for: a part of a suite, submissions, a plan, speeds."""
+"""Options of commands, and the suite, plan and speeds that they ask for."""
 
+import dataclasses
 import pathlib
-from typing import Any, NamedTuple
 
 import submissions
 import workloads
-from runner.executors import progress, race
-from runner.launch import attempt as engine
-from runner.machine import hardware
-from runner.protocol import plan as plans, suite as rules
+from runner import planning
+from runner.executors import progress
+from runner.executors.race import RetryPolicy
+from runner.launch.attempt import TrialOptions
+from runner.machine import hardware, speeds as measured_speeds
+from runner.protocol import suite as suites
+from runner.protocol.plan import Machine, Plan, Speed
+from runner.protocol.schema import SuiteError
+from runner.protocol.suite import Suite
+from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import calibrate
 from workloads import data
 
 
-class Options(NamedTuple):
-  """The flags, turned into values at once."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+  """The flags of a command, turned into values once.
 
-  suite: str
-  submissions: tuple[str, ...]
-  workloads: tuple[str, ...]
-  ruleset: str
-  studies: int | None
-  out: pathlib.Path
-  json: bool
-  points: int = 10  # Of each search space, to tune with.
-  seeds: int = 5  # Repeats of the best point.
-  hardware: pathlib.Path = hardware.FOLDER  # Measured speeds of machines.
-  care: race.RetryPolicy = race.CARE  # For trials that the machine fails.
-  terms: engine.TrialOptions = engine.TERMS
-  preflight: bool = True  # Before long runs.
-  mixed: bool = False  # Kinds of hardware in one results folder.
-  price: float | None = None  # Of an hour, where it is to be told.
-  engine: str = 'local'
-  options: tuple[str, ...] = ()  # The engine's own, as NAME=VALUE.
-  kind: str | None = None  # Of the machines, by name; None: as this one.
+  Attributes:
+    suite: Name or file of the suite.
+    submissions: Names or paths of submissions.
+    workloads: Names of workloads; empty: all of the suite.
+    ruleset: 'self' or 'external'.
+    studies: Number of studies; None: as the ruleset says.
+    out: Results folder.
+    json: Whether to print JSON.
+    points: Points of each search space, for tuning.
+    seeds: Repetitions of the best point.
+    hardware_dir: Folder of measured speeds.
+    retry: What is done about trials that the machine fails.
+    trial: Options of all trials.
+    preflight: Whether long trials are tried for a few steps first.
+    mixed: Whether kinds of machines may be mixed in one results folder.
+    price: Price of an hour on the machine, to be reported.
+    executor: Name of what runs the trials.
+    executor_options: Options of the executor, as NAME=VALUE.
+    machine: Name of a measured kind of machine; None: this machine's kind.
+  """
+
+  suite: str = 'mini'
+  submissions: tuple[str, ...] = ()
+  workloads: tuple[str, ...] = ()
+  ruleset: str = 'self'
+  studies: int | None = None
+  out: pathlib.Path = pathlib.Path('results')
+  json: bool = False
+  points: int = 10
+  seeds: int = 5
+  hardware_dir: pathlib.Path = measured_speeds.FOLDER
+  retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
+  trial: TrialOptions = dataclasses.field(default_factory=TrialOptions)
+  preflight: bool = True
+  mixed: bool = False
+  price: float | None = None
+  executor: str = 'local'
+  executor_options: tuple[str, ...] = ()
+  machine: str | None = None
 
 
-def ready(request: Options) -> rules.Suite:
-  """The suite, its data being there; else DataError says how to get them."""
-  suite = chosen_suite(request)
-  for row in suite.workloads.values():
-    data.find(workloads.canonical(row.workload), request.terms.data_dir)
+def load(options: Options) -> Suite:
+  """Return the whole suite."""
+  return suites.load(options.suite, workloads.canonical)
+
+
+def ready(options: Options) -> Suite:
+  """Return the chosen part of the suite, whose datasets are there.
+
+  Raises:
+    DataError: a dataset is missing; the message says how to get it.
+  """
+  suite = chosen_suite(options)
+  for spec in suite.workloads.values():
+    data.find(workloads.canonical(spec.workload), options.trial.data_dir)
   return suite
 
 
-def chosen_suite(request: Options) -> rules.Suite:
-  suite = rules.load(request.suite)
-  rows = suite.workloads | suite.unscored
-  chosen = tuple(map(workloads.canonical, request.workloads))
+def chosen_suite(options: Options) -> Suite:
+  """Return the suite with the chosen workloads and number of studies.
+
+  Raises:
+    SuiteError: a workload is not in the suite, or the number is wrong.
+  """
+  suite = load(options)
+  specs = suite.workloads | suite.unscored
+  chosen = tuple(map(workloads.canonical, options.workloads))
   for name in chosen:
-    if name not in rows:
+    if name not in specs:
       workloads.check(name)
-      raise rules.SuiteError(
+      raise SuiteError(
         f'Suite {suite.name} has no workload {name!r}. '
-        f'It has: {", ".join(rows)}.'
+        f'It has: {", ".join(specs)}.'
       )
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
-  if request.studies is not None:
-    if request.studies < 1:
-      raise rules.SuiteError(f'--studies={request.studies} must be positive.')
+  if options.studies is not None:
+    if options.studies < 1:
+      raise SuiteError(f'--studies={options.studies} must be positive.')
     rulesets = {
-      name: ruleset._replace(studies=request.studies)
+      name: dataclasses.replace(ruleset, studies=options.studies)
       for name, ruleset in rulesets.items()
     }
-  return suite._replace(
+  return dataclasses.replace(
+    suite,
     rulesets=rulesets,
-    workloads={name: _alone(rows[name], chosen) for name in chosen},
+    workloads={name: _alone(specs[name], chosen) for name in chosen},
     unscored={},
   )
 
 
-def _alone(
-  row: rules.WorkloadSpec, chosen: tuple[str, ...]
-) -> rules.WorkloadSpec:
-  """A held-out variant that is raced without its base scores by itself."""
-  return row if row.held_out_of in chosen else row._replace(held_out_of=None)
+def _alone(spec: WorkloadSpec, chosen: tuple[str, ...]) -> WorkloadSpec:
+  """Let a held-out variant that is raced without its base score by itself."""
+  if spec.held_out_of in chosen:
+    return spec
+  return dataclasses.replace(spec, held_out_of=None)
 
 
-def named(request: Options) -> tuple[str, ...]:
-  if not request.submissions:
+def named(options: Options) -> tuple[str, ...]:
+  """Return the names or paths of the submissions.
+
+  Raises:
+    ValueError: none is named.
+  """
+  if not options.submissions:
     raise ValueError(
       'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py, '
       'or all that come with TimeTrial: --submissions=all'
     )
-  if request.submissions != ('all',):
-    return request.submissions
+  if options.submissions != ('all',):
+    return options.submissions
   known = submissions.names()
-  if request.ruleset == 'external':  # Restarts, for one, tune themselves.
+  if options.ruleset == 'external':  # Restarts, for one, tune themselves.
     return tuple(n for n in known if submissions.find(n).space is not None)
   return known
 
 
-def machine(request: Options) -> dict[str, Any]:
-  """The kind of machine that trials are for: this one, if none is named."""
-  if request.kind is None:
-    return here(request)
-  return hardware.find(request.hardware, request.kind)
+def machine(options: Options) -> Machine:
+  """Return the kind of machine that trials are for: by default this one."""
+  if options.machine is None:
+    return here(options)
+  return measured_speeds.find(options.hardware_dir, options.machine)
 
 
-def here(request: Options) -> dict[str, Any]:
-  """This machine, with the hosts beside it."""
-  return hardware.describe(request.terms.hosts)
+def here(options: Options) -> Machine:
+  """Return this machine, with the further hosts of a trial."""
+  return hardware.describe(options.trial.hosts)
 
 
-def is_here(request: Options, machine: dict[str, Any]) -> bool:
-  return machine['name'] == here(request)['name']
+def is_here(options: Options, machine: Machine) -> bool:
+  """Return whether trials are for this machine's kind."""
+  return machine.name == here(options).name
 
 
-def check_here(request: Options, machine: dict[str, Any]) -> None:
-  """Raises ValueError where it is not this machine."""
-  if not is_here(request, machine):
+def check_here(options: Options, machine: Machine) -> None:
+  """Raise ValueError unless trials are for this machine's kind."""
+  if not is_here(options, machine):
     raise ValueError(
-      f'This machine is not {machine["name"]}. Leave out --hardware, or name '
+      f'This machine is not {machine.name}. Leave out --hardware, or name '
       'an --engine that has such machines.'
     )
 
 
-def options(request: Options) -> dict[str, str]:
-  """What has no value is empty."""
-  pairs = (one.partition('=') for one in request.options)
+def of_executor(options: Options) -> dict[str, str]:
+  """Return the executor's options; one without a value is ''."""
+  pairs = (one.partition('=') for one in options.executor_options)
   return {name: value for name, _, value in pairs}
 
 
-def planned(request: Options, suite, machine, speeds) -> plans.Plan:
-  made = plans.make(suite, request.ruleset, named(request), machine, speeds)
-  return made._replace(mixed=request.mixed, grows=request.studies is not None)
+def planned(
+  options: Options, suite: Suite, machine: Machine, speeds: dict[str, Speed]
+) -> Plan:
+  """Return the plan of the named submissions.
+
+  Args:
+    options: The options.
+    suite: The chosen suite.
+    machine: The kind of machine.
+    speeds: Measured speeds by workload, where known.
+  """
+  return planning.make(suite, options.ruleset, named(options), machine, speeds)
 
 
-def known_speeds(request: Options, suite, machine) -> dict[str, hardware.Speed]:
-  """Speeds on this machine, measured now where they are not known yet."""
-  speeds = hardware.load(request.hardware, machine['name'], suite)
-  lacking = calibrate.missing(suite, speeds)
-  if lacking and request.engine != 'local':
+def speeds(
+  options: Options, suite: Suite, machine: Machine
+) -> dict[str, Speed]:
+  """Return the speeds on a kind of machine, where they are known.
+
+  Args:
+    options: The options.
+    suite: The chosen suite.
+    machine: The kind of machine.
+  """
+  return measured_speeds.load(options.hardware_dir, machine.name, suite)
+
+
+def all_speeds(
+  options: Options, suite: Suite, machine: Machine
+) -> dict[str, Speed]:
+  """Return all speeds, measuring now those that are not known yet.
+
+  Args:
+    options: The options.
+    suite: The chosen suite.
+    machine: The kind of machine.
+
+  Raises:
+    ValueError: some are not known, and this is not the machine to measure.
+  """
+  known = speeds(options, suite, machine)
+  lacking = calibrate.missing(suite, known)
+  if lacking and options.executor != 'local':
     # This may be a machine to log in on, and not to measure.
     raise ValueError(
-      f'{machine["name"]} is not calibrated for {", ".join(lacking)}. On one '
+      f'{machine.name} is not calibrated for {", ".join(lacking)}. On one '
       f'such machine, with nothing else on it: python -m runner calibrate '
-      f'--suite={request.suite} --hardware_dir={request.hardware.absolute()}; '
-      'then --hardware=NAME here, as it prints it.'
+      f'--suite={options.suite} '
+      f'--hardware_dir={options.hardware_dir.absolute()}; then '
+      '--hardware=NAME here, as it prints it.'
     )
   if lacking:
-    speeds |= measured(request, suite, lacking, machine)
-  return speeds
+    known |= measured(options, suite, lacking, machine)
+  return known
 
 
 def measured(
-  request: Options, suite, names, machine
-) -> dict[str, hardware.Speed]:
-  hardware.check_folder(request.hardware)
-  print(f'Measuring {suite.reference} on this machine ({machine["name"]}) ...')
+  options: Options, suite: Suite, names: list[str], machine: Machine
+) -> dict[str, Speed]:
+  """Measure speeds on this machine, and keep them in its file.
+
+  Args:
+    options: The options.
+    suite: The chosen suite.
+    names: Workloads to measure.
+    machine: This machine.
+  """
+  folder = options.hardware_dir
+  measured_speeds.check_folder(folder)
+  print(f'Measuring {suite.reference} on this machine ({machine.name}) ...')
   with progress.Progress(len(names)) as live:
-    speeds = {}
+    found = {}
     for name in names:
-      live.begin(
-        f'{suite.reference} on {name}',
-        {'metric': suite.workloads[name].metric},
+      spec = dataclasses.replace(suite.workloads[name], target=None)
+      live.begin(f'{suite.reference} on {name}', spec)
+      found[name] = calibrate.measure(
+        suite, name, machine, options.trial, live.on_progress
       )
-      speeds[name] = calibrate.measure(
-        suite, name, machine, request.terms, live.tell
-      )
-  path = hardware.save(request.hardware, machine, suite, speeds)
+  path = measured_speeds.save(folder, machine, suite, found)
   print(f'Written to {path}.')
-  return speeds
+  return found

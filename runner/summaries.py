@@ -1,10 +1,13 @@
 """Plans, forecasts and results folders as text."""
 
+import collections
+import dataclasses
 import pathlib
 from typing import Any
 
-from runner.executors import progress
-from runner.protocol import layout, plan as plans, results_folder
+from runner.protocol import layout, results_folder
+from runner.protocol.layout import Status
+from runner.protocol.plan import Plan, TrialKey
 from runner.protocol.quantities import plain
 from runner.tools import preflight
 from runner.tools.preflight import Forecast
@@ -23,7 +26,7 @@ HEADINGS = (
 )
 
 
-def of_plan(plan: plans.Plan, price: float | None = None) -> str:
+def of_plan(plan: Plan, price: float | None = None) -> str:
   """What would run, a line for each submission and workload.
 
   Args:
@@ -32,10 +35,10 @@ def of_plan(plan: plans.Plan, price: float | None = None) -> str:
   """
   lines = [
     f'Suite {plan.suite.name} {plan.suite.version}, ruleset {plan.ruleset}, '
-    f'on {plan.machine["name"]}, plan {plan.hash[:12]}:'
+    f'on {plan.machine.name}, plan {plan.hash[:12]}:'
   ]
   widest = max(map(len, plan.suite.workloads), default=0)
-  for name in plan.entries:
+  for name in plan.sources:
     for workload in plan.suite.workloads:
       some = [
         t for t in plan.trials if (t.submission, t.workload) == (name, workload)
@@ -61,55 +64,63 @@ def _cost(hours: float, price: float | None) -> str:
   return f': {hours * price:.2f} at {price:g} an hour.'
 
 
-def trials(out: pathlib.Path, table: dict[str, Any]) -> list[dict[str, Any]]:
-  """Where every planned trial stands."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialRow:
+  """Progress of one planned trial."""
+
+  key: TrialKey
+  state: str
+  status: Status
+  folder: pathlib.Path
+
+  def to_json(self) -> dict[str, Any]:
+    """Return the row as `status --json` prints it."""
+    status = self.status
+    return self.key._asdict() | {
+      'state': self.state,
+      'reason': status.reason,
+      'seconds': status.seconds,
+      'attempts': status.attempts,
+      'host': status.host or None,
+      'job': status.job or None,
+      'since': status.since or None,
+      'folder': str(self.folder),
+    }
+
+
+def trials(out: pathlib.Path, plan: Plan) -> list[TrialRow]:
+  """Return the progress of every planned trial."""
   rows = []
-  for trial in table['trials']:
-    folder = results_folder.place(out, trial)
+  for trial in plan.trials:
+    folder = trial.folder(out)
     status = results_folder.status(folder)
-    start = status.start or {}
     state = status.outcome or _unfinished(folder, status)
     rows.append(
-      {
-        'submission': trial['submission'],
-        'workload': trial['workload'],
-        'study': trial['study'],
-        'trial': trial['trial'],
-        'state': state,
-        'reason': status.reason,
-        'seconds': status.seconds,
-        'attempts': status.attempts,
-        'host': start.get('host'),
-        'job': start.get('job'),
-        'since': start.get('time'),
-        'folder': str(folder),
-      }
+      TrialRow(key=trial.key, state=state, status=status, folder=folder)
     )
   return rows
 
 
-def _unfinished(folder: pathlib.Path, status: layout.Status) -> str:
+def _unfinished(folder: pathlib.Path, status: Status) -> str:
   if not status.attempts:
     return 'missing'
   return 'running' if results_folder.in_use(folder) else 'interrupted'
 
 
-def of_trials(rows: list[dict[str, Any]]) -> str:
-  """Counts of every state, where trials run, and what went wrong."""
-  counts: dict[str, int] = {}
-  for row in rows:
-    counts[row['state']] = counts.get(row['state'], 0) + 1
+def of_trials(rows: list[TrialRow]) -> str:
+  """Return counts of every state, where trials run, and what went wrong."""
+  counts = collections.Counter(row.state for row in rows)
   lines = [', '.join(f'{n} {state}' for state, n in sorted(counts.items()))]
   for row in rows:
-    if row['state'] == 'running':
-      job = f', {row["job"]}' if row['job'] else ''
+    if row.state == 'running':
+      job = f', {row.status.job}' if row.status.job else ''
       lines.append(
-        f'{progress.title(row)}: running on {row["host"]}{job} '
-        f'since {row["since"]}'
+        f'{row.key}: running on {row.status.host or None}{job} '
+        f'since {row.status.since or None}'
       )
-    elif row['state'] not in (*layout.SCORED, 'missing'):
-      lines.append(f'{progress.title(row)}: {row["state"]}. {row["reason"]}')
-      lines.append(f'  {row["folder"]}')
+    elif row.state not in (*layout.SCORED, 'missing'):
+      lines.append(f'{row.key}: {row.state}. {row.status.reason}')
+      lines.append(f'  {row.folder}')
   return '\n'.join(lines)
 
 

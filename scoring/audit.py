@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.protocol import columns, layout, metrics, plan_file, storage
+from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from scoring.load import safe_files
-from scoring.load.trials import Trial, TrialKey
+from scoring.load.trials import Trial
+from submissions.algoperf import folders
 
 CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
 BROKEN = (  # What comes of files that hold something else than they should.
@@ -31,15 +33,21 @@ SLOWED = (  # By heat, or because power fails; words of NVIDIA's cards.
 
 
 def checked(
-  trial: Trial, plan: dict[str, Any] | None
+  trial: Trial, plan: Plan | None, planned: PlannedTrial | None
 ) -> Iterator[tuple[bool, str]]:
-  """Doubts (True) and notes on one trial."""
+  """Yield doubts (True) and notes (False) on one trial.
+
+  Args:
+    trial: The trial as its folder has it.
+    plan: The plan, if there is one.
+    planned: The trial in the plan, if it is there.
+  """
   try:
     path = safe_files.plain(trial.folder / layout.ATTEMPTS)
     events = list(storage.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
-      yield from ((True, text) for text in _as_planned(trial, plan))
+      yield from ((True, text) for text in _as_planned(trial, plan, planned))
     rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
     yield from ((True, text) for text in _values(rows))
     yield from ((True, text) for text in _rows(rows))
@@ -73,37 +81,34 @@ def checked(
     yield True, f'Its files cannot be checked: {type(error).__name__} {error}.'
 
 
-def _as_planned(trial: Trial, plan: dict[str, Any]) -> Iterator[str]:
-  """Whether the folder holds the trial of the plan, and its source."""
+def _as_planned(
+  trial: Trial, plan: Plan, planned: PlannedTrial | None
+) -> Iterator[str]:
+  """Check that the folder holds the trial of the plan, and its source."""
   own = storage.read_json(safe_files.plain(trial.folder / layout.TRIAL))
-  entries = [
-    entry
-    for entry in plan['trials']
-    if all(entry[name] == getattr(trial.key, name) for name in TrialKey._fields)
-  ]
-  for entry in entries:
+  if planned is not None:
     for name in ('seed', 'hyperparameters'):
-      if own.get(name) != entry[name]:
-        yield (
-          f'It ran with {name} {own.get(name)!r}; planned is {entry[name]!r}.'
-        )
-  row = plan['rules']['workloads'].get(trial.key.workload)
+      there, here = getattr(planned, name), own.get(name)
+      if here != there:
+        yield f'It ran with {name} {here!r}; planned is {there!r}.'
+  spec = plan.suite.workloads.get(trial.key.workload)
+  row = spec.to_json() if spec else None
   if 'row' in own and own['row'] != row:
     yield f'It ran under other rules: {own["row"]!r}; planned is {row!r}.'
   now = plan_file.common_hashes(plan)
   for name, known in own.get('hashes', {}).items():
     if now.get(name) != known:
       yield f'It ran under another {name} than {layout.PLAN} has now.'
-  planned = plan['seconds'].get(trial.key.workload)
-  if own.get('budget_seconds') != planned:
+  budget = plan.budgets.get(trial.key.workload)
+  if own.get('budget_seconds') != budget:
     yield (
-      f'Its budget was {own.get("budget_seconds")} s; planned is {planned} s.'
+      f'Its budget was {own.get("budget_seconds")} s; planned is {budget} s.'
     )
-  source = plan.get('sources', {}).get(trial.key.submission)
+  source = plan.sources.get(trial.key.submission)
   path = layout.source(trial.folder, trial.key.submission)
   if source is None or not path.exists():
     yield 'Its source is not there.'
-  elif layout.source_hash(_plain_source(path)) != source['sha256']:
+  elif folders.sha256(_plain_source(path)) != source.sha256:
     yield 'Its source is not the one that was planned.'
 
 

@@ -8,16 +8,15 @@ speaks against a result is a doubt; what a reader should know of it is a note.
 import collections
 import itertools
 import os
-import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from runner.protocol import layout, plan_file, storage
+from runner.protocol import layout, plan_file
+from runner.protocol.plan import Plan
 from scoring import audit
 from scoring.load import details
 from scoring.load.results import Results
 from scoring.load.tree import relative
-from scoring.load.trials import TrialKey
 from scoring.report import terminal
 
 MOST = 100  # Findings on one trial: a file may have millions of lines.
@@ -40,7 +39,7 @@ class Finding(NamedTuple):
 def verify(results: Results) -> list[Finding]:
   """Everything that is found, in the order of paths."""
   found = [Finding(p.path, True, p.reason) for p in results.problems]
-  plan = _plan(results.folder)
+  plan = results.plan
   if plan is None:
     text = 'There is no plan: seeds, sources and budgets cannot be checked.'
     found.append(Finding(layout.PLAN, False, text))
@@ -49,7 +48,7 @@ def verify(results: Results) -> list[Finding]:
   for trial in results.trials:
     if os.path.isdir(trial.folder):
       where = relative(results.folder, trial.folder)
-      told = audit.checked(trial, plan)
+      told = audit.checked(trial, plan, results.planned.get(trial.key))
       found += [
         Finding(where, doubt, text)
         for doubt, text in itertools.islice(told, MOST)
@@ -84,13 +83,7 @@ def show(results: Results, found: list[Finding], console) -> None:
   )
 
 
-def _plan(folder: pathlib.Path) -> dict[str, Any] | None:
-  """It can be read: reading the results has seen to that."""
-  path = folder / layout.PLAN
-  return storage.read_json(path) if path.exists() else None
-
-
-def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
+def _checked_plan(plan: Plan) -> Iterator[Finding]:
   try:
     yield from _planned(plan)
     yield from _forgotten(plan)
@@ -99,55 +92,50 @@ def _checked_plan(plan: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(layout.PLAN, True, text)
 
 
-def _planned(plan: dict[str, Any]) -> Iterator[Finding]:
-  """What the plan says of itself."""
+def _planned(plan: Plan) -> Iterator[Finding]:
+  """Check what the plan says about itself."""
 
   def doubt(text: str) -> Finding:
     return Finding(layout.PLAN, True, text)
 
-  trials, sources = plan['trials'], plan.get('sources', {})
-  ids = [trial['id'] for trial in trials]
-  if plan.get('hash') != plan_file.digest(ids, plan.get('hashes')):
+  ids = [trial.id for trial in plan.trials]
+  if plan.hash != plan_file.digest(ids, plan.hashes):
     yield doubt(
       'Its hash is not that of its trials and rules: some were changed.'
     )
-  if 'hashes' not in plan:
+  if plan.hashes is None:
     yield Finding(layout.PLAN, False, OLD)
   seeds = collections.defaultdict(list)
-  for trial in trials:
-    seeds[trial['submission'], trial['seed']].append(_name(trial))
-    source = sources.get(trial['submission'])
-    row = plan['rules']['workloads'].get(trial['workload'])
-    if source is None or row is None:
-      yield doubt(f'{_name(trial)}: its source or its rules are not told.')
+  for trial in plan.trials:
+    seeds[trial.submission, trial.seed].append(str(trial.key))
+    source = plan.sources.get(trial.submission)
+    spec = plan.suite.workloads.get(trial.workload)
+    if source is None or spec is None:
+      yield doubt(f'{trial.key}: its source or its rules are not told.')
       continue
-    if trial['id'] != plan_file.identity(trial, source['sha256'], row):
+    if trial.id != plan_file.identity(trial, source.sha256, spec):
       yield doubt(
-        f'{_name(trial)}: its id is not that of its rules, source, seed and '
+        f'{trial.key}: its id is not that of its rules, source, seed and '
         'hyperparameters: something was changed.'
       )
     seed = plan_file.seed(
-      plan['rules']['seed'], trial['workload'], trial['study'], trial['trial']
+      plan.suite.seed, trial.workload, trial.study, trial.trial
     )
-    if trial['seed'] != seed:
-      yield doubt(f'{_name(trial)}: its seed is {trial["seed"]}, not {seed}.')
+    if trial.seed != seed:
+      yield doubt(f'{trial.key}: its seed is {trial.seed}, not {seed}.')
   for (_, seed), names in seeds.items():
     if len(names) > 1:
       yield doubt(f'{", ".join(names)} have the same seed, {seed}.')
 
 
-def _forgotten(plan: dict[str, Any]) -> Iterator[Finding]:
-  """Entries that were taken out of the plan after some of them ran."""
-  for one in plan.get('forgotten', ()):
+def _forgotten(plan: Plan) -> Iterator[Finding]:
+  """Report entries that were taken out after some of them ran."""
+  for one in plan.forgotten:
     text = (
       f'{one["submission"]} was taken out of the plan at {one["time"]}; '
       f'{one["run"]} of its trials had run.'
     )
     yield Finding(one['folder'], False, text)
-
-
-def _name(trial: dict[str, Any]) -> str:
-  return TrialKey(*(trial[name] for name in TrialKey._fields)).__repr__()[3:]
 
 
 def _machines(results: Results) -> Iterator[Finding]:

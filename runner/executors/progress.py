@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.protocol import layout
+from runner.protocol.workload_spec import WorkloadSpec
 
 COLORS = dict.fromkeys(('budget', 'ended', 'beaten'), 'yellow')
 COLORS['reached'] = 'green'
@@ -22,9 +23,9 @@ class Progress:
     self._total = total
     self._over = 0
     self._live = Live(console=self._console, refresh_per_second=4)
-    self._news: dict[str, Any] = {}
+    self._event: dict[str, Any] = {}
     self._title = ''
-    self._row: dict[str, Any] = {}
+    self._spec: WorkloadSpec | None = None
     self._budget = 0.0
     self._began = time.monotonic()
 
@@ -38,20 +39,30 @@ class Progress:
       self._live.update('')
       self._live.stop()
 
-  def begin(self, what: str, row: dict, budget: float = 0.0) -> None:
+  def begin(
+    self, what: str, spec: WorkloadSpec | None = None, budget: float = 0.0
+  ) -> None:
+    """Show that something starts.
+
+    Args:
+      what: Its title.
+      spec: The workload, if there is one.
+      budget: Charged seconds.
+    """
     self._title = what
-    self._row, self._budget, self._news = row, budget, {'doing': 'starting'}
+    self._spec, self._budget, self._event = spec, budget, {'doing': 'starting'}
     self._show()
 
   def queue_again(self, count: int) -> None:
     """So many trials are tried once more, after a while."""
     self._total += count
     self._title = f'{count} to be tried again'
-    self._news = {'doing': 'waiting'}
+    self._event = {'doing': 'waiting'}
     self._show()
 
-  def tell(self, news: dict) -> None:
-    self._news |= news
+  def on_progress(self, event: dict) -> None:
+    """Show a progress event."""
+    self._event |= event
     self._show()
 
   def count(self, sent: int, waiting: int) -> None:
@@ -86,31 +97,24 @@ class Progress:
       self._live.update(self._table())
 
   def _table(self) -> Table:
-    news, row = self._news, self._row
+    event, spec = self._event, self._spec
     table = Table.grid(padding=(0, 2))
-    loss = news.get('loss')
-    metric = news.get('metric')
-    target = row.get('target')
+    loss = event.get('loss')
+    metric = event.get('metric')
+    target = spec.target if spec else None
     table.add_row(
       f'[bold]{self._over + 1}/{self._total}[/]',
       f'[bold]{escape(self._title)}[/]',
-      f'step {news.get("step", 0)}',
+      f'step {event.get("step", 0)}',
       '' if loss is None else f'loss {loss:.4g}',
-      f'{row.get("metric")} '
+      f'{spec.metric if spec else ""} '
       f'{"–" if metric is None else format(metric, ".4g")}'
       f' / {"–" if target is None else format(target, ".4g")}',
-      f'{news.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
-      escape(news.get('doing', '')),
+      f'{event.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
+      escape(event.get('doing', '')),
       f'[dim]{self._minutes():.1f} min[/]',
     )
     return table
 
   def _minutes(self) -> float:
     return (time.monotonic() - self._began) / 60
-
-
-def title(trial: dict) -> str:
-  return (
-    f'{trial["submission"]} on {trial["workload"]} '
-    f'study {trial["study"]} trial {trial["trial"]}'
-  )

@@ -11,68 +11,72 @@ import os
 import platform
 import signal
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runner.executors.base import Fleet
 from runner.launch import attempt, child_process
 from runner.protocol import layout
 from runner.protocol.plan import Plan
 
-LEAVE = (
-  child_process.LEAVE + 10.0
-)  # Seconds in which a trial has saved its state.
+# Seconds in which a trial has saved its state.
+LEAVE = child_process.LEAVE + 10.0
 LAST_WORDS = 300  # Characters of what a command has printed.
 # Where Ray's process is killed the trial goes at once, as Ray gives the node to
 # another. Of util-linux.
 BOUND = ('setpriv', '--pdeathsig', 'KILL', '--')
 
 
-def fleet(made: Plan, options: dict[str, str]) -> Fleet:
-  """
-  Args:
-    made: What is to be run; its machine is the kind of the nodes.
-    options: 'address' of the cluster, if this machine is not in it.
+class Ray:
+  """A Ray cluster as a scheduler: a task for each command."""
 
-  Raises:
-    ValueError: there is no Ray, no cluster, or no such node in it.
-  """
-  ray = _connected(options)
-  cores, cards = made.machine['cores'], len(made.machine['accelerators'])
-  _check_nodes(ray.nodes(), made.machine['name'], {'CPU': cores, 'GPU': cards})
-  path = attempt.environment()['PYTHONPATH']
-  task = ray.remote(
-    num_cpus=cores,
-    num_gpus=cards,
-    max_retries=0,  # Who counts attempts is the runner.
-    runtime_env={'env_vars': {'PYTHONPATH': path}},
-  )(_work)
-  tasks: dict[str, Any] = {}
+  def __init__(self, plan: Plan, options: Mapping[str, str]):
+    """Connect to a cluster.
 
-  def submit(commands: list[list[str]]) -> list[str]:
-    sent = {ref.hex(): ref for ref in map(task.remote, commands)}
-    tasks.update(sent)
+    Args:
+      plan: What is to be run; its machine is the kind of the nodes.
+      options: 'address' of the cluster, if this machine is not in it.
+
+    Raises:
+      ValueError: there is no Ray, no cluster, or no such node in it.
+    """
+    self._ray = _connected(options)
+    machine = plan.machine.facts
+    cores, cards = machine['cores'], len(machine['accelerators'])
+    needs = {'CPU': cores, 'GPU': cards}
+    _check_nodes(self._ray.nodes(), plan.machine.name, needs)
+    path = attempt.environment()['PYTHONPATH']
+    self._task = self._ray.remote(
+      num_cpus=cores,
+      num_gpus=cards,
+      max_retries=0,  # Who counts attempts is the runner.
+      runtime_env={'env_vars': {'PYTHONPATH': path}},
+    )(_work)
+    self._tasks: dict[str, Any] = {}
+
+  def submit(self, commands: Sequence[list[str]]) -> list[str]:
+    """Send commands as tasks; return the tasks' ids."""
+    sent = {ref.hex(): ref for ref in map(self._task.remote, commands)}
+    self._tasks.update(sent)
     return list(sent)
 
-  def over(names: Collection[str]) -> dict[str, str]:
-    mine = [tasks[name] for name in names if name in tasks]
-    done = _done(ray, mine, 0.0)
-    gone = {
-      name: 'Ray knows it no more.' for name in names if name not in tasks
-    }
-    return gone | {ref.hex(): _how(ray, ref) for ref in done}
+  def ended(self, jobs: Collection[str]) -> dict[str, str]:
+    """Return how each of these tasks ended that will not run any more."""
+    mine = [self._tasks[job] for job in jobs if job in self._tasks]
+    done = _done(self._ray, mine, 0.0)
+    unknown = [job for job in jobs if job not in self._tasks]
+    gone = dict.fromkeys(unknown, 'Ray knows it no more.')
+    return gone | {ref.hex(): _how(self._ray, ref) for ref in done}
 
-  def leave() -> str:
-    refs = list(tasks.values())
+  def leave(self) -> str:
+    """Cancel the tasks, which save their state; return what was done."""
+    refs = list(self._tasks.values())
     for ref in refs:
-      ray.cancel(ref)
-    _done(ray, refs, LEAVE)
+      self._ray.cancel(ref)
+    _done(self._ray, refs, LEAVE)
     return 'Tasks of Ray were asked to save their state and leave.'
 
-  return Fleet(submit, over, leave)
 
-
-def _connected(options: dict[str, str]):
+def _connected(options: Mapping[str, str]):
   if strange := options.keys() - {'address'}:
     raise ValueError(
       f'--engine=ray has no option {", ".join(sorted(strange))}: only address.'

@@ -10,10 +10,9 @@ import math
 import os
 import pathlib
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runner.executors.base import Fleet
 from runner.protocol.plan import Plan
 
 LOGS = '.slurm'  # In the results folder: what submitit writes, and jobs print.
@@ -39,73 +38,81 @@ SETUP = [  # For records, see runner.protocol.layout.
 LAST_WORDS = 300  # Characters of what a job has printed.
 
 
-def fleet(out: pathlib.Path, made: Plan, options: dict[str, str]) -> Fleet:
-  """
-  Args:
-    out: The results folder.
-    made: What is to be run; its machine is the kind of the nodes.
-    options: Of sbatch, by their long names; and array_parallelism, how many of
-      an array run at once.
+class Slurm:
+  """Slurm as a scheduler: a job for each command, in arrays."""
 
-  Raises:
-    ValueError: there is no submitit, or no Slurm.
-  """
-  name = f'timetrial-{_digest(out)}'
-  logs = out.absolute() / LOGS
-  executor = _executor(logs)
-  parallel = options.get('array_parallelism', str(ARRAY))
-  if not parallel.isdecimal() or not int(parallel):
-    raise ValueError(f'array_parallelism={parallel} is no number of jobs.')
-  executor.update_parameters(
-    job_name=name,
-    stderr_to_stdout=True,
-    use_srun=False,  # A step of its own would have to be given all cores.
-    setup=SETUP,
-    array_parallelism=int(parallel),
-    additional_parameters=parameters(made, options),
-  )
+  def __init__(self, out: pathlib.Path, plan: Plan, options: Mapping[str, str]):
+    """Connect to Slurm.
 
-  def submit(commands: list[list[str]]) -> list[str]:
+    Args:
+      out: The results folder.
+      plan: What is to be run; its machine is the kind of the nodes.
+      options: sbatch's options by their long names; and array_parallelism, the
+        number of jobs of an array that run at once.
+
+    Raises:
+      ValueError: there is no submitit, or no Slurm.
+    """
+    self._name = f'timetrial-{_digest(out)}'
+    self._logs = out.absolute() / LOGS
+    self._executor = _executor(self._logs)
+    parallel = options.get('array_parallelism', str(ARRAY))
+    if not parallel.isdecimal() or not int(parallel):
+      raise ValueError(f'array_parallelism={parallel} is no number of jobs.')
+    self._executor.update_parameters(
+      job_name=self._name,
+      stderr_to_stdout=True,
+      use_srun=False,  # A step of its own would have to be given all cores.
+      setup=SETUP,
+      array_parallelism=int(parallel),
+      additional_parameters=parameters(plan, options),
+    )
+
+  def submit(self, commands: Sequence[list[str]]) -> list[str]:
+    """Send commands as jobs; return the jobs' ids."""
     # The command takes the place of submitit's process: signals reach it.
     jobs = [functools.partial(os.execvp, words[0], words) for words in commands]
     sent: list[str] = []
     for start in range(0, len(jobs), ARRAY):
       try:
-        some = executor.submit_array(jobs[start : start + ARRAY])
+        some = self._executor.submit_array(jobs[start : start + ARRAY])
       except Exception as error:  # submitit passes on what sbatch has printed.
         raise RuntimeError(f'Slurm takes no jobs: {error}') from error
       sent += [job.job_id for job in some]
     return sent
 
-  def over(names: Collection[str]) -> dict[str, str]:
-    states = _states(name)
+  def ended(self, jobs: Collection[str]) -> dict[str, str]:
+    """Return how each of these jobs ended that will not run any more."""
+    states = _states(self._name)
     if states is None:  # The controller does not answer now.
       return {}
-    ended = {n: states.get(n, GONE) for n in names}
+    ended = {job: states.get(job, GONE) for job in jobs}
     return {
-      n: f'Slurm job {n} {state}. {_last_words(logs, n)}'.strip()
-      for n, state in ended.items()
+      job: f'Slurm job {job} {state}. {_last_words(self._logs, job)}'.strip()
+      for job, state in ended.items()
       if state.split()[0] in FINAL | {GONE}
     }
 
-  def leave() -> str:
-    return f'Jobs go on, and are followed again; or: scancel --me --name={name}'
+  def leave(self) -> str:
+    """Return how to cancel the jobs, which go on."""
+    return (
+      'Jobs go on, and are followed again; or: '
+      f'scancel --me --name={self._name}'
+    )
 
-  return Fleet(submit, over, leave)
 
-
-def parameters(made: Plan, options: dict[str, str]) -> dict[str, Any]:
-  """Of sbatch: one whole node of the kind that was asked for."""
+def parameters(plan: Plan, options: Mapping[str, str]) -> dict[str, Any]:
+  """Return sbatch's parameters: one whole node of the plan's kind."""
   # A limit is needed, and what Slurm ends by it goes on in another job. Free
   # seconds, mostly of evaluations, are a multiple of those in the budget.
-  longest = max(made.budgets.values(), default=0.0)
+  longest = max(plan.budgets.values(), default=0.0)
   asked: dict[str, Any] = {
     'exclusive': True,
     'mem': 0,  # All of it.
     'requeue': True,
     'time': 60 + math.ceil(5 * longest / 60),  # Minutes.
   }
-  if cards := made.machine['accelerators']:
+  if cards := plan.machine.facts['accelerators']:
     asked['gres'] = f'gpu:{len(cards)}'
   asked |= {n: value or True for n, value in options.items()}
   asked.pop('array_parallelism', None)

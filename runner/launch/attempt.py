@@ -5,26 +5,32 @@ mean something. A trial that fails leaves its folder as it is, and the next one
 begins; the same command later runs what is missing and resumes what stopped.
 """
 
+import dataclasses
+import math
 import os
 import pathlib
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.launch import (
   child_process,
   early_stop,
   isolation,
   outcomes,
+  prepare,
   remote_hosts,
   tampering,
   trial_log,
 )
 from runner.machine import gpu_monitor, hardware, settings
 from runner.protocol import layout, results_folder, storage
+from runner.protocol.attempt_spec import AttemptSpec
+from runner.protocol.layout import Status
+from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.trial_file import StepLimits
 
 CODE = pathlib.Path(__file__).parents[2]
 # With this scheduler, programs on two cores of a CPU now and then wait for ever
@@ -57,110 +63,145 @@ SECRET = re.compile(
   re.IGNORECASE,
 )
 
-Tell = Callable[[dict], None]
+OnProgress = Callable[[dict[str, Any]], None]
 
 
-class TrialOptions(NamedTuple):
-  """On which all trials of a race run."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialOptions:
+  """Options of all trials of a race; each has the name of its flag.
 
-  data_dir: str | None = None  # Of the data sets.
-  silence: float = child_process.Timeouts().silence  # Seconds without progress.
-  network: bool = False  # Whether they may use it.
-  memory_gib: float | None = None  # Of a trial's process, if limited.
-  profile: int = 0  # Steps of every trial to make a trace of.
-  shard_state: bool = False  # An optimizer's, over the devices.
-  also_on: tuple[str, ...] = ()  # Words that reach each further host.
-  prune: bool = False  # Stop trials that cannot change their study's score.
+  Attributes:
+    data_dir: Folder of the datasets; None: the default one.
+    hang_timeout: Seconds without progress after which a trial counts as
+      hanging.
+    network: Whether trials may use the network.
+    memory_gib: Most GiB that a trial's process may allocate; None: no limit.
+    profile: Number of steps of every trial to trace.
+    shard_state: Whether devices share an optimizer's state.
+    extra_hosts: Commands that reach each further host of a trial.
+    prune: Whether to stop trials that cannot change their study's score.
+  """
+
+  data_dir: str | None = None
+  hang_timeout: float = child_process.Timeouts().hang
+  network: bool = False
+  memory_gib: float | None = None
+  profile: int = 0
+  shard_state: bool = False
+  extra_hosts: tuple[str, ...] = ()
+  prune: bool = False
 
   @property
   def hosts(self) -> int:
-    return 1 + len(self.also_on)
+    """Number of hosts of a trial."""
+    return 1 + len(self.extra_hosts)
 
 
-TERMS = TrialOptions()
-
-
-def pending(out: pathlib.Path, table: dict[str, Any]) -> list[dict]:
-  """Planned trials that have no outcome that speaks of the algorithm."""
+def pending(out: pathlib.Path, plan: Plan) -> list[PlannedTrial]:
+  """Return the planned trials without an outcome that scores."""
   return [
     trial
-    for trial in table['trials']
-    if not results_folder.status(results_folder.place(out, trial)).done
+    for trial in plan.trials
+    if not results_folder.status(trial.folder(out)).done
   ]
 
 
 def run_trial(
   out: pathlib.Path,
-  table: dict[str, Any],
-  trial: dict,
-  tell: Tell,
-  terms: TrialOptions = TERMS,
-) -> layout.Status:
-  """Runs or resumes one trial in a process of its own, and waits for it.
+  plan: Plan,
+  trial: PlannedTrial,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  *,
+  limits: StepLimits | None = None,
+) -> Status:
+  """Run or resume one trial in a process of its own, and wait for it.
 
-  Not if it is done, and not if another process runs it, here or elsewhere.
+  A trial that is done, or that another process runs, is left alone.
 
   Args:
     out: The results folder.
-    table: The plan as it is stored.
-    trial: One of its trials.
-    tell: Hears of its progress.
-    terms: On which it runs.
+    plan: Its plan.
+    trial: One of the plan's trials.
+    on_progress: Called with every progress event.
+    options: Options of all trials.
+    limits: Stops and evaluations by steps, instead of charged seconds.
   """
-  folder = prepare(out, table, trial, terms)
+  folder = prepared(out, plan, trial, options, limits)
   with results_folder.held(folder, ORPHAN) as lock:
     status = results_folder.status(folder)
     if lock is None:
-      held = f'Another process runs it{_on_host(status)}.'
-      return status._replace(outcome=None, reason=held, again=True)
+      host = status.host if status.outcome is None else ''
+      reason = f'Another process runs it{f" on {host}" if host else ""}.'
+      return dataclasses.replace(
+        status, outcome=None, reason=reason, retryable=True
+      )
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
     outcomes.lost(folder, 'Its process ended without a word.')
-    return run_attempt(out, folder, tell, terms, [lock])
+    return run_attempt(out, folder, on_progress, options, keep=[lock])
 
 
-def _on_host(status: layout.Status) -> str:
-  host = (status.start or {}).get('host')
-  return f' on {host}' if host and status.outcome is None else ''
-
-
-def prepare(
-  out: pathlib.Path, table: dict[str, Any], trial: dict, terms: TrialOptions
+def prepared(
+  out: pathlib.Path,
+  plan: Plan,
+  trial: PlannedTrial,
+  options: TrialOptions,
+  limits: StepLimits | None = None,
 ) -> pathlib.Path:
-  """The folder of a trial, with all that its process needs."""
-  own = {'data_dir': terms.data_dir, 'shard_state': terms.shard_state}
-  return results_folder.prepare(out, table | own, trial)
+  """Return the folder of a trial, with all that its process needs.
+
+  Args:
+    out: The results folder.
+    plan: Its plan.
+    trial: One of the plan's trials.
+    options: Options of all trials.
+    limits: Stops and evaluations by steps, instead of charged seconds.
+  """
+  return prepare.prepare(
+    out,
+    plan,
+    trial,
+    limits=limits,
+    data_dir=options.data_dir,
+    shard_state=options.shard_state,
+  )
 
 
 def run_attempt(
   out: pathlib.Path,
   folder: pathlib.Path,
-  tell: Tell,
-  terms: TrialOptions = TERMS,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  *,
   keep: Sequence[int] = (),
-) -> layout.Status:
-  """As run_trial, of a trial in a folder that is ours, even if it is done.
+) -> Status:
+  """Run the trial of a folder that is ours, even if the trial is done.
 
   Args:
-    keep: Descriptors that its process holds as long as it lives.
+    out: The results folder.
+    folder: Folder of the trial.
+    on_progress: Called with every progress event.
+    options: Options of all trials.
+    keep: Descriptors that the process holds as long as it lives.
   """
-  budget = storage.read_json(folder / layout.TRIAL)['budget']
-  longest = WALL_FACTOR * budget['seconds'] + WALL_SECONDS
-  patience = child_process.Timeouts(terms.silence, longest)
-  network = isolation.network(terms.network or bool(terms.also_on))
+  budget = prepare.spec(folder / layout.TRIAL).budget
+  longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
+  timeouts = child_process.Timeouts(options.hang_timeout, longest)
+  network = isolation.network(options.network or bool(options.extra_hosts))
   before = layout.status(folder).attempts
   written = tampering.written(folder)
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
   used_before = child_process.processor_seconds()
-  started = time.monotonic()
-  command = [sys.executable, '-m', 'runner', 'trial', f'--folder={folder}']
-  if terms.memory_gib is not None:
-    command.append(f'--memory_gib={terms.memory_gib}')
-  if terms.profile:
-    command.append(f'--profile={terms.profile}')
-  if terms.prune and 'steps' not in budget:  # Else seconds say nothing.
-    command.append(f'--beaten={early_stop.limit(folder)!r}')
+  by_seconds = options.prune and budget.steps is None
+  spec = AttemptSpec(
+    folder=str(folder),
+    started=time.monotonic(),
+    memory_gib=options.memory_gib,
+    profile=options.profile,
+    beaten=early_stop.limit(folder) if by_seconds else math.inf,
+  )
   with (
     # A trial may leave there what nobody can delete.
     tempfile.TemporaryDirectory(
@@ -173,21 +214,29 @@ def run_attempt(
     own = environment() | CACHE
     own.setdefault(
       'JAX_COMPILATION_CACHE_DIR',
-      str(out.absolute() / COMPILED / hardware.describe()['name']),
+      str(out.absolute() / COMPILED / hardware.describe().name),
     )
     own |= {'TMPDIR': private, isolation.SAID: network.said}
     with remote_hosts.started(
-      terms.also_on, folder, command, own, f'{SECRET.pattern}|{settings.ALIKE}'
+      options.extra_hosts,
+      spec,
+      own,
+      secret=f'{SECRET.pattern}|{settings.ALIKE}',
     ) as others:
-      words = [*network.command, *command, f'--started={started!r}']
-      words += others.flags
-      env = own | dict(others.env)
       logs = trial_log.Watch([folder / outcomes.LOG, *others.logs])
 
       def lost() -> str:
         return others.lost() or logs.full()
 
-      left = child_process.run(words, log, tell, patience, env, keep, lost)
+      left = child_process.run(
+        [*network.command, *remote_hosts.command(others.leader)],
+        log,
+        on_progress,
+        timeouts,
+        own | dict(others.env),
+        keep=keep,
+        lost=lost,
+      )
       fault = others.fault()
   if full := logs.full():
     fault = remote_hosts.Fault('crashed', full, False)
@@ -196,7 +245,7 @@ def run_attempt(
   printed = outcomes.printed_since(folder, printed_before)
   used = child_process.processor_seconds() - used_before
   seen: dict[str, Any] = {
-    'wall_seconds': left.ended - started,
+    'wall_seconds': left.ended - spec.started,
     'processor_seconds': used,
   }
   if summary := cards.summary():

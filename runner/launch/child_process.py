@@ -30,13 +30,13 @@ PIPE = 1 << 16  # Bytes that a pipe holds.
 # A variable in the environment of a trial, and of all processes it starts.
 MARK = 'TIMETRIAL_ATTEMPT'
 
-Tell = Callable[[dict], None]
+OnProgress = Callable[[dict], None]
 
 
 class Timeouts(NamedTuple):
   """How long a process may take, in seconds."""
 
-  silence: float = 1800.0  # Without progress; a large model compiles minutes.
+  hang: float = 1800.0  # Without progress; a large model compiles minutes.
   wall: float = float('inf')  # In all.
 
 
@@ -75,8 +75,8 @@ def leave_at_once(code: int) -> NoReturn:
 def run(
   command: list[str],
   log,
-  tell: Tell,
-  patience: Timeouts,
+  on_progress: OnProgress,
+  timeouts: Timeouts,
   env: dict[str, str],
   keep: Sequence[int] = (),
   lost: Callable[[], str] = lambda: '',
@@ -88,8 +88,8 @@ def run(
       runner/launch/progress_events.py; 'over' says that all but leaving is
       done.
     log: A file for what it prints.
-    tell: Hears its progress.
-    patience: How long it may take.
+    on_progress: Called with every progress event.
+    timeouts: How long it may take.
     env: Its environment.
     keep: Descriptors that it inherits, and holds as long as it lives.
     lost: Asked now and then, why it cannot go on.
@@ -108,7 +108,7 @@ def run(
   )
   os.close(writing)
   try:
-    left = _follow(child, reading, started, tell, patience, lost)
+    left = _follow(child, reading, started, on_progress, timeouts, lost)
     if left.stopped:
       child.send_signal(STACKS)
       time.sleep(GRACE)
@@ -130,8 +130,8 @@ def _follow(
   child: subprocess.Popen,
   reading: int,
   started: float,
-  tell: Tell,
-  patience: Timeouts,
+  on_progress: OnProgress,
+  timeouts: Timeouts,
   lost: Callable[[], str],
 ) -> Exit:
   """Follow a process until it exits or must be stopped; the code is set later.
@@ -146,22 +146,22 @@ def _follow(
       told, last = progress_events.parsed(line), time.monotonic()
       if 'over' in told:
         over = last
-      tell(told)
+      on_progress(told)
 
   def left(stopped: str = '', again: bool = True) -> Exit:
     return Exit(0, over or time.monotonic(), stopped, again)
 
   try:
     while child.poll() is None:
-      end = min(last + patience.silence, started + patience.wall)
+      end = min(last + timeouts.hang, started + timeouts.wall)
       hear(min(max(0.0, end - time.monotonic()), LOOK))
       if why := lost():
         return left(why)
       now = time.monotonic()
-      if now >= started + patience.wall:
-        return left(f'It took longer than {patience.wall:.0f} s.')
-      if now >= last + patience.silence:
-        return left(f'There was no progress for {patience.silence:.0f} s.')
+      if now >= started + timeouts.wall:
+        return left(f'It took longer than {timeouts.wall:.0f} s.')
+      if now >= last + timeouts.hang:
+        return left(f'There was no progress for {timeouts.hang:.0f} s.')
     hear(0.0)  # Its last words.
   except progress_events.NewsError as error:
     return left(str(error), again=False)

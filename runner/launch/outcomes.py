@@ -25,9 +25,8 @@ BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 def lost(folder: pathlib.Path, reason: str) -> None:
   """Writes the end that a lost process has not; for who holds the trial."""
   status = layout.status(folder)
-  if status.start and status.outcome is None:
-    last = {'attempt': status.start['attempt']}
-    _end(folder, last, 'preempted', reason, True)
+  if status.attempts and status.outcome is None:
+    _end(folder, {'attempt': status.last}, 'preempted', reason, True)
 
 
 def close(

@@ -5,6 +5,7 @@ on this machine. Hosts share a file system, and have the same Python there.
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.machine import settings
+from runner.protocol.attempt_spec import AttemptSpec
 
 LAUNCH = pathlib.Path(__file__).parent / 'remote_start.py'
 KEY = 'TIMETRIAL_KEY'  # With which they know each other, in the environment.
@@ -42,17 +44,20 @@ class Fault(NamedTuple):
   again: bool  # Whether another attempt may go better.
 
 
-class Followers(NamedTuple):
-  """Of one attempt at a trial; there may be none.
+class RemoteHosts(NamedTuple):
+  """Processes of one attempt on further hosts; there may be none.
 
   Attributes:
-    flags: For the leader's command.
-    env: For the leader's environment.
+    leader: The attempt as the leader is told.
+    env: Further environment of the leader.
+    names: The commands that reach the hosts.
+    logs: What the processes print.
+    processes: The local ends of the processes.
   """
 
-  flags: tuple[str, ...] = ()
+  leader: AttemptSpec
   env: Mapping[str, str] = {}
-  names: tuple[str, ...] = ()  # What they were started behind.
+  names: tuple[str, ...] = ()
   logs: tuple[pathlib.Path, ...] = ()
   processes: tuple[subprocess.Popen, ...] = ()
 
@@ -93,28 +98,35 @@ def free_port() -> int:
     return probe.getsockname()[1]
 
 
+def command(spec: AttemptSpec) -> list[str]:
+  """Return the command of an attempt's process."""
+  return [sys.executable, '-m', 'runner', 'trial', spec.to_flag()]
+
+
 @contextlib.contextmanager
 def started(
-  also_on: Sequence[str],
-  folder: pathlib.Path,
-  command: Sequence[str],
+  extra_hosts: Sequence[str],
+  spec: AttemptSpec,
   env: Mapping[str, str],
+  *,
   secret: str,
-) -> Iterator[Followers]:
-  """Starts them; when the block is left, nothing of them runs any more.
+) -> Iterator[RemoteHosts]:
+  """Start the processes; when the block is left, none of them runs any more.
 
   Args:
-    also_on: For every host the words that reach it.
-    folder: Of the trial, for their logs.
-    command: Of the trial, without its place among the hosts.
-    env: Of the trial.
-    secret: What names of variables they do not get, as a pattern.
+    extra_hosts: Commands that reach each host.
+    spec: The attempt, without its hosts.
+    env: Environment of the trial.
+    secret: Pattern of names of variables that other hosts must not get.
   """
-  if not also_on:
-    yield Followers()
+  if not extra_hosts:
+    yield RemoteHosts(spec)
     return
-  where = f'--coordinator={socket.gethostname()}:{free_port()}'
-  flags = (where, f'--hosts={1 + len(also_on)}')
+  spec = dataclasses.replace(
+    spec,
+    hosts=1 + len(extra_hosts),
+    coordinator=f'{socket.gethostname()}:{free_port()}',
+  )
   extra = ENV | {KEY: secrets.token_hex(32)}
   passed = {n: v for n, v in env.items() if PASSED.search(n)}
   told = {
@@ -122,10 +134,13 @@ def started(
     'folder': os.getcwd(),
     'env': passed | extra,
   }
-  logs = [folder / f'trial_host_{n + 1}.log' for n in range(len(also_on))]
+  folder = pathlib.Path(spec.folder)
+  logs = [folder / f'trial_host_{n + 1}.log' for n in range(len(extra_hosts))]
   processes = []
   try:
-    for number, (prefix, path) in enumerate(zip(also_on, logs, strict=True), 1):
+    for number, (prefix, path) in enumerate(
+      zip(extra_hosts, logs, strict=True), 1
+    ):
       with path.open('ab') as log:
         words = [*shlex.split(prefix), sys.executable, '-I', str(LAUNCH)]
         process = subprocess.Popen(
@@ -137,11 +152,13 @@ def started(
           start_new_session=True,
         )
       processes.append(process)
-      full = [*command, *flags, f'--host={number}']
-      _tell(process, told | {'command': full})
-    yield Followers(flags, extra, tuple(also_on), tuple(logs), tuple(processes))
+      own = dataclasses.replace(spec, host=number)
+      _tell(process, told | {'command': command(own)})
+    yield RemoteHosts(
+      spec, extra, tuple(extra_hosts), tuple(logs), tuple(processes)
+    )
   finally:
-    Followers(processes=tuple(processes)).end()
+    RemoteHosts(spec, processes=tuple(processes)).end()
 
 
 def _tell(process: subprocess.Popen, what: dict) -> None:

@@ -24,6 +24,7 @@ from an invalid attempt: the next one starts over. The standard library only:
 scoring reads this without JAX.
 """
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -31,10 +32,9 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from runner.protocol import schema, storage
-from submissions.algoperf import folders
 
 # The first speak of the algorithm; one is beaten that could not change its
 # study's score any more. The others leave the cell open.
@@ -103,11 +103,6 @@ def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
   return whole if whole.is_dir() else folder / f'{submission}.py'
 
 
-def source_hash(path: pathlib.Path) -> str:
-  """Of a submission's source, as plans know it."""
-  return folders.sha256(path)
-
-
 def is_time(value: Any) -> bool:
   """Whether it is a number of seconds: not below 0, infinite or NaN."""
   if isinstance(value, bool) or not isinstance(value, int | float):
@@ -144,32 +139,52 @@ def held_up(load: Mapping[str, float]) -> float:
   return lost / wanted if wanted else 0.0
 
 
-class Status(NamedTuple):
-  """Where a trial stands."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Status:
+  """Progress of a trial, from its attempts.
 
-  outcome: str | None  # None: not started, running or interrupted.
-  reason: str
-  attempts: int
-  seconds: float  # Charged so far.
-  accounts: dict[str, float]
-  again: bool = False  # Whether the machine is to blame, and not the trial.
-  start: dict[str, Any] | None = None  # Event of the last attempt.
-  kinds: frozenset[str] = frozenset()  # Of hardware that attempts say they had.
+  Attributes:
+    outcome: Outcome; None where the trial has not begun, runs or was
+      interrupted.
+    reason: Reason of the outcome.
+    attempts: Number of attempts.
+    seconds: Charged seconds so far.
+    accounts: Seconds by account of the clock.
+    retryable: Whether the machine failed, and another attempt may succeed.
+    since: Start of the last attempt, in UTC; '' before the first.
+    host: Host of the last attempt; '' where it is not recorded.
+    job: Job of the last attempt, if an executor has one.
+    last: Number of the last attempt; -1 before the first.
+    kinds: Kinds of machines that attempts report.
+  """
+
+  outcome: str | None = None
+  reason: str = ''
+  attempts: int = 0
+  seconds: float = 0.0
+  accounts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+  retryable: bool = False
+  since: str = ''
+  host: str = ''
+  job: str = ''
+  last: int = -1
+  kinds: frozenset[str] = frozenset()
 
   @property
   def done(self) -> bool:
+    """Whether the trial has an outcome that scores."""
     return self.outcome in SCORED
 
 
 def status(path: pathlib.Path) -> Status:
-  """The status of the trial in a folder, from its attempts.
+  """Return the status of the trial in a folder.
 
   Raises:
     RecordsError: the attempts are damaged.
   """
   try:
     return _status(list(storage.read_lines(path / ATTEMPTS)))
-  except (KeyError, TypeError, IndexError) as error:
+  except (KeyError, TypeError, IndexError, AttributeError) as error:
     raise storage.RecordsError(
       f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
     ) from error
@@ -178,21 +193,28 @@ def status(path: pathlib.Path) -> Status:
 def _status(events: list[dict[str, Any]]) -> Status:
   starts = [e for e in events if e['event'] == 'start']
   ends = [e for e in events if e['event'] == 'end']
-  start = starts[-1] if starts else None
-  kinds = frozenset(str(e['hardware']) for e in starts if 'hardware' in e)
+  if not starts and not ends:
+    return Status()
+  start = starts[-1]
+  begun = Status(
+    attempts=len(starts),
+    since=str(start.get('time', '')),
+    host=str(start.get('host') or ''),
+    job=str(start.get('job') or ''),
+    last=start['attempt'],
+    kinds=frozenset(str(e['hardware']) for e in starts if 'hardware' in e),
+  )
   if not ends:
-    return Status(None, '', len(starts), 0.0, {}, start=start, kinds=kinds)
-  last = ends[-1]
-  over = last['attempt'] == starts[-1]['attempt']
-  return Status(
-    last['outcome'] if over else None,
-    last['reason'] if over else '',
-    len(starts),
-    last['seconds'],
-    last['accounts'],
-    over and bool(last.get('again')),
-    start,
-    kinds,
+    return begun
+  end = ends[-1]
+  over = end['attempt'] == start['attempt']
+  return dataclasses.replace(
+    begun,
+    outcome=end['outcome'] if over else None,
+    reason=end['reason'] if over else '',
+    seconds=end['seconds'],
+    accounts=end['accounts'],
+    retryable=over and bool(end.get('again')),
   )
 
 

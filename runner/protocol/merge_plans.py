@@ -4,12 +4,15 @@ A folder is one board: one suite, one ruleset, one clock, and of every
 submission one source and the same number of studies.
 """
 
+import dataclasses
 import math
 import pathlib
 from collections.abc import Collection
 from typing import Any
 
-from runner.protocol import plan_file
+from runner.protocol import plan_file, suite as suites
+from runner.protocol.plan import Plan
+from runner.protocol.suite import Suite
 
 ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
@@ -19,28 +22,74 @@ class ResultsError(ValueError):
   """The folder cannot take these results; the message says why."""
 
 
-def without(table: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-  """A plan that never had these submissions."""
-  trials = [one for one in table['trials'] if one['submission'] not in names]
-  sources = table.get('sources', {}).items()
-  rest = table | {
-    'sources': {name: one for name, one in sources if name not in names},
-    'trials': trials,
-  }
-  return plan_file.sealed(rest)
+def without(plan: Plan, names: Collection[str]) -> Plan:
+  """Return the plan without the submissions of these names."""
+  return plan_file.sealed(
+    dataclasses.replace(
+      plan,
+      sources={n: one for n, one in plan.sources.items() if n not in names},
+      trials=tuple(t for t in plan.trials if t.submission not in names),
+    )
+  )
 
 
-def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
+def check(
+  known: Plan, plan: Plan, out: pathlib.Path, *, mixed: bool, grows: bool
+) -> None:
+  """Raise ResultsError if a plan may not be added to the stored one.
+
+  Args:
+    known: The stored plan.
+    plan: The plan to add.
+    out: The results folder.
+    mixed: Whether trials of different kinds of machines may be together.
+    grows: Whether studies may be added.
+
+  Raises:
+    ResultsError: the plans do not go together; the message says why.
+  """
+  _check_rules(known, plan, out, grows)
+  _check_machine(known, plan, out, mixed)
+  for name, source in plan.sources.items():
+    before = known.sources.get(name, source)
+    if before.sha256 != source.sha256:
+      raise ResultsError(
+        f'{source.path} has changed since trials of {name!r} were planned '
+        f'in {out}, and some have run. Rename it, use another --out, or take '
+        f'them out: python -m runner forget --submissions={name} --out={out}'
+      )
+
+
+def _check_rules(
+  known: Plan, plan: Plan, out: pathlib.Path, grows: bool
+) -> None:
+  """Raise ResultsError where suite, ruleset or rules differ."""
+  if known.suite.name == plan.suite.name and known.ruleset == plan.ruleset:
+    _check_studies(known, plan, out, grows)
+  for key, there, here in (
+    ('suite', known.suite.name, plan.suite.name),
+    ('ruleset', known.ruleset, plan.ruleset),
+    ('rules', _without_studies(known.suite), _without_studies(plan.suite)),
+  ):
+    if there != here:
+      raise ResultsError(
+        f'{out} was made under other {key}: {_difference(there, here)}. {HELP}'
+      )
+
+
+def _check_studies(
+  known: Plan, plan: Plan, out: pathlib.Path, grows: bool
+) -> None:
   """Raise ResultsError if the number of studies may not change so."""
-  there, here = _studies(known), _studies(table)
-  if there == here or there is None or here is None:
+  there, here = known.studies, plan.studies
+  if there == here:
     return
   if not grows or here < there:
     raise ResultsError(
       f'{out} has {there} studies of every cell, and this asks for {here}. '
       f'Say --studies={there} to keep to them, or a larger number to add some.'
     )
-  if lacking := known['sources'].keys() - table['sources'].keys():
+  if lacking := known.sources.keys() - plan.sources.keys():
     names = ','.join(sorted(lacking))
     raise ResultsError(
       f'{out} has {there} studies of {names} as well, and a board compares '
@@ -48,63 +97,28 @@ def _check_studies(known: dict, table: dict, out: pathlib.Path, grows: bool):
     )
 
 
-def _studies(table: dict[str, Any]) -> int | None:
-  """Number of studies of a plan; None if the plan does not say."""
-  match table['rules'].get('rulesets'):
-    case {**rulesets}:
-      match rulesets.get(table['ruleset']):
-        case {'studies': int(count)}:
-          return count
-  return None
+def _without_studies(suite: Suite) -> dict[str, Any]:
+  """Return the table of a suite without its numbers of studies."""
+  rulesets = {
+    name: dataclasses.replace(ruleset, studies=0)
+    for name, ruleset in suite.rulesets.items()
+  }
+  return suites.dump(dataclasses.replace(suite, rulesets=rulesets))
 
 
-def _without_studies(rules: dict[str, Any]) -> dict[str, Any]:
-  match rules.get('rulesets'):
-    case {**rulesets}:
-      return rules | {'rulesets': {n: _rest(x) for n, x in rulesets.items()}}
-  return rules
-
-
-def _rest(ruleset: Any) -> Any:
-  match ruleset:
-    case {'studies': int(), **rest}:
-      return rest
-  return ruleset
-
-
-def check(
-  known: dict, table: dict, out: pathlib.Path, mixed: bool, grows: bool
+def _check_machine(
+  known: Plan, plan: Plan, out: pathlib.Path, mixed: bool
 ) -> None:
-  """Raise ResultsError if a plan may not be added to the stored one.
-
-  Args:
-    known: The stored plan.
-    table: The one to be added.
-    out: The folder.
-    mixed: Whether trials of different kinds of hardware may be together.
-    grows: Whether studies may be added.
-
-  Raises:
-    ResultsError: they do not go together; the message says why.
-  """
-  for key in ('suite', 'ruleset', 'rules'):
-    there, here = known[key], table[key]
-    if key == 'rules':
-      _check_studies(known, table, out, grows)
-      there, here = _without_studies(there), _without_studies(here)
-    if there != here:
-      raise ResultsError(
-        f'{out} was made under other {key}: {_difference(there, here)}. {HELP}'
-      )
-  kinds, name = plan_file.kinds(known), table['hardware']['name']
+  """Raise ResultsError where seconds would not compare."""
+  kinds, name = known.kinds, plan.machine.name
   if name not in kinds and not mixed:
     raise ResultsError(
       f'{out} was made on {", ".join(sorted(kinds))}; this is for {name}, and '
       f'seconds do not compare. {HELP} To put them together all the same: '
       '--mix_hardware'
     )
-  faster = _faster(known['seconds'], table['seconds'])
-  same = name == known['hardware']['name']
+  faster = _faster(known.budgets, plan.budgets)
+  same = name == known.machine.name
   if same and not mixed and not 1 / ALIKE < faster < ALIKE:
     raise ResultsError(
       f'{out} was made on a machine of this name ({name}) for which the '
@@ -113,24 +127,16 @@ def check(
       f'measure again: python -m runner calibrate. If not: {HELP} To put them '
       'together all the same: --mix_hardware'
     )
-  for name, source in table['sources'].items():
-    before = known['sources'].get(name, source)
-    if before['sha256'] != source['sha256']:
-      raise ResultsError(
-        f'{source["path"]} has changed since trials of {name!r} were planned '
-        f'in {out}, and some have run. Rename it, use another --out, or take '
-        f'them out: python -m runner forget --submissions={name} --out={out}'
-      )
 
 
 def _faster(known: dict[str, float], here: dict[str, float]) -> float:
-  """Known budgets to those of this machine, a geometric mean."""
+  """Return the geometric mean of known budgets over those of this machine."""
   both = [math.log(known[name] / here[name]) for name in known.keys() & here]
   return math.exp(sum(both) / len(both)) if both else 1.0
 
 
-def _difference(a, b, path: str = '') -> str:
-  """The first place where two tables differ."""
+def _difference(a: Any, b: Any, path: str = '') -> str:
+  """Return the first place where two tables differ, with both values."""
   if isinstance(a, dict) and isinstance(b, dict):
     for key in sorted(a.keys() | b.keys()):
       if a.get(key) != b.get(key):
@@ -138,18 +144,21 @@ def _difference(a, b, path: str = '') -> str:
   return f'{path} {a!r} there, {b!r} here'.strip()
 
 
-def merged(known: dict, table: dict) -> dict:
-  """The stored plan with what is new of another one."""
-  ids = {trial['id'] for trial in known['trials']}
-  fresh = [trial for trial in table['trials'] if trial['id'] not in ids]
-  also = known.get('also', [])
-  if table['hardware']['name'] not in plan_file.kinds(known):
-    also = [*also, table['hardware']]
-  both = known | {
-    'rules': table['rules'],  # They may have more studies now.
-    **({'also': also} if also else {}),
-    'seconds': table['seconds'] | known['seconds'],
-    'sources': known['sources'] | table['sources'],
-    'trials': known['trials'] + fresh,
-  }
-  return plan_file.sealed(both)
+def merged(known: Plan, plan: Plan) -> Plan:
+  """Return the stored plan with what is new of another one.
+
+  Budgets are those of the stored plan: a board has one clock.
+  """
+  ids = {trial.id for trial in known.trials}
+  fresh = tuple(trial for trial in plan.trials if trial.id not in ids)
+  new_kind = plan.machine.name not in known.kinds
+  return plan_file.sealed(
+    dataclasses.replace(
+      known,
+      suite=plan.suite,  # It may have more studies now.
+      also=(*known.also, plan.machine) if new_kind else known.also,
+      budgets=plan.budgets | known.budgets,
+      sources=known.sources | plan.sources,
+      trials=known.trials + fresh,
+    )
+  )

@@ -1,17 +1,18 @@
-"""What plan.json holds: its parts, and what its trials are known by.
+"""The file plan.json: a plan as JSON, and the hashes that seal it."""
 
-The standard library only: scoring reads plans without JAX.
-"""
-
+import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.protocol import layout, schema
+from runner.protocol import layout, schema, suite as suites
+from runner.protocol.plan import Machine, Plan, PlannedTrial, Source
+from runner.protocol.workload_spec import WorkloadSpec
 
-PARTS = {  # Of a plan: those that are used, and of which kind they must be.
+# Kinds of the parts of a plan.
+PARTS = {
   'suite': str,
   'ruleset': str,
   'rules': dict,
@@ -22,66 +23,163 @@ PARTS = {  # Of a plan: those that are used, and of which kind they must be.
   'hashes': dict,
   'hash': str,
   'trials': list,
+  'forgotten': list,
 }
-# Parts whose every value has a hash of its own: a board hangs on them, and the
-# identities of trials say nothing of them.
+NEEDED = ('suite', 'rules', 'seconds', 'trials')
+# Parts whose every value has a hash of its own: a board depends on them, and
+# the identities of trials do not contain them.
 HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds')
-# Values of these parts that a trial's folder tells otherwise, or that may grow
+# Values of these parts that a trial's folder has elsewhere, or that may grow
 # when more is planned.
 OWN = re.compile(r'rules\.(workloads|unscored)\..*|.*\.(studies|trials)')
-PLANNED = {  # Of a trial in it.
-  'submission': str,
-  'workload': str,
-  'study': int,
-  'trial': int,
-  'seed': int,
-  'hyperparameters': dict,
-  'id': str,
-}
+
+
+def parse(table: Any, where: str) -> Plan:
+  """Return the plan in a table as JSON holds it.
+
+  Args:
+    table: The table.
+    where: Place of the table, with which messages about its rules begin.
+
+  Raises:
+    LookupError, TypeError, ValueError: a part is missing, or of another kind.
+  """
+  for name in NEEDED:
+    table[name]  # A LookupError where it is missing.
+  for name, kind in PARTS.items():
+    if name in table and not isinstance(table[name], kind):
+      raise TypeError(f'{name} is not a {kind.__name__}')
+  for seconds in table['seconds'].values():
+    if not layout.is_time(seconds) or not seconds:
+      raise ValueError(f'a budget of {seconds!r} seconds')
+  trials = tuple(map(_trial, table['trials']))
+  places = set()
+  for trial in trials:
+    place = layout.folder('', *trial.key)
+    if place in places:
+      raise ValueError(f'{place} is planned twice')
+    places.add(place)
+  return Plan(
+    suite=suites.parse(
+      table['rules'], name=table['suite'], where=f'{where}: rules'
+    ),
+    ruleset=table.get('ruleset', ''),
+    machine=_machine(table.get('hardware', {})),
+    budgets=dict(table['seconds']),
+    sources={
+      name: Source(path=str(one['path']), sha256=str(one['sha256']))
+      for name, one in table.get('sources', {}).items()
+    },
+    trials=trials,
+    also=tuple(map(_machine, table.get('also', ()))),
+    forgotten=tuple(table.get('forgotten', ())),
+    hashes=table.get('hashes'),
+    hash=table.get('hash', ''),
+  )
+
+
+def _trial(table: Any) -> PlannedTrial:
+  kinds = PlannedTrial.__annotations__
+  found = {name: table[name] for name in kinds}
+  for name, value in found.items():
+    kind = dict if name == 'hyperparameters' else kinds[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+      raise TypeError(f'{name} = {value!r} in a trial')
+  return PlannedTrial(**found)
+
+
+def _machine(table: Any) -> Machine:
+  if not isinstance(table, dict):
+    raise TypeError(f'a machine is no table but {table!r}')
+  return Machine(name=str(table.get('name', '')), facts=table)
+
+
+def dump(plan: Plan) -> dict[str, Any]:
+  """Return the table that `parse` turns back into this plan; fit for JSON."""
+  table = _rules(plan) | {
+    'sources': {
+      name: dataclasses.asdict(one) for name, one in plan.sources.items()
+    },
+    'hashes': plan.hashes,
+    'hash': plan.hash,
+    'trials': [dataclasses.asdict(trial) for trial in plan.trials],
+    'forgotten': list(plan.forgotten),
+  }
+  empty = {'hashes': None, 'forgotten': []}
+  return {k: v for k, v in table.items() if k not in empty or v != empty[k]}
+
+
+def excerpt(plan: Plan, submission: str) -> dict[str, Any]:
+  """Return what a plan says about one submission; fit for JSON."""
+  source = plan.sources.get(submission)
+  return {
+    'source': dataclasses.asdict(source) if source else None,
+    'rules': suites.dump(plan.suite),
+    'seconds': plan.budgets,
+    'trials': [dataclasses.asdict(trial) for trial in plan.of(submission)],
+  }
+
+
+def _rules(plan: Plan) -> dict[str, Any]:
+  """Return the hashed parts of plan.json."""
+  also = [dict(machine.facts) for machine in plan.also]
+  return {
+    'suite': plan.suite.name,
+    'ruleset': plan.ruleset,
+    'rules': suites.dump(plan.suite),
+    'hardware': dict(plan.machine.facts),
+    'seconds': plan.budgets,
+    **({'also': also} if also else {}),
+  }
 
 
 def seed(suite: int, workload: str, study: int, trial: int) -> int:
-  """The seed of a trial: that of no other, but for other submissions'."""
+  """Return the seed of a trial, which trials of other submissions share.
+
+  Args:
+    suite: Seed of the suite.
+    workload: Name of the workload.
+    study: Number of the study, from 0.
+    trial: Number of the trial, from 1.
+  """
   return int(_sha256([suite, workload, study, trial]), 16) % 2**31
 
 
-def identity(
-  trial: Mapping[str, Any], sha256: str, row: Mapping[str, Any]
-) -> str:
-  """Twelve digits that change with anything a trial depends on.
+def identity(trial: PlannedTrial, sha256: str, spec: WorkloadSpec) -> str:
+  """Return twelve digits that change with anything a trial depends on.
 
   Args:
-    trial: With its fields of plan.json; an id is not looked at.
-    sha256: Of the submission's source.
-    row: The workload in the rules.
+    trial: The trial; its id is not used.
+    sha256: Hash of the submission's source.
+    spec: The workload in the suite.
   """
-  facts = [trial['submission'], sha256, [trial['workload'], row]]
-  facts += [trial[n] for n in ('study', 'trial', 'seed', 'hyperparameters')]
+  facts = [trial.submission, sha256, [trial.workload, spec.to_json()]]
+  facts += [trial.study, trial.trial, trial.seed, trial.hyperparameters]
   return _sha256(facts)[:12]
 
 
-def digest(ids: Iterable[str], hashes: Mapping[str, str] | None = None) -> str:
-  """SHA-256 of a whole plan.
+def digest(ids: Iterable[str], hashes: Mapping[str, str] | None) -> str:
+  """Return the SHA-256 of a whole plan.
 
   Args:
     ids: Identities of its trials.
-    hashes: Of its rules, as `rule_hashes`; None in plans of before they had
-      them, whose hash says nothing of cutoff, reference, budgets and readings.
+    hashes: Hashes of its rules; None in plans older than these hashes, whose
+      digest does not contain cutoff, reference, budgets and interpretation.
   """
   return _sha256(sorted(ids) if hashes is None else [sorted(ids), hashes])
 
 
-def rule_hashes(plan: Mapping[str, Any]) -> dict[str, str]:
-  """Twelve digits for every rule and budget: {'rules.cutoff': 'a1b2...'}."""
-  return {name: _sha256(value)[:12] for name, value in _rules(plan).items()}
+def rule_hashes(plan: Plan) -> dict[str, str]:
+  """Return twelve digits for each rule: {'rules.cutoff': 'a1b2...'}."""
+  return {name: _sha256(value)[:12] for name, value in _values(plan).items()}
 
 
-def common_hashes(plan: Mapping[str, Any]) -> dict[str, str]:
-  """As `rule_hashes`, of the rules that all trials ran under.
+def common_hashes(plan: Plan) -> dict[str, str]:
+  """Return the hashes of the rules that all trials run under.
 
-  Trials keep them in their folders. Left out are rows of workloads, of which
-  each trial keeps its own; how many studies and trials there are; and machines
-  and budgets, of which there may come more.
+  Trials keep them in their folders. Rows of workloads are left out, as each
+  trial keeps its own; so are the numbers of studies and trials, machines and
+  budgets, as more of them may be added.
   """
   return {
     name: value
@@ -91,29 +189,27 @@ def common_hashes(plan: Mapping[str, Any]) -> dict[str, str]:
   }
 
 
-def sealed(plan: Mapping[str, Any]) -> dict[str, Any]:
-  """The plan with the hashes of what it says now.
+def sealed(plan: Plan) -> Plan:
+  """Return the plan with the hashes of what it says now.
 
-  Everything that writes a plan ends with this. A plan without `hashes` is of
-  before there were any, and stays without.
+  Everything that makes or changes a plan ends with this. A plan without
+  `hashes` is older than they are, and stays without.
   """
-  ids = [trial['id'] for trial in plan['trials']]
-  if 'hashes' not in plan:
-    return {**plan, 'hash': digest(ids)}
-  hashes = rule_hashes(plan)
-  return {**plan, 'hashes': hashes, 'hash': digest(ids, hashes)}
+  hashes = None if plan.hashes is None else rule_hashes(plan)
+  ids = [trial.id for trial in plan.trials]
+  return dataclasses.replace(plan, hashes=hashes, hash=digest(ids, hashes))
 
 
-def changes(plan: Mapping[str, Any]) -> list[str]:
-  """Every rule that is not what was planned, in words; of old plans, none."""
-  if 'hashes' not in plan:
+def changes(plan: Plan) -> list[str]:
+  """Return a sentence for every rule that was changed after planning."""
+  if plan.hashes is None:
     return []
-  known, now, values = plan['hashes'], rule_hashes(plan), _rules(plan)
+  now, values = rule_hashes(plan), _values(plan)
   found = []
-  for name in sorted(known.keys() | now.keys()):
+  for name in sorted(plan.hashes.keys() | now.keys()):
     if name not in now:
       found.append(f'{name} was planned, and is not there any more.')
-    elif known.get(name) != now[name]:
+    elif plan.hashes.get(name) != now[name]:
       found.append(
         f'{name} = {schema.shown(values[name])} is not what was planned: it '
         'was changed afterwards.'
@@ -121,10 +217,11 @@ def changes(plan: Mapping[str, Any]) -> list[str]:
   return found
 
 
-def _rules(plan: Mapping[str, Any]) -> dict[str, Any]:
-  """Values of the hashed parts by name; lists are values."""
+def _values(plan: Plan) -> dict[str, Any]:
+  """Return the values of the hashed parts by name; lists are values."""
+  rules = _rules(plan)
   found = {}
-  waiting = [(name, plan[name]) for name in HASHED if name in plan]
+  waiting = [(name, rules[name]) for name in HASHED if name in rules]
   while waiting:
     name, value = waiting.pop()
     if isinstance(value, dict) and value:
@@ -132,40 +229,6 @@ def _rules(plan: Mapping[str, Any]) -> dict[str, Any]:
     else:
       found[name] = value
   return found
-
-
-def check(plan: Any) -> None:
-  """Every part of a stored plan that is used is there and of its kind.
-
-  Raises:
-    LookupError, TypeError, ValueError: one is not.
-  """
-  for name in ('suite', 'rules', 'seconds', 'trials'):
-    plan[name]  # A LookupError where it is lacking.
-  for name, kind in PARTS.items():
-    if name in plan and not isinstance(plan[name], kind):
-      raise TypeError(f'{name} is not a {kind.__name__}')
-  kinds(plan)  # A TypeError where a machine is no table.
-  places = set()
-  for entry in plan['trials']:
-    for name, kind in PLANNED.items():
-      value = entry[name]
-      if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f'{name} = {value!r} in a trial')
-    key = (entry['submission'], entry['workload'])
-    place = layout.folder('', *key, entry['study'], entry['trial'])
-    if place in places:
-      raise ValueError(f'{place} is planned twice')
-    places.add(place)
-  for seconds in plan['seconds'].values():
-    if not layout.is_time(seconds) or not seconds:
-      raise ValueError(f'a budget of {seconds!r} seconds')
-
-
-def kinds(plan: Mapping[str, Any]) -> set[str]:
-  """Names of the kinds of hardware that a plan's trials may run on."""
-  machines = [plan.get('hardware', {}), *plan.get('also', ())]
-  return {str(machine['name']) for machine in machines if 'name' in machine}
 
 
 def _sha256(value: Any) -> str:

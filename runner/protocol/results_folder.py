@@ -7,17 +7,12 @@ import pathlib
 import shutil
 import time
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
-from runner.protocol import (
-  layout,
-  merge_plans,
-  plan as plans,
-  plan_file,
-  storage,
-)
+from runner.protocol import layout, merge_plans, plan_file, storage
 from runner.protocol.merge_plans import HELP, ResultsError
-from submissions.algoperf import folders
+from runner.protocol.plan import Plan
+from runner.protocol.schema import SuiteError
 
 LOCK = '.lock'  # Of a results folder, and of every trial's.
 DAMAGED = 'damaged'  # Outcome of a trial whose records tell none.
@@ -25,27 +20,40 @@ POLL = 0.2  # Seconds from one try to lock to the next.
 
 
 @contextlib.contextmanager
-def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
-  """The table of plan.json in force: the stored one with the new trials added.
+def opened(
+  out: pathlib.Path, plan: Plan, *, mixed: bool = False, grows: bool = False
+) -> Iterator[Plan]:
+  """Hold a results folder; yield its plan with the new trials added.
 
   Budgets are those of the first run into the folder: a board has one clock.
+
+  Args:
+    out: The results folder.
+    plan: The plan to add.
+    mixed: Whether trials of different kinds of machines may be together.
+    grows: Whether the plan may add studies.
 
   Raises:
     ResultsError: not a folder of ours, not writable, in use, or made under
       other rules, on another machine or from another source.
   """
-  stored(out)  # Whatever is no folder of ours stays as it is.
+  stored(out)  # A folder that is not ours stays as it is.
   _make(out)
   with locked(out):
-    before, table = stored(out), plans.table(plan)
+    before = stored(out)
     if before is not None:
       _check_unchanged(before, out)
-      known = _replaced(before, table, out)
-      merge_plans.check(known, table, out, plan.mixed, plan.grows)
-      table = merge_plans.merged(known, table)
-    if table != before:
-      storage.write_json(out / layout.PLAN, table)
-    yield table
+      known = _replaced(before, plan, out)
+      merge_plans.check(known, plan, out, mixed=mixed, grows=grows)
+      plan = merge_plans.merged(known, plan)
+    if plan != before:
+      write(out, plan)
+    yield plan
+
+
+def write(out: pathlib.Path, plan: Plan) -> None:
+  """Write the plan of a results folder."""
+  storage.write_json(out / layout.PLAN, plan_file.dump(plan))
 
 
 @contextlib.contextmanager
@@ -57,8 +65,8 @@ def locked(out: pathlib.Path) -> Iterator[None]:
     yield
 
 
-def stored(out: pathlib.Path) -> dict[str, Any] | None:
-  """The table of plan.json; None for a folder that is empty or not there.
+def stored(out: pathlib.Path) -> Plan | None:
+  """Return the plan of a results folder; None if it is empty or not there.
 
   Raises:
     ResultsError: there is something else.
@@ -68,19 +76,20 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
   if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
     return None
-  if not (out / layout.PLAN).exists():
+  path = out / layout.PLAN
+  if not path.exists():
     raise ResultsError(
       f'{out} is not empty and has no {layout.PLAN}: it is not a results '
       f'folder of ours. {HELP}'
     )
   try:
-    plan = storage.read_json(out / layout.PLAN)
-    plan_file.check(plan)
-  except (ValueError, LookupError, TypeError) as error:
+    return plan_file.parse(storage.read_json(path), str(path))
+  except SuiteError as error:
+    raise ResultsError(f'{path} is damaged: {error}') from error
+  except (ValueError, LookupError, TypeError, AttributeError) as error:
     raise ResultsError(
-      f'{out / layout.PLAN} is damaged: {type(error).__name__} {error}.'
+      f'{path} is damaged: {type(error).__name__} {error}.'
     ) from error
-  return plan
 
 
 def status(folder: pathlib.Path) -> layout.Status:
@@ -98,7 +107,7 @@ def status(folder: pathlib.Path) -> layout.Status:
       f'{error} Nothing in {folder} is touched: repair it, or move it away to '
       'run the trial anew.'
     )
-    return layout.Status(DAMAGED, reason, 1, 0.0, {})
+    return layout.Status(outcome=DAMAGED, reason=reason, attempts=1)
 
 
 def in_use(folder: pathlib.Path) -> bool:
@@ -164,70 +173,6 @@ def _locked(lock: IO[str], kind: int) -> bool:
   return True
 
 
-def prepare(
-  out: pathlib.Path, table: dict[str, Any], trial: dict
-) -> pathlib.Path:
-  """The folder of a trial, with all that its process needs.
-
-  Raises:
-    StorageError: the disk does not take it.
-  """
-  folder = place(out, trial)
-  if _is_whole(folder / layout.TRIAL):
-    return folder
-  storage.put_aside(folder / layout.TRIAL, status(folder).attempts)
-  name = trial['submission']
-  with storage.storing(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    _copy(pathlib.Path(table['sources'][name]['path']), folder, name)
-  storage.write_json(folder / 'hparams.json', trial['hyperparameters'])
-  workload = trial['workload']
-  row = table['rules']['workloads'][workload]
-  seconds = table['seconds'][workload]
-  factor = table['rules']['rulesets'][table['ruleset']]['budget_factor']
-  period = row.get('eval_seconds') or seconds / factor / row['evaluations']
-  facts = trial | {
-    'suite': table['suite'],
-    'ruleset': table['ruleset'],
-    'row': row,
-    'budget': {'seconds': seconds, 'eval_seconds': period}
-    | table.get('limits', {}),
-    'budget_seconds': seconds,
-    'sha256': table['sources'][name]['sha256'],
-    'plan': table['hash'],
-    'hashes': plan_file.common_hashes(table),
-    'data_dir': table.get('data_dir'),
-    'shard_state': table.get('shard_state', False),
-  }
-  storage.write_json(folder / layout.TRIAL, facts)
-  return folder
-
-
-def _is_whole(path: pathlib.Path) -> bool:
-  """Test whether a trial.json is whole: trials can damage it."""
-  try:
-    return path.is_file() and bool(storage.read_json(path)['budget']['seconds'])
-  except (OSError, ValueError, LookupError, TypeError):
-    return False
-
-
-def place(out: pathlib.Path, trial: dict) -> pathlib.Path:
-  return layout.folder(
-    out, trial['submission'], trial['workload'], trial['study'], trial['trial']
-  )
-
-
-def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
-  """The submission's own source, as it is: `name`.py, or a folder `name`."""
-  if folders.is_alone(source):
-    shutil.copyfile(source, folder / f'{name}.py')
-    return
-  for place, path in folders.parts(source).items():
-    target = folder / name / place
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, target)
-
-
 def _make(out: pathlib.Path) -> None:
   try:
     out.mkdir(parents=True, exist_ok=True)
@@ -239,20 +184,15 @@ def _make(out: pathlib.Path) -> None:
     ) from error
 
 
-def _replaced(known: dict, table: dict, out: pathlib.Path) -> dict:
-  """Without submissions that were edited before any of their trials ran."""
+def _replaced(known: Plan, plan: Plan, out: pathlib.Path) -> Plan:
+  """Return the stored plan without what was edited before it ran."""
   edited = {
     name
-    for name, source in table['sources'].items()
-    if known['sources'].get(name, source)['sha256'] != source['sha256']
+    for name, source in plan.sources.items()
+    if known.sources.get(name, source).sha256 != source.sha256
   }
   places = {
-    name: [
-      place(out, trial)
-      for trial in known['trials']
-      if trial['submission'] == name
-    ]
-    for name in edited
+    name: [trial.folder(out) for trial in known.of(name)] for name in edited
   }
   fresh = {name for name in edited if not any(map(has_run, places[name]))}
   for name in fresh:
@@ -267,7 +207,7 @@ def has_run(folder: pathlib.Path) -> bool:
   return any((folder / name).exists() for name in left) or in_use(folder)
 
 
-def _check_unchanged(known: dict, out: pathlib.Path) -> None:
+def _check_unchanged(known: Plan, out: pathlib.Path) -> None:
   if changes := plan_file.changes(known):
     raise ResultsError(
       f'{out / layout.PLAN}: {" ".join(changes)} Trials that ran and trials '

@@ -1,62 +1,63 @@
-"""Which keys the tables of a rules file may have, and what is in them.
+"""Keys that the tables of a suite's file may have, and what they may hold.
 
-The standard library only, as `rules`.
+Keys, kinds and defaults come from the dataclasses that the tables become.
 """
 
+import dataclasses
 import difflib
 import math
-from collections.abc import Mapping
-from typing import Any
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from runner.protocol.workload_spec import Interpretation, Ruleset, WorkloadSpec
 
 NUMBER = (int, float)
+KINDS = {str: str, int: int, float: NUMBER}
+
+
+class Key(NamedTuple):
+  """What a table may hold under one key."""
+
+  kind: type | tuple[type, ...]
+  needed: bool = True
+
+
+def _keys(kind: type, without: Iterable[str] = ()) -> dict[str, Key]:
+  """Return the keys of a table that becomes a dataclass of this kind."""
+  hints = typing.get_type_hints(kind)
+  found = {}
+  for field in dataclasses.fields(kind):
+    if field.name in without:
+      continue
+    hint = hints[field.name]
+    may_lack = field.default is not dataclasses.MISSING
+    if isinstance(hint, types.UnionType):  # `float | None`
+      hint, may_lack = typing.get_args(hint)[0], True
+    kinds = KINDS.get(hint, list)  # A tuple is a list in a file.
+    found[field.name] = Key(kinds, not may_lack)
+  return found
+
+
 SUITE = {
-  'extends': str,  # Another suite, which has what is not said here.
-  'version': str,
-  'seed': int,
-  'cutoff': NUMBER,
-  'reference': str,
-  'rulesets': dict,
-  'workloads': dict,
-  'unscored': dict,  # Workloads that may be run too, but do not count.
-  'scoring': dict,  # How logs are read, where otherwise than documented.
+  'extends': Key(str, False),  # Another suite, which has what is missing here.
+  'version': Key(str),
+  'seed': Key(int),
+  'cutoff': Key(NUMBER),
+  'reference': Key(str),
+  'rulesets': Key(dict),
+  'workloads': Key(dict),
+  'unscored': Key(dict, False),  # May be run too, but do not count.
+  'scoring': Key(dict, False),  # The suite's Interpretation.
 }
-RULESET = {'studies': int, 'trials': int, 'budget_factor': NUMBER}
-READING = {'fastest': str, 'missing': str, 'late': str, 'cut': str}
-ROW = {
-  'held_out_of': str,  # The workload whose credit is lost where this is missed.
-  'like': str,  # Another row of the file, which has what is not said here.
-  'metric': str,
-  'better': str,
-  'target': NUMBER,
-  'test_target': NUMBER,
-  'steps': int,
-  'batch_size': int,
-  'eval_batch_size': int,
-  'evaluations': int,
-  'train_examples': int,
-  'steps_per_dispatch': int,
-  'seconds': NUMBER,
-  'eval_seconds': NUMBER,
-  'quirks': list,
-  'origin': dict,  # How the target was set; for readers.
+RULESET = _keys(Ruleset)
+INTERPRETATION = _keys(Interpretation)
+ROW = _keys(WorkloadSpec, without=('workload', 'eval_examples')) | {
+  'like': Key(str, False),  # Another row, which has what is missing here.
+  'origin': Key(dict, False),  # How the target was set; for readers.
 }
-OPTIONAL = {
-  'extends',
-  'unscored',
-  'scoring',
-  'held_out_of',
-  *READING,
-  'like',
-  'target',
-  'test_target',
-  'evaluations',
-  'steps_per_dispatch',
-  'seconds',
-  'eval_seconds',
-  'quirks',
-  'origin',
-}
-# What numbers must be more than; the others are positive.
+# Lower limits of numbers, exclusive; all others are positive.
 ABOVE = {
   'cutoff': 1.001,  # At a ratio of 1 a score would be divided by nothing.
   'seed': -1,
@@ -68,35 +69,47 @@ LONGEST = 200  # Characters of a wrong value in a message.
 
 
 class SuiteError(ValueError):
-  """A rules file says something it may not; the message names file and key."""
+  """A suite's file is wrong; the message names file and key."""
 
 
-def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
-  """Raises SuiteError unless the table has the right keys, of these kinds."""
+def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
+  """Raise SuiteError unless the table has the right keys, of the right kinds.
+
+  Args:
+    table: The table.
+    keys: The keys that it may have.
+    where: Place of the table, with which the message begins.
+  """
   if not isinstance(table, dict):
     raise SuiteError(f'{where} must be a table, not {shown(table)}.')
-  for key, value in table.items():
-    if key not in kinds:
-      close = difflib.get_close_matches(key, kinds, n=1)
-      hint = f' Did you mean {close[0]!r}?' if close else ''
+  for name, value in table.items():
+    if name not in keys:
       raise SuiteError(
-        f'{where} unknown key {key!r}.{hint} Known: {", ".join(kinds)}.'
+        f'{where} unknown key {name!r}.{hint(name, keys)} '
+        f'Known: {", ".join(keys)}.'
       )
-    if not isinstance(value, kinds[key]) or isinstance(value, bool):
-      raise SuiteError(f'{where} {key} = {shown(value)} is of the wrong type.')
-    above = ABOVE.get(key, 0)
+    if not isinstance(value, keys[name].kind) or isinstance(value, bool):
+      raise SuiteError(f'{where} {name} = {shown(value)} is of the wrong type.')
+    above = ABOVE.get(name, 0)
     # NaN compares as false, so it is found here too.
     if isinstance(value, int | float) and not above < value <= LARGEST:
       wanted = f'more than {above}' if above else 'positive'
       raise SuiteError(
-        f'{where} {key} = {shown(value)} must be {wanted}, and at most 2**53.'
+        f'{where} {name} = {shown(value)} must be {wanted}, and at most 2**53.'
       )
-  if missing := kinds.keys() - table.keys() - OPTIONAL:
+  needed = {name for name, key in keys.items() if key.needed}
+  if missing := needed - table.keys():
     raise SuiteError(f'{where} lacks {", ".join(sorted(missing))}.')
 
 
+def hint(name: str, known: Iterable[str]) -> str:
+  """Return ' Did you mean ...?' with the closest known name, or ''."""
+  close = difflib.get_close_matches(name, list(known), n=1)
+  return f' Did you mean {close[0]!r}?' if close else ''
+
+
 def shown(value: Any) -> str:
-  """A wrong value as a message says it: not more of it than can be read."""
+  """Return a wrong value for a message, cut to a length that can be read."""
   try:
     text = repr(value)
   except ValueError:  # Python writes no integers of thousands of digits.
@@ -105,9 +118,14 @@ def shown(value: Any) -> str:
 
 
 def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
-  """The row, with what it does not say from the row that it is `like`.
+  """Return a row, completed by the row that its key `like` names.
 
-  Never a target: that of another workload is not this one's.
+  A target is never inherited: it is another workload's.
+
+  Args:
+    rows: All rows of the file.
+    name: Key of the row.
+    where: Place of the row, with which the message of a SuiteError begins.
   """
   row = rows[name]
   if not isinstance(row, dict) or 'like' not in row:

@@ -1,121 +1,57 @@
-"""The rules of a race: workloads, targets, budgets, and how it is scored.
+"""A suite: workloads, targets and budgets of a race, and how it is scored.
 
-The standard library only: scoring and status read rules without JAX.
+Suites are read from TOML files and from the plans of results folders.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import workloads
-from runner.protocol import metrics, schema, suite_files
+from runner.protocol import metrics, schema, suite_files, workload_spec
 from runner.protocol.schema import SuiteError
+from runner.protocol.workload_spec import (
+  INTERPRETATIONS,
+  Interpretation,
+  Ruleset,
+  WorkloadSpec,
+)
 
 
-class WorkloadSpec(NamedTuple):
-  """One workload of a suite."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Suite:
+  """What is raced, and how the race is scored.
 
-  workload: str
-  metric: str  # Without the split: 'loss'.
-  better: str  # 'lower' or 'higher'.
-  target: float | None  # On the validation split; None while it is being set.
-  steps: int  # Step budget: what the reference algorithm makes in its time.
-  batch_size: int
-  eval_batch_size: int
-  train_examples: int  # Of the training split, evaluated at the end.
-  evaluations: int | None = None  # Evenly spread over the budget.
-  steps_per_dispatch: int = 1  # More where a step is shorter than its dispatch.
-  # Of published boards, which were run on hardware of their own:
-  seconds: float | None = None  # Budget, instead of calibrated steps.
-  eval_seconds: float | None = None  # Period, instead of `evaluations`.
-  test_target: float | None = None  # On the test split; does not score.
-  quirks: tuple[str, ...] = ()  # Of the workload's QUIRKS.
-  # A held-out variant scores nothing itself: who misses it loses the credit of
-  # this other workload.
-  held_out_of: str | None = None
-  # At most so many of validation and test; no suite says it, preflights do.
-  eval_examples: int | None = None
-
-  @property
-  def column(self) -> str:
-    return f'validation/{self.metric}'
-
-  @property
-  def looks(self) -> int:
-    """About how many evaluations a budget has."""
-    if self.evaluations is not None:
-      return self.evaluations
-    return max(1, round((self.seconds or 0) / (self.eval_seconds or 1)))
-
-  def reached(self, value):
-    """Works on numbers and on columns of them; NaN never reaches anything."""
-    if self.target is None:
-      return value != value  # noqa: PLR0124  False, in the value's shape.
-    lower = self.better == 'lower'
-    return value <= self.target if lower else value >= self.target
-
-
-class Ruleset(NamedTuple):
-  """How much tuning and how many repetitions."""
-
-  studies: int
-  trials: int  # In each study.
-  budget_factor: float  # Times the calibrated seconds.
-
-
-class Interpretation(NamedTuple):
-  """How times are read from logs; the defaults are what AlgoPerf documents.
-
-  Published boards were computed otherwise here and there. Their rules say so,
-  by one of the other values in READINGS.
+  Attributes:
+    name: Name of the suite.
+    version: Version of the suite.
+    seed: Seed from which every trial's seed is derived.
+    cutoff: Ratio to the fastest at or beyond which a time scores nothing.
+    reference: Submission whose speed turns step budgets into seconds.
+    rulesets: 'self' and 'external'.
+    workloads: Workloads that are raced.
+    unscored: Workloads that may be run by name and do not count.
+    interpretation: How times are read from logs.
   """
-
-  fastest: str = 'time'  # The trial that counts in a study.
-  missing: str = 'open'  # What a study without any evaluations is.
-  late: str = 'missed'  # What a target met after the budget is.
-  cut: str = 'last'  # When those beyond the cutoff drop out.
-
-
-READINGS = {
-  'fastest': {
-    'time': 'the trial with the least time',
-    'evaluation': 'the trial with the fewest evaluations, then the least time',
-  },
-  'missing': {
-    'open': 'a study that was not run leaves its cell open',
-    'missed': 'a study that was not run is a miss',
-    'left out': 'a study that was not run is left out of the median, and a '
-    'workload without any is missed',
-  },
-  'late': {
-    'missed': 'a target that is met after the budget is missed',
-    'counts': 'budgets are not looked at',
-  },
-  'cut': {
-    'last': 'who misses a held-out variant is out before the fastest is sought',
-    'first': 'who misses a held-out variant is still the fastest by which '
-    'others are beyond the cutoff',
-  },
-}
-
-
-class Suite(NamedTuple):
-  """A suite: what is raced, and how the race is scored."""
 
   name: str
   version: str
   seed: int
-  cutoff: float  # Ratios to the fastest at or beyond this score nothing.
-  reference: str  # The submission whose speed turns step budgets into seconds.
+  cutoff: float
+  reference: str
   rulesets: dict[str, Ruleset]
   workloads: dict[str, WorkloadSpec]
-  unscored: dict[str, WorkloadSpec]  # May be run too, by name; do not count.
-  reading: Interpretation = Interpretation()
+  unscored: dict[str, WorkloadSpec]
+  interpretation: Interpretation = dataclasses.field(
+    default_factory=Interpretation
+  )
 
   @property
   def scored(self) -> dict[str, WorkloadSpec]:
-    """The workloads that give credit: all but held-out variants."""
+    """Workloads that give credit: all but held-out variants."""
     return {
-      name: row for name, row in self.workloads.items() if not row.held_out_of
+      name: spec
+      for name, spec in self.workloads.items()
+      if not spec.held_out_of
     }
 
   @property
@@ -124,7 +60,7 @@ class Suite(NamedTuple):
     return self.scored | self.workloads
 
   def relaxed(self, share: float) -> 'Suite':
-    """These rules with every target made easier by a share of itself.
+    """Return this suite with every target made easier by a share of itself.
 
     A target t that is met from above becomes t * (1 + share), one that is met
     from below t * (1 - share), as in AlgoPerf's report on self-tuning
@@ -133,7 +69,7 @@ class Suite(NamedTuple):
     test targets are not, as they do not score.
 
     Args:
-      share: Of a target, from 0 to below 1.
+      share: Share of a target, from 0 to below 1.
 
     Raises:
       SuiteError: the share is not in that range.
@@ -143,40 +79,56 @@ class Suite(NamedTuple):
         f'Targets cannot be relaxed by {share}. Say a share of them, at least '
         '0 and below 1: 0.05 is 5 %.'
       )
-    rows = {name: _relaxed(row, share) for name, row in self.workloads.items()}
-    return self._replace(workloads=rows)
+    specs = {name: spec.relaxed(share) for name, spec in self.workloads.items()}
+    return dataclasses.replace(self, workloads=specs)
 
   def seconds(self, workload: str, ruleset: str) -> float | None:
-    """The budget of a published board; None where it is calibrated."""
+    """Return the budget of a published board; None where it is calibrated."""
     seconds = self.workloads[workload].seconds
     if seconds is None or ruleset not in self.rulesets:
       return None
     return seconds * self.rulesets[ruleset].budget_factor
 
 
-def _relaxed(row: WorkloadSpec, share: float) -> WorkloadSpec:
-  if row.target is None:
-    return row
-  # Of a negative target, that many more is nearer to zero, and not easier.
-  up = (row.better == 'lower') == (row.target >= 0)
-  return row._replace(target=row.target * (1 + share if up else 1 - share))
+def load(name: str, canonical: Callable[[str], str] = str) -> Suite:
+  """Return the suite of that name in configs/suites or configs/rules.
 
-
-def load(name: str) -> Suite:
-  """The rules of that name in configs/suites or configs/rules, or in a file.
+  Args:
+    name: Name, or path of a .toml file.
+    canonical: Gives the registered name of a workload for AlgoPerf's name.
 
   Raises:
     SuiteError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = suite_files.find(name)
-  return parse(suite_files.whole(path), path.stem, str(path))
+  return parse(
+    suite_files.whole(path),
+    name=path.stem,
+    where=str(path),
+    canonical=canonical,
+  )
 
 
-def parse(table: Mapping[str, Any], name: str, where: str) -> Suite:
-  """Rules from a table as TOML holds it; `where` begins error messages.
+def parse(
+  table: Mapping[str, Any],
+  *,
+  name: str,
+  where: str,
+  canonical: Callable[[str], str] = str,
+) -> Suite:
+  """Return the suite in a table as TOML holds it.
 
-  It may not extend another one: tables of results are other people's, and
-  nothing in them says which files are read here.
+  The table may not extend another one: tables of results are other people's,
+  and nothing in them says which files are read here.
+
+  Args:
+    table: The table.
+    name: Name of the suite.
+    where: Place of the table, with which error messages begin.
+    canonical: Gives the registered name of a workload for AlgoPerf's name.
+
+  Raises:
+    SuiteError: a wrong, missing or unknown key.
   """
   schema.check(table, schema.SUITE, f'{where}:')
   if 'extends' in table:
@@ -185,71 +137,58 @@ def parse(table: Mapping[str, Any], name: str, where: str) -> Suite:
       'extend another.'
     )
   scored, unscored = table['workloads'], table.get('unscored', {})
-  rows = unscored | scored
+  specs = unscored | scored
   if twice := unscored.keys() & scored.keys():
     raise SuiteError(f'{where}: {min(twice)} is both scored and unscored.')
-  rules = Suite(
-    name,
-    table['version'],
-    table['seed'],
-    float(table['cutoff']),
-    table['reference'],
-    {
-      key: _ruleset(row, f'{where}: [rulesets.{key}]')
-      for key, row in table['rulesets'].items()
+  suite = Suite(
+    name=name,
+    version=table['version'],
+    seed=table['seed'],
+    cutoff=float(table['cutoff']),
+    reference=table['reference'],
+    rulesets={
+      key: _ruleset(said, f'{where}: [rulesets.{key}]')
+      for key, said in table['rulesets'].items()
     },
-    _rows(scored, rows, f'{where}: [workloads'),
-    _rows(unscored, rows, f'{where}: [unscored'),
-    _reading(table.get('scoring', {}), f'{where}: [scoring]'),
+    workloads=_specs(scored, specs, f'{where}: [workloads', canonical),
+    unscored=_specs(unscored, specs, f'{where}: [unscored', canonical),
+    interpretation=_interpretation(
+      table.get('scoring', {}), f'{where}: [scoring]'
+    ),
   )
-  for row in rules.workloads.values():
-    if row.held_out_of and row.held_out_of not in rules.scored:
+  for spec in suite.workloads.values():
+    if spec.held_out_of and spec.held_out_of not in suite.scored:
       raise SuiteError(
-        f'{where}: [workloads."{row.workload}"] held_out_of = '
-        f'{row.held_out_of!r} must be a workload of the suite that is not held '
-        f'out itself: {", ".join(rules.scored)}.'
+        f'{where}: [workloads."{spec.workload}"] held_out_of = '
+        f'{spec.held_out_of!r} must be a workload of the suite that is not '
+        f'held out itself: {", ".join(suite.scored)}.'
       )
-  return rules
+  return suite
 
 
-def dump(rules: Suite) -> dict[str, Any]:
-  """The table that `parse` turns back into these rules; fit for JSON."""
-  table = {
-    'version': rules.version,
-    'seed': rules.seed,
-    'cutoff': rules.cutoff,
-    'reference': rules.reference,
-    'rulesets': {k: v._asdict() for k, v in rules.rulesets.items()},
-    'workloads': {k: facts(row) for k, row in rules.workloads.items()},
+def dump(suite: Suite) -> dict[str, Any]:
+  """Return the table that `parse` turns back into this suite; fit for JSON."""
+  table: dict[str, Any] = {
+    'version': suite.version,
+    'seed': suite.seed,
+    'cutoff': suite.cutoff,
+    'reference': suite.reference,
+    'rulesets': {k: dataclasses.asdict(v) for k, v in suite.rulesets.items()},
+    'workloads': {k: spec.to_json() for k, spec in suite.workloads.items()},
   }
-  if rules.unscored:
-    table['unscored'] = {k: facts(row) for k, row in rules.unscored.items()}
-  if rules.reading != Interpretation():
-    table['scoring'] = rules.reading._asdict()
+  if suite.unscored:
+    table['unscored'] = {k: s.to_json() for k, s in suite.unscored.items()}
+  if suite.interpretation != Interpretation():
+    table['scoring'] = dataclasses.asdict(suite.interpretation)
   return table
 
 
-def facts(row: WorkloadSpec) -> dict[str, Any]:
-  """What a row says, without its name and without what is not said."""
-  said = row._asdict() | {'quirks': list(row.quirks)}
-  del said['workload']
-  return {k: v for k, v in said.items() if v is not None and v != []}
-
-
-def row(name: str, said: Mapping[str, Any]) -> WorkloadSpec:
-  """Undoes `facts`."""
-  known: dict[str, Any] = {'target': None} | dict(said)
-  return WorkloadSpec(
-    name, **known | {'quirks': tuple(known.get('quirks', ()))}
-  )
-
-
-def _reading(table: Mapping[str, Any], where: str) -> Interpretation:
-  schema.check(table, schema.READING, where)
+def _interpretation(table: Mapping[str, Any], where: str) -> Interpretation:
+  schema.check(table, schema.INTERPRETATION, where)
   for key, value in table.items():
-    if value not in READINGS[key]:
+    if value not in (known := INTERPRETATIONS[key]):
       raise SuiteError(
-        f'{where} {key} = {value!r}; say one of {", ".join(READINGS[key])}.'
+        f'{where} {key} = {value!r}; say one of {", ".join(known)}.'
       )
   return Interpretation(**table)
 
@@ -257,22 +196,28 @@ def _reading(table: Mapping[str, Any], where: str) -> Interpretation:
 def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
   schema.check(table, schema.RULESET, where)
   return Ruleset(
-    table['studies'], table['trials'], float(table['budget_factor'])
+    studies=table['studies'],
+    trials=table['trials'],
+    budget_factor=float(table['budget_factor']),
   )
 
 
-def _rows(part: dict, rows: dict, where: str) -> dict[str, WorkloadSpec]:
-  """The rows of a part of the file, by their registered names."""
+def _specs(
+  part: dict, rows: dict, where: str, canonical: Callable[[str], str]
+) -> dict[str, WorkloadSpec]:
+  """Return the rows of a part of the file, by their registered names."""
   found = {}
   for key in part:
-    name = workloads.canonical(key)
+    name = canonical(key)
     if name in found:
       raise SuiteError(f'{where}."{key}"]: {name} has a row already.')
-    found[name] = _row(name, rows, key, f'{where}."{key}"]')
+    found[name] = _spec(name, rows, key, f'{where}."{key}"]', canonical)
   return found
 
 
-def _row(name: str, rows: dict, key: str, where: str) -> WorkloadSpec:
+def _spec(
+  name: str, rows: dict, key: str, where: str, canonical: Callable[[str], str]
+) -> WorkloadSpec:
   said = schema.inherit(rows, key, where)
   schema.check(said, schema.ROW, where)
   if said['better'] not in ('lower', 'higher'):
@@ -298,5 +243,5 @@ def _row(name: str, rows: dict, key: str, where: str) -> WorkloadSpec:
     )
   facts = {k: v for k, v in said.items() if k != 'origin'}
   if 'held_out_of' in facts:
-    facts['held_out_of'] = workloads.canonical(facts['held_out_of'])
-  return row(name, facts)
+    facts['held_out_of'] = canonical(facts['held_out_of'])
+  return workload_spec.from_json(name, facts)

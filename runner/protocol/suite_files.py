@@ -4,12 +4,12 @@ A suite may extend another one: it has all rows and keys of that, and its own in
 their place. The standard library only, as `rules`.
 """
 
-import difflib
 import os
 import pathlib
 import tomllib
 from typing import Any
 
+from runner.protocol import schema
 from runner.protocol.schema import SuiteError
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
@@ -28,10 +28,8 @@ def find(name: str) -> pathlib.Path:
   # pathlib's own is_file raises where a name is too long.
   if name.endswith('.toml') and os.path.isfile(name):
     return pathlib.Path(name)
-  close = difflib.get_close_matches(name, known, n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
   raise SuiteError(
-    f'No suite {name!r}.{hint} Known: {", ".join(known)}, '
+    f'No suite {name!r}.{schema.hint(name, known)} Known: {", ".join(known)}, '
     'or give the path of a .toml file.'
   )
 

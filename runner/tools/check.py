@@ -14,11 +14,14 @@ import jax
 
 import submissions
 import workloads
+from runner import planning
 from runner.executors import progress
-from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import plan, suite as rules
+from runner.protocol.plan import Machine
+from runner.protocol.suite import Suite
 from runner.tools import missing_packages, rehearsal, source_lint
+from runner.tools.stage import Rehearsal
 
 QUICK = 'digits'  # The workload that takes the least time.
 FEW = 2  # Workloads on which all is tried first.
@@ -28,7 +31,7 @@ class Cell(NamedTuple):
   """A submission in a ruleset, on a workload."""
 
   ruleset: str
-  rehearsal: rehearsal.Rehearsal
+  rehearsal: Rehearsal
 
   @property
   def title(self) -> str:
@@ -44,23 +47,23 @@ class Cell(NamedTuple):
     return self.rehearsal.trial.submission, self.ruleset
 
 
-def order(suite: rules.Suite) -> tuple[str, ...]:
+def order(suite: Suite) -> tuple[str, ...]:
   """Names of its workloads: a quick one first, then one with batch norm."""
   first = [QUICK] if QUICK in suite.unscored else []
   first += [name for name in suite.workloads if _has_state(suite, name)][:1]
   return tuple(dict.fromkeys([*first, *suite.workloads]))
 
 
-def _has_state(suite: rules.Suite, name: str) -> bool:
+def _has_state(suite: Suite, name: str) -> bool:
   workload = workloads.get(suite.workloads[name].workload)
   model = jax.eval_shape(workload.init, jax.random.key(0))
   return bool(jax.tree.leaves(model.state))
 
 
 def main(
-  suite: rules.Suite,
+  suite: Suite,
   requests: tuple[str, ...],
-  terms: attempt.TrialOptions,
+  options: TrialOptions,
   fast: bool = False,
 ) -> int:
   """Prints findings; 1 if any is bad.
@@ -68,7 +71,7 @@ def main(
   Args:
     suite: Of the workloads, in the order in which they are tried.
     requests: The submissions.
-    terms: On which trials run.
+    options: Options of all trials.
     fast: A submission that does not train on a workload is tried on no more.
   """
   good, cells = True, []
@@ -81,7 +84,7 @@ def main(
       continue
     for one in source_lint.look(entry.path):
       print(f'look {entry.name}: {one.file}, line {one.line}: {one.text}')
-    cells += _cells(suite, request, entry, machine, terms)
+    cells += _cells(suite, request, entry, machine, options)
   cells.sort(key=lambda cell: cell.workload not in [*suite.workloads][:FEW])
   return 0 if _tried(cells, fast) and good else 1
 
@@ -131,13 +134,20 @@ def rulesets(entry: submissions.Entry) -> list[str]:
 
 
 def _cells(
-  suite: rules.Suite, request: str, entry, machine, terms: attempt.TrialOptions
+  suite: Suite,
+  request: str,
+  entry: submissions.Entry,
+  machine: Machine,
+  options: TrialOptions,
 ) -> Iterator[Cell]:
   for ruleset in rulesets(entry):
-    made = plan.make_endless(suite, ruleset, [request], machine)
+    plan = planning.make_endless(suite, ruleset, [request], machine)
     for name in suite.workloads:
-      [trial, *_] = [t for t in made.trials if t.workload == name]
-      yield Cell(ruleset, rehearsal.Rehearsal(entry, made, trial, terms))
+      [trial, *_] = [t for t in plan.trials if t.workload == name]
+      rehearsed = Rehearsal(
+        entry=entry, plan=plan, trial=trial, options=options
+      )
+      yield Cell(ruleset, rehearsed)
 
 
 def _tried(cells: list[Cell], fast: bool) -> bool:
@@ -175,10 +185,10 @@ def _tried(cells: list[Cell], fast: bool) -> bool:
 
 def _told(cell: Cell, live: progress.Progress) -> tuple[bool, bool]:
   """Print the findings; return whether it trains, and whether all is well."""
-  row = cell.rehearsal.made.suite.workloads[cell.workload]
-  live.begin(cell.title, row._asdict())
+  spec = cell.rehearsal.plan.suite.workloads[cell.workload]
+  live.begin(cell.title, spec)
   marks = []
-  for finding in rehearsal.findings(cell.rehearsal, live.tell):
+  for finding in rehearsal.findings(cell.rehearsal, live.on_progress):
     print(f'{finding.mark:4} {cell.title}: {finding.text}', flush=True)
     marks.append(finding.mark)
   good = [mark in rehearsal.GOOD for mark in marks]

@@ -9,7 +9,8 @@ import re
 from typing import Any, NamedTuple
 
 import submissions
-from runner.protocol import layout, plan
+from runner.protocol import layout
+from runner.protocol.plan import PlannedTrial
 from submissions import entries, literals
 
 # By the names of JAX's exceptions: what to do.
@@ -96,7 +97,7 @@ def reason(status: layout.Status) -> str:
 
 def failure(
   entry: submissions.Entry,
-  trial: plan.Trial,
+  trial: PlannedTrial,
   folder: pathlib.Path,
   status: layout.Status,
 ) -> str:

@@ -4,13 +4,21 @@ Nothing is deleted: their files move aside, with what was planned of them, and
 the plan says so from then on, so that nobody drops a result unseen.
 """
 
-import difflib
+import dataclasses
 import pathlib
 import shutil
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from runner.protocol import layout, merge_plans, results_folder, storage
+from runner.protocol import (
+  layout,
+  merge_plans,
+  plan_file,
+  results_folder,
+  schema,
+  storage,
+)
+from runner.protocol.plan import Plan
 
 ASIDE = '.forgotten'  # In a results folder: what was taken out.
 FACTS = 'forgotten.json'  # What was planned of it.
@@ -36,72 +44,69 @@ def forget(out: pathlib.Path, requests: Sequence[str]) -> list[Forgotten]:
   Raises:
     ResultsError: one is not in the folder, or runs now.
   """
-  if results_folder.stored(out) is None:
-    raise results_folder.ResultsError(
-      f'No results in {out}: nothing to take out.'
-    )
-  with results_folder.locked(out):
-    table = results_folder.stored(out) or {}
-    names = dict.fromkeys(_name(request, table, out) for request in requests)
+  with results_folder.locked(_there(out)):
+    plan = _stored(out)
+    names = dict.fromkeys(_name(request, plan, out) for request in requests)
     for name in names:
-      _check_idle(name, table, out)
+      _check_idle(name, plan, out)
     return [_take(name, out) for name in names]
 
 
-def _name(request: str, table: dict[str, Any], out: pathlib.Path) -> str:
-  planned = (trial['submission'] for trial in table['trials'])
-  entered = [*dict.fromkeys([*table.get('sources', {}), *planned])]
+def _there(out: pathlib.Path) -> pathlib.Path:
+  _stored(out)
+  return out
+
+
+def _stored(out: pathlib.Path) -> Plan:
+  plan = results_folder.stored(out)
+  if plan is None:
+    raise results_folder.ResultsError(
+      f'No results in {out}: nothing to take out.'
+    )
+  return plan
+
+
+def _name(request: str, plan: Plan, out: pathlib.Path) -> str:
+  planned = (trial.submission for trial in plan.trials)
+  entered = [*dict.fromkeys([*plan.sources, *planned])]
   named, _, _ = request.partition('=')
   for name in (request, named, pathlib.Path(request).stem):
     if name in entered:
       return name
-  close = difflib.get_close_matches(request, entered, n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
   known = ', '.join(entered) or 'nothing'
   raise results_folder.ResultsError(
-    f'No submission {request!r} in {out}.{hint} It has: {known}.'
+    f'No submission {request!r} in {out}.{schema.hint(request, entered)} '
+    f'It has: {known}.'
   )
 
 
-def _check_idle(name: str, table: dict[str, Any], out: pathlib.Path) -> None:
-  for folder in _folders(name, table, out):
-    if results_folder.in_use(folder):
+def _check_idle(name: str, plan: Plan, out: pathlib.Path) -> None:
+  for trial in plan.of(name):
+    if results_folder.in_use(trial.folder(out)):
       raise results_folder.ResultsError(
-        f'{folder} is being run now. Stop that first, then give this again.'
+        f'{trial.folder(out)} is being run now. Stop that first, then give '
+        'this again.'
       )
 
 
-def _folders(name: str, table: dict[str, Any], out: pathlib.Path):
-  return [
-    results_folder.place(out, trial)
-    for trial in table['trials']
-    if trial['submission'] == name
-  ]
-
-
 def _take(name: str, out: pathlib.Path) -> Forgotten:
-  table = results_folder.stored(out) or {}
+  plan = _stored(out)
   aside = out / ASIDE
   with storage.storing(aside):
     aside.mkdir(exist_ok=True)
   number = 1
   while (target := aside / f'{name}_{number}').exists():
     number += 1
-  run = sum(map(results_folder.has_run, _folders(name, table, out)))
+  trials = plan.of(name)
+  run = sum(results_folder.has_run(trial.folder(out)) for trial in trials)
   facts = {'submission': name, 'time': layout.now(), 'run': run}
   facts |= {'folder': target.relative_to(out).as_posix()}
-  planned = {
-    'source': table.get('sources', {}).get(name),
-    'rules': table['rules'],
-    'seconds': table['seconds'],
-    'trials': [t for t in table['trials'] if t['submission'] == name],
-  }
   with storage.storing(target):
     if (out / name).exists():
       shutil.move(out / name, target)
     target.mkdir(exist_ok=True)
-  storage.write_json(target / FACTS, facts | planned)
-  said = [*table.get('forgotten', []), facts]
-  left = merge_plans.without(table, {name}) | {'forgotten': said}
-  storage.write_json(out / layout.PLAN, left)
+  storage.write_json(target / FACTS, facts | plan_file.excerpt(plan, name))
+  left = merge_plans.without(plan, {name})
+  said = (*plan.forgotten, facts)
+  results_folder.write(out, dataclasses.replace(left, forgotten=said))
   return Forgotten(name, run, target)

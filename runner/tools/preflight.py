@@ -4,23 +4,22 @@ Of trials that compile to the same program one is run, in a process as in the
 race. That tells what breaks or lacks memory, and foretells times.
 """
 
+import dataclasses
 import math
 import pathlib
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from runner import planning
 from runner.executors import progress
-from runner.launch import attempt
-from runner.protocol import (
-  columns,
-  layout,
-  plan,
-  results_folder,
-  storage,
-  suite,
-)
+from runner.launch.attempt import TrialOptions
+from runner.protocol import columns, layout, results_folder, storage
+from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
+from runner.tools.short_trial import ShortTrial
 
 DISPATCHES = 8  # The first of them compiles.
 LONG = 1800.0  # Seconds of a cell's trials together, to be tried before a run.
@@ -32,10 +31,10 @@ KNOWN = '.preflight.json'  # In a results folder: ids of trials that went well.
 class Cell(NamedTuple):
   """Trials that differ in numbers only; the first stands for all."""
 
-  trials: list[plan.Trial]
+  trials: list[PlannedTrial]
 
   @property
-  def first(self) -> plan.Trial:
+  def first(self) -> PlannedTrial:
     return self.trials[0]
 
 
@@ -82,37 +81,54 @@ def shape(point: dict[str, Any]) -> tuple[tuple[str, str], ...]:
   )
 
 
-def cells(trials: list[plan.Trial]) -> list[Cell]:
+def cells(trials: Iterable[PlannedTrial]) -> list[Cell]:
   """By submission, workload and shape of the point."""
-  found: dict[tuple, list[plan.Trial]] = {}
+  found: dict[tuple, list[PlannedTrial]] = {}
   for one in trials:
     key = one.submission, one.workload, shape(one.hyperparameters)
     found.setdefault(key, []).append(one)
   return [Cell(some) for some in found.values()]
 
 
-def run(
-  made: plan.Plan, some: list[Cell], terms: attempt.TrialOptions
-) -> list[Forecast]:
-  """Tries cells of a plan, one after another."""
-  brief = _brief(made)
+def run(plan: Plan, some: list[Cell], options: TrialOptions) -> list[Forecast]:
+  """Try cells of a plan, one after another.
+
+  Args:
+    plan: The plan.
+    some: Cells of its trials.
+    options: Options of all trials.
+  """
+  brief = _brief(plan)
   found = []
   with progress.Progress(len(some), Console(stderr=True)) as live:
     for cell in some:
-      trial, row = cell.first, made.suite.workloads[cell.first.workload]
-      title = f'{progress.title(trial._asdict())}, tried'
-      live.begin(title, row._asdict())
-      steps = DISPATCHES * row.steps_per_dispatch
-      tried = short_trial.run(brief, trial, steps, terms, live.tell)
+      trial, spec = cell.first, plan.suite.workloads[cell.first.workload]
+      title = f'{trial.key}, tried'
+      live.begin(title, spec)
+      steps = DISPATCHES * spec.steps_per_dispatch
+      tried = short_trial.run(brief, trial, steps, options, live.on_progress)
       live.end(title, tried.status)
-      found.append(forecast(cell, row, made.budgets.get(row.workload), tried))
+      budget = plan.budgets.get(spec.workload)
+      found.append(forecast(cell, spec, budget, tried))
   return found
 
 
 def before(
-  out: pathlib.Path, made: plan.Plan, terms: attempt.TrialOptions
+  out: pathlib.Path,
+  plan: Plan,
+  options: TrialOptions,
+  *,
+  mixed: bool = False,
+  grows: bool = False,
 ) -> None:
-  """Tries what is long and not begun; what went well is not tried again.
+  """Try what is long and not begun; what went well is not tried again.
+
+  Args:
+    out: The results folder.
+    plan: What is to be run.
+    options: Options of all trials.
+    mixed: Whether trials of different kinds of machines may be together.
+    grows: Whether the plan may add studies.
 
   Raises:
     PreflightError: something failed.
@@ -120,14 +136,14 @@ def before(
   known = _known(out)
   todo = [
     cell
-    for cell in cells(made.trials)
-    if is_long(cell, made) and not _begun(cell, out)
+    for cell in cells(plan.trials)
+    if is_long(cell, plan) and not _begun(cell, out)
     and cell.first.id not in known
   ]  # fmt: skip
   if not todo:
     return
   print(f'Trying {len(todo)} kinds of trials for a few steps ...')
-  found = run(made, todo, terms)
+  found = run(plan, todo, options)
   if bad := [one for one in found if one.failed]:
     names = ', '.join(dict.fromkeys(one.submission for one in bad))
     lines = '\n'.join(f'  {failure(one)}' for one in bad)
@@ -135,21 +151,22 @@ def before(
       f'{names} cannot run as planned, so nothing was started.\n{lines}\n'
       f'Leave out {names}, or start all the same: --nopreflight.'
     )
-  with results_folder.opened(out, made):
+  with results_folder.opened(out, plan, mixed=mixed, grows=grows):
     ids = known + [cell.first.id for cell in todo]
     storage.write_json(out / KNOWN, ids)
 
 
-def is_long(cell: Cell, made: plan.Plan) -> bool:
-  budget = made.budgets.get(cell.first.workload, 0.0)
+def is_long(cell: Cell, plan: Plan) -> bool:
+  """Return whether a cell may take so long that it is tried first."""
+  budget = plan.budgets.get(cell.first.workload, 0.0)
   return len(cell.trials) * budget >= LONG
 
 
 def forecast(
   cell: Cell,
-  row: suite.WorkloadSpec,
+  spec: WorkloadSpec,
   budget: float | None,
-  tried: short_trial.Probe,
+  tried: ShortTrial,
 ) -> Forecast:
   """What the few steps tell of the whole trials."""
   trial, status = cell.first, tried.status
@@ -161,26 +178,25 @@ def forecast(
     status.reason.partition(f' (see {short_trial.TRACE}')[0],
     tried.trace,
   )
-  if known.failed or not tried.end['step']:
+  if known.failed or not tried.steps:
     return known
   speed = tried.later_speed
-  charged = speed.seconds(row.steps)
+  charged = speed.seconds(spec.steps)
   if budget is not None:
     charged = min(budget, charged)
   share = charged / budget if budget else 1.0
-  memory = tried.end['peak_memory_bytes']
   return known._replace(
     compile_seconds=speed.compile_seconds,
     step_seconds=speed.step_seconds,
-    host_bytes=memory['host'],
-    device_bytes=memory.get('device'),
+    host_bytes=tried.memory.get('host'),
+    device_bytes=tried.memory.get('device'),
     charged_seconds=charged,
-    free_seconds=free_seconds(row, share, tried),
+    free_seconds=free_seconds(spec, share, tried),
   )
 
 
 def free_seconds(
-  row: suite.WorkloadSpec, share: float, tried: short_trial.Probe
+  spec: WorkloadSpec, share: float, tried: ShortTrial
 ) -> float | None:
   """Of the evaluations in a share of the budget.
 
@@ -195,11 +211,11 @@ def free_seconds(
   batch = (last - first) / len(tried.examples)
 
   def batches(split: str, most: float = math.inf) -> int:
-    return math.ceil(min(tried.examples[split], most) / row.eval_batch_size)
+    return math.ceil(min(tried.examples[split], most) / spec.eval_batch_size)
 
-  looks = 1 + math.ceil(share * row.looks)
-  count = looks * batches('validation') + batches('test')
-  count += batches('train', row.train_examples)
+  evaluations = 1 + math.ceil(share * spec.expected_evaluations)
+  count = evaluations * batches('validation') + batches('test')
+  count += batches('train', spec.train_examples)
   return max(0.0, first - batch) + count * batch
 
 
@@ -219,19 +235,21 @@ def failure(one: Forecast) -> str:
   return '\n    '.join([what, *one.trace.splitlines()[-FRAMES:]])
 
 
-def _brief(made: plan.Plan) -> plan.Plan:
-  """Trials that end by steps, and look at one batch of every split."""
-  rows = {
-    name: row._replace(
+def _brief(plan: Plan) -> Plan:
+  """Return trials that end by steps, and evaluate one batch of every split."""
+  specs = {
+    name: dataclasses.replace(
+      spec,
       target=None,
-      train_examples=min(row.train_examples, row.eval_batch_size),
-      eval_examples=row.eval_batch_size,
+      train_examples=min(spec.train_examples, spec.eval_batch_size),
+      eval_examples=spec.eval_batch_size,
     )
-    for name, row in made.suite.workloads.items()
+    for name, spec in plan.suite.workloads.items()
   }
-  return made._replace(
-    suite=made.suite._replace(workloads=rows),
-    budgets=dict.fromkeys(rows, plan.FOR_EVER),
+  return dataclasses.replace(
+    plan,
+    suite=dataclasses.replace(plan.suite, workloads=specs),
+    budgets=dict.fromkeys(specs, planning.FOR_EVER),
   )
 
 

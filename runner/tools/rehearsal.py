@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import submissions
-from runner.launch import attempt
+from runner.launch.attempt import OnProgress
 from runner.protocol import layout
 from runner.tools import explain
 from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
@@ -35,19 +35,19 @@ class Finding(NamedTuple):
 ALONE, AGAIN, OFTEN, RESUMED = range(4)  # The studies.
 
 
-def findings(of: Rehearsal, tell: attempt.Tell) -> Iterator[Finding]:
+def findings(of: Rehearsal, on_progress: OnProgress) -> Iterator[Finding]:
   """Yields findings as they are made; just one where it does not train."""
-  row = of.made.suite.workloads[of.trial.workload]
-  steps = STEPS * row.steps_per_dispatch
-  every = EVERY * row.steps_per_dispatch
+  spec = of.plan.suite.workloads[of.trial.workload]
+  steps = STEPS * spec.steps_per_dispatch
+  every = EVERY * spec.steps_per_dispatch
   with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-    stage = Stage(of, pathlib.Path(folder), tell)
+    stage = Stage(of, pathlib.Path(folder), on_progress)
     status = stage.run(ALONE, [steps], every)
     if status.outcome != 'ended':
       yield _failed(stage, ALONE, status)
       return
     spent = status.accounts
-    step = (spent['train'] + spent['data']) / stage.looks(ALONE)[-1]
+    step = (spent['train'] + spent['data']) / stage.evaluations(ALONE)[-1]
     yield Finding(
       'ok',
       f'trains; compiles in {spent["compile"]:.1f} s, '
@@ -94,7 +94,7 @@ def _often(stage: Stage, steps: int, every: int) -> Finding:
 
 def _resumed(stage: Stage, steps: int, every: int) -> Finding:
   text = 'a resumed run is the same run'
-  looks = stage.looks(ALONE)
+  looks = stage.evaluations(ALONE)
   if len(looks) < 2:
     return Finding('ok', 'its first state is its last: nothing is resumed.')
   middle = looks[(len(looks) - 1) // 2]
@@ -175,7 +175,7 @@ def _failed(stage: Stage, study: int, status: layout.Status) -> Finding:
   """Report a run that did not end as planned."""
   outcome = status.outcome or 'interrupted'
   reason = explain.reason(status)
-  if status.again or outcome == 'invalid':
+  if status.retryable or outcome == 'invalid':
     return Finding(
       'open',
       f'not tried, as the machine failed it {ATTEMPTS} times ({outcome}: '

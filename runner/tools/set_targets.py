@@ -7,6 +7,7 @@ steps, so the machine's speed does not matter. Protocol: Dahl et al. 2023,
 "Benchmarking Neural Network Training Algorithms", arXiv:2306.07179.
 """
 
+import dataclasses
 import datetime
 import math
 import pathlib
@@ -15,18 +16,16 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import submissions
 import workloads
+from runner import planning
 from runner.executors import race
-from runner.launch import attempt
-from runner.protocol import (
-  layout,
-  plan,
-  plan_file,
-  storage,
-  suite as rules,
-  user_files,
-)
-from runner.protocol.plan import Plan, Trial
+from runner.launch.attempt import TrialOptions
+from runner.protocol import layout, plan_file, storage, user_files
+from runner.protocol.plan import Machine, Plan, PlannedTrial
+from runner.protocol.schema import SuiteError
+from runner.protocol.suite import Suite
+from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
 SHARE = 0.75  # Of the step budget, as AlgoPerf.
 STRONG = ('adamw', 'nadamw', 'nesterov', 'momentum')  # As AlgoPerf.
@@ -35,7 +34,7 @@ STRONG = ('adamw', 'nadamw', 'nesterov', 'momentum')  # As AlgoPerf.
 class Best(NamedTuple):
   """The best trial on a workload."""
 
-  trial: Trial
+  trial: PlannedTrial
   value: float
 
 
@@ -44,58 +43,73 @@ class TargetsError(RuntimeError):
 
 
 def set_all(
-  suite: rules.Suite,
+  suite: Suite,
   requests: Sequence[str],
+  *,
   points: int,
   seeds: int,
-  machine: dict,
+  machine: Machine,
   out: pathlib.Path,
-  terms: attempt.TrialOptions,
+  options: TrialOptions,
 ) -> dict[str, dict[str, Any]]:
-  """Targets by workload, each with the figures that made it."""
+  """Return targets by workload, each with the figures that made it.
+
+  Args:
+    suite: The suite.
+    requests: Submissions to tune.
+    points: Points of each search space.
+    seeds: Repetitions of the best point.
+    machine: This machine.
+    out: Results folder.
+    options: Options of all trials.
+
+  Raises:
+    TargetsError: not enough trials went well.
+  """
   suite = apart(suite)
   search = _plan(suite, requests, machine, studies=1, trials=points)
-  values = _run(search, out / 'search', terms)
+  values = _run(search, out / 'search', options)
   best = {
     name: _best(values, suite.workloads[name]) for name in suite.workloads
   }
   for name, found in best.items():
     print(f'{name}: {found.value:.5g} by {found.trial.submission}')
+  entries = {entry.name: entry for entry in map(submissions.find, requests)}
   repeats = _plan(suite, requests, machine, studies=seeds, trials=1)
-  repeats = repeats._replace(
-    trials=[
-      plan.trial(
-        repeats.suite,
-        repeats.entries[found.trial.submission],
-        name,
-        study,
-        1,
-        found.trial.hyperparameters,
-      )
-      for name, found in best.items()
-      for study in range(seeds)
-    ]
-  )
-  again = _run(repeats, out / 'repeats', terms)
+  trials = [
+    planning.trial(
+      repeats.suite,
+      entries[found.trial.submission],
+      name,
+      study=study,
+      number=1,
+      point=found.trial.hyperparameters,
+    )
+    for name, found in best.items()
+    for study in range(seeds)
+  ]
+  repeats = plan_file.sealed(dataclasses.replace(repeats, trials=tuple(trials)))
+  again = _run(repeats, out / 'repeats', options)
   return {
     name: _target(suite.workloads[name], found, values, again, seeds)
     for name, found in best.items()
   }
 
 
-def apart(suite: rules.Suite) -> rules.Suite:
+def apart(suite: Suite) -> Suite:
   """With draws, initial parameters and orders of data that no race has.
 
   A submission that races again what set a target would have met it before.
   """
-  return suite._replace(seed=plan_file.seed(suite.seed, 'targets', 0, 0))
+  seed = plan_file.seed(suite.seed, 'targets', 0, 0)
+  return dataclasses.replace(suite, seed=seed)
 
 
-def check(path: pathlib.Path, suite: rules.Suite) -> None:
+def check(path: pathlib.Path, suite: Suite) -> None:
   """Raises SuiteError where the file has no rows to write targets into."""
   rows = _rows(tomllib.loads(path.read_text(encoding='utf-8')))
   if foreign := [name for name in suite.workloads if name not in rows]:
-    raise rules.SuiteError(
+    raise SuiteError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
       f'are set in the suite that it extends. Say --workloads={",".join(rows)}.'
     )
@@ -133,40 +147,45 @@ def lenient(value: float, lower: bool) -> float:
 
 
 def _plan(
-  suite: rules.Suite, requests, machine, *, studies: int, trials: int
+  suite: Suite,
+  requests: Sequence[str],
+  machine: Machine,
+  *,
+  studies: int,
+  trials: int,
 ) -> Plan:
-  """Trials without targets, and three quarters as long."""
-  rows = {
-    name: row._replace(steps=int(SHARE * row.steps))
-    for name, row in suite.workloads.items()
+  """Plan trials without targets, and three quarters as long."""
+  specs = {
+    name: dataclasses.replace(spec, steps=int(SHARE * spec.steps))
+    for name, spec in suite.workloads.items()
   }
-  ruleset = rules.Ruleset(studies, trials, 1.0)
-  shorter = suite._replace(workloads=rows, rulesets={'external': ruleset})
-  return plan.make_endless(shorter, 'external', requests, machine)
+  ruleset = Ruleset(studies=studies, trials=trials, budget_factor=1.0)
+  shorter = dataclasses.replace(
+    suite, workloads=specs, rulesets={'external': ruleset}
+  )
+  return planning.make_endless(shorter, 'external', requests, machine)
 
 
 def _run(
-  made: Plan, out: pathlib.Path, terms: attempt.TrialOptions
-) -> list[tuple[Trial, list[float]]]:
-  """Trials with their validation values, of those that trained."""
-  race.run(out, made, terms, race.by_steps)
+  plan: Plan, out: pathlib.Path, options: TrialOptions
+) -> list[tuple[PlannedTrial, list[float]]]:
+  """Return the validation values of the trials that trained."""
+  race.run(out, plan, options, limits=race.by_steps)
   return [
     (trial, values)
-    for trial in made.trials
-    if (values := _values(trial.folder(out), made.suite, trial.workload))
+    for trial in plan.trials
+    if (values := _values(trial.folder(out), plan.suite, trial.workload))
   ]
 
 
-def _values(
-  folder: pathlib.Path, suite: rules.Suite, workload: str
-) -> list[float]:
+def _values(folder: pathlib.Path, suite: Suite, workload: str) -> list[float]:
   if not layout.status(folder).done:
     return []
   column = suite.workloads[workload].column
   return [float(r[column]) for r in storage.read_rows(folder / layout.EVALS)]
 
 
-def _best(values, row: rules.WorkloadSpec) -> Best:
+def _best(values, row: WorkloadSpec) -> Best:
   pick = _better(row)
   found = [Best(t, pick(v)) for t, v in values if t.workload == row.workload]
   if not found:
@@ -174,12 +193,12 @@ def _best(values, row: rules.WorkloadSpec) -> Best:
   return pick(found, key=lambda best: best.value)
 
 
-def _better(row: rules.WorkloadSpec):
+def _better(row: WorkloadSpec):
   return min if row.better == 'lower' else max
 
 
 def _target(
-  row: rules.WorkloadSpec, best: Best, values, again, seeds: int
+  row: WorkloadSpec, best: Best, values, again, seeds: int
 ) -> dict[str, Any]:
   name, pick = row.workload, _better(row)
   repeated = [pick(v) for t, v in again if t.workload == name]

@@ -1,77 +1,104 @@
 """Some steps of a trial in a process of its own, and what they took."""
 
+import dataclasses
 import pathlib
 import tempfile
-from typing import NamedTuple
+from collections.abc import Mapping
 
 from runner.launch import attempt
-from runner.machine.hardware import Speed
-from runner.protocol import columns, layout as records, plan, storage
-from submissions.algoperf import folders, layout
+from runner.launch.attempt import OnProgress, TrialOptions
+from runner.protocol import columns, layout, storage
+from runner.protocol.layout import Status
+from runner.protocol.plan import Plan, PlannedTrial, Speed
+from runner.protocol.trial_file import StepLimits
+from submissions.algoperf import folders, layout as algoperf_layout
 
 TRACE = 'traceback_0.txt'
 
 
-class Probe(NamedTuple):
-  """How it went; whatever a trial did not come to tell is empty."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShortTrial:
+  """How a short trial went; what it did not come to tell is empty.
 
-  status: records.Status
-  rows: list[dict[str, str]]  # Evaluations: of the first state and the last.
-  end: dict  # The event.
-  examples: dict[str, int]  # Of every split.
-  trace: str  # Of the exception that ended it, if one did.
+  Attributes:
+    status: Its status.
+    rows: Its evaluations: of the first state and the last.
+    steps: Steps that it made.
+    memory: Most bytes by place: 'host', 'device'.
+    held_up: Share of the processor time it wanted that others had.
+    examples: Number of examples of each split.
+    trace: Traceback of the exception that ended it, if one did.
+  """
+
+  status: Status
+  rows: list[dict[str, str]]
+  steps: int
+  memory: Mapping[str, int | None]
+  held_up: float
+  examples: Mapping[str, int]
+  trace: str
 
   @property
   def speed(self) -> Speed:
     """Compilation, and the other charged seconds over all steps."""
     spent = self.status.accounts
-    training = spent['train'] + spent['data'] + spent['view']
-    return Speed(spent['compile'], training / self.end['step'])
+    training = sum(spent[name] for name in columns.CHARGED)
+    return Speed(spent['compile'], (training - spent['compile']) / self.steps)
 
   @property
   def later_speed(self) -> Speed:
-    """As speed, but of the steps after the first evaluation.
+    """Speed of the steps after the first evaluation.
 
-    A few steps would else pay for all that a submission does once.
+    Otherwise a few steps would pay for all that a submission does once.
     """
     if len(self.rows) < 2:
       return self.speed
     steps, charged, compiled = (
       float(self.rows[-1][name]) - float(self.rows[0][name])
-      for name in (
-        columns.STEP,
-        columns.SECONDS,
-        columns.COMPILE,
-      )
+      for name in (columns.STEP, columns.SECONDS, columns.COMPILE)
     )
     seconds = max(0.0, charged - compiled) / steps
     return Speed(self.status.accounts['compile'], seconds)
 
 
 def run(
-  made: plan.Plan,
-  trial: plan.Trial,
+  plan: Plan,
+  trial: PlannedTrial,
   steps: int,
-  terms: attempt.TrialOptions,
-  tell: attempt.Tell,
-) -> Probe:
-  """Trains for so many steps, and looks after the first and the last."""
-  limits = {'steps': steps, 'eval_steps': steps}
-  table = plan.table(made) | {'limits': limits}
+  options: TrialOptions,
+  on_progress: OnProgress,
+) -> ShortTrial:
+  """Train for some steps; evaluate after the first and the last.
+
+  Args:
+    plan: The plan.
+    trial: One of the plan's trials.
+    steps: Number of steps.
+    options: Options of all trials.
+    on_progress: Called with every progress event.
+  """
+  limits = StepLimits(steps=steps, eval_steps=steps)
   with tempfile.TemporaryDirectory() as folder:
     out = pathlib.Path(folder)
-    status = attempt.run_trial(out, table, trial._asdict(), tell, terms)
-    place, path = trial.folder(out), made.entries[trial.submission].path
-    source = path if folders.is_alone(path) else layout.layout(path).root
-    events = list(storage.read_lines(place / records.ATTEMPTS))
-    ends = [event for event in events if event['event'] == 'end']
+    status = attempt.run_trial(
+      out, plan, trial, on_progress, options, limits=limits
+    )
+    place = trial.folder(out)
+    path = pathlib.Path(plan.sources[trial.submission].path)
+    source = (
+      path if folders.is_alone(path) else algoperf_layout.layout(path).root
+    )
+    events = list(storage.read_lines(place / layout.ATTEMPTS))
+    end = [event for event in events if event['event'] == 'end'][-1]
     meta, trace = place / 'meta_data_0.json', place / TRACE
-    return Probe(
-      status,
-      storage.read_rows(place / records.EVALS),
-      ends[-1],
-      storage.read_json(meta)['examples'] if meta.exists() else {},
-      _trace(trace, records.source(place, trial.submission), source),
+    return ShortTrial(
+      status=status,
+      rows=storage.read_rows(place / layout.EVALS),
+      steps=end['step'],
+      memory=end.get('peak_memory_bytes', {}),
+      held_up=layout.held_up(end.get('load', {})),
+      examples=storage.read_json(meta)['examples'] if meta.exists() else {},
+      trace=_trace(trace, layout.source(place, trial.submission), source),
     )
 
 

@@ -13,22 +13,20 @@ so that luck does not choose between them; and no race does, or its board would
 show the luck that was chosen.
 """
 
+import dataclasses
 import pathlib
 import statistics
 from typing import Any, NamedTuple
 
 import submissions
+from runner import planning
 from runner.executors import race
-from runner.launch import attempt
-from runner.protocol import (
-  columns,
-  layout,
-  plan,
-  plan_file,
-  search_space,
-  storage,
-  suite as rules,
-)
+from runner.launch.attempt import TrialOptions
+from runner.protocol import columns, layout, plan_file, search_space, storage
+from runner.protocol.plan import Machine, PlannedTrial
+from runner.protocol.schema import SuiteError
+from runner.protocol.suite import Suite
+from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
 RUNGS = 3
 MISS = 2.0  # Budgets that a miss costs at least, and twice that at most.
@@ -53,12 +51,13 @@ class Candidate(NamedTuple):
 
 
 def tune(
-  suite: rules.Suite,
+  suite: Suite,
   request: str,
+  *,
   draws: int,
-  machine: dict,
+  machine: Machine,
   out: pathlib.Path,
-  terms: attempt.TrialOptions,
+  options: TrialOptions,
 ) -> list[Candidate]:
   """Candidates from the best on; those raced on more workloads come first.
 
@@ -66,9 +65,9 @@ def tune(
     suite: Workloads with targets.
     request: The submission.
     draws: How many points of its search space; a list may have fewer.
-    machine: As hardware.describe tells it.
+    machine: This machine.
     out: The results folder; what it has already is not run again.
-    terms: On which trials run.
+    options: Options of all trials.
 
   Raises:
     ValueError: the submission has no points, or a workload has no target.
@@ -81,13 +80,19 @@ def tune(
   rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
   for turn, some in enumerate(rungs):
     trials = [
-      plan.trial(
-        suite, entry, name, 0, one.number, one.point, seed(suite, name)
+      planning.trial(
+        suite,
+        entry,
+        name,
+        study=0,
+        number=one.number,
+        point=one.point,
+        seed=seed(suite, name),
       )
       for name in some
       for one in field
     ]
-    _race(suite, entry, trials, machine, out, terms)
+    _race(suite, entry, trials, machine, out, options)
     field = sorted(
       (_with_costs(suite, entry, one, some, out) for one in field),
       key=lambda one: one.mean,
@@ -98,23 +103,23 @@ def tune(
   return field + beaten
 
 
-def seed(suite: rules.Suite, workload: str) -> int:
+def seed(suite: Suite, workload: str) -> int:
   """That of all points on a workload, and of no race."""
   return plan_file.seed(suite.seed, f'tune {workload}', 0, 0)
 
 
-def check(suite: rules.Suite) -> None:
+def check(suite: Suite) -> None:
   """Raises SuiteError where a workload has no target to reach."""
-  aimless = [n for n, row in suite.workloads.items() if row.target is None]
+  aimless = [n for n, s in suite.workloads.items() if s.target is None]
   if aimless:
-    raise rules.SuiteError(
+    raise SuiteError(
       f'{", ".join(aimless)} of suite {suite.name} has no target to reach. '
       'Set one first: python -m runner set-targets.'
     )
 
 
 def candidates(
-  suite: rules.Suite, entry: submissions.Entry, draws: int
+  suite: Suite, entry: submissions.Entry, draws: int
 ) -> list[dict[str, Any]]:
   """SELF and draws from SPACE, near SELF where there is one, each once."""
   known = [entry.self_point] if entry.self_point else []
@@ -137,22 +142,20 @@ def candidates(
   return found
 
 
-def cost(
-  row: rules.WorkloadSpec, steps: list[int], values: list[float]
-) -> float:
+def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
   """Share of the step budget until the target; more than one for a miss.
 
   A miss costs MISS budgets and, by how far the best value is from the target
   relative to it, up to as much again; all of that without any evaluation.
   """
-  reached = [s for s, v in zip(steps, values, strict=True) if row.reached(v)]
+  reached = [s for s, v in zip(steps, values, strict=True) if spec.reached(v)]
   if reached:
-    return max(1, min(reached)) / max(row.steps, min(reached))
+    return max(1, min(reached)) / max(spec.steps, min(reached))
   finite = [v for v in values if v == v]  # noqa: PLR0124  Not NaN.
-  if not finite or not row.target:
+  if not finite or not spec.target:
     return 2 * MISS
-  best = min(finite) if row.better == 'lower' else max(finite)
-  return MISS * (1 + min(1.0, abs(best - row.target) / abs(row.target)))
+  best = min(finite) if spec.better == 'lower' else max(finite)
+  return MISS * (1 + min(1.0, abs(best - spec.target) / abs(spec.target)))
 
 
 def text(name: str, found: list[Candidate], total: int) -> str:
@@ -167,22 +170,30 @@ def text(name: str, found: list[Candidate], total: int) -> str:
   return '\n'.join(lines)
 
 
-def _race(suite, entry, trials, machine, out, terms) -> None:
-  ruleset = rules.Ruleset(1, 1, 1.0)  # The same in every rung.
-  endless = dict.fromkeys(suite.workloads, plan.FOR_EVER)
-  only = suite._replace(rulesets={'external': ruleset}, unscored={})
-  made = plan.Plan(
-    only, 'external', machine, endless, {entry.name: entry}, trials
+def _race(
+  suite: Suite,
+  entry: submissions.Entry,
+  trials: list[PlannedTrial],
+  machine: Machine,
+  out: pathlib.Path,
+  options: TrialOptions,
+) -> None:
+  # The same in every rung.
+  ruleset = Ruleset(studies=1, trials=1, budget_factor=1.0)
+  endless = dict.fromkeys(suite.workloads, planning.FOR_EVER)
+  only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
+  made = planning.of_trials(
+    only, 'external', {entry.name: entry}, machine, endless, trials
   )
-  race.run(out / entry.name, made, terms, race.by_steps)
+  race.run(out / entry.name, made, options, limits=race.by_steps)
 
 
 def _with_costs(suite, entry, one: Candidate, names, out) -> Candidate:
   costs = dict(one.costs)
   for name in names:
-    row = suite.workloads[name]
+    spec = suite.workloads[name]
     folder = layout.folder(out / entry.name, entry.name, name, 0, one.number)
     rows = storage.read_rows(folder / layout.EVALS)
     steps = [int(r[columns.STEP]) for r in rows]
-    costs[name] = cost(row, steps, [float(r[row.column]) for r in rows])
+    costs[name] = cost(spec, steps, [float(r[spec.column]) for r in rows])
   return one._replace(costs=costs)

@@ -5,10 +5,11 @@ recording are handed in, so that tests drive the loop with made-up ones.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from runner.protocol.quantities import plain
+from runner.protocol.trial_file import Budget
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.monitor import Diverged, Watch
@@ -16,21 +17,6 @@ from submissions.submission import Start, Submission
 from workloads.workload import Model, PyTree
 
 Metrics = dict[str, float]
-
-
-class Budget(NamedTuple):
-  """When to look, and when to stop; seconds are charged seconds."""
-
-  seconds: float
-  eval_seconds: float  # From one evaluation to the next.
-  steps: int | None = None  # Stop after so many, whatever the clock says.
-  eval_steps: int | None = None  # Look by steps instead of seconds.
-  beaten: float = math.inf  # Another trial of the study needed so many.
-
-  @property
-  def end(self) -> float:
-    """Charged seconds after which the trial is over."""
-    return min(self.seconds, self.beaten)
 
 
 class Result(NamedTuple):
@@ -42,7 +28,7 @@ class Result(NamedTuple):
 
 
 class Ending(NamedTuple):
-  outcome: str  # One of records.SCORED.
+  outcome: str  # One of layout.SCORED.
   reason: str
 
 
@@ -50,23 +36,50 @@ class Leaving(Exception):
   """The machine is wanted back; training can go on elsewhere."""
 
 
-class TrialHarness(NamedTuple):
-  """What a trial is run with."""
+class Harness(Protocol):
+  """What a trial is run with.
+
+  Attributes:
+    clock: The trial's clock.
+    feed: Training batches; counts the steps.
+    watch: Reads losses while training runs.
+  """
 
   clock: Clock
-  feed: Feed  # Counts the steps.
+  feed: Feed
   watch: Watch
-  evaluate: Callable[[Model, str], Metrics]  # On one split.
-  reached: Callable[[Metrics], bool]
-  record: Callable[[Result, PyTree], None]
-  leaving: Callable[[], bool] = lambda: False  # Whether to leave now.
-  save: Callable[[PyTree], None] = lambda state: None  # To go on from.
-  not_finite: Callable[[Model], str] = lambda model: ''  # Its name, if any.
-  trained: Callable[[int], None] = lambda step: None  # After every state.
+
+  def evaluate(self, model: Model, split: str) -> Metrics:
+    """Evaluate a model on one split. Raises Leaving when asked to leave."""
+    ...
+
+  def reached(self, metrics: Metrics) -> bool:
+    """Return whether metrics of the validation split reach the target."""
+    ...
+
+  def record(self, result: Result, state: PyTree) -> None:
+    """Keep an evaluation and the state that was evaluated."""
+    ...
+
+  def save(self, state: PyTree) -> None:
+    """Keep a state from which the trial can go on."""
+    ...
+
+  def leaving(self) -> bool:
+    """Return whether the machine is wanted back."""
+    ...
+
+  def not_finite(self, model: Model) -> str:
+    """Return the name of an array with NaN or infinite numbers, or ''."""
+    ...
+
+  def trained(self, step: int) -> None:
+    """Hear the step of every state that the training loop yields."""
+    ...
 
 
 def run(
-  submission: Submission, start: Start, budget: Budget, bench: TrialHarness
+  submission: Submission, start: Start, budget: Budget, harness: Harness
 ) -> Ending:
   """Trains until the target, the budget or the algorithm ends it.
 
@@ -75,40 +88,38 @@ def run(
     start: Its start; start.evals is a list that grows here. With start.state
       and earlier results in start.evals the trial goes on where it stopped.
     budget: When to look and to stop.
-    bench: What to run with.
+    harness: What to run with.
 
   Raises:
     ValueError: the loop yields nothing.
     Exception: whatever the submission raises.
   """
   try:
-    return _run(submission, start, budget, bench)
+    return _run(submission, start, budget, harness)
   except Diverged as diverged:
     return Ending('diverged', str(diverged))
   except Leaving as leaving:
     return Ending('preempted', str(leaving))
 
 
-def _run(
-  submission, start: Start, budget: Budget, bench: TrialHarness
-) -> Ending:
+def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
   evals: list[Result] = start.evals  # pyrefly: ignore
-  clock = bench.clock
-  if evals and bench.reached(evals[-1].metrics):
+  clock = harness.clock
+  if evals and harness.reached(evals[-1].metrics):
     return _reached(evals[-1])
-  for state, more in _looks(submission, start, budget, bench):
-    bench.watch.catch_up()
-    if evals and evals[-1].step == bench.feed.steps:
+  for state, more in _looks(submission, start, budget, harness):
+    harness.watch.catch_up()
+    if evals and evals[-1].step == harness.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
     with clock.account('view'):
       model = submission.model(state)
     if clock.charged() > budget.end:
       return _spent(budget)
-    stop = budget.steps is not None and bench.feed.steps >= budget.steps
-    result = _evaluate(model, state, stop or not more, bench)
+    stop = budget.steps is not None and harness.feed.steps >= budget.steps
+    result = _evaluate(model, state, stop or not more, harness)
     evals.append(result)
-    bench.record(result, state)
-    if bench.reached(result.metrics):
+    harness.record(result, state)
+    if harness.reached(result.metrics):
       return _reached(result)
     if stop:
       return Ending('ended', f'The limit of {budget.steps} steps is reached.')
@@ -118,7 +129,7 @@ def _run(
 
 
 def _looks(
-  submission: Submission, start: Start, budget: Budget, bench: TrialHarness
+  submission: Submission, start: Start, budget: Budget, harness: Harness
 ) -> Iterator[tuple[PyTree, bool]]:
   """States to evaluate, and whether there are more.
 
@@ -127,13 +138,13 @@ def _looks(
   evals: list[Result] = start.evals  # pyrefly: ignore
   states = submission.train(start)
   state, more = start.state, True
-  last, step = evals[-1] if evals else None, bench.feed.steps
+  last, step = evals[-1] if evals else None, harness.feed.steps
   trained = state is not None and (last is None or step > last.step)
-  if trained and _due(step, bench.clock.charged(), last, budget):
+  if trained and _due(step, harness.clock.charged(), last, budget):
     yield state, more
   while more:
-    with bench.clock.account('train'):
-      state, more = _advance(states, state, budget, bench, evals)
+    with harness.clock.account('train'):
+      state, more = _advance(states, state, budget, harness, evals)
     if state is None:
       raise ValueError(
         'The training loop yielded nothing to evaluate: train must yield its '
@@ -146,20 +157,20 @@ def _advance(
   states: Iterator[PyTree],
   before: PyTree,
   budget: Budget,
-  bench: TrialHarness,
+  harness: Harness,
   evals,
 ) -> tuple[PyTree, bool]:
   """Trains until an evaluation is due; False when the loop has ended."""
   last = evals[-1] if evals else None
   state = before  # Unless there is a newer one.
   for state in states:
-    charged = bench.clock.charged()
-    bench.watch(bench.feed.steps, charged, state)
-    bench.trained(bench.feed.steps)
-    if bench.leaving():
-      bench.save(state)
-      raise Leaving(f'Asked to leave; saved at step {bench.feed.steps}.')
-    if _due(bench.feed.steps, charged, last, budget):
+    charged = harness.clock.charged()
+    harness.watch(harness.feed.steps, charged, state)
+    harness.trained(harness.feed.steps)
+    if harness.leaving():
+      harness.save(state)
+      raise Leaving(f'Asked to leave; saved at step {harness.feed.steps}.')
+    if _due(harness.feed.steps, charged, last, budget):
       return state, True
   return state, False
 
@@ -177,35 +188,38 @@ def _due(
 
 
 def _evaluate(
-  model: Model, state: PyTree, final: bool, bench: TrialHarness
+  model: Model, state: PyTree, final: bool, harness: Harness
 ) -> Result:
   """Of a state's model; asked to leave meanwhile, saves the state."""
   try:
-    return _examine(model, final, bench)
+    return _examine(model, final, harness)
   except Leaving as leaving:
-    bench.save(state)
-    raise Leaving(f'{leaving} Saved at step {bench.feed.steps}.') from leaving
+    harness.save(state)
+    raise Leaving(f'{leaving} Saved at step {harness.feed.steps}.') from leaving
 
 
-def _examine(model: Model, final: bool, bench: TrialHarness) -> Result:
+def _examine(model: Model, final: bool, harness: Harness) -> Result:
   """Metrics of the validation split; in the end of the others as well.
 
   The test split is looked at once, when nothing can be chosen by it any more.
   """
-  seconds = bench.clock.charged()
-  with bench.clock.account('evaluate'):
-    if name := bench.not_finite(model):
+  seconds = harness.clock.charged()
+  with harness.clock.account('evaluate'):
+    if name := harness.not_finite(model):
+      step = harness.feed.steps
       raise Diverged(
-        f'{name} holds numbers that are not finite at step {bench.feed.steps}.'
+        f'{name} holds numbers that are not finite at step {step}.'
       )
-    metrics = bench.evaluate(model, 'validation')
+    metrics = harness.evaluate(model, 'validation')
     if bad := [k for k, v in metrics.items() if not math.isfinite(v)]:
       raise Diverged(
-        f'{bad[0]} is {metrics[bad[0]]} at step {bench.feed.steps}.'
+        f'{bad[0]} is {metrics[bad[0]]} at step {harness.feed.steps}.'
       )
-    if final or bench.reached(metrics):
-      metrics |= bench.evaluate(model, 'train') | bench.evaluate(model, 'test')
-  return Result(bench.feed.steps, seconds, metrics)
+    if final or harness.reached(metrics):
+      metrics |= harness.evaluate(model, 'train') | harness.evaluate(
+        model, 'test'
+      )
+  return Result(harness.feed.steps, seconds, metrics)
 
 
 def _spent(budget: Budget) -> Ending:

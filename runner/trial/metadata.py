@@ -6,13 +6,14 @@ import pathlib
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 
 import jax
 
-import workloads
 from runner.launch import isolation
 from runner.machine import hardware, settings
 from runner.protocol import storage
+from runner.protocol.trial_file import TrialSpec
 from runner.trial import compile_time
 from workloads import data
 
@@ -21,34 +22,36 @@ PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scipy', 'ml_dtypes')
 PLUGINS = re.compile('^(jax|nvidia|libtpu|triton)', re.IGNORECASE)
 
 
-def write(path: pathlib.Path, trial: dict, examples: dict[str, int]) -> None:
-  """Writes a meta_data file, with AlgoPerf's names where it has them.
+def write(
+  path: pathlib.Path, trial: TrialSpec, examples: Mapping[str, int]
+) -> None:
+  """Write a meta_data file, with AlgoPerf's names where it has them.
 
   Args:
-    path: Of the file.
-    trial: As trial.json has it.
-    examples: How many every split has.
+    path: Path of the file.
+    trial: The trial.
+    examples: Number of examples of each split.
   """
-  row, data_dir = trial['row'], trial['data_dir']
+  spec = trial.spec
   storage.write_json(
     path,
     {
-      'rng_seed': trial['seed'],
-      'workload.validation_target_value': row.get('target'),
-      'workload.target_metric_name': row['metric'],
-      'workload.step_hint': row['steps'],
-      'workload.max_allowed_runtime_sec': trial['budget']['seconds'],
-      'workload.eval_period_time_sec': trial['budget']['eval_seconds'],
-      'examples': examples,
-      'data': data.facts(workloads.canonical(trial['workload']), data_dir),
-      'hardware': hardware.describe(jax.process_count()),
+      'rng_seed': trial.trial.seed,
+      'workload.validation_target_value': spec.target,
+      'workload.target_metric_name': spec.metric,
+      'workload.step_hint': spec.steps,
+      'workload.max_allowed_runtime_sec': trial.budget.seconds,
+      'workload.eval_period_time_sec': trial.budget.eval_seconds,
+      'examples': dict(examples),
+      'data': data.facts(spec.workload, trial.data_dir),
+      'hardware': dict(hardware.describe(jax.process_count()).facts),
       **isolation.here(),
       'driver': hardware.driver(),
       'compilation': compile_time.POLICY,
       'load_average': os.getloadavg(),
       'environment': settings.facts(jax.config.values),
       'hosts': jax.process_count(),
-      'shard_state': bool(trial.get('shard_state')),
+      'shard_state': trial.shard_state,
       'devices': [device.device_kind for device in jax.devices()],
       'platform': platform.platform(),
       'python_version': platform.python_version(),

@@ -16,61 +16,82 @@ import time
 from collections.abc import Callable
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 import jax
 
 from runner.launch.child_process import leave_at_once
 from runner.launch.remote_hosts import KEY, LEFT, free_port
+from runner.protocol.attempt_spec import AttemptSpec
 from runner.trial.clock import own
 
 JOIN = 300.0  # Seconds for all to come together.
 OVER = 'over'
 
 
-class Place(NamedTuple):
-  """Of a process among those of its trial."""
-
-  number: int = 0
-  count: int = 1
-  coordinator: str = ''  # 'host:port' of the leader's socket.
-
-
-class Hosts(NamedTuple):
-  """This process among those of its trial; alone if nothing else is said.
+class Hosts(Protocol):
+  """This process among those of its trial.
 
   Attributes:
-    number: Of this one; the leader is 0.
-    agree: (what, ask) -> the leader's answer; `ask` is called there only.
-    asked: Whether a host asks all to leave.
-    leave: Asks so.
-    close: The trial is over.
+    number: Number of this process; 0 is the leader.
   """
 
-  number: int = 0
-  agree: Callable[[str, Callable[[], Any]], Any] = own
-  asked: Callable[[], bool] = lambda: False
-  leave: Callable[[], None] = lambda: None
-  close: Callable[[], None] = lambda: None
+  number: int
+
+  def agree(self, what: str, ask: Callable[[], Any]) -> Any:
+    """Return the leader's answer; `ask` is called by the leader only."""
+    ...
+
+  def asked(self) -> bool:
+    """Return whether a follower asks all to leave."""
+    ...
+
+  def leave(self) -> None:
+    """Ask all to leave."""
+    ...
+
+  def close(self) -> None:
+    """End the trial on all hosts."""
+    ...
 
 
-def join(place: Place) -> Hosts:
-  """Finds the others, and has JAX see the devices of all.
+class Alone:
+  """The only process of its trial."""
 
-  To be called before JAX is used, with a key in the environment.
+  number = 0
+
+  def agree(self, what: str, ask: Callable[[], Any]) -> Any:
+    """Return the answer of this process."""
+    return own(what, ask)
+
+  def asked(self) -> bool:
+    """Return False: there is no follower."""
+    return False
+
+  def leave(self) -> None:
+    """Do nothing: there is nobody to ask."""
+
+  def close(self) -> None:
+    """Do nothing: there is nothing to close."""
+
+
+def join(spec: AttemptSpec) -> Hosts:
+  """Connect the hosts of an attempt, and let JAX see the devices of all.
+
+  It must be called before JAX is used, with a key in the environment.
   """
-  if place.count == 1:
-    return Hosts()
+  if spec.hosts == 1:
+    return Alone()
   key = bytes.fromhex(os.environ.pop(KEY))
-  name, _, port = place.coordinator.rpartition(':')
-  if place.number == 0:
-    hosts = leader(accepted(int(port), key, place.count - 1))
+  name, _, port = spec.coordinator.rpartition(':')
+  if spec.host == 0:
+    hosts = Leader(accepted(int(port), key, spec.hosts - 1))
   else:
-    hosts = follower(place.number, called(name, int(port), key))
+    hosts = Follower(spec.host, called(name, int(port), key))
   jax.distributed.initialize(
     f'{name}:{hosts.agree("port", free_port)}',
-    place.count,
-    place.number,
+    spec.hosts,
+    spec.host,
     cluster_detection_method='deactivate',  # A host has one process here.
   )
   return hosts
@@ -100,62 +121,88 @@ def called(name: str, port: int, key: bytes) -> Connection:
       time.sleep(0.1)
 
 
-def leader(followers: list[Connection]) -> Hosts:
-  def agree(what: str, ask: Callable[[], Any]) -> Any:
+class Leader:
+  """The first process, which answers for all and waits for nobody."""
+
+  number = 0
+
+  def __init__(self, followers: list[Connection]):
+    self._followers = followers
+
+  def agree(self, what: str, ask: Callable[[], Any]) -> Any:
+    """Answer, and send the answer to all followers."""
     answer = ask()
-    for one in followers:
+    for one in self._followers:
       one.send((what, answer))
     return answer
 
-  def asked() -> bool:
-    return any(one.poll() for one in followers)
+  def asked(self) -> bool:
+    """Return whether a follower asks all to leave."""
+    return any(one.poll() for one in self._followers)
 
-  def close() -> None:
-    """Followers leave first: JAX ends them noisily when the leader is gone."""
-    for one in followers:
+  def leave(self) -> None:
+    """Do nothing: the caller's own answers tell the followers."""
+
+  def close(self) -> None:
+    """End the followers first: JAX ends them noisily after the leader."""
+    for one in self._followers:
       with contextlib.suppress(OSError, EOFError):  # It has left.
         one.send((OVER, None))
         while one.poll(1.0):
           one.recv()
 
-  return Hosts(0, agree, asked, close=close)
 
+class Follower:
+  """A process that the leader ends: by a word, or by being gone."""
 
-def follower(
-  number: int, to: Connection, end: Callable[[int], None] = leave_at_once
-) -> Hosts:
-  """Of a process that the leader ends: by a word, or by being gone.
+  def __init__(
+    self,
+    number: int,
+    leader: Connection,
+    end: Callable[[int], None] = leave_at_once,
+  ):
+    """Listen to the leader from now on.
 
-  Args:
-    number: Its own.
-    to: The leader.
-    end: Ends the process with a code.
-  """
-  answers: queue.SimpleQueue = queue.SimpleQueue()
+    Args:
+      number: Number of this process, from 1.
+      leader: Connection to the leader.
+      end: Ends the process with a code.
+    """
+    self.number = number
+    self._leader = leader
+    self._end = end
+    self._answers: queue.SimpleQueue = queue.SimpleQueue()
+    threading.Thread(target=self._listen, daemon=True).start()
 
-  def listen() -> None:
-    try:
-      while (answer := to.recv())[0] != OVER:
-        answers.put(answer)
-    except (OSError, EOFError):
-      print('The first host is gone.', file=sys.stderr)
-      end(LEFT)
-    else:
-      end(0)
-
-  def agree(what: str, ask: Callable[[], Any]) -> Any:
+  def agree(self, what: str, ask: Callable[[], Any]) -> Any:
+    """Return the leader's answer to the same question."""
     del ask
-    about, answer = answers.get()
+    about, answer = self._answers.get()
     if about != what:
       raise RuntimeError(
-        f'Host {number} asks for {what!r} where the first one asked for '
+        f'Host {self.number} asks for {what!r} where the first one asked for '
         f'{about!r}: does the submission depend on more than it is handed?'
       )
     return answer
 
-  def leave() -> None:
-    with contextlib.suppress(OSError):  # The leader has left before.
-      to.send('leave')
+  def asked(self) -> bool:
+    """Return False: the leader's answer counts."""
+    return False
 
-  threading.Thread(target=listen, daemon=True).start()
-  return Hosts(number, agree, leave=leave)
+  def leave(self) -> None:
+    """Ask the leader to leave."""
+    with contextlib.suppress(OSError):  # The leader has left before.
+      self._leader.send('leave')
+
+  def close(self) -> None:
+    """Do nothing: the leader ends this process."""
+
+  def _listen(self) -> None:
+    try:
+      while (answer := self._leader.recv())[0] != OVER:
+        self._answers.put(answer)
+    except (OSError, EOFError):
+      print('The first host is gone.', file=sys.stderr)
+      self._end(LEFT)
+    else:
+      self._end(0)

@@ -57,7 +57,7 @@ class Recorder:
     self._warned = False
     self.attempt = layout.status(folder).attempts
     machine = hardware.describe(jax.process_count())
-    where = layout.whereabouts() | {'hardware': machine['name']}
+    where = layout.whereabouts() | {'hardware': machine.name}
     layout.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:

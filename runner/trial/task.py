@@ -1,109 +1,138 @@
 """What a trial trains, on which data, and how its models are judged."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import workloads
-from runner.protocol import suite
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol import columns
+from runner.protocol.trial_file import Budget, TrialSpec
+from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import evaluate
-from runner.trial.loop import Budget, Leaving, Metrics
+from runner.trial.loop import Leaving, Metrics
 from submissions.algoperf.goal import Goal
 from submissions.submission import Task
 from workloads.workload import Model, Source, Workload
 
 RECORDS = 200  # Scalars recorded over the step budget.
 
-Tell = Callable[[dict[str, Any]], None]
+OnProgress = Callable[[dict[str, Any]], None]
 
 
-class Problem(NamedTuple):
-  """A workload, its data and its row in the rules."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialTask:
+  """A workload, its data by split, and what the suite says about it."""
 
   workload: Workload
-  sources: dict[str, Source]  # By split.
-  row: WorkloadSpec
+  sources: Mapping[str, Source]
+  spec: WorkloadSpec
+
+  @property
+  def examples(self) -> dict[str, int]:
+    """Number of examples of each split."""
+    return {split: len(source) for split, source in self.sources.items()}
+
+  def reached(self, metrics: Metrics) -> bool:
+    """Return whether metrics of an evaluation reach the target."""
+    return bool(self.spec.reached(metrics[self.spec.column]))
 
 
-def record_every(row: WorkloadSpec) -> int:
-  """Steps from one record of scalars to the next: whole dispatches."""
-  dispatches = row.steps // row.steps_per_dispatch
-  return row.steps_per_dispatch * max(1, dispatches // RECORDS)
+def record_every(spec: WorkloadSpec) -> int:
+  """Return the steps between records of scalars: whole dispatches."""
+  dispatches = spec.steps // spec.steps_per_dispatch
+  return spec.steps_per_dispatch * max(1, dispatches // RECORDS)
 
 
-def read(trial: dict[str, Any]) -> Problem:
-  """Of a trial as its folder tells it."""
-  row = suite.row(trial['workload'], trial['row'])
-  workload = workloads.get(row.workload, row.quirks)
-  workload = workload.with_text(trial['data_dir'])
+def read(trial: TrialSpec) -> TrialTask:
+  """Return the task of a trial, with its data."""
+  spec = trial.spec
+  workload = workloads.get(spec.workload, spec.quirks)
+  workload = workload.with_text(trial.data_dir)
   sources = {
-    split: workload.source(split, trial['data_dir'])
-    for split in ('train', 'validation', 'test')
+    split: workload.source(split, trial.data_dir) for split in columns.SPLITS
   }
-  return Problem(workload, sources, row)
+  return TrialTask(workload=workload, sources=sources, spec=spec)
 
 
-def task(problem: Problem) -> Task:
-  """As much of it as submissions are told."""
-  row = problem.row
+def for_submission(task: TrialTask) -> Task:
+  """Return what a submission may know of a task."""
+  spec = task.spec
   return Task(
-    problem.workload,
-    row.steps,
-    row.batch_size,
-    len(problem.sources['train']),
-    row.steps_per_dispatch,
-    record_every(row),
+    task.workload,
+    spec.steps,
+    spec.batch_size,
+    task.examples['train'],
+    spec.steps_per_dispatch,
+    record_every(spec),
   )
 
 
 def goal(
-  problem: Problem,
+  task: TrialTask,
   budget: Budget,
-  examined: Callable[[Model, str], Metrics],
+  evaluated: Callable[[Model, str], Metrics],
   accounts: Callable[[], Mapping[str, float]],
 ) -> Goal:
-  """What submissions to AlgoPerf hear; those of ours do not."""
-  row, sources = problem.row, problem.sources
+  """Return what AlgoPerf tells a submission beside the task.
+
+  Args:
+    task: The task.
+    budget: The trial's budget.
+    evaluated: Evaluates a model on a split.
+    accounts: Returns the seconds of the clock's accounts.
+  """
+  spec = task.spec
   return Goal(
-    row.workload,
-    row.metric,
-    row.better == 'lower',
-    row.target,
-    row.test_target,
-    budget.seconds,
-    budget.eval_seconds,
-    row.eval_batch_size,
-    {name: len(source) for name, source in sources.items()}
-    | {'train': row.train_examples},
-    examined,
-    accounts,
+    workload=spec.workload,
+    metric=spec.metric,
+    lower=spec.better == 'lower',
+    target=spec.target,
+    test_target=spec.test_target,
+    seconds=budget.seconds,
+    eval_seconds=budget.eval_seconds,
+    eval_batch_size=spec.eval_batch_size,
+    examples=task.examples | {'train': spec.train_examples},
+    evaluate=evaluated,
+    accounts=accounts,
   )
 
 
 def metrics(
-  problem: Problem,
+  task: TrialTask,
   model: Model,
   split: str,
-  tell: Tell,
+  on_progress: OnProgress,
   leaving: Callable[[], bool],
 ) -> Metrics:
-  """Of a split; gives up where the machine is wanted back."""
-  doing = {'doing': f'evaluating {split}'}
-  tell(doing)
+  """Evaluate a model on one split.
+
+  Args:
+    task: The task.
+    model: The model.
+    split: 'train', 'validation' or 'test'.
+    on_progress: Called with every progress event.
+    leaving: Whether the machine is wanted back.
+
+  Raises:
+    Leaving: the machine is wanted back.
+  """
+  doing = f'evaluating {split}'
+  event = {'doing': doing}
+  on_progress(event)
 
   def alive() -> None:
     if leaving():
-      raise Leaving(f'Asked to leave while {doing["doing"]}.')
-    tell(doing)
+      raise Leaving(f'Asked to leave while {doing}.')
+    on_progress(event)
 
-  row, source = problem.row, problem.sources[split]
-  most = row.train_examples if split == 'train' else row.eval_examples
+  spec, source = task.spec, task.sources[split]
+  most = spec.train_examples if split == 'train' else spec.eval_examples
   limit = len(source) if most is None else most
   found = evaluate.evaluate(
-    problem.workload,
+    task.workload,
     model,
     source,
-    row.eval_batch_size,
+    spec.eval_batch_size,
     limit,
     alive,
   )

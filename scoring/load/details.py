@@ -4,6 +4,7 @@ import pathlib
 from typing import Any, NamedTuple
 
 from runner.protocol import layout, storage
+from runner.protocol.plan import PlannedTrial
 from scoring.load.safe_files import plain
 from scoring.load.trials import Trial
 
@@ -23,11 +24,12 @@ class Details(NamedTuple):
   damage: list[str]  # What could not be read.
 
 
-def read(trial: Trial, plan: dict[str, Any] | None) -> Details:
+def read(trial: Trial, planned: PlannedTrial | None) -> Details:
   """What is known of a trial; says what could not be read."""
   folder, damage = trial.folder, []
-  point = plan.get('hyperparameters') if plan else None
-  if point is None:
+  if planned:
+    point = planned.hyperparameters
+  else:
     point = _table(folder / 'hparams.json', damage)
   events = []
   try:

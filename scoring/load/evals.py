@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from runner.protocol import columns, metrics
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load import last_line
 from scoring.load.safe_files import Damage, plain
 

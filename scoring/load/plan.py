@@ -3,11 +3,12 @@
 import json
 import os
 import pathlib
-from typing import Any
 
 from runner.protocol import layout, plan_file, storage
+from runner.protocol.plan import Plan
+from runner.protocol.schema import SuiteError
 from scoring.load.safe_files import plain
-from scoring.load.tree import Problem
+from scoring.load.tree import FolderIssue
 
 
 class ReadError(ValueError):
@@ -16,27 +17,35 @@ class ReadError(ValueError):
 
 def read(
   folder: pathlib.Path, needed: bool
-) -> tuple[dict[str, Any] | None, list[Problem]]:
-  """The plan, and what in it was changed after it was made.
+) -> tuple[Plan | None, list[FolderIssue]]:
+  """Return the plan, and what in it was changed after planning.
 
-  None where there is none, or where a damaged one is not needed.
+  The plan is None where there is none, or where a damaged one is not needed.
+
+  Args:
+    folder: The results folder.
+    needed: Whether the results cannot be read without the plan.
 
   Raises:
-    ReadError: it is damaged and needed.
+    ReadError, SuiteError: the plan is damaged and needed.
   """
   path = folder / layout.PLAN
   if not os.path.lexists(path):
     return None, []
   try:
-    plan = storage.read_json(plain(path))
-    plan_file.check(plan)
-  except (OSError, ValueError, LookupError, TypeError) as error:
+    plan = plan_file.parse(storage.read_json(plain(path)), str(path))
+  except (
+    OSError, ValueError, LookupError, TypeError, AttributeError
+  ) as error:  # fmt: skip
+    if needed and isinstance(error, SuiteError):
+      raise
     what = 'not JSON' if isinstance(error, json.JSONDecodeError) else 'damaged'
     reason = f'It is {what}: {type(error).__name__} {error}.'
     if needed:
       raise ReadError(
         f'{path}: {reason} Restore it, or score the folders without a plan by '
-        'saying --rules=mini or the path of a .toml file.'
+        'saying --suite=mini or the path of a .toml file.'
       ) from error
-    return None, [Problem(layout.PLAN, f'{reason} Read without it.')]
-  return plan, [Problem(layout.PLAN, c) for c in plan_file.changes(plan)]
+    return None, [FolderIssue(layout.PLAN, f'{reason} Read without it.')]
+  changes = plan_file.changes(plan)
+  return plan, [FolderIssue(layout.PLAN, change) for change in changes]

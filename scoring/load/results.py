@@ -9,10 +9,16 @@ reading, as the published boards' do.
 """
 
 import collections
+import dataclasses
+import functools
 import pathlib
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-from runner.protocol import layout, plan_file, suite as rules
+import workloads
+from runner.protocol import layout, suite as rules
+from runner.protocol.plan import Plan, PlannedTrial, TrialKey
+from runner.protocol.suite import Suite
 from scoring.load import (
   hardware as kinds,
   plan as planned,
@@ -21,24 +27,38 @@ from scoring.load import (
   trials,
 )
 from scoring.load.plan import ReadError
-from scoring.load.tree import Problem, relative
-from scoring.load.trials import Trial, TrialKey
+from scoring.load.tree import FolderIssue, relative
+from scoring.load.trials import Trial
 
 
-class Results(NamedTuple):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Results:
   """Everything that a board is made of."""
 
   folder: pathlib.Path
-  rules: rules.Suite  # With the reading that applies to these results.
+  rules: Suite  # With the reading that applies to these results.
   ruleset: str  # '' where nothing says so.
-  machine: dict[str, Any]
+  plan: Plan | None
   budgets: dict[str, float]  # Charged seconds by workload, where known.
-  hash: str  # Of the plan; '' without one.
-  entries: dict[TrialKey, dict[str, Any]]  # What the plan says of its trials.
   trials: list[Trial]
-  problems: list[Problem]
+  problems: list[FolderIssue]
   remarks: list[str]  # On how it was read.
-  relaxed: float = 0.0  # By which share of them the targets were made easier.
+  relaxed: float = 0.0  # Share by which the targets were made easier.
+
+  @property
+  def machine(self) -> Mapping[str, Any]:
+    """Facts about the kind of machine that was planned; {} without a plan."""
+    return self.plan.machine.facts if self.plan else {}
+
+  @property
+  def hash(self) -> str:
+    """Hash of the plan; '' without one."""
+    return self.plan.hash if self.plan else ''
+
+  @functools.cached_property
+  def planned(self) -> dict[TrialKey, PlannedTrial]:
+    """The plan's trials by key."""
+    return {t.key: t for t in self.plan.trials} if self.plan else {}
 
 
 def read(
@@ -58,11 +78,11 @@ def read(
     mixed: Whether trials on different kinds of hardware may be ranked together
       that nobody has planned so.
     relax: By which share of them to make all targets easier, as
-      `rules.Suite.relaxed` says; scores are those of the relaxed targets.
+      `Suite.relaxed` says; scores are those of the relaxed targets.
 
   Raises:
     ReadError: there is nothing to score, or no rules to score it by.
-    rules.SuiteError: the rules are not to be found or wrong, or the share is.
+    SuiteError: the rules are not to be found or wrong, or the share is.
   """
   what = ''
   if not folder.is_dir():
@@ -75,12 +95,12 @@ def read(
       'wrote, or a tree like '
       '<submission>/study_0/<workload>_jax/trial_1/eval_measurements.csv.'
     )
-  given = rules.load(suite) if suite else None
+  given = rules.load(suite, workloads.canonical) if suite else None
   plan, problems = planned.read(folder, needed=given is None)
   if plan is None and given is None:
     raise ReadError(
       f'{folder} has no {layout.PLAN}, so nothing says which rules it was run '
-      'under. Say --rules=mini, or the path of a .toml file.'
+      'under. Say --suite=mini, or the path of a .toml file.'
     )
   found, strays = tree.find(folder)
   problems += strays
@@ -91,17 +111,17 @@ def read(
     made = _read_tree(folder, easier, told, found, problems)
     made = _relaxed(made, relax)
     return _checked_trials(made, set(), mixed)
-  if ruleset not in (None, plan.get('ruleset')):
+  if ruleset not in (None, plan.ruleset):
     raise ReadError(
-      f'{folder} was run under the ruleset {plan.get("ruleset")!r}, not '
+      f'{folder} was run under the ruleset {plan.ruleset!r}, not '
       f'{ruleset!r}. Leave out --ruleset.'
     )
   made = _read_plan(folder, given, plan, found, problems, relax)
   made = _relaxed(made, relax)
-  return _checked_trials(made, plan_file.kinds(plan), mixed)
+  return _checked_trials(made, plan.kinds, mixed)
 
 
-def _checked(suite: rules.Suite, ruleset: str | None) -> str:
+def _checked(suite: Suite, ruleset: str | None) -> str:
   if ruleset is not None and ruleset not in suite.rulesets:
     raise ReadError(
       f'Suite {suite.name} has no ruleset {ruleset!r}. '
@@ -117,50 +137,51 @@ def _relaxed(results: Results, share: float) -> Results:
     f'All targets are relaxed: they are {1 + share:.6g} times those of the '
     f'rules where lower is better, and {1 - share:.6g} times where higher is.'
   )
-  return results._replace(relaxed=share, remarks=[*results.remarks, remark])
-
-
-def _read_plan(folder, given, plan, found, problems, relax: float) -> Results:
-  suite = given or rules.parse(
-    plan['rules'], plan['suite'], f'{folder / layout.PLAN}: rules'
+  return dataclasses.replace(
+    results, relaxed=share, remarks=[*results.remarks, remark]
   )
-  suite = suite.relaxed(relax)
+
+
+def _read_plan(
+  folder: pathlib.Path,
+  given: Suite | None,
+  plan: Plan,
+  found: dict[pathlib.Path, Any],
+  problems: list[FolderIssue],
+  relax: float,
+) -> Results:
+  suite = (given or plan.suite).relaxed(relax)
   remarks = []
-  if given is not None and _judged(rules.dump(given)) != _judged(plan['rules']):
+  if given is not None and _judged(given) != _judged(plan.suite):
     remarks.append(
-      f'These results were run under other rules ({plan["suite"]} '
-      f'{plan["rules"].get("version", "")}) than those of this board.'
+      f'These results were run under other rules ({plan.suite.name} '
+      f'{plan.suite.version}) than those of this board.'
     )
   read_trials = []
-  entries = {}
   unknown = collections.defaultdict(list)
-  for entry in plan['trials']:
-    key = TrialKey(*(entry[name] for name in TrialKey._fields))
-    path = layout.folder(folder, *key)
+  for planned in plan.trials:
+    key, path = planned.key, planned.folder(folder)
     found.pop(path, None)
     if key.workload not in suite.workloads:
       unknown[key.workload].append(path)
       continue
-    entries[key] = entry
-    row = suite.workloads[key.workload]
-    budget = plan['seconds'].get(key.workload)
-    read_trials.append(trials.read(key, path, row, entry, budget))
+    spec = suite.workloads[key.workload]
+    budget = plan.budgets.get(key.workload)
+    read_trials.append(trials.read(key, path, spec, planned, budget))
   problems += tree.unknown_workloads(folder, unknown, suite)
   problems += [
-    Problem(relative(folder, path), 'Not in the plan; not counted.')
+    FolderIssue(relative(folder, path), 'Not in the plan; not counted.')
     for path in found
   ]
   return Results(
-    folder,
-    suite._replace(reading=rules.Interpretation()),
-    plan.get('ruleset', ''),
-    plan.get('hardware', {}),
-    {w: s for w, s in plan['seconds'].items() if w in suite.workloads},
-    plan.get('hash', ''),
-    entries,
-    read_trials,
-    problems,
-    remarks,
+    folder=folder,
+    rules=dataclasses.replace(suite, interpretation=rules.Interpretation()),
+    ruleset=plan.ruleset,
+    plan=plan,
+    budgets={w: s for w, s in plan.budgets.items() if w in suite.workloads},
+    trials=read_trials,
+    problems=problems,
+    remarks=remarks,
   )
 
 
@@ -170,7 +191,7 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     for name in suite.workloads
     if (seconds := suite.seconds(name, ruleset)) is not None
   }
-  budgets = known if suite.reading.late == 'missed' else {}
+  budgets = known if suite.interpretation.late == 'missed' else {}
   cells, studies, strays = tree.cells(folder, suite, found)
   if ruleset:
     studies |= set(range(suite.rulesets[ruleset].studies))
@@ -193,22 +214,20 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     'the folders, and outcomes are judged by the evaluations alone.'
   ]
   return Results(
-    folder,
-    suite,
-    ruleset,
-    {},
-    known,
-    '',
-    {},
-    read_trials,
-    problems + strays,
-    remarks,
+    folder=folder,
+    rules=suite,
+    ruleset=ruleset,
+    plan=None,
+    budgets=known,
+    trials=read_trials,
+    problems=problems + strays,
+    remarks=remarks,
   )
 
 
-def _judged(table: dict[str, Any]) -> dict[str, Any]:
-  """What a board depends on; how many studies were run, its plan says."""
-  return {name: row for name, row in table.items() if name != 'rulesets'}
+def _judged(suite: Suite) -> Suite:
+  """Return what a board depends on; the plan has the number of studies."""
+  return dataclasses.replace(suite, name='', rulesets={})
 
 
 def _checked_trials(
@@ -217,8 +236,8 @@ def _checked_trials(
   """With the problems of its trials."""
   found, said = kinds.together(results.trials, hardware, mixed)
   found, also = pruned.checked(found)
-  results = results._replace(
-    trials=found, remarks=results.remarks + said + also
+  results = dataclasses.replace(
+    results, trials=found, remarks=results.remarks + said + also
   )
   folder, suite = results.folder, results.rules
   if not found:
@@ -231,9 +250,8 @@ def _checked_trials(
     for trial in found
   ]
   problems = results.problems + [
-    Problem(relative(folder, trial.folder), reason)
+    FolderIssue(relative(folder, trial.folder), reason)
     for trial, said in reasons
     for reason in said
   ]
-  machine = results.machine if isinstance(results.machine, dict) else {}
-  return results._replace(problems=sorted(problems), machine=machine)
+  return dataclasses.replace(results, problems=sorted(problems))

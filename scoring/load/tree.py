@@ -23,7 +23,7 @@ class Place(NamedTuple):
   trial: int
 
 
-class Problem(NamedTuple):
+class FolderIssue(NamedTuple):
   """Something in the folder that is not as it should be."""
 
   path: str  # Relative to the results folder.
@@ -32,10 +32,10 @@ class Problem(NamedTuple):
 
 def find(
   folder: pathlib.Path,
-) -> tuple[dict[pathlib.Path, Place], list[Problem]]:
+) -> tuple[dict[pathlib.Path, Place], list[FolderIssue]]:
   """Trial folders by their place in the tree, and what does not belong."""
   found = {}
-  strays: list[Problem] = []
+  strays: list[FolderIssue] = []
   top = str(folder)
 
   def inside(path: str, pattern: re.Pattern, what: str):
@@ -51,7 +51,7 @@ def find(
 
 
 def _inside(
-  top: str, strays: list[Problem], path: str, pattern: re.Pattern, what: str
+  top: str, strays: list[FolderIssue], path: str, pattern: re.Pattern, what: str
 ) -> Iterator[tuple[str, str]]:
   """Folders whose names match, with what the match ends in; others stray."""
   try:
@@ -61,7 +61,7 @@ def _inside(
       )
   except OSError as error:
     strays.append(
-      Problem(os.path.relpath(path, top), f'Unreadable: {error.strerror}.')
+      FolderIssue(os.path.relpath(path, top), f'Unreadable: {error.strerror}.')
     )
     return
   for entry in entries:
@@ -74,7 +74,7 @@ def _inside(
     elif path != top or name != layout.PLAN:
       kind = 'folder' if _is_folder(entry) else 'file'
       reason = f'A stray {kind} where {what} lie; not read.'
-      strays.append(Problem(os.path.relpath(entry.path, top), reason))
+      strays.append(FolderIssue(os.path.relpath(entry.path, top), reason))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -97,7 +97,7 @@ def relative(folder: pathlib.Path, path: pathlib.Path) -> str:
 
 def cells(
   folder: pathlib.Path, suite: rules.Suite, found: dict[pathlib.Path, Place]
-) -> tuple[dict, set[int], list[Problem]]:
+) -> tuple[dict, set[int], list[FolderIssue]]:
   """Folders by (submission, workload) and (study, trial), and the studies.
 
   Of a workload that was run with two frameworks, the one with more trials
@@ -118,7 +118,7 @@ def cells(
       reason = (
         f'The same study and trial as {relative(folder, known)}; not read.'
       )
-      twice.append(Problem(relative(folder, path), reason))
+      twice.append(FolderIssue(relative(folder, path), reason))
   problems = unknown_workloads(folder, strangers, suite) + twice
   chosen_cells = {}
   for cell, by_kind in kinds.items():
@@ -132,7 +132,7 @@ def cells(
         f'{len(paths)} trials of {kind}, beside more of {chosen}; only the '
         'latter count.'
       )
-      problems.append(Problem(relative(folder, first), reason))
+      problems.append(FolderIssue(relative(folder, first), reason))
   studies = {study for cell in chosen_cells.values() for study, _ in cell}
   return chosen_cells, studies, problems
 
@@ -143,10 +143,10 @@ def _run(paths: dict) -> int:
 
 def unknown_workloads(
   folder: pathlib.Path, paths: dict[str, list[pathlib.Path]], suite: rules.Suite
-) -> list[Problem]:
+) -> list[FolderIssue]:
   """A problem for each workload that the rules do not know."""
   return [
-    Problem(
+    FolderIssue(
       relative(folder, found[0]),
       f'{workload!r} is no workload of suite {suite.name!r}; '
       f'{len(found)} trials of it are not counted.',

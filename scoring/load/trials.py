@@ -7,10 +7,11 @@ miss: its state is 'unclear', and its cell of the leaderboard stays open.
 import math
 import os
 import pathlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runner.protocol import layout, storage
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.plan import PlannedTrial, TrialKey
+from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.evals import (
   NONE,
   NOTHING,
@@ -25,15 +26,6 @@ from scoring.load.safe_files import Damage, plain
 MISSING = 'missing'  # Planned, but nothing has been run.
 UNFINISHED = 'unfinished'  # Running or interrupted; the files cannot tell.
 UNCLEAR = 'unclear'
-
-
-class TrialKey(NamedTuple):
-  """Which trial."""
-
-  submission: str
-  workload: str
-  study: int
-  trial: int
 
 
 class Trial(NamedTuple):
@@ -89,7 +81,7 @@ def read(
   key: TrialKey,
   folder: pathlib.Path,
   row: WorkloadSpec,
-  plan: dict[str, Any] | None,
+  planned: PlannedTrial | None,
   budget: float | None = None,
 ) -> Trial:
   """Reads the folder of a trial; damage becomes its state.
@@ -98,21 +90,21 @@ def read(
     key: Which trial it is.
     folder: Its folder, which need not exist.
     row: The workload in the rules to be scored by.
-    plan: The trial in plan.json; None where there is no plan, as in AlgoPerf's
+    planned: The trial in plan.json; None where there is no plan, as in AlgoPerf's
       logs, which do not tell outcomes either.
     budget: Charged seconds; None where only the trial itself may say so.
   """
-  status = layout.Status(None, '', 0, 0.0, {})
+  status = layout.Status()
   found = NOTHING
   try:
     names = _names(folder)
-    budget = _budget(folder, names, plan, budget)
+    budget = _budget(folder, names, planned, budget)
     if layout.ATTEMPTS in names:
       status = _status(folder)
     if layout.EVALS in names:
       running = bool(status.attempts) and status.outcome is None
       found = evaluations(folder / layout.EVALS, row, running)
-    state, reason = _state(names, status, found, plan is None)
+    state, reason = _state(names, status, found, planned is None)
   except Damage as damage:
     state, reason = UNCLEAR, str(damage)
   budget = math.inf if budget is None else budget
@@ -155,7 +147,7 @@ def _names(folder: pathlib.Path) -> frozenset[str]:
 def _budget(
   folder: pathlib.Path,
   names: frozenset[str],
-  plan: dict[str, Any] | None,
+  planned: PlannedTrial | None,
   budget: float | None,
 ) -> float | None:
   """The budget; plan and trial.json must be of the same trial."""
@@ -167,9 +159,9 @@ def _budget(
     raise Damage(f'{layout.TRIAL} is damaged: {error}.') from error
   if not isinstance(own, dict):
     raise Damage(f'{layout.TRIAL} is no table.')
-  if plan and plan['id'] != own.get('id'):
+  if planned and planned.id != own.get('id'):
     raise Damage(
-      f'{layout.TRIAL} is of trial {own.get("id")}, planned is {plan["id"]}.'
+      f'{layout.TRIAL} is of trial {own.get("id")}, planned is {planned.id}.'
     )
   if budget is not None or 'budget_seconds' not in own:
     return budget

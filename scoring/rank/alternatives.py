@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import READINGS, Interpretation
+from runner.protocol.workload_spec import INTERPRETATIONS, Interpretation
 from scoring.load import pruned
 from scoring.load.results import Results
 from scoring.rank import score, times as tables
@@ -50,11 +50,11 @@ class Speedup(NamedTuple):
 def departures(board: Board) -> list[Departure]:
   """Where the board departs from the documented rules."""
   found = []
-  for rule, value in board.rules.reading._asdict().items():
+  for rule, value in board.rules.interpretation._asdict().items():
     documented = getattr(DOCUMENTED, rule)
     # An open cell has no score yet, and so differs in none.
     if value not in (documented, 'open'):
-      words = READINGS[rule]
+      words = INTERPRETATIONS[rule]
       found.append(Departure(rule, words[value], words[documented]))
   if board.integral != 'exact':
     here = f'the area is that of trapezoids on {score.GRID} points'
@@ -152,7 +152,7 @@ def _documented(
     return results, board._replace(integral='exact')
   documented = {rule: getattr(DOCUMENTED, rule)}
   rules = board.rules._replace(
-    reading=board.rules.reading._replace(**documented)
+    interpretation=board.rules.interpretation._replace(**documented)
   )
   trials = results.trials
   if rule == 'late':

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
+from runner.protocol.plan import TrialKey
 from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.tree import Problem, relative
-from scoring.load.trials import TrialKey
+from scoring.load.tree import FolderIssue, relative
 from scoring.rank import alternatives, bootstrap, lr_sensitivity as sensitivity
 from scoring.rank.alternatives import Difference, Speedup
 from scoring.rank.board import Board
@@ -24,7 +24,7 @@ class Analysis(NamedTuple):
   reference: str  # Whom speedups compare with.
   speedups: list[Speedup]
   details: dict[TrialKey, Details]
-  problems: list[Problem]  # With those of the details.
+  problems: list[FolderIssue]  # With those of the details.
   sensitivity: list[Sensitivity]
 
 
@@ -49,7 +49,7 @@ def make(
   spread = bootstrap.bootstrap(board, unit, draws, seed)
   reference = alternatives.reference(board, against)
   known = {
-    trial.key: details.read(trial, results.entries.get(trial.key))
+    trial.key: details.read(trial, results.planned.get(trial.key))
     for trial in results.trials
   }
   return Analysis(
@@ -67,9 +67,9 @@ def make(
 
 def _problems(
   results: Results, known: dict[TrialKey, Details]
-) -> list[Problem]:
+) -> list[FolderIssue]:
   found = [
-    Problem(relative(results.folder, trial.folder), reason)
+    FolderIssue(relative(results.folder, trial.folder), reason)
     for trial in results.trials
     for reason in known[trial.key].damage
   ]

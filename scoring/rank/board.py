@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import Suite, WorkloadSpec
+from runner.protocol.suite import Suite
+from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.results import Results
 from scoring.load.trials import MISSING, Trial
 from scoring.rank import score, times as tables
@@ -196,7 +197,7 @@ def _open(trials: list[Trial], row: WorkloadSpec, rules: Suite) -> list[str]:
     if t.open and t.state != MISSING
   ]
   missing = sum(t.state == MISSING for t in trials)
-  if missing and rules.reading.missing == 'open':
+  if missing and rules.interpretation.missing == 'open':
     found.append(f'{missing} of {len(trials)} trials not run.')
   return found
 

@@ -4,8 +4,8 @@ import collections
 from typing import NamedTuple
 
 from runner.protocol.columns import CHARGED
+from runner.protocol.plan import TrialKey
 from scoring.load.details import Details
-from scoring.load.trials import TrialKey
 from scoring.rank import board as boards
 from scoring.rank.board import Board
 

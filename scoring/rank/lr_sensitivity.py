@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runner.protocol import layout
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.plan import TrialKey
+from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Trial, TrialKey
+from scoring.load.trials import Trial
 
 NAMES = ('learning_rate', 'lr', 'base_lr', 'peak_lr')
 LEAST = 3  # Rates.

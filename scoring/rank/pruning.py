@@ -63,7 +63,7 @@ def prune(
     for workload in results.rules.held_out_last:
       studies = cells[submission, workload]
       counted = [s for s in studies.values() if _counts(results, s)]
-      by_time = results.rules.reading.fastest == 'time' or all(
+      by_time = results.rules.interpretation.fastest == 'time' or all(
         len(study) == 1 for study in counted
       )
       outside = _outside(results, workload, medians, fastest, len(counted))
@@ -86,7 +86,7 @@ def prune(
 
 def _counts(results: Results, study: list[Trial]) -> bool:
   """Whether the study takes part in the median."""
-  left_out = results.rules.reading.missing == 'left out'
+  left_out = results.rules.interpretation.missing == 'left out'
   return not left_out or any(t.state != MISSING for t in study)
 
 

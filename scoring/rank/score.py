@@ -73,7 +73,9 @@ def qualified(times: np.ndarray, rules: Suite) -> np.ndarray:
     missed = np.isinf(times[..., base])
     times[..., variant][missed] = np.inf
   cuts = [variant for variant, _ in held_out]
-  for column in range(len(names)) if rules.reading.cut == 'first' else cuts:
+  for column in (
+    range(len(names)) if rules.interpretation.cut == 'first' else cuts
+  ):
     part = times[..., column]
     part[part > rules.cutoff * best(part, axis=-1)] = np.inf
   for variant, base in held_out:

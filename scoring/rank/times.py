@@ -63,7 +63,7 @@ def collect(results: Results, what: str = 'seconds') -> Times:
     results: With all trials.
     what: Of MEASURES.
   """
-  reading = results.rules.reading
+  reading = results.rules.interpretation
   groups = collections.defaultdict(list)
   for trial in results.trials:
     value, at = trial.measured(what), -1 if trial.at is None else trial.at

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from markupsafe import Markup
 
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.trials import Trial
 from scoring.rank import board as boards
 from scoring.rank.board import Board, Standing

@@ -75,7 +75,7 @@ def everything(
     'cutoff': rules.cutoff,
     'relaxed': results.relaxed,
     'integral': board.integral,
-    'reading': board.rules.reading._asdict(),
+    'reading': board.rules.interpretation._asdict(),
     'hardware': _number(results.machine),
     'plan': results.hash,
     'provisional': board.provisional,

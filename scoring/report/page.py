@@ -13,10 +13,11 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from runner.protocol import layout
-from runner.protocol.suite import READINGS
+from runner.protocol.plan import TrialKey
+from runner.protocol.workload_spec import INTERPRETATIONS
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Trial, TrialKey
+from scoring.load.trials import Trial
 from scoring.rank import alternatives, bootstrap, costs, score, times
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
@@ -109,7 +110,7 @@ def _environment() -> jinja2.Environment:
     'series': svg.series,
     'chip': _chip,
     'MEASURES': times.MEASURES,
-    'READINGS': READINGS,
+    'INTERPRETATIONS': INTERPRETATIONS,
     'LEVEL': bootstrap.LEVEL,
     'SURE': bootstrap.SURE,
     'DRAWN': sentences.DRAWN,

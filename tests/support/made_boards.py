@@ -8,7 +8,8 @@ import numpy as np
 from runner.protocol.suite import Interpretation, Ruleset, Suite, WorkloadSpec
 from scoring.load import evals, trials
 from scoring.load.results import Results
-from scoring.load.trials import Trial, TrialKey
+from runner.protocol.plan import TrialKey
+from scoring.load.trials import Trial
 
 LATE = 1000.0  # Charged seconds, the budget.
 

@@ -84,10 +84,12 @@ def sealed_leaves():
   ]
 
 
-READINGS = [('rules', 'scoring', name) for name in rules.READINGS]
+INTERPRETATIONS = [('rules', 'scoring', name) for name in rules.INTERPRETATIONS]
 
 
-@pytest.mark.parametrize('path', sealed_leaves() + READINGS, ids='.'.join)
+@pytest.mark.parametrize(
+  'path', sealed_leaves() + INTERPRETATIONS, ids='.'.join
+)
 def test_whichever_rule_is_changed_verify_says_which(folder, path):
   table = changed(plan_of(folder), path, other)
   before = plan_of(folder)['hash']

@@ -1,0 +1,78 @@
+"""The folder of a trial, made ready for its process."""
+
+import pathlib
+import shutil
+
+from runner.protocol import layout, results_folder, storage, trial_file
+from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.trial_file import StepLimits
+from submissions.algoperf import folders
+
+
+def prepare(
+  out: pathlib.Path,
+  plan: Plan,
+  trial: PlannedTrial,
+  *,
+  limits: StepLimits | None = None,
+  data_dir: str | None = None,
+  shard_state: bool = False,
+) -> pathlib.Path:
+  """Return the folder of a trial, with all that its process needs.
+
+  A folder that is ready stays as it is.
+
+  Args:
+    out: The results folder.
+    plan: Its plan.
+    trial: One of the plan's trials.
+    limits: Stops and evaluations by steps, if any.
+    data_dir: Folder of the datasets; None: the default one.
+    shard_state: Whether devices share an optimizer's state.
+
+  Raises:
+    StorageError: the disk does not take the files.
+  """
+  folder = trial.folder(out)
+  if _is_whole(folder / layout.TRIAL):
+    return folder
+  attempts = results_folder.status(folder).attempts
+  storage.put_aside(folder / layout.TRIAL, attempts)
+  name = trial.submission
+  with storage.storing(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy(pathlib.Path(plan.sources[name].path), folder, name)
+  storage.write_json(folder / 'hparams.json', trial.hyperparameters)
+  spec = trial_file.make(
+    plan, trial, limits=limits, data_dir=data_dir, shard_state=shard_state
+  )
+  storage.write_json(folder / layout.TRIAL, trial_file.dump(spec))
+  return folder
+
+
+def _is_whole(path: pathlib.Path) -> bool:
+  """Return whether trial.json is whole: trials can damage it."""
+  try:
+    return path.is_file() and bool(spec(path).budget.seconds)
+  except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    return False
+
+
+def spec(path: pathlib.Path) -> trial_file.TrialSpec:
+  """Read a trial.json.
+
+  Raises:
+    OSError, ValueError, LookupError, TypeError: it is gone or damaged.
+  """
+  return trial_file.parse(storage.read_json(path))
+
+
+def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
+  """Copy a submission's source, as `name`.py or as a folder `name`."""
+  if folders.is_alone(source):
+    shutil.copyfile(source, folder / f'{name}.py')
+    return
+  for place, path in folders.parts(source).items():
+    target = folder / name / place
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)

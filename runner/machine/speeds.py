@@ -1,0 +1,159 @@
+"""Measured speeds of the reference algorithm, one file for each machine.
+
+Budgets are a suite's step budgets times these speeds.
+"""
+
+import os
+import pathlib
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+from runner.machine import gpu_monitor
+from runner.machine.hardware import describe, driver
+from runner.protocol import layout, suite_files, user_files
+from runner.protocol.plan import Machine, Speed
+from runner.protocol.suite import Suite
+
+FOLDER = suite_files.CONFIGS / 'hardware'
+
+
+class HardwareError(ValueError):
+  """A file of measured speeds cannot be used; the message names it."""
+
+
+def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
+  """Return measured speeds by workload.
+
+  Speeds are left out where the suite has changed since, or on this machine its
+  driver or the clocks of its cards.
+
+  Args:
+    folder: Folder of the files.
+    name: Name of the machine.
+    suite: The suite.
+  """
+  path = folder / f'{name}.toml'
+  if not os.path.exists(path):
+    return {}
+  rows = _table(path).get(suite.name, {})
+  now = state() if name == describe().name else {}
+  try:
+    return {
+      workload: _speed(row['compile_seconds'], row['step_seconds'])
+      for workload, row in rows.items()
+      if workload in suite.workloads
+      and row['of'] == fingerprint(suite, workload)
+      and all(row.get(what) == value for what, value in now.items())
+    }
+  except (LookupError, TypeError, AttributeError, ValueError) as error:
+    raise HardwareError(
+      f'{path}: [{suite.name}] has no measured speeds: {type(error).__name__} '
+      f'{error}. Remove that table, and measure again: python -m runner '
+      'calibrate'
+    ) from error
+
+
+def _speed(compiling: Any, step: Any) -> Speed:
+  if not (layout.is_time(compiling) and layout.is_time(step)):
+    raise ValueError(f'{compiling!r} s to compile, {step!r} s a step')
+  return Speed(compiling, step)
+
+
+def find(folder: pathlib.Path, name: str) -> Machine:
+  """Return the machine of that name, as it was described when measured.
+
+  Raises:
+    HardwareError: nothing of that name was measured, or it cannot be read.
+  """
+  path = folder / f'{name}.toml'
+  if os.path.exists(path):
+    machine = _table(path).get('machine')
+    if isinstance(machine, dict) and isinstance(machine.get('name'), str):
+      return Machine(name=machine['name'], facts=machine)
+    raise HardwareError(f'{path} does not tell its machine: no [machine] name.')
+  known = []
+  if os.path.isdir(folder):
+    known = sorted(found.stem for found in folder.glob('*.toml'))
+  raise HardwareError(
+    f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '
+    'On one such machine: python -m runner calibrate --suite=...'
+  )
+
+
+def check_folder(folder: pathlib.Path) -> None:
+  """Makes the folder of measured speeds if it is not there.
+
+  Raises:
+    HardwareError: nothing can be written there, found before measuring.
+  """
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    refused = '' if os.access(folder, os.W_OK) else 'Permission denied'
+  except OSError as error:
+    refused = error.strerror or str(error)
+  if refused:
+    raise HardwareError(
+      f'Speeds cannot be written to {folder}: {refused}. Say another '
+      '--hardware_dir.'
+    )
+
+
+def save(
+  folder: pathlib.Path,
+  machine: Machine,
+  suite: Suite,
+  speeds: Mapping[str, Speed],
+) -> pathlib.Path:
+  """Add speeds to the machine's file; return its path.
+
+  Args:
+    folder: Folder of the files.
+    machine: The machine that was measured.
+    suite: The suite.
+    speeds: Speeds of the reference algorithm by workload.
+  """
+  import tomlkit  # noqa: PLC0415  Only calibration writes TOML.
+
+  check_folder(folder)
+  path = folder / f'{machine.name}.toml'
+  text = user_files.read(path) if path.exists() else ''
+  document = tomlkit.parse(text)
+  document['machine'] = dict(machine.facts)
+  table = dict(document.get(suite.name, {}))
+  now = state()
+  for workload, speed in speeds.items():
+    measured = speed._asdict() | {'of': fingerprint(suite, workload)}
+    table[workload] = measured | now
+  document[suite.name] = table
+  written = user_files.with_ends_of(text, tomlkit.dumps(document))
+  user_files.replace(path, written.encode())
+  return path
+
+
+def _table(path: pathlib.Path) -> dict[str, Any]:
+  try:
+    return tomllib.loads(user_files.read(path))
+  except OSError as error:
+    raise HardwareError(f'{path} cannot be read: {error.strerror}.') from error
+  except (ValueError, RecursionError) as error:
+    raise HardwareError(f'{path} is not valid TOML: {error}.') from error
+
+
+def state() -> dict[str, Any]:
+  """What may change on a machine and its seconds with it; {} on CPUs.
+
+  'driver', and for every card 'sm_mhz' and 'memory_mhz', the clocks that it may
+  reach.
+  """
+  found: dict[str, Any] = {}
+  if (version := driver()) is not None:
+    found['driver'] = version
+  return found | gpu_monitor.limits()
+
+
+def fingerprint(suite: Suite, workload: str) -> str:
+  """What a measured speed depends on, in short."""
+  row = suite.workloads[workload]
+  facts = (suite.reference, row.batch_size, row.steps_per_dispatch)
+  return '-'.join(map(str, facts))

@@ -1,0 +1,195 @@
+"""Plans made from a suite and submissions, without running anybody's code."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import submissions
+import workloads
+from runner.protocol import plan_file, search_space
+from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
+from runner.protocol.schema import SuiteError
+from runner.protocol.suite import Suite
+
+FOR_EVER = 1e9  # Seconds.
+
+
+def make(
+  suite: Suite,
+  ruleset: str,
+  requests: Sequence[str],
+  machine: Machine,
+  speeds: Mapping[str, Speed],
+) -> Plan:
+  """Return the plan of some submissions.
+
+  Args:
+    suite: The suite.
+    ruleset: 'self' or 'external'.
+    requests: Submissions by name or path.
+    machine: The kind of machine that the speeds were measured on.
+    speeds: Speeds of the reference algorithm by workload, where known.
+
+  Raises:
+    ValueError: a name is unknown, or a submission cannot run in this ruleset.
+  """
+  if ruleset not in suite.rulesets:
+    raise SuiteError(
+      f'Suite {suite.name} has no ruleset {ruleset!r}. '
+      f'Known: {", ".join(suite.rulesets)}.'
+    )
+  for name in suite.workloads:
+    workloads.check(name)
+  entries: dict[str, submissions.Entry] = {}
+  for request in requests:
+    entry = submissions.find(request)
+    if entry.name in entries:
+      raise submissions.SubmissionError(
+        f'{entry.name!r} is entered twice. Enter one of them under another '
+        f'name: --submissions=NAME={request}'
+      )
+    entries[entry.name] = entry
+  trials = [
+    one for entry in entries.values() for one in _trials(suite, ruleset, entry)
+  ]
+  factor = suite.rulesets[ruleset].budget_factor
+  known = {n: s.seconds for n, s in suite.workloads.items() if s.seconds}
+  known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
+  budgets = {n: factor * seconds for n, seconds in known.items()}
+  return of_trials(suite, ruleset, entries, machine, budgets, trials)
+
+
+def of_trials(
+  suite: Suite,
+  ruleset: str,
+  entries: Mapping[str, submissions.Entry],
+  machine: Machine,
+  budgets: Mapping[str, float],
+  trials: Sequence[PlannedTrial],
+) -> Plan:
+  """Return the plan of a given list of trials.
+
+  Args:
+    suite: The suite.
+    ruleset: 'self' or 'external'.
+    entries: Submissions by name.
+    machine: The kind of machine that the budgets are for.
+    budgets: Charged seconds by workload.
+    trials: All trials.
+  """
+  return plan_file.sealed(
+    Plan(
+      suite=suite,
+      ruleset=ruleset,
+      machine=machine,
+      budgets=dict(budgets),
+      sources={
+        name: Source(path=str(entry.path), sha256=entry.sha256)
+        for name, entry in entries.items()
+      },
+      trials=tuple(trials),
+    )
+  )
+
+
+def make_endless(
+  suite: Suite, ruleset: str, requests: Sequence[str], machine: Machine
+) -> Plan:
+  """Return a plan whose trials stop by steps: no targets, no budgets.
+
+  Args:
+    suite: The suite.
+    ruleset: 'self' or 'external'.
+    requests: Submissions by name or path.
+    machine: The kind of machine.
+  """
+  specs = {
+    name: dataclasses.replace(spec, target=None)
+    for name, spec in suite.workloads.items()
+  }
+  endless = dict.fromkeys(specs, Speed(FOR_EVER, 0.0))
+  aimless = dataclasses.replace(suite, workloads=specs)
+  return make(aimless, ruleset, requests, machine, endless)
+
+
+def _trials(
+  suite: Suite, ruleset: str, entry: submissions.Entry
+) -> list[PlannedTrial]:
+  studies = suite.rulesets[ruleset].studies
+  points = _points(suite, ruleset, entry)
+  return [
+    trial(suite, entry, name, study=study, number=number, point=point)
+    for study in range(studies)
+    for name in suite.workloads
+    for number, point in enumerate(points[study], start=1)
+  ]
+
+
+def _points(
+  suite: Suite, ruleset: str, entry: submissions.Entry
+) -> list[list[dict[str, Any]]]:
+  """Return the points of every study: the same list in each, or fresh draws."""
+  studies = suite.rulesets[ruleset].studies
+  trials = suite.rulesets[ruleset].trials
+  if ruleset == 'self':
+    if entry.self_point is None:
+      raise submissions.SubmissionError(
+        f'{entry.path} has no SELF, its one point in the self-tuning ruleset. '
+        'Write SELF = {...}, or use --ruleset=external.'
+      )
+    found = [[entry.self_point]] * studies
+  elif entry.space is None:
+    raise submissions.SubmissionError(
+      f'{entry.path} has no SPACE, its search space in the external ruleset. '
+      'Write SPACE = {...}, or use --ruleset=self.'
+    )
+  else:
+    where = f'{entry.path}: SPACE'
+    count = trials * (studies if isinstance(entry.space, dict) else 1)
+    drawn = search_space.points(entry.space, count, suite.seed, where)
+    found = (
+      [drawn[s * trials : (s + 1) * trials] for s in range(studies)]
+      if isinstance(entry.space, dict)
+      else [drawn] * studies
+    )
+  name = 'SELF' if ruleset == 'self' else 'SPACE'
+  for point in found[0]:
+    submissions.check_point(entry, point, name)
+  return found
+
+
+def trial(
+  suite: Suite,
+  entry: submissions.Entry,
+  workload: str,
+  *,
+  study: int,
+  number: int,
+  point: dict[str, Any],
+  seed: int | None = None,
+) -> PlannedTrial:
+  """Return one trial at a point.
+
+  Args:
+    suite: The suite.
+    entry: The submission.
+    workload: Name of the workload.
+    study: Number of the study, from 0.
+    number: Number of the trial in its study, from 1.
+    point: Hyperparameters.
+    seed: Seed; None: the seed of a race, which all submissions share, so that
+      comparing them within a study contains less noise.
+  """
+  if seed is None:
+    seed = plan_file.seed(suite.seed, workload, study, number)
+  made = PlannedTrial(
+    submission=entry.name,
+    workload=workload,
+    study=study,
+    trial=number,
+    seed=seed,
+    hyperparameters=point,
+  )
+  spec = suite.workloads[workload]
+  known = plan_file.identity(made, entry.sha256, spec)
+  return dataclasses.replace(made, id=known)

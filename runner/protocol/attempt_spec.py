@@ -1,0 +1,48 @@
+"""One attempt at a trial, as its process is told on the command line."""
+
+import dataclasses
+import json
+import math
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttemptSpec:
+  """What the process of an attempt needs beside the trial's folder.
+
+  Attributes:
+    folder: Folder of the trial.
+    started: Start of the process, in seconds of time.monotonic of its host.
+    memory_gib: Most GiB that the process may allocate; None: no limit.
+    profile: Number of steps to trace.
+    beaten: Charged seconds after which the trial cannot count any more.
+    host: Number of this host; 0 is the leader.
+    hosts: Number of hosts.
+    coordinator: 'host:port' of the leader's socket.
+  """
+
+  folder: str
+  started: float = 0.0
+  memory_gib: float | None = None
+  profile: int = 0
+  beaten: float = math.inf
+  host: int = 0
+  hosts: int = 1
+  coordinator: str = ''
+
+  def to_flag(self) -> str:
+    """Return the flag that hands this to `python -m runner trial`."""
+    return f'--spec={json.dumps(dataclasses.asdict(self))}'
+
+
+def parse(text: str) -> AttemptSpec:
+  """Return the attempt in the text of the flag.
+
+  Raises:
+    ValueError: it is not what `AttemptSpec.to_flag` writes.
+  """
+  try:
+    return AttemptSpec(**json.loads(text))
+  except TypeError as error:
+    raise ValueError(
+      f'--spec: {error}. The harness itself writes it.'
+    ) from error

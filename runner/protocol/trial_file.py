@@ -1,0 +1,152 @@
+"""The file trial.json: all that the process of a trial needs to know."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from runner.protocol import plan_file, workload_spec
+from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.workload_spec import WorkloadSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StepLimits:
+  """Stops and evaluations by steps, in the place of charged seconds."""
+
+  steps: int
+  eval_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+  """When a trial is evaluated and when it stops; seconds are charged seconds.
+
+  Attributes:
+    seconds: Budget.
+    eval_seconds: Seconds from one evaluation to the next.
+    steps: Steps after which the trial stops, whatever the clock says.
+    eval_steps: Steps from one evaluation to the next, instead of seconds.
+    beaten: Seconds that another trial of the study needed; after them this
+      one cannot count.
+  """
+
+  seconds: float
+  eval_seconds: float
+  steps: int | None = None
+  eval_steps: int | None = None
+  beaten: float = math.inf
+
+  @property
+  def end(self) -> float:
+    """Charged seconds after which the trial is over."""
+    return min(self.seconds, self.beaten)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+  """One trial, as its folder has it.
+
+  Attributes:
+    trial: The planned trial.
+    suite: Name of the suite.
+    ruleset: 'self' or 'external'.
+    spec: The workload in the suite.
+    budget: Stops and evaluations; `beaten` is not stored.
+    budget_seconds: Charged seconds that the plan gives.
+    sha256: Hash of the submission's source.
+    plan: Hash of the plan.
+    hashes: Hashes of the rules that all trials run under.
+    data_dir: Folder of the datasets; None: the default one.
+    shard_state: Whether devices share an optimizer's state.
+  """
+
+  trial: PlannedTrial
+  suite: str
+  ruleset: str
+  spec: WorkloadSpec
+  budget: Budget
+  budget_seconds: float
+  sha256: str
+  plan: str
+  hashes: Mapping[str, str]
+  data_dir: str | None
+  shard_state: bool
+
+
+def make(
+  plan: Plan,
+  trial: PlannedTrial,
+  *,
+  limits: StepLimits | None,
+  data_dir: str | None,
+  shard_state: bool,
+) -> TrialSpec:
+  """Return what the process of a trial needs to know.
+
+  Args:
+    plan: The plan.
+    trial: One of its trials.
+    limits: Stops and evaluations by steps, if any.
+    data_dir: Folder of the datasets; None: the default one.
+    shard_state: Whether devices share an optimizer's state.
+  """
+  spec = plan.suite.workloads[trial.workload]
+  seconds = plan.budgets[trial.workload]
+  factor = plan.suite.rulesets[plan.ruleset].budget_factor
+  by_steps = dataclasses.asdict(limits) if limits else {}
+  return TrialSpec(
+    trial=trial,
+    suite=plan.suite.name,
+    ruleset=plan.ruleset,
+    spec=spec,
+    budget=Budget(seconds, spec.eval_period(seconds, factor), **by_steps),
+    budget_seconds=seconds,
+    sha256=plan.sources[trial.submission].sha256,
+    plan=plan.hash,
+    hashes=plan_file.common_hashes(plan),
+    data_dir=data_dir,
+    shard_state=shard_state,
+  )
+
+
+def limited(spec: TrialSpec, limits: StepLimits) -> TrialSpec:
+  """Return the trial with other stops and evaluations by steps."""
+  budget = dataclasses.replace(spec.budget, **dataclasses.asdict(limits))
+  return dataclasses.replace(spec, budget=budget)
+
+
+def dump(spec: TrialSpec) -> dict[str, Any]:
+  """Return the table that `parse` turns back into this; fit for JSON."""
+  table = dict(vars(spec))
+  budget = dataclasses.asdict(table.pop('budget'))
+  return {
+    **dataclasses.asdict(table.pop('trial')),
+    'suite': table.pop('suite'),
+    'ruleset': table.pop('ruleset'),
+    'row': table.pop('spec').to_json(),
+    'budget': {
+      k: v for k, v in budget.items() if v is not None and k != 'beaten'
+    },
+    **table,
+  }
+
+
+def parse(table: Mapping[str, Any]) -> TrialSpec:
+  """Return the trial in a table as JSON holds it.
+
+  Raises:
+    LookupError, TypeError, ValueError: a part is missing, or of another kind.
+  """
+  rest = dict(table)
+  trial = PlannedTrial(
+    **{field: rest.pop(field) for field in PlannedTrial.__annotations__}
+  )
+  return TrialSpec(
+    **rest
+    | {
+      'trial': trial,
+      'spec': workload_spec.from_json(trial.workload, rest.pop('row')),
+      'budget': Budget(**rest.pop('budget')),
+    }
+  )

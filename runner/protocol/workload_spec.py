@@ -1,0 +1,156 @@
+"""Parts of a suite: workloads, rulesets, and how logs are read."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WorkloadSpec:
+  """One workload of a suite.
+
+  Attributes:
+    workload: Registered name.
+    metric: Name of the metric, without its split: 'loss'.
+    better: 'lower' or 'higher'.
+    target: Value to reach on the validation split; None while it is being set.
+    steps: Step budget: the steps that the reference algorithm makes in its
+      time.
+    batch_size: Examples in a training batch.
+    eval_batch_size: Examples in a batch of evaluations.
+    train_examples: Number of training examples evaluated at the end.
+    evaluations: Number of evaluations, evenly spread over the budget.
+    steps_per_dispatch: Steps in one call of the compiled function; more than
+      one where a step is shorter than its dispatch.
+    seconds: Budget of a published board, which ran on its own hardware; None
+      where the budget is calibrated.
+    eval_seconds: Seconds between evaluations, beside `seconds`.
+    test_target: Target on the test split; it does not score.
+    quirks: Names from the workload's QUIRKS.
+    held_out_of: The workload that loses its credit where this held-out variant
+      is missed; a variant has no credit of its own.
+    eval_examples: Largest number of validation and test examples. No suite has
+      it; preflight sets it.
+  """
+
+  workload: str
+  metric: str
+  better: str
+  target: float | None
+  steps: int
+  batch_size: int
+  eval_batch_size: int
+  train_examples: int
+  evaluations: int | None = None
+  steps_per_dispatch: int = 1
+  seconds: float | None = None
+  eval_seconds: float | None = None
+  test_target: float | None = None
+  quirks: tuple[str, ...] = ()
+  held_out_of: str | None = None
+  eval_examples: int | None = None
+
+  @property
+  def column(self) -> str:
+    """Column of the target metric."""
+    return f'validation/{self.metric}'
+
+  @property
+  def expected_evaluations(self) -> int:
+    """About how many evaluations a budget has."""
+    if self.evaluations is not None:
+      return self.evaluations
+    return max(1, round((self.seconds or 0) / (self.eval_seconds or 1)))
+
+  def eval_period(self, budget: float, factor: float) -> float:
+    """Return the charged seconds between evaluations.
+
+    Args:
+      budget: Charged seconds of a trial.
+      factor: The ruleset's budget factor, which `budget` contains.
+    """
+    if self.eval_seconds:
+      return self.eval_seconds
+    return budget / factor / self.expected_evaluations
+
+  def reached(self, value):
+    """Compare a number, or an array of them, with the target.
+
+    NaN never reaches anything, and nothing reaches a missing target.
+    """
+    if self.target is None:
+      return value != value  # noqa: PLR0124  False, in the value's shape.
+    lower = self.better == 'lower'
+    return value <= self.target if lower else value >= self.target
+
+  def relaxed(self, share: float) -> 'WorkloadSpec':
+    """Return a copy whose target is easier by a share of itself."""
+    if self.target is None:
+      return self
+    # A negative target times 1 + share would be farther from zero.
+    up = (self.better == 'lower') == (self.target >= 0)
+    factor = 1 + share if up else 1 - share
+    return dataclasses.replace(self, target=self.target * factor)
+
+  def to_json(self) -> dict[str, Any]:
+    """Return the fields that are set, without the name."""
+    said = dataclasses.asdict(self) | {'quirks': list(self.quirks)}
+    del said['workload']
+    return {k: v for k, v in said.items() if v is not None and v != []}
+
+
+def from_json(name: str, said: Mapping[str, Any]) -> WorkloadSpec:
+  """Undo `WorkloadSpec.to_json`.
+
+  Raises:
+    TypeError: a field is missing or unknown.
+  """
+  known: dict[str, Any] = {'target': None} | dict(said)
+  known['quirks'] = tuple(known.get('quirks', ()))
+  return WorkloadSpec(workload=name, **known)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ruleset:
+  """How much tuning and how many repetitions a submission gets."""
+
+  studies: int
+  trials: int  # In each study.
+  budget_factor: float  # Multiplies the calibrated seconds.
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Interpretation:
+  """How times are read from logs; the defaults are what AlgoPerf documents.
+
+  Published boards were computed otherwise here and there. Their suites say so
+  by one of the other values in INTERPRETATIONS.
+  """
+
+  fastest: str = 'time'  # The trial of a study that counts.
+  missing: str = 'open'  # What a study without any evaluations is.
+  late: str = 'missed'  # What a target reached after the budget is.
+  cut: str = 'last'  # When submissions beyond the cutoff drop out.
+
+
+INTERPRETATIONS = {
+  'fastest': {
+    'time': 'the trial with the least time',
+    'evaluation': 'the trial with the fewest evaluations, then the least time',
+  },
+  'missing': {
+    'open': 'a study that was not run leaves its cell open',
+    'missed': 'a study that was not run is a miss',
+    'left out': 'a study that was not run is left out of the median, and a '
+    'workload without any is missed',
+  },
+  'late': {
+    'missed': 'a target that is met after the budget is missed',
+    'counts': 'budgets are not looked at',
+  },
+  'cut': {
+    'last': 'who misses a held-out variant is out before the fastest is sought',
+    'first': 'who misses a held-out variant is still the fastest by which '
+    'others are beyond the cutoff',
+  },
+}
