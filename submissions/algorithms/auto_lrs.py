@@ -118,7 +118,7 @@ def build(
     return adamw.model(state.inner) if trains else state.origin.model
 
   def scalars(state):
-    found = adamw.scalars(state.inner) | {'learning_rate': state.turn.rate}
+    found = {**adamw.scalars(state.inner), 'learning_rate': state.turn.rate}
     return found if rate_search.trains(plan, state.turn) else bounded(found)
 
   return Submission(train, shown, scalars)
