@@ -159,15 +159,15 @@ def _read_plan(
     )
   read_trials = []
   unknown = collections.defaultdict(list)
-  for planned in plan.trials:
-    key, path = planned.key, planned.folder(folder)
+  for trial in plan.trials:
+    key, path = trial.key, trial.folder(folder)
     found.pop(path, None)
     if key.workload not in suite.workloads:
       unknown[key.workload].append(path)
       continue
     spec = suite.workloads[key.workload]
     budget = plan.budgets.get(key.workload)
-    read_trials.append(trials.read(key, path, spec, planned, budget))
+    read_trials.append(trials.read(key, path, spec, trial, budget))
   problems += tree.unknown_workloads(folder, unknown, suite)
   problems += [
     FolderIssue(relative(folder, path), 'Not in the plan; not counted.')

@@ -7,6 +7,7 @@ miss: its state is 'unclear', and its cell of the leaderboard stays open.
 import math
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.protocol import layout, storage
@@ -40,7 +41,7 @@ class Trial(NamedTuple):
   at: int | None  # The evaluation that meets the target; None: a miss.
   open: bool  # Whether it is neither a hit nor a miss.
   seconds: float  # Charged in all.
-  accounts: dict[str, float]  # Seconds by account of the clock.
+  accounts: Mapping[str, float]  # Seconds by account of the clock.
   remarks: list[str]  # On what was left out of its files.
   kinds: frozenset[str] = frozenset()  # Of hardware that it ran on.
 
@@ -90,8 +91,8 @@ def read(
     key: Which trial it is.
     folder: Its folder, which need not exist.
     row: The workload in the rules to be scored by.
-    planned: The trial in plan.json; None where there is no plan, as in AlgoPerf's
-      logs, which do not tell outcomes either.
+    planned: The trial in plan.json; None where there is no plan, as in
+      AlgoPerf's logs, which do not tell outcomes either.
     budget: Charged seconds; None where only the trial itself may say so.
   """
   status = layout.Status()

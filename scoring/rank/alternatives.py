@@ -4,6 +4,7 @@ Where a published board was computed otherwise than its rules say, both scores
 belong side by side; so do scores by steps and by time.
 """
 
+import dataclasses
 import math
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ class Speedup(NamedTuple):
 def departures(board: Board) -> list[Departure]:
   """Where the board departs from the documented rules."""
   found = []
-  for rule, value in board.rules.interpretation._asdict().items():
+  for rule, value in vars(board.rules.interpretation).items():
     documented = getattr(DOCUMENTED, rule)
     # An open cell has no score yet, and so differs in none.
     if value not in (documented, 'open'):
@@ -151,8 +152,11 @@ def _documented(
   if rule == 'integral':
     return results, board._replace(integral='exact')
   documented = {rule: getattr(DOCUMENTED, rule)}
-  rules = board.rules._replace(
-    interpretation=board.rules.interpretation._replace(**documented)
+  rules = dataclasses.replace(
+    board.rules,
+    interpretation=dataclasses.replace(
+      board.rules.interpretation, **documented
+    ),
   )
   trials = results.trials
   if rule == 'late':
@@ -160,9 +164,8 @@ def _documented(
       trial.until(results.budgets.get(trial.key.workload, math.inf))
       for trial in trials
     ]
-  return results._replace(rules=rules, trials=trials), board._replace(
-    rules=rules
-  )
+  read = dataclasses.replace(results, rules=rules, trials=trials)
+  return read, board._replace(rules=rules)
 
 
 def _scores(

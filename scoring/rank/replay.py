@@ -6,6 +6,7 @@ run again: logs are cut off where the cheaper race would have stopped, and
 scored by the same code.
 """
 
+import dataclasses
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -124,7 +125,8 @@ def _scores(results: Results, integral: str) -> dict[str, float]:
 
 def _compare(what: str, choices, results: Results, scores, integral: str):
   found = [
-    _scores(results._replace(trials=trials), integral) for trials in choices
+    _scores(dataclasses.replace(results, trials=trials), integral)
+    for trials in choices
   ]
   names = list(scores)
   before = _order(scores, names)

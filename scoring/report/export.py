@@ -1,5 +1,6 @@
 """The leaderboard for programs: CSV and JSON."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -75,7 +76,7 @@ def everything(
     'cutoff': rules.cutoff,
     'relaxed': results.relaxed,
     'integral': board.integral,
-    'reading': board.rules.interpretation._asdict(),
+    'reading': dataclasses.asdict(board.rules.interpretation),
     'hardware': _number(results.machine),
     'plan': results.hash,
     'provisional': board.provisional,

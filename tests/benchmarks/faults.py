@@ -16,8 +16,9 @@ import sys
 import tempfile
 import time
 
+from runner import planning
 from runner.machine import hardware
-from runner.protocol import plan, suite as rules
+from runner.protocol import suite as rules
 from tests.support import faults
 
 KILLS = 210  # Unless the command says otherwise, after a seed.
@@ -38,7 +39,9 @@ def one(suite, workload: str, submission: str):
   single = only._replace(
     rulesets={'self': suite.rulesets['self']._replace(studies=1, trials=1)}
   )
-  return plan.make_endless(single, 'self', [submission], hardware.describe())
+  return planning.make_endless(
+    single, 'self', [submission], hardware.describe()
+  )
 
 
 def main(seed: int = 1, kills: int = KILLS) -> int:

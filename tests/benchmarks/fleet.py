@@ -81,7 +81,7 @@ def report(
   """Prints what the records of all attempts say, and fails if it is bad."""
   table = results_folder.stored(out)
   assert table
-  folders = [results_folder.place(out, trial) for trial in table['trials']]
+  folders = [trial.folder(out) for trial in table['trials']]
   states = collections.Counter(layout.status(f).outcome for f in folders)
   attempts = [
     one for folder in folders for one in _attempts(folder, slot, lost_at)

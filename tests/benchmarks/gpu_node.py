@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from runner.machine import hardware
+from runner.machine import hardware, speeds as speeds_
 
 SHARES = {  # Of the time that is left, at most.
   'tests.benchmarks.published_sizes': 0.5,
@@ -33,7 +33,7 @@ def main():
   parser.add_argument('--out', default='results-gpu')
   flags = parser.parse_args()
   deadline = time.monotonic() + 60 * flags.minutes
-  machine = hardware.describe() | hardware.state()
+  machine = hardware.describe() | speeds_.state()
   print(', '.join(f'{name}: {value}' for name, value in machine.items()))
   version = importlib.metadata.version('jax')
   print(f'jax {version}, {platform.platform()}', flush=True)

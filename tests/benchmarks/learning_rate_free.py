@@ -12,16 +12,18 @@ What the folder has already is not run again. About three quarters of an hour on
 one core.
 """
 
+import dataclasses
 import pathlib
 import statistics
 import sys
 import tempfile
 
 import submissions
+from runner import planning
 from runner.executors import race
-from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, plan, storage, suite as rules
+from runner.protocol import layout, storage, suite as rules
 from runner.tools import tune
 
 METHODS = (
@@ -34,7 +36,8 @@ def main(folder, names):
   suite = rules.load('mini')
   names = names or list(suite.workloads)
   one = rules.Ruleset(studies=1, trials=1, budget_factor=1.0)
-  suite = suite._replace(
+  suite = dataclasses.replace(
+    suite,
     workloads={name: suite.workloads[name] for name in names},
     rulesets={'self': one},
     unscored={},
@@ -43,9 +46,11 @@ def main(folder, names):
   for method in METHODS:
     points = submissions.find(method).points
     entries += [method, *(f'{method}@{point}' for point in points)]
-  made = plan.make(suite, 'self', entries, hardware.describe(), {})
-  made = made._replace(budgets=dict.fromkeys(names, plan.FOR_EVER))
-  race.run(folder, made, attempt.TERMS, race.by_steps)
+  made = planning.make(suite, 'self', entries, hardware.describe(), {})
+  made = dataclasses.replace(
+    made, budgets=dict.fromkeys(names, planning.FOR_EVER)
+  )
+  race.run(folder, made, TrialOptions(), race.by_steps)
   print('| submission | ' + ' | '.join(names) + ' | reached | mean cost |')
   print('|---' * (len(names) + 3) + '|')
   for entry in entries:

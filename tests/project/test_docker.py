@@ -14,7 +14,7 @@ import tomllib
 import pytest
 import yaml
 
-from runner.machine import hardware
+from runner.machine import speeds as speeds_
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCKER = ROOT / 'docker'
@@ -175,7 +175,7 @@ def test_images_have_the_versions_that_tests_run_with():
 def test_compose_builds_these_images_and_mounts_what_they_write():
   file = DOCKER / 'compose.yaml'
   services = yaml.safe_load(file.read_text())['services']
-  speeds = hardware.FOLDER.relative_to(ROOT)
+  speeds = speeds_.FOLDER.relative_to(ROOT)
   for name, service in services.items():
     build = service['build']
     context = DOCKER / build['context']

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from runner.executors import race
-from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.protocol import layout, plan, storage
 from runner.trial import checkpoint
 
@@ -68,7 +68,7 @@ def difference(left: Trace, killed: Trace) -> str:
 
 def alone(out: pathlib.Path, made: plan.Plan, limits: race.Limits) -> Trace:
   """Of the plan's one trial, left alone."""
-  race.run(out, made, attempt.TERMS, lambda row: limits, CARE)
+  race.run(out, made, TrialOptions(), lambda row: limits, CARE)
   return trace(made.trials[0].folder(out))
 
 
@@ -101,7 +101,7 @@ def killed(
   while True:
     kind = next(kinds, '')
     with _killer(folder, kind, left.training, longest, luck):
-      race.run(out, made, attempt.TERMS, lambda row: limits, CARE)
+      race.run(out, made, TrialOptions(), lambda row: limits, CARE)
     if layout.status(folder).outcome != 'preempted':
       return trace(folder), times, writing
     times += 1

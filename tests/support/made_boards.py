@@ -1,14 +1,15 @@
 """Results made up in memory, without files: boards worked by hand."""
 
+import dataclasses
 import math
 import pathlib
 
 import numpy as np
 
+from runner.protocol.plan import TrialKey
 from runner.protocol.suite import Interpretation, Ruleset, Suite, WorkloadSpec
 from scoring.load import evals, trials
 from scoring.load.results import Results
-from runner.protocol.plan import TrialKey
 from scoring.load.trials import Trial
 
 LATE = 1000.0  # Charged seconds, the budget.
@@ -29,7 +30,9 @@ def rules(
     for name in names
   }
   for variant, base in (held_out or {}).items():
-    rows[variant] = rows[base]._replace(workload=variant, held_out_of=base)
+    rows[variant] = dataclasses.replace(
+      rows[base], workload=variant, held_out_of=base
+    )
   return Suite(
     'made',
     '1',

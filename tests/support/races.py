@@ -5,8 +5,9 @@ import subprocess
 import sys
 import time
 
-from runner.machine import hardware
+from runner.machine import hardware, speeds as speeds_
 from runner.protocol import layout, storage, suite as rules
+from runner.protocol.plan import Speed
 from runner.trial import checkpoint
 from tests.support import suites
 
@@ -56,8 +57,8 @@ def suite(
   )
   machine = hardware.describe(hosts)
   loaded = rules.load(str(path))
-  speed = hardware.Speed(seconds, 0.0)
-  hardware.save(home / 'hardware', machine, loaded, {'digits': speed})
+  speed = Speed(seconds, 0.0)
+  speeds_.save(home / 'hardware', machine, loaded, {'digits': speed})
   return path
 
 

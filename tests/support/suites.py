@@ -1,8 +1,12 @@
 """A suite of the handwritten digits alone, for races that take seconds."""
 
+import dataclasses
+
+from runner import planning
 from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import plan, suite as rules
+from runner.protocol import plan_file, suite as rules
 
 
 def digits(
@@ -40,17 +44,19 @@ train_examples = 150
 """
 
 
-def trial(folder, source, steps=8, terms=attempt.TERMS):
+def trial(folder, source, steps=8, terms=TrialOptions()):
   """Some steps of a submission in a process of its own: how it ended, where."""
   suite, path = folder / 'tiny.toml', folder / 'mine.py'
   suite.write_text(digits(target=0.5, steps=400))
   path.write_text(source)
-  made = plan.make_endless(
+  made = planning.make_endless(
     rules.load(str(suite)), 'self', [str(path)], hardware.describe()
   )
-  table = plan.table(made) | {'limits': {'steps': steps, 'eval_steps': steps}}
+  table = plan_file.dump(made) | {
+    'limits': {'steps': steps, 'eval_steps': steps}
+  }
   [one] = made.trials
   status = attempt.run_trial(
-    folder / 'out', table, one._asdict(), lambda news: None, terms
+    folder / 'out', table, dataclasses.asdict(one), lambda news: None, terms
   )
   return status, one.folder(folder / 'out')

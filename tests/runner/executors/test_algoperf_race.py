@@ -9,15 +9,17 @@ import sys
 
 import pytest
 
+from runner import planning
 from runner.launch import attempt
-from runner.machine import hardware
+from runner.launch.attempt import TrialOptions
+from runner.machine import hardware, speeds as speeds_
 from runner.protocol import (
   layout,
-  plan,
-  results_folder,
+  plan_file,
   storage,
   suite as rules,
 )
+from runner.protocol.plan import Speed
 from runner.tools import check
 from tests.conftest import QUICK
 from tests.support import suites
@@ -50,14 +52,14 @@ def run(*arguments):
 
 def steps(suite, request, ruleset, out, count=6):
   """Trains by steps; the evaluations, without what a clock says."""
-  made = plan.make_endless(
+  made = planning.make_endless(
     rules.load(str(suite)), ruleset, [str(request)], hardware.describe()
   )
   limits = {'steps': count, 'eval_steps': count // 2}
-  table = plan.table(made) | {'limits': limits}
+  table = plan_file.dump(made) | {'limits': limits}
   trial = table['trials'][0]
   status = attempt.run_trial(out, table, trial, lambda news: None)
-  folder = results_folder.place(out, trial)
+  folder = trial.folder(out)
   assert status.outcome == 'ended', status.reason
   return folder, [
     {name: row[name] for name in row if '/' in name or name == 'global_step'}
@@ -68,7 +70,7 @@ def steps(suite, request, ruleset, out, count=6):
 @pytest.mark.parametrize('path', [V06, CHANGING])
 def test_it_passes_the_checks_that_ours_pass(path, suite, capsys):
   """Even where evaluations change what is trained, and its tree."""
-  code = check.main(rules.load(str(suite)), (str(path),), attempt.TERMS)
+  code = check.main(rules.load(str(suite)), (str(path),), TrialOptions())
   lines = capsys.readouterr().out.splitlines()
   lines = [line for line in lines if not line.startswith('look')]
   assert code == 0
@@ -78,7 +80,7 @@ def test_it_passes_the_checks_that_ours_pass(path, suite, capsys):
 
 def test_checks_say_what_is_missing_and_train_nothing(suite, tmp_path, capsys):
   folder = write(tmp_path / 'one', 'import optax\nX = optax.gone\n' + IDLE)
-  assert check.main(rules.load(str(suite)), (str(folder),), attempt.TERMS) == 1
+  assert check.main(rules.load(str(suite)), (str(folder),), TrialOptions()) == 1
   [line] = capsys.readouterr().out.splitlines()
   expected = 'FAIL one: submission.py, line 2: optax.gone is not there.'
   assert line == expected
@@ -122,9 +124,9 @@ def told(row):
 
 def test_a_race_scores_the_same_as_logs_of_a_published_board(suite, tmp_path):
   out, logs = tmp_path / 'results', tmp_path / 'logs'
-  speeds = {'digits': hardware.Speed(60.0, 0.1)}  # Nobody runs out of time.
+  speeds = {'digits': Speed(60.0, 0.1)}  # Nobody runs out of time.
   loaded = rules.load(str(suite))
-  hardware.save(tmp_path / 'speeds', hardware.describe(), loaded, speeds)
+  speeds_.save(tmp_path / 'speeds', hardware.describe(), loaded, speeds)
   race = (
     f'--suite={suite}',
     f'--submissions=theirs={V06},{TWIN}',

@@ -1,6 +1,7 @@
 """Trials that other machines run, through an engine that is made up here."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 import pathlib
@@ -11,10 +12,12 @@ import types
 
 import pytest
 
+from runner import planning
 from runner.executors import cluster, race, ray, slurm
 from runner.executors.base import Fleet
 from runner.launch import attempt
-from runner.machine import hardware
+from runner.launch.attempt import TrialOptions
+from runner.machine import hardware, speeds as speeds_
 from runner.protocol import (
   layout,
   plan,
@@ -22,6 +25,7 @@ from runner.protocol import (
   storage,
   suite as rules,
 )
+from runner.protocol.plan import Speed
 from tests.support import races
 
 QUICK = race.RetryPolicy(attempts=2, pause=0.0)
@@ -38,13 +42,15 @@ def home(tmp_path, monkeypatch):
 
 def planned(home, studies=1, machine=None) -> plan.Plan:
   loaded = rules.load(str(races.suite(home)))
-  rulesets = {'self': loaded.rulesets['self']._replace(studies=studies)}
-  return plan.make(
-    loaded._replace(rulesets=rulesets),
+  rulesets = {
+    'self': dataclasses.replace(loaded.rulesets['self'], studies=studies)
+  }
+  return planning.make(
+    dataclasses.replace(loaded, rulesets=rulesets),
     'self',
     [str(races.mine(home, 'mine', steps=3))],
     machine or hardware.describe(),
-    {'digits': hardware.Speed(600.0, 0.0)},
+    {'digits': Speed(600.0, 0.0)},
   )
 
 
@@ -70,7 +76,9 @@ def at_once(does, log):
 
 def raced(home, made, its_fleet, care=QUICK):
   through = functools.partial(cluster.run, its_fleet)
-  return race.run(home / 'out', made, attempt.TERMS, care=care, through=through)
+  return race.run(
+    home / 'out', made, TrialOptions(), care=care, through=through
+  )
 
 
 def flag(command, name):
@@ -83,7 +91,7 @@ def place(command) -> pathlib.Path:
   out = pathlib.Path(flag(command, 'out'))
   table = results_folder.stored(out)
   [trial] = [t for t in table['trials'] if t['id'] == flag(command, 'trial')]
-  return results_folder.place(out, trial)
+  return trial.folder(out)
 
 
 def finish(command):
@@ -108,7 +116,7 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
     trial.id for trial in made.trials
   )
   assert log[0][2:6] == [sys.executable, '-m', 'runner', 'work']
-  assert flag(log[0], 'silence') == str(attempt.TERMS.silence)
+  assert flag(log[0], 'silence') == str(TrialOptions().silence)
   assert storage.read_json(home / 'out' / cluster.JOBS) == {
     flag(words, 'trial'): str(n) for n, words in enumerate(log)
   }
@@ -172,7 +180,7 @@ def test_a_machine_of_another_kind_refuses(home):
 
   def work(command):
     with pytest.raises(cluster.WorkError) as error:
-      cluster.work(home / 'out', flag(command, 'trial'), attempt.TERMS)
+      cluster.work(home / 'out', flag(command, 'trial'), TrialOptions())
     told.append(str(error.value))
     return told[-1]
 
@@ -186,7 +194,7 @@ def test_a_machine_of_another_kind_refuses(home):
 
 def test_workers_say_what_they_do_not_find(home):
   with pytest.raises(cluster.WorkError, match="No trial 'x' is planned in"):
-    cluster.work(home / 'out', 'x', attempt.TERMS)
+    cluster.work(home / 'out', 'x', TrialOptions())
 
 
 def test_one_process_at_a_time_runs_a_trial(home):
@@ -200,7 +208,7 @@ def test_one_process_at_a_time_runs_a_trial(home):
   with results_folder.held(folder) as lock:
     assert lock is not None
     [trial] = made.trials
-    status = cluster.work(home / 'out', trial.id, attempt.TERMS)
+    status = cluster.work(home / 'out', trial.id, TrialOptions())
     assert (status.outcome, status.again) == (None, True)
     assert status.reason == 'Another process runs it on n7.'
   assert layout.status(folder).outcome is None
@@ -287,7 +295,7 @@ def test_two_engines_do_not_share_a_folder(home):
     with pytest.raises(
       results_folder.ResultsError, match='Another runner is writ'
     ):
-      race.run(home / 'out', made, attempt.TERMS)
+      race.run(home / 'out', made, TrialOptions())
     return finish(command)
 
   raced(home, made, at_once(second, []))
@@ -298,12 +306,12 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
   quick = home / 'quick'
   path = races.mine(home, 'mine', steps=80, step=races.paced(quick))
   suite = races.suite(home, evaluations=600)
-  made = plan.make(
+  made = planning.make(
     rules.load(str(suite)),
     'self',
     [str(path)],
     hardware.describe(),
-    {'digits': hardware.Speed(600.0, 0.0)},
+    {'digits': Speed(600.0, 0.0)},
   )
   out, log = home / 'out', []
   raced(
@@ -453,7 +461,7 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   toml, mine = races.suite(home), races.mine(home, 'mine')
   elsewhere = home / 'elsewhere'  # Where nothing was measured.
   flags = dict(suite=toml, submissions=mine, out=home / 'out')
-  here = hardware.describe()['name']
+  here = hardware.describe().name
   for words, message in [
     (['--engine=slurm'], f'{here} is not calibrated for digits. On one such'),
     (['--engine=ray', '--hardware=8xh100'], "No machine '8xh100' in"),
@@ -467,8 +475,8 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   assert '--engine=slurm is for the trials of `run`' in done.stderr
   other = hardware.describe() | {'name': 'other'}
   loaded = rules.load(str(toml))
-  speeds = {'digits': hardware.Speed(600.0, 0.0)}
-  hardware.save(home / 'hardware', other, loaded, speeds)
+  speeds = {'digits': Speed(600.0, 0.0)}
+  speeds_.save(home / 'hardware', other, loaded, speeds)
   for command in ('run', 'preflight'):
     done = races.run(home, command, '--hardware=other', **flags)
     assert done.returncode == 2

@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from runner.machine import gpu_monitor, hardware
+from runner.machine import gpu_monitor, hardware, speeds as speeds_
 from runner.protocol import layout, storage, suite as rules
+from runner.protocol.plan import Speed
 from tests.support import suites
 
 COOL = '580.1, 0x0000000000000004, 1980, 2619, 61, 695.20\n'
@@ -121,11 +122,11 @@ def test_speeds_of_other_clocks_are_measured_anew(card, tmp_path):
   path.write_text(suites.digits(target=0.5, steps=400))
   suite = rules.load(str(path))
   machine = hardware.describe()
-  speeds = {'digits': hardware.Speed(1.0, 0.5)}
-  hardware.save(tmp_path / 'speeds', machine, suite, speeds)
+  speeds = {'digits': Speed(1.0, 0.5)}
+  speeds_.save(tmp_path / 'speeds', machine, suite, speeds)
 
   def known(name=machine['name']):
-    return hardware.load(tmp_path / 'speeds', name, suite)
+    return speeds_.load(tmp_path / 'speeds', name, suite)
 
   assert known() == speeds
   program = folder / gpu_monitor.PROGRAM

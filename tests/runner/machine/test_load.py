@@ -11,9 +11,11 @@ import sys
 
 import pytest
 
-from runner.launch import attempt, child_process, outcomes
+from runner.launch import child_process, outcomes
+from runner.launch.attempt import TrialOptions
 from runner.machine import cgroup, hardware, load
 from runner.protocol import layout, storage, suite as rules
+from runner.protocol.plan import Speed
 from runner.tools import calibrate, short_trial
 from runner.trial import clock
 from tests.support import races
@@ -299,7 +301,7 @@ def test_a_speed_that_is_measured_on_a_busy_machine_is_told(
   )
   suite = rules.load(str(races.suite(tmp_path)))
   speed = calibrate.measure(
-    suite, 'digits', hardware.describe(), attempt.TERMS, lambda news: None
+    suite, 'digits', hardware.describe(), TrialOptions(), lambda news: None
   )
-  assert speed == hardware.Speed(1.0, 0.02)
+  assert speed == Speed(1.0, 0.02)
   assert ('others had 40%' in capsys.readouterr().err) is said

@@ -71,13 +71,13 @@ PATHS = list(paths(whole()))
 def judged(table):
   """Rules that hold, or an error that says where; nothing else."""
   try:
-    suite = rules.parse(table, 'x', 'x.toml')
+    suite = rules.parse(table, name='x', where='x.toml')
   except rules.SuiteError as error:
     assert str(error).startswith('x.toml:')
     assert len(str(error)) < 20_000
     return str(error)
   stored = json.dumps(rules.dump(suite), allow_nan=False)
-  assert rules.parse(json.loads(stored), 'x', 'x') == suite
+  assert rules.parse(json.loads(stored), name='x', where='x') == suite
   assert suite.cutoff > 1 and suite.seed >= 0
   assert all(row.steps > 0 for row in suite.workloads.values())
   return ''

@@ -1,20 +1,21 @@
 """Plans: which trials, at which points, under which names."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 import submissions
-from runner import summaries
-from runner.machine.hardware import Speed
+from runner import planning, summaries
 from runner.protocol import (
   layout,
-  plan,
+  plan_file,
   results_folder,
   search_space,
   suite as rules,
 )
+from runner.protocol.plan import Speed
 
 SUITE = rules.load('mini')
 MACHINE = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}
@@ -22,7 +23,7 @@ SPEEDS = {name: Speed(2.0, 0.01) for name in SUITE.workloads}
 
 
 def make(*names, ruleset='self', suite=SUITE):
-  return plan.make(suite, ruleset, names, MACHINE, SPEEDS)
+  return planning.make(suite, ruleset, names, MACHINE, SPEEDS)
 
 
 def written(tmp_path, text, name='mine.py'):
@@ -40,7 +41,7 @@ def test_every_cell_has_its_trials():
 
 
 def test_the_same_request_is_the_same_plan():
-  assert plan.table(make('lion')) == plan.table(make('lion'))
+  assert plan_file.dump(make('lion')) == plan_file.dump(make('lion'))
   assert make('lion').hash != make('adamw').hash
 
 
@@ -165,10 +166,13 @@ def test_unknown_names_are_explained():
     make('nadam')
   with pytest.raises(ValueError, match="has no ruleset 'sefl'"):
     make('nadamw', ruleset='sefl')
-  odd = SUITE._replace(
+  odd = dataclasses.replace(
+    SUITE,
     workloads={
-      'digts': SUITE.workloads['criteo1tb/mini']._replace(workload='digts')
-    }
+      'digts': dataclasses.replace(
+        SUITE.workloads['criteo1tb/mini'], workload='digts'
+      )
+    },
   )
   with pytest.raises(ValueError, match="Did you mean 'digits'"):
     make('nadamw', suite=odd)
@@ -181,7 +185,7 @@ def test_a_file_may_not_take_the_name_of_a_submission_of_ours(tmp_path):
 
 
 def test_budgets_are_unknown_where_nothing_was_measured():
-  made = plan.make(SUITE, 'self', ['lion'], MACHINE, {})
+  made = planning.make(SUITE, 'self', ['lion'], MACHINE, {})
   assert made.budgets == {}
   assert made.hours is None
   assert 'calibrate` tells hours.' in summaries.of_plan(made, price=2.0)
@@ -190,7 +194,7 @@ def test_budgets_are_unknown_where_nothing_was_measured():
 def test_hours_cost_what_an_hour_costs():
   speeds = dict.fromkeys(SUITE.workloads, Speed(0.0, 0.0))
   hour = {n: Speed(3600.0, 0.0) for n in list(SUITE.workloads)[:1]}
-  made = plan.make(SUITE, 'self', ['lion'], MACHINE, speeds | hour)
+  made = planning.make(SUITE, 'self', ['lion'], MACHINE, speeds | hour)
   studies, trials, factor = SUITE.rulesets['self']
   assert made.hours == pytest.approx(studies * trials * factor)
   text = summaries.of_plan(made, price=2.5)

@@ -1,6 +1,7 @@
 """Suites: what they may say, and what they are told when they say else."""
 
 import copy
+import dataclasses
 import json
 import math
 import pathlib
@@ -38,7 +39,7 @@ TABLE = {
 def parse(change=lambda table: None):
   table = copy.deepcopy(TABLE)
   change(table)
-  return rules.parse(table, 'x', 'x.toml')
+  return rules.parse(table, name='x', where='x.toml')
 
 
 @pytest.mark.parametrize('name', SUITES + BOARDS)
@@ -94,7 +95,7 @@ def test_a_row_has_what_it_does_not_say_from_the_one_it_is_like():
   suite = parse(change)
   row = suite.unscored['digits/silu']
   assert (row.target, row.steps, row.batch_size) == (0.1, 20, 8)
-  assert rules.parse(rules.dump(suite), 'x', 'x') == suite
+  assert rules.parse(rules.dump(suite), name='x', where='x') == suite
 
 
 def test_a_target_is_never_taken_from_another_workload():
@@ -125,7 +126,7 @@ def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
   row = found.workloads['ogbg/mini_gelu']
   assert (row.held_out_of, row.target) == ('ogbg/mini', None)
   assert row.steps == mini.workloads['ogbg/mini'].steps
-  assert rules.parse(rules.dump(found), 'more', 'x') == found
+  assert rules.parse(rules.dump(found), name='more', where='x') == found
   again = tmp_path / 'again.toml'
   again.write_text(f'extends = "{path}"\n')
   with pytest.raises(rules.SuiteError, match='extends another suite itself'):
@@ -144,7 +145,7 @@ def test_every_family_with_variants_has_one_held_out():
 
 def test_rules_survive_being_written_and_read():
   suite = parse()
-  assert rules.parse(rules.dump(suite), 'x', 'x') == suite
+  assert rules.parse(rules.dump(suite), name='x', where='x') == suite
 
 
 @pytest.mark.parametrize(
@@ -210,15 +211,15 @@ def test_a_file_that_is_not_toml_is_explained(tmp_path):
 
 @pytest.mark.parametrize('better', ['lower', 'higher'])
 def test_nan_never_reaches_a_target(better):
-  row = parse().workloads['digits']._replace(better=better)
+  row = dataclasses.replace(parse().workloads['digits'], better=better)
   assert not row.reached(math.nan)
-  assert not row._replace(target=None).reached(0.0)
+  assert not dataclasses.replace(row, target=None).reached(0.0)
 
 
 def test_a_target_counts_when_it_is_met_exactly():
   row = parse().workloads['digits']
   assert row.reached(0.02)
-  assert row._replace(better='higher').reached(0.02)
+  assert dataclasses.replace(row, better='higher').reached(0.02)
 
 
 RELAXED = {  # As mlcommons/submissions_algorithms prints them, at 5099f230.
@@ -242,13 +243,17 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
   [row] = suite.workloads.values()
   for better in ('lower', 'higher'):
     for target in (-0.5, 0.0, 0.5):
-      one = row._replace(better=better, target=target)
-      easier = suite._replace(workloads={'digits': one}).relaxed(0.1)
+      one = dataclasses.replace(row, better=better, target=target)
+      easier = dataclasses.replace(suite, workloads={'digits': one}).relaxed(
+        0.1
+      )
       [found] = easier.workloads.values()
       assert found.reached(target)
-      assert found._replace(target=target) == one
+      assert dataclasses.replace(found, target=target) == one
       assert target == 0 or found.target != target
-  untold = suite._replace(workloads={'digits': row._replace(target=None)})
+  untold = dataclasses.replace(
+    suite, workloads={'digits': dataclasses.replace(row, target=None)}
+  )
   assert untold.relaxed(0.1) == untold
 
 

@@ -4,6 +4,7 @@
 became LF.
 """
 
+import dataclasses
 import datetime
 import errno
 import os
@@ -12,8 +13,9 @@ import stat
 
 import pytest
 
-from runner.machine import hardware
+from runner.machine import speeds as speeds_
 from runner.protocol import storage, suite as rules, suite_files, user_files
+from runner.protocol.plan import Speed
 from runner.tools import set_targets as targets
 from scoring.load import results as read
 from scoring.rank import analysis, board
@@ -43,11 +45,11 @@ def set_targets(path):
 
 def calibrate(path):
   suite = rules.load('mini')
-  speeds = {'digits': hardware.Speed(1.0, 0.5)}
-  only = suite._replace(
-    workloads={'digits': (suite.workloads | suite.unscored)['digits']}
+  speeds = {'digits': Speed(1.0, 0.5)}
+  only = dataclasses.replace(
+    suite, workloads={'digits': (suite.workloads | suite.unscored)['digits']}
   )
-  hardware.save(path.parent, {'name': path.stem, 'cpu': 'x'}, only, speeds)
+  speeds_.save(path.parent, {'name': path.stem, 'cpu': 'x'}, only, speeds)
 
 
 WRITERS = {
@@ -164,7 +166,9 @@ def test_a_report_on_a_full_disk_leaves_the_one_before(tmp_path, monkeypatch):
   before = {p: p.read_bytes() for p in out.rglob('*') if p.is_file()}
   monkeypatch.setattr(os, 'fsync', full)
   with pytest.raises(report.ReportError, match='No space left'):
-    report.write(results._replace(remarks=['x']), found, explained, out)
+    report.write(
+      dataclasses.replace(results, remarks=['x']), found, explained, out
+    )
   after = {p: p.read_bytes() for p in out.rglob('*') if p.is_file()}
   assert after == before
 

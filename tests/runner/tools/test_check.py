@@ -3,6 +3,7 @@
 Their processes are made up here; tests of races run real ones.
 """
 
+import dataclasses
 import json
 import types
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import commands, options
+from runner import commands, options, planning
 from runner.launch import attempt as engine
 from runner.machine import hardware
-from runner.protocol import layout, plan, storage, suite as rules
+from runner.protocol import layout, storage, suite as rules
 from runner.tools import check, rehearsal
 from runner.trial import checkpoint
 from tests.support import suites
@@ -91,7 +92,7 @@ def found(machine, tmp_path):
     path = tmp_path / 'mine.py'
     path.write_text(text)
     request = str(write(tmp_path / 'theirs', text) if theirs else path)
-    made = plan.make_endless(
+    made = planning.make_endless(
       rules.load(str(suite)), 'self', [request], hardware.describe()
     )
     one = rehearsal.Rehearsal(
@@ -231,9 +232,12 @@ def test_the_quick_ones_come_first(tmp_path):
 
 
 def asked(path, names, **changes):
-  return options.Options(
-    str(path), tuple(map(str, names)), (), 'self', None, path.parent, False
-  )._replace(**changes)
+  return dataclasses.replace(
+    options.Options(
+      str(path), tuple(map(str, names)), (), 'self', None, path.parent, False
+    ),
+    **changes,
+  )
 
 
 def test_it_says_how_long_all_take_and_the_next_command(

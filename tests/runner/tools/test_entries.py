@@ -1,23 +1,26 @@
 """Entries of a results folder: edited, grown and taken out."""
 
+import dataclasses
+
 import pytest
 
-from runner import options as requests
+from runner import options as requests, planning
 from runner.machine import hardware
 from runner.protocol import (
   layout,
   merge_plans,
-  plan,
+  plan_file,
   results_folder,
   storage,
   suite,
 )
+from runner.protocol.plan import Speed
 from runner.tools import forget
 from scoring import verify
 from scoring.load import results as read
 from tests.support import races
 
-SPEEDS = {'digits': hardware.Speed(600.0, 0.0)}
+SPEEDS = {'digits': Speed(600.0, 0.0)}
 SPACED = """
 def build(task, *, rate): ...
 SELF = {'rate': 0.5}
@@ -33,16 +36,17 @@ def planned(home, *names, studies=1, ruleset='self', grows=True):
       path.write_text(SPACED, encoding='utf-8')
   loaded = suite.load(str(races.suite(home, trials=2)))
   rulesets = {
-    name: one._replace(studies=studies) for name, one in loaded.rulesets.items()
+    name: dataclasses.replace(one, studies=studies)
+    for name, one in loaded.rulesets.items()
   }
-  made = plan.make(
-    loaded._replace(rulesets=rulesets),
+  made = planning.make(
+    dataclasses.replace(loaded, rulesets=rulesets),
     ruleset,
     [str(home / f'{name}.py') for name in names],
     hardware.describe(),
     SPEEDS,
   )
-  return made._replace(grows=grows)
+  return dataclasses.replace(made, grows=grows)
 
 
 def add(home, *names, **options):
@@ -116,7 +120,7 @@ def test_more_studies_are_added_to_those_that_are_there(tmp_path, ruleset):
   assert len(after['trials']) == 3 * count
   assert after['rules']['rulesets'][ruleset]['studies'] == 3
   # The folder is as if it had been planned so from the beginning.
-  whole = plan.table(
+  whole = plan_file.dump(
     planned(tmp_path, 'mine', 'other', ruleset=ruleset, studies=3)
   )
   assert sorted(t['id'] for t in after['trials']) == sorted(

@@ -1,12 +1,13 @@
 """What is planned is tried for a few steps, before hours are spent."""
 
+import dataclasses
 import json
 
 import pytest
 
-from runner import commands, options as requests, summaries
-from runner.machine import hardware
-from runner.protocol import layout, plan, suite as rules
+from runner import commands, options as requests, planning, summaries
+from runner.protocol import layout, suite as rules
+from runner.protocol.plan import Speed
 from runner.tools import preflight, short_trial
 from tests.support import suites
 
@@ -30,9 +31,11 @@ def planned(home, ruleset='external', seconds=10.0, trials=4):
   suite = home / 'tiny.toml'
   suite.write_text(suites.digits(target=0.5, steps=400))
   loaded = rules.load(str(suite))
-  loaded = loaded._replace(rulesets={ruleset: rules.Ruleset(2, trials, 1.0)})
-  speeds = {'digits': hardware.Speed(seconds, 0.0)}
-  return plan.make(loaded, ruleset, [str(path)], MACHINE, speeds)
+  loaded = dataclasses.replace(
+    loaded, rulesets={ruleset: rules.Ruleset(2, trials, 1.0)}
+  )
+  speeds = {'digits': Speed(seconds, 0.0)}
+  return planning.make(loaded, ruleset, [str(path)], MACHINE, speeds)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_runs_try_what_is_long_and_not_begun_and_only_once(
   def before(**options):
     asked.clear()
     # One folder for budgets that are not of one machine.
-    made = planned(tmp_path, **options)._replace(mixed=True)
+    made = dataclasses.replace(planned(tmp_path, **options), mixed=True)
     preflight.before(out, made, None)
     return asked
 

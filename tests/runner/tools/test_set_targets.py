@@ -5,6 +5,7 @@ import tomllib
 
 import pytest
 
+from runner import planning
 from runner.protocol import plan, suite as rules, suite_files
 from runner.tools import set_targets
 
@@ -24,12 +25,12 @@ def test_rounding_never_makes_a_target_stricter(value, lower):
 
 def made(submission, point):
   entry = plan.submissions.find(submission)
-  return plan.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
+  return planning.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
 
 
 def test_nothing_that_is_raced_has_set_a_target():
   """AdamW once raced two points, seeds and all, that had set its targets."""
-  raced = plan.make(SUITE, 'external', ['adamw'], {'name': 'here'}, {})
+  raced = planning.make(SUITE, 'external', ['adamw'], {'name': 'here'}, {})
   apart = set_targets.apart(SUITE)
   tried = set_targets._plan(
     apart, ['adamw'], {'name': 'here'}, studies=1, trials=10

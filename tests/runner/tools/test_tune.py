@@ -1,19 +1,22 @@
 """Calibration: one point of a submission for all workloads of a suite."""
 
+import dataclasses
 import json
 import pathlib
 
 import pytest
 
 import submissions
-from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import plan_file, search_space, suite as rules
 from runner.tools import tune
 from tests.support import suites
 
 SUITE = rules.load('mini')
-ROW = SUITE.workloads['criteo1tb/mini']._replace(target=0.5, steps=100)
+ROW = dataclasses.replace(
+  SUITE.workloads['criteo1tb/mini'], target=0.5, steps=100
+)
 TINY = suites.digits(target=0.5, steps=60)
 MINE = '''"""SGD of a user's."""
 import optax
@@ -40,7 +43,7 @@ def test_a_miss_costs_more_than_any_hit_and_more_the_farther_it_is():
 
 
 def test_higher_can_be_better():
-  row = ROW._replace(better='higher')
+  row = dataclasses.replace(ROW, better='higher')
   assert tune.cost(row, [50], [0.6]) == 0.5
   assert tune.cost(row, [50], [0.4]) == pytest.approx(2 * 1.2)
 
@@ -88,9 +91,9 @@ def test_the_part_of_a_space_around_a_point():
 
 
 def test_a_suite_without_targets_cannot_tune():
-  rows = {'digits': ROW._replace(workload='digits', target=None)}
+  rows = {'digits': dataclasses.replace(ROW, workload='digits', target=None)}
   with pytest.raises(rules.SuiteError, match='set-targets'):
-    tune.check(SUITE._replace(workloads=rows))
+    tune.check(dataclasses.replace(SUITE, workloads=rows))
 
 
 def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
@@ -102,7 +105,7 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
 
   def run():
     machine = hardware.describe()
-    return tune.tune(loaded, str(path), 1, machine, out, attempt.TERMS)
+    return tune.tune(loaded, str(path), 1, machine, out, TrialOptions())
 
   best, *rest = run()
   assert best.point == {'rate': 0.01}

@@ -4,9 +4,10 @@ import functools
 
 import pytest
 
+from runner import planning
 from runner.launch import attempt
 from runner.machine import hardware
-from runner.protocol import plan, results_folder, suite as rules
+from runner.protocol import plan_file, suite as rules
 from tests.support import faults, suites
 from tests.support.written import HERE
 
@@ -43,16 +44,16 @@ SELF = {{}}
 def planned(tmp_path, request):
   suite = tmp_path / 'tiny.toml'
   suite.write_text(suites.digits(target=0.01, steps=400))
-  made = plan.make_endless(
+  made = planning.make_endless(
     rules.load(str(suite)), 'self', [str(request)], hardware.describe()
   )
-  table = plan.table(made) | {'limits': LIMITS}
+  table = plan_file.dump(made) | {'limits': LIMITS}
   return table, table['trials'][0]
 
 
 def trained(out, table, trial):
   status = attempt.run_trial(out, table, trial, lambda news: None)
-  return status, results_folder.place(out, trial)
+  return status, trial.folder(out)
 
 
 def killed_and_left_alone(tmp_path, text):

@@ -6,8 +6,9 @@ A small version of tests/benchmarks/faults.py, which does it hundreds of times.
 import random
 import time
 
+from runner import planning
 from runner.machine import hardware
-from runner.protocol import plan, suite as rules
+from runner.protocol import suite as rules
 from tests.support import faults, races
 
 LIMITS = {'steps': 120, 'eval_steps': 10}
@@ -17,7 +18,7 @@ KINDS = ('training', 'writing', 'training')
 def test_killed_again_and_again_it_ends_as_it_would_have(tmp_path):
   path = races.mine(tmp_path, 'mine', steps=1000, step='time.sleep(0.02)')
   suite = rules.load(str(races.suite(tmp_path)))
-  made = plan.make_endless(suite, 'self', [str(path)], hardware.describe())
+  made = planning.make_endless(suite, 'self', [str(path)], hardware.describe())
   began = time.monotonic()
   left = faults.alone(tmp_path / 'alone', made, LIMITS)
   longest = time.monotonic() - began

@@ -1,12 +1,14 @@
 """Seconds of different kinds of hardware are put together only if told so."""
 
+import dataclasses
 import json
 
 import pytest
 
+from runner import planning
 from runner.machine import hardware
-from runner.machine.hardware import Speed
-from runner.protocol import layout, plan, results_folder as results, suite
+from runner.protocol import layout, results_folder as results, suite
+from runner.protocol.plan import Speed
 from scoring.load import plan as planned, results as read
 from scoring.rank import board
 from tests.support import made_results as made
@@ -92,8 +94,8 @@ def test_a_plan_that_names_no_machines_is_damaged(tmp_path, also):
 
 def planned_on(name, mixed=False):
   machine = {'name': name, 'cpu': 'x', 'cores': 2, 'accelerators': []}
-  made = plan.make(SUITE, 'self', ['lion'], machine, SPEEDS)
-  return made._replace(mixed=mixed)
+  made = planning.make(SUITE, 'self', ['lion'], machine, SPEEDS)
+  return dataclasses.replace(made, mixed=mixed)
 
 
 def test_a_folder_takes_another_kind_only_if_told(tmp_path):
@@ -112,7 +114,7 @@ def test_a_folder_takes_another_kind_only_if_told(tmp_path):
       assert [machine['name'] for machine in table['also']] == [SLOW]
       assert table['hardware']['name'] == FAST
       assert table['seconds'] == first['seconds']
-    slow = slow._replace(mixed=False)
+    slow = dataclasses.replace(slow, mixed=False)
 
 
 @pytest.mark.parametrize(('times', 'alike'), [(1.2, 1), (0.8, 1), (1.6, 0)])
@@ -129,7 +131,7 @@ def test_one_name_may_be_of_machines_that_differ(tmp_path, times, alike):
       results.opened(out, again),
     ):
       pass
-    again = again._replace(mixed=True)
+    again = dataclasses.replace(again, mixed=True)
   with results.opened(out, again) as table:
     assert table['seconds'] == first['seconds']
 

@@ -129,7 +129,7 @@ def test_a_target_that_nothing_can_meet_is_refused(key):
   table = rules.dump(rules.load('algoperf_v05'))
   table['workloads']['fastmri'][key] = 7
   with pytest.raises(rules.SuiteError, match='ssim is between -1 and 1'):
-    rules.parse(table, 'x', 'x.toml')
+    rules.parse(table, name='x', where='x.toml')
 
 
 def test_a_metric_of_somebody_elses_has_no_range():

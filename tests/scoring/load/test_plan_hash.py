@@ -10,9 +10,9 @@ import tarfile
 
 import pytest
 
+from runner import planning
 from runner.protocol import (
   layout,
-  plan,
   plan_file,
   results_folder,
   storage,
@@ -74,7 +74,9 @@ def told(out):
 
 def sealed_leaves():
   suite = rules.load('mini')
-  table = plan.table(plan.make(suite, 'self', ['lion'], MACHINE, SPEEDS))
+  table = plan_file.dump(
+    planning.make(suite, 'self', ['lion'], MACHINE, SPEEDS)
+  )
   rows = suite.workloads.keys() - {'criteo1tb/mini'}
   return [
     path
@@ -181,7 +183,7 @@ def test_a_plan_to_which_submissions_are_added_is_sound(tmp_path):
   out = tmp_path / 'results'
   suite = rules.load('mini')
   for names in (['lion'], ['lion', 'sgd'], ['adamw']):
-    made = plan.make(suite, 'self', names, MACHINE, SPEEDS)
+    made = planning.make(suite, 'self', names, MACHINE, SPEEDS)
     with results_folder.opened(out, made) as table:
       assert table == plan_of(out) == plan_file.sealed(table)
   assert not plan_file.changes(plan_of(out))
@@ -194,13 +196,13 @@ def test_a_plan_to_which_submissions_are_added_is_sound(tmp_path):
 
 def test_a_runner_adds_nothing_to_a_plan_that_was_changed(tmp_path):
   out = tmp_path / 'results'
-  made = plan.make(rules.load('mini'), 'self', ['lion'], MACHINE, SPEEDS)
+  made = planning.make(rules.load('mini'), 'self', ['lion'], MACHINE, SPEEDS)
   with results_folder.opened(out, made):
     pass
   table = plan_of(out)
   table['seconds']['wmt/mini'] *= 1.2
   storage.write_json(out / layout.PLAN, table)
-  more = plan.make(rules.load('mini'), 'self', ['sgd'], MACHINE, SPEEDS)
+  more = planning.make(rules.load('mini'), 'self', ['sgd'], MACHINE, SPEEDS)
   with (
     pytest.raises(results_folder.ResultsError, match=r'seconds\.wmt/mini = '),
     results_folder.opened(out, more),
@@ -232,12 +234,12 @@ def test_an_older_plan_stays_one_when_more_is_planned(tmp_path):
   out = tmp_path / 'results'
   suite = rules.load('mini')
   for names in (['lion'], ['sgd']):
-    made = plan.make(suite, 'self', names, MACHINE, SPEEDS)
+    made = planning.make(suite, 'self', names, MACHINE, SPEEDS)
     with results_folder.opened(out, made):
       pass
     storage.write_json(out / layout.PLAN, older(plan_of(out) | {'hashes': {}}))
   assert 'hashes' not in plan_of(out)
-  made = plan.make(suite, 'self', ['adamw'], MACHINE, SPEEDS)
+  made = planning.make(suite, 'self', ['adamw'], MACHINE, SPEEDS)
   with results_folder.opened(out, made) as table:
     assert 'hashes' not in table
   found = list(verify._checked_plan(table))

@@ -1,15 +1,17 @@
 """What in a results folder should not be believed, and nothing else."""
 
+import dataclasses
 import json
 import subprocess
 import sys
 
 import pytest
 
+from runner import planning
 from runner.machine import hardware
 from runner.protocol import (
   layout,
-  plan,
+  plan_file,
   results_folder,
   storage,
   suite as rules,
@@ -31,11 +33,13 @@ def left_behind(out, entered, studies=3):
   """The folder of a race without its processes."""
   suite = rules.load('mini')
   row = suite.workloads['criteo1tb/mini']
-  only = suite._replace(workloads={row.workload: row}, unscored={})
-  often = only.rulesets['self']._replace(studies=studies)
-  only = only._replace(rulesets={'self': often})
-  made = plan.make(only, 'self', entered, MACHINE, {})
-  table = plan.table(made._replace(budgets={row.workload: 10.0}))
+  only = dataclasses.replace(suite, workloads={row.workload: row}, unscored={})
+  often = dataclasses.replace(only.rulesets['self'], studies=studies)
+  only = dataclasses.replace(only, rulesets={'self': often})
+  made = planning.make(only, 'self', entered, MACHINE, {})
+  table = plan_file.dump(
+    dataclasses.replace(made, budgets={row.workload: 10.0})
+  )
   out.mkdir()
   storage.write_json(out / layout.PLAN, table)
   for trial in table['trials']:

@@ -1,5 +1,6 @@
 """Rules of published boards on boards worked by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -175,7 +176,8 @@ def test_by_steps_and_without_compilation_the_order_may_differ():
     for t in results.trials
   ]
   found = alternatives.measures(
-    results._replace(trials=bare), board.make(results._replace(trials=bare))
+    dataclasses.replace(results, trials=bare),
+    board.make(dataclasses.replace(results, trials=bare)),
   )
   assert set(found) == {'seconds', 'steps'}
 

@@ -1,5 +1,6 @@
 """How much hangs on the learning rate, against integrals worked by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -18,7 +19,9 @@ def measured(points, hits, change=lambda trial: trial):
     made.rules('w'),
     {('x', 'w', 0, n): hit for n, hit in enumerate(hits, start=1)},
   )
-  results = results._replace(trials=[change(t) for t in results.trials])
+  results = dataclasses.replace(
+    results, trials=[change(t) for t in results.trials]
+  )
   details = {
     trial.key: Details(points[trial.key.trial - 1], '', {}, {}, None, 0, 0, [])
     for trial in results.trials

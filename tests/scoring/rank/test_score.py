@@ -1,5 +1,6 @@
 """Scores against first principles and boards worked by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -221,7 +222,7 @@ def evaluated(*values):
 
 def test_only_the_first_hit_counts_and_equality_is_one():
   assert evals.first_hit(evaluated(0.6, 0.5, 0.0), ROW) == 1
-  higher = ROW._replace(better='higher')
+  higher = dataclasses.replace(ROW, better='higher')
   assert evals.first_hit(evaluated(0.6, 0.5, 0.0), higher) == 0
   # A later hit does not make up for a late one.
   assert evals.first_hit(evaluated(0.6, 0.5, 0.0), ROW, budget=0.9) is None
@@ -229,7 +230,7 @@ def test_only_the_first_hit_counts_and_equality_is_one():
 
 @pytest.mark.parametrize('better', ['lower', 'higher'])
 def test_nan_never_reaches(better):
-  row = ROW._replace(better=better)
+  row = dataclasses.replace(ROW, better=better)
   assert evals.first_hit(evaluated(NAN), row) is None
   assert evals.first_hit(evaluated(NAN, 0.5), row) == 1
 

@@ -1,6 +1,7 @@
 """The command and what it writes."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -278,7 +279,9 @@ def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
 @pytest.mark.parametrize(('cores', 'said'), [(1, '1 core'), (2, '2 cores')])
 def test_a_machine_is_told_in_words(race, cores, said):
   results = read.read(race / 'results')
-  results = results._replace(machine=results.machine | {'cores': cores})
+  results = dataclasses.replace(
+    results, machine=results.machine | {'cores': cores}
+  )
   assert f'cpu-2-5f8a5c: AMD EPYC, {said}' in sentences.facts(results)
 
 
@@ -300,7 +303,7 @@ def test_a_table_of_times_has_few_columns(race):
   assert targets[:3] == ['target', 'error_rate ≤ 0.031', 'loss ≤ 0.4552']
   assert [row[0] for row in rows] == [s.submission for s in ranking]
   few = [t for t in results.trials if t.key.submission in ('muon', 'nadamw')]
-  head, _, *rows = times_table(results._replace(trials=few))
+  head, _, *rows = times_table(dataclasses.replace(results, trials=few))
   assert head == ['workload', 'target', 'nadamw', 'muon']
   assert [row[0] for row in rows] == workloads
   assert [row[1] for row in rows][:2] == targets[1:3]
