@@ -44,7 +44,7 @@ def run(request: requests.Request) -> int:
     )
   # Bad requests fail before measuring.
   requests.planned(request, suite, machine, {})
-  results.stored(request.out)
+  results.make(request.out)
   speeds = requests.known_speeds(request, suite, machine)
   plan = requests.planned(request, suite, machine, speeds)
   through = fleet.find(

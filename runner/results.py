@@ -28,8 +28,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
     ResultsError: not a folder of ours, not writable, in use, or made under
       other rules, on another machine or from another source.
   """
-  stored(out)  # Whatever is no folder of ours stays as it is.
-  _make(out)
+  make(out)
   with locked(out):
     before, table = stored(out), plans.table(plan)
     if before is not None:
@@ -60,8 +59,13 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   # pathlib's own exists raises where a name is too long.
   if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
-    return None
+  try:
+    if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
+      return None
+  except OSError as error:
+    raise ResultsError(
+      f'{out} cannot be read: {error.strerror}. {HELP}'
+    ) from error
   if not (out / records.PLAN).exists():
     raise ResultsError(
       f'{out} is not empty and has no {records.PLAN}: it is not a results '
@@ -222,7 +226,14 @@ def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
     shutil.copyfile(path, target)
 
 
-def _make(out: pathlib.Path) -> None:
+def make(out: pathlib.Path) -> None:
+  """Make a results folder if it is not there.
+
+  Raises:
+    ResultsError: it is not a folder of ours, which stays as it is, or nothing
+      can be written there.
+  """
+  stored(out)
   try:
     out.mkdir(parents=True, exist_ok=True)
     probe = out / LOCK

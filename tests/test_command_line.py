@@ -142,6 +142,52 @@ def test_signs_that_a_terminal_lacks_are_plain():
   assert raw.encode('ascii', command_line.ERRORS) == b'\xc3\xa9'
 
 
+LONG = 'x' * 300  # Longer than a file system's names.
+CHOSEN = ('--submissions=adamw', '--workloads=digits')
+WMT = (CHOSEN[0], '--workloads=wmt', '--suite=algoperf_v06')
+
+
+@pytest.mark.parametrize(
+  'words',
+  [
+    ('runner', 'plan', f'--submissions={LONG}=adamw'),
+    ('runner', 'plan', f'--submissions={"x" * 252}=adamw'),
+    ('runner', 'plan', f'--submissions={LONG}'),
+    ('runner', 'plan', *CHOSEN, f'--suite={LONG}.toml'),
+    ('runner', 'plan', *CHOSEN, f'--hardware={LONG}'),
+    ('runner', 'run', *CHOSEN, f'--out={LONG}'),
+    ('runner', 'status', f'--out={LONG}'),
+    ('runner', 'forget', '--submissions=adamw', f'--out={LONG}'),
+    ('runner', 'export-algoperf', '--submissions=adamw', f'--out={LONG}'),
+    ('runner', 'calibrate', '--workloads=digits', f'--hardware_dir={LONG}'),
+    ('runner', 'preflight', *WMT, f'--data_dir={LONG}'),
+    ('scoring', LONG),
+    ('scoring', 'replay', LONG),
+    ('scoring', 'verify', LONG),
+    ('scoring', 'tensorboard', LONG),
+    ('workloads', 'data', 'status', '--workload=ogbg', f'--data_dir={LONG}'),
+    ('workloads', 'data', 'prepare', '--workload=ogbg', f'--data_dir={LONG}'),
+  ],
+  ids=lambda words: ' '.join(word[:20] for word in words),
+)
+def test_names_too_long_for_a_file_are_told(words):
+  done = call(*words)
+  assert done.returncode == 2
+  assert done.stderr.startswith('Error: ') and 'Traceback' not in done.stderr
+  assert 'x' * 40 in done.stderr
+
+
+def test_whatever_the_system_refuses_is_told(tmp_path, capsys):
+  """Where no other message names the file."""
+
+  def main(argv):
+    return len((tmp_path / 'gone').read_bytes())
+
+  assert pipes.quietly(main, []) == pipes.WRONG
+  said = capsys.readouterr().err
+  assert said == f'Error: {tmp_path / "gone"}: No such file or directory.\n'
+
+
 STUBBORN = 'import signal; signal.signal(15, lambda *_: None)'
 
 

@@ -97,8 +97,9 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
   """Runs a command; ends without a traceback where somebody leaves.
 
   Returns:
-    The command's exit code; LEFT if its reader left, as `head` does; or
-    INTERRUPTED after Ctrl-C.
+    The command's exit code; LEFT if its reader left, as `head` does;
+    INTERRUPTED after Ctrl-C; or WRONG where the system refuses a file that no
+    other message has named.
   """
   try:
     code = main(argv)
@@ -109,6 +110,11 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
     # Python would complain at its end about what is still to be written.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return LEFT
+  except OSError as error:
+    if error.filename is None:
+      raise
+    print(f'Error: {error.filename}: {error.strerror}.', file=sys.stderr)
+    return WRONG
   except KeyboardInterrupt:
     print('\nStopped.', file=sys.stderr)
     return INTERRUPTED
