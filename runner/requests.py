@@ -13,6 +13,7 @@ from runner import (
   progress,
   race,
   rules,
+  schema,
 )
 from workloads import data
 
@@ -62,8 +63,11 @@ def chosen_suite(request: Request) -> rules.Rules:
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if request.studies is not None:
-    if request.studies < 1:
-      raise rules.RulesError(f'--studies={request.studies} must be positive.')
+    most = schema.MOST['studies']
+    if not 1 <= request.studies <= most:
+      raise rules.RulesError(
+        f'--studies={request.studies} must be positive, and at most {most}.'
+      )
     rulesets = {
       name: ruleset._replace(studies=request.studies)
       for name, ruleset in rulesets.items()

@@ -49,9 +49,15 @@ _RESAMPLE = flags.DEFINE_enum(
   'What is drawn again for the intervals.',
 )
 _DRAWS = flags.DEFINE_integer(
-  'draws', uncertainty.DRAWS, 'How often it is drawn.', lower_bound=1
+  'draws',
+  uncertainty.DRAWS,
+  'How often it is drawn.',
+  lower_bound=1,
+  upper_bound=uncertainty.MOST,
 )
-_SEED = flags.DEFINE_integer('seed', uncertainty.SEED, 'Of the draws.')
+_SEED = flags.DEFINE_integer(
+  'seed', uncertainty.SEED, 'Of the draws.', lower_bound=0
+)
 _AGAINST = flags.DEFINE_string(
   'against',
   None,
@@ -65,7 +71,7 @@ _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
-_READING = ('rules', 'ruleset', 'mix_hardware')
+_READING = ('rules', 'ruleset', 'mix_hardware', 'relax')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
 PROGRAM = pipes.Program(
   'scoring',

@@ -239,3 +239,35 @@ def test_a_second_interrupt_is_heeded(tmp_path):
     folder(tmp_path / 'out', 'mine') / records.ATTEMPTS
   )
   assert [event['event'] for event in events] == ['start']
+
+
+MANY = 10**9
+NO_RESULTS = '/dev/null'
+
+
+@pytest.mark.parametrize(
+  ('words', 'limit'),
+  [
+    (('scoring', NO_RESULTS, f'--draws={MANY}'), '100000]'),
+    (('scoring', NO_RESULTS, '--seed=-1'), 'not a non-negative'),
+    (('scoring', NO_RESULTS, '--relax=nan'), '--relax=nan: it is no number'),
+    (('runner', 'plan', *CHOSEN, f'--studies={MANY}'), 'at most 1000'),
+    (('runner', 'plan', '--submissions=all', '--studies=1000'), '100,000'),
+    (('runner', 'tune', *CHOSEN, f'--points={MANY}'), '10000]'),
+    (('runner', 'tune', *CHOSEN, '--points=0'), '[1, 10000]'),
+    (('runner', 'set-targets', *CHOSEN, f'--seeds={MANY}'), '1000]'),
+    (('runner', 'run', *CHOSEN, f'--attempts={MANY}'), '1000]'),
+    (('runner', 'run', *CHOSEN, '--pause=inf'), '86400'),
+    (('runner', 'run', *CHOSEN, '--pause=-1'), '86400'),
+    (('runner', 'run', *CHOSEN, '--silence=nan'), 'it is no number'),
+    (('runner', 'run', *CHOSEN, f'--memory_gib={MANY}'), '1000000'),
+    (('runner', 'run', *CHOSEN, f'--profile={MANY}'), '1000000]'),
+    (('runner', 'plan', *CHOSEN, '--price=inf', '--json'), '1000000000'),
+  ],
+  ids=lambda words: str(words[-1])[:30] if isinstance(words, tuple) else '',
+)
+def test_numbers_that_nobody_can_mean_are_refused_with_the_limit(words, limit):
+  """A thousand million studies or draws took all memory, or an hour."""
+  done = call(*words)
+  assert done.returncode == 2 and done.stdout == ''
+  assert done.stderr.startswith('Error: ') and limit in done.stderr

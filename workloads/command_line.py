@@ -8,6 +8,7 @@ import codecs
 import contextlib
 import importlib.metadata
 import io
+import math
 import os
 import pathlib
 import select
@@ -157,7 +158,9 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
     print(help_text(program, *_word(program, before)))
     sys.exit(0)
   try:
-    return flags.FLAGS(argv)
+    words = flags.FLAGS(argv)
+    _check_numbers()
+    return words
   except flags.UnrecognizedFlagError as error:
     said = str(error).removesuffix(' ?')
     end = '.' if said == str(error) else '?'
@@ -167,6 +170,14 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
   except flags.Error as error:
     print(f'Error: {error}', file=sys.stderr)
     sys.exit(WRONG)
+
+
+def _check_numbers() -> None:
+  """Raise flags.Error where a flag is NaN, which is within all bounds."""
+  for name in flags.FLAGS:
+    value = flags.FLAGS[name].value
+    if isinstance(value, float) and math.isnan(value):
+      raise flags.IllegalFlagValueError(f'flag --{name}=nan: it is no number')
 
 
 def _word(program: Program, argv: list[str]) -> list[str]:
