@@ -261,7 +261,7 @@ def test_targets_are_relaxed_by_a_share_of_them(share):
 @pytest.mark.parametrize('cutoff', [1 + 2e-16, 1 + 1e-9, 1.001])
 def test_a_cutoff_of_one_is_refused(cutoff):
   """A score would be divided by nothing."""
-  with pytest.raises(rules.RulesError, match='cutoff = 1.* more than 1.001'):
+  with pytest.raises(rules.RulesError, match=r'cutoff = 1.* more than 1\.001'):
     rules.parse(TABLE | {'cutoff': cutoff}, 'x', 'x.toml')
 
 
