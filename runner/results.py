@@ -44,6 +44,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def locked(out: pathlib.Path) -> Iterator[None]:
   """Keeps other runners from writing to a results folder."""
+  clear(out / LOCK)
   with (out / LOCK).open('w', encoding='utf-8') as lock:
     if not _locked(lock, fcntl.LOCK_EX):
       raise ResultsError(f'Another runner is writing to {out}.')
@@ -75,9 +76,8 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
     plan = storage.read_json(out / records.PLAN)
     stored_plan.check(plan)
   except (ValueError, LookupError, TypeError) as error:
-    raise ResultsError(
-      f'{out / records.PLAN} is damaged: {type(error).__name__} {error}.'
-    ) from error
+    what = f'{type(error).__name__} {error}'.rstrip('.')
+    raise ResultsError(f'{out / records.PLAN} is damaged: {what}.') from error
   return plan
 
 
