@@ -42,7 +42,7 @@ def run(request: options.Request) -> int:
     )
   # Bad requests fail before measuring.
   options.planned(request, suite, machine, {})
-  results_folder.stored(request.out)
+  results_folder.make(request.out)
   speeds = options.known_speeds(request, suite, machine)
   plan = options.planned(request, suite, machine, speeds)
   through = cluster.find(

@@ -8,7 +8,7 @@ import workloads
 from runner.executors import progress, race
 from runner.launch import attempt as engine
 from runner.machine import hardware
-from runner.protocol import plan as plans, suite as rules
+from runner.protocol import plan as plans, schema, suite as rules
 from runner.tools import calibrate
 from workloads import data
 
@@ -58,8 +58,11 @@ def chosen_suite(request: Request) -> rules.Rules:
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if request.studies is not None:
-    if request.studies < 1:
-      raise rules.RulesError(f'--studies={request.studies} must be positive.')
+    most = schema.MOST['studies']
+    if not 1 <= request.studies <= most:
+      raise rules.RulesError(
+        f'--studies={request.studies} must be positive, and at most {most}.'
+      )
     rulesets = {
       name: ruleset._replace(studies=request.studies)
       for name, ruleset in rulesets.items()

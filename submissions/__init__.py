@@ -33,6 +33,7 @@ if TYPE_CHECKING:
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent / 'algorithms'
+LONGEST = 200  # Bytes of a name: file systems take 255, with what is added.
 MODULE = 'entered'  # The package that files of submissions are run in.
 
 
@@ -54,8 +55,20 @@ def find(request: str) -> Entry:
   `theirs=path` and `theirs=name@point` are entered as `theirs`.
 
   Raises:
-    SubmissionError: no such name, file or point, or not a submission.
+    SubmissionError: no such name, file or point, or not a submission; or its
+      name is too long for a folder of results.
   """
+  entry = _entered(request)
+  if (size := len(os.fsencode(entry.name))) > LONGEST:
+    raise SubmissionError(
+      f'The name {entry.name[:40]}... has {size} bytes; results are kept in a '
+      f'folder of that name, which may have {LONGEST}. Enter the submission '
+      'under a shorter name: --submissions=NAME=path/to/file.py'
+    )
+  return entry
+
+
+def _entered(request: str) -> Entry:
   given, equals, rest = request.partition('=')
   if (
     not equals or os.path.exists(request) or not literals.NAME.fullmatch(given)

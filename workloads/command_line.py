@@ -8,6 +8,7 @@ import codecs
 import contextlib
 import importlib.metadata
 import io
+import math
 import os
 import pathlib
 import select
@@ -97,8 +98,9 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
   """Runs a command; ends without a traceback where somebody leaves.
 
   Returns:
-    The command's exit code; LEFT if its reader left, as `head` does; or
-    INTERRUPTED after Ctrl-C.
+    The command's exit code; LEFT if its reader left, as `head` does;
+    INTERRUPTED after Ctrl-C; or WRONG where the system refuses a file that no
+    other message has named.
   """
   try:
     code = main(argv)
@@ -109,6 +111,11 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
     # Python would complain at its end about what is still to be written.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return LEFT
+  except OSError as error:
+    if error.filename is None:
+      raise
+    print(f'Error: {error.filename}: {error.strerror}.', file=sys.stderr)
+    return WRONG
   except KeyboardInterrupt:
     print('\nStopped.', file=sys.stderr)
     return INTERRUPTED
@@ -151,7 +158,9 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
     print(help_text(program, *_word(program, before)))
     sys.exit(0)
   try:
-    return flags.FLAGS(argv)
+    words = flags.FLAGS(argv)
+    _check_numbers()
+    return words
   except flags.UnrecognizedFlagError as error:
     said = str(error).removesuffix(' ?')
     end = '.' if said == str(error) else '?'
@@ -161,6 +170,14 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
   except flags.Error as error:
     print(f'Error: {error}', file=sys.stderr)
     sys.exit(WRONG)
+
+
+def _check_numbers() -> None:
+  """Raise flags.Error where a flag is NaN, which is within all bounds."""
+  for name in flags.FLAGS:
+    value = flags.FLAGS[name].value
+    if isinstance(value, float) and math.isnan(value):
+      raise flags.IllegalFlagValueError(f'flag --{name}=nan: it is no number')
 
 
 def _word(program: Program, argv: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ import workloads
 from runner.machine.hardware import Speed
 from runner.protocol import layout, plan_file, search_space, suite as rules
 
+MOST = 100_000  # Trials of a plan.
 FOR_EVER = 1e9  # Seconds.
 
 
@@ -85,6 +86,7 @@ def make(
         f'name: --submissions=NAME={request}'
       )
     entries[entry.name] = entry
+  _check_count(suite, ruleset, len(entries))
   trials = [
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)
   ]
@@ -93,6 +95,18 @@ def make(
   known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
   budgets = {n: factor * seconds for n, seconds in known.items()}
   return Plan(suite, ruleset, machine, budgets, entries, trials)
+
+
+def _check_count(suite: rules.Rules, ruleset: str, entries: int) -> None:
+  """Raise RulesError where a plan would have more trials than one may."""
+  studies, number, _ = suite.rulesets[ruleset]
+  rows = len(suite.workloads)
+  if (total := entries * rows * studies * number) > MOST:
+    raise rules.RulesError(
+      f'{entries} submissions, {rows} workloads, {studies} studies and '
+      f'{number} trials a study make {total:,} trials, and a plan has at most '
+      f'{MOST:,}. Ask for fewer of them, as by --studies=3.'
+    )
 
 
 def make_endless(

@@ -34,8 +34,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
     ResultsError: not a folder of ours, not writable, in use, or made under
       other rules, on another machine or from another source.
   """
-  stored(out)  # Whatever is no folder of ours stays as it is.
-  _make(out)
+  make(out)
   with locked(out):
     before, table = stored(out), plans.table(plan)
     if before is not None:
@@ -51,6 +50,7 @@ def opened(out: pathlib.Path, plan: plans.Plan) -> Iterator[dict[str, Any]]:
 @contextlib.contextmanager
 def locked(out: pathlib.Path) -> Iterator[None]:
   """Keeps other runners from writing to a results folder."""
+  clear(out / LOCK)
   with (out / LOCK).open('w', encoding='utf-8') as lock:
     if not _locked(lock, fcntl.LOCK_EX):
       raise ResultsError(f'Another runner is writing to {out}.')
@@ -66,8 +66,13 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
   # pathlib's own exists raises where a name is too long.
   if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
-    return None
+  try:
+    if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
+      return None
+  except OSError as error:
+    raise ResultsError(
+      f'{out} cannot be read: {error.strerror}. {HELP}'
+    ) from error
   if not (out / layout.PLAN).exists():
     raise ResultsError(
       f'{out} is not empty and has no {layout.PLAN}: it is not a results '
@@ -77,9 +82,8 @@ def stored(out: pathlib.Path) -> dict[str, Any] | None:
     plan = storage.read_json(out / layout.PLAN)
     plan_file.check(plan)
   except (ValueError, LookupError, TypeError) as error:
-    raise ResultsError(
-      f'{out / layout.PLAN} is damaged: {type(error).__name__} {error}.'
-    ) from error
+    what = f'{type(error).__name__} {error}'.rstrip('.')
+    raise ResultsError(f'{out / layout.PLAN} is damaged: {what}.') from error
   return plan
 
 
@@ -228,7 +232,14 @@ def _copy(source: pathlib.Path, folder: pathlib.Path, name: str) -> None:
     shutil.copyfile(path, target)
 
 
-def _make(out: pathlib.Path) -> None:
+def make(out: pathlib.Path) -> None:
+  """Make a results folder if it is not there.
+
+  Raises:
+    ResultsError: it is not a folder of ours, which stays as it is, or nothing
+      can be written there.
+  """
+  stored(out)
   try:
     out.mkdir(parents=True, exist_ok=True)
     probe = out / LOCK

@@ -63,6 +63,8 @@ ABOVE = {
   'target': -math.inf,
   'test_target': -math.inf,
 }
+# What numbers may be at most.
+MOST = {'studies': 1000, 'trials': 10_000}
 LARGEST = 2**53  # Beyond it, numbers lose digits on their way through floats.
 LONGEST = 200  # Characters of a wrong value in a message.
 
@@ -84,12 +86,13 @@ def check(table: Any, kinds: Mapping[str, Any], where: str) -> None:
       )
     if not isinstance(value, kinds[key]) or isinstance(value, bool):
       raise RulesError(f'{where} {key} = {shown(value)} is of the wrong type.')
-    above = ABOVE.get(key, 0)
+    above, most = ABOVE.get(key, 0), MOST.get(key, LARGEST)
     # NaN compares as false, so it is found here too.
-    if isinstance(value, int | float) and not above < value <= LARGEST:
+    if isinstance(value, int | float) and not above < value <= most:
       wanted = f'more than {above}' if above else 'positive'
+      limit = most if key in MOST else '2**53'
       raise RulesError(
-        f'{where} {key} = {shown(value)} must be {wanted}, and at most 2**53.'
+        f'{where} {key} = {shown(value)} must be {wanted}, and at most {limit}.'
       )
   if missing := kinds.keys() - table.keys() - OPTIONAL:
     raise RulesError(f'{where} lacks {", ".join(sorted(missing))}.')

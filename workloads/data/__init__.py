@@ -7,6 +7,7 @@ manifest of ours beside it.
 """
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -43,8 +44,22 @@ def needed(workload: str) -> tuple[Dataset, ...]:
 
 
 def folder(dataset: Dataset, data_dir: str | pathlib.Path) -> pathlib.Path:
+  """Return where a dataset is, or is to be.
+
+  Raises:
+    DataError: there can be no such folder, as where its name is too long.
+  """
   home = pathlib.Path(data_dir) / dataset.name
-  return home / dataset.config / dataset.version
+  place = home / dataset.config / dataset.version
+  try:
+    os.lstat(place)
+  except (FileNotFoundError, NotADirectoryError):
+    pass  # It can be made, or the system says why not.
+  except OSError as error:
+    raise DataError(
+      f'{place} cannot be read: {error.strerror}. Say another --data_dir.'
+    ) from error
+  return place
 
 
 @contextlib.contextmanager

@@ -1,5 +1,9 @@
 """Entries of a results folder: edited, grown and taken out."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from runner import options as requests
@@ -15,7 +19,7 @@ from runner.protocol import (
 from runner.tools import forget
 from scoring import verify
 from scoring.load import results as read
-from tests.support import races
+from tests.support import made_results, races
 
 SPEEDS = {'digits': hardware.Speed(600.0, 0.0)}
 SPACED = """
@@ -226,3 +230,26 @@ def test_what_is_not_there_or_runs_now_is_not_forgotten(tmp_path):
   assert done.returncode == 0, done.stderr
   assert 'mine is out of' in done.stdout and '.forgotten/mine_1' in done.stdout
   assert races.run(tmp_path, 'forget', out=out).returncode == 2
+
+
+@pytest.mark.parametrize('name', [layout.PLAN, results_folder.LOCK])
+@pytest.mark.parametrize('make', [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_waited_for(tmp_path, name, make):
+  """A pipe in the place of a plan or a lock held `forget` and `run` up."""
+  out = made_results.race(tmp_path / 'out')
+  (out / name).unlink(missing_ok=True)
+  make(out / name)
+  for words in (['status'], ['forget', '--submissions=lion']):
+    done = subprocess.run(
+      [sys.executable, '-m', 'runner', *words, f'--out={out}'],
+      cwd=races.ROOT,
+      capture_output=True,
+      text=True,
+      timeout=60,
+      check=False,
+    )
+    assert 'Traceback' not in done.stderr
+    if name == layout.PLAN:
+      assert done.returncode == 2 and 'plan.json is no file' in done.stderr
+    else:
+      assert done.returncode == 0
