@@ -13,7 +13,7 @@ import submissions
 from runner.protocol import results_folder
 from runner.tools import source_lint
 from submissions.algoperf import asked, folders, import_shims, layout, missing
-from tests.support.written import IDLE, MARKS, REST, alone, write  # noqa: F401
+from tests.support.written import IDLE, MARKS, REST, write
 
 pytestmark = MARKS
 SPACE = {'rate': {'min': 0.1, 'max': 1.0, 'scaling': 'uniform'}}
@@ -279,7 +279,7 @@ def test_commands_run_where_upstream_lies(marked, tmp_path):
   )  # fmt: skip
   sources = json.loads(done.stdout)['sources']
   assert sources['theirs']['path'] == str(tmp_path / place.rpartition('/')[0])
-  assert sources['lion']['path'] == str(root / 'submissions' / 'lion.py')
+  assert sources['lion']['path'] == str(submissions.HERE / 'lion.py')
 
 
 @pytest.mark.parametrize(
