@@ -145,7 +145,6 @@ SPACE = {  # Values around the authors' defaults.
   'one_minus_beta1': {'feasible_points': [0.05, 0.1]},
   'beta2': {'feasible_points': [0.95, 0.99]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
-  'warmup': {'feasible_points': [0.05]},
-  'block': {'feasible_points': [64]}, 'every': {'feasible_points': [20]},
-  'horizon': {'feasible_points': [0.9]},
+  'warmup': {'feasible_points': [0.05]}, 'block': {'feasible_points': [64]},
+  'every': {'feasible_points': [20]}, 'horizon': {'feasible_points': [0.9]},
 }  # fmt: skip
