@@ -70,7 +70,7 @@ def find(request: str) -> Entry:
     )
   if given in names() and entry.path != HERE / f'{given}.py':
     raise SubmissionError(
-      f'{request}: {given!r} is a submission of ours. Give another name.'
+      f'{request}: {given!r} is a submission of TimeTrial. Give another name.'
     )
   return entry._replace(name=given)
 
@@ -123,8 +123,8 @@ def _find(request: str, named: bool) -> Entry:
       return entry
     if entry.name in names() and path.resolve().parent != HERE:
       raise SubmissionError(
-        f'{request}: {entry.name!r} is a submission of ours. Rename it, or '
-        f'enter it under another name: --submissions=NAME={request}'
+        f'{request}: {entry.name!r} is a submission of TimeTrial. Rename the '
+        f'path, or enter it under another name: --submissions=NAME={request}'
       )
     if entry.name.startswith('.'):
       raise SubmissionError(

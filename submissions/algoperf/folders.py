@@ -67,7 +67,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
     space = json.loads(found.read_text(encoding='utf-8'))
   except (ValueError, RecursionError) as error:
     raise ValueError(f'{found.name} is not JSON ({error})') from error
-  if space is None:  # None would mean that there is no file.
+  if space is None:  # The caller reads None as a missing file.
     raise ValueError(f'{found.name} is null; write a space, or remove it')
   return space
 

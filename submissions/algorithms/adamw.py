@@ -17,7 +17,7 @@ def build(
   """Return AdamW as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     one_minus_beta1: One minus the decay of the mean.
     beta2: Decay of the mean square.

@@ -15,7 +15,7 @@ def build(task, *, alpha, weight_decay, **options):
   """Return COCOB as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     alpha: About the number of steps before the bets grow.
     weight_decay: Weight decay, added to the gradient.
     **options: Options of from_optax.

@@ -22,7 +22,7 @@ def build(
   """Return AdamW with data echoing as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     echoes: Steps on each batch.
     learning_rate: Largest learning rate.
     one_minus_beta1: One minus the decay of the mean.

@@ -22,7 +22,7 @@ def build(
   """Return DoG as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     first_distance: Length of the first step, relative to 1 + the norm of the
       initial parameters.
     layerwise: A rate for every parameter array (the paper's L-DoG).

@@ -16,7 +16,7 @@ def build(
   """Return DoWG as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     first_distance: Estimate of the distance before the first step.
     weight_decay: Weight decay, added to the gradient.
     warmup: Share of the steps that rises to the largest rate.

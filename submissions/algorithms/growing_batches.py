@@ -19,7 +19,7 @@ def build(
   """Return AdamW with growing batches as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     shares: Share of the examples that each phase sees.
     factors: Batch size of each phase, relative to the task's.
     learning_rate: Learning rate before the last phase.

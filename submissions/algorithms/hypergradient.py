@@ -89,7 +89,7 @@ def build(
   """Return AdamW with hypergradients as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest rate of the schedule.
     one_minus_beta1: One minus the decay of the mean.
     beta2: Decay of the mean square.

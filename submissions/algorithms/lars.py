@@ -22,7 +22,7 @@ def build(
   """Return LARS as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     one_minus_beta: One minus the decay of the momentum.
     trust: Factor on the length of the weights.

@@ -18,7 +18,7 @@ def build(
   """Return Lion in eight bits as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     beta1: Weight of the momentum in the direction.
     beta2: Decay of the momentum.

@@ -18,7 +18,7 @@ def build(
   """Return SGD with momentum as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     one_minus_beta1: One minus the decay of the momentum.
     weight_decay: Weight decay, added to the gradient.

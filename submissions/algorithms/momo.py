@@ -19,7 +19,7 @@ def build(
   """Return MoMo as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Cap on the learning rate.
     one_minus_beta: One minus the decay of the momentum.
     floor: Smallest loss possible.

@@ -17,7 +17,7 @@ def build(
   """Return MoMo-Adam as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Cap on the learning rate.
     one_minus_beta1: One minus the decay of the mean.
     one_minus_beta2: One minus the decay of the mean square.

@@ -57,7 +57,7 @@ def build(
   """Return AdamW on growing images as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     shares: Share of the examples that each phase sees.
     scales: Scale of the sides of images in each phase.
     learning_rate: Rate for the task's batch size and full-size images.

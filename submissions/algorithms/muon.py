@@ -74,7 +74,7 @@ def build(
   """Return Muon as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest rate of Muon.
     adam_rate: Largest rate of AdamW.
     beta: Decay of the momentum.

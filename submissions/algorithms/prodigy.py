@@ -18,7 +18,7 @@ def build(
   """Return Prodigy as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     one_minus_beta1: One minus the decay of the mean.
     one_minus_beta2: One minus the decay of the mean square.
     weight_decay: Weight decay, relative to the learning rate.

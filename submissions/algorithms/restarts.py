@@ -12,7 +12,7 @@ def build(task: Task, *, points: list[dict]) -> Submission:
   """Return the restarts as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     points: Hyperparameters of nadamw, and 'share': their share of the steps.
   """
   attempts = []

@@ -44,7 +44,7 @@ def build(
   """Return the optimizer as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     optimizer: 'adam' or 'sgd'.
     learning_rate: Largest learning rate for the reference batch.
     one_minus_beta1: One minus the decay of Adam's mean or SGD's momentum.

@@ -42,7 +42,7 @@ def build(
   """Return schedule-free AdamW as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     one_minus_beta1: One minus the weight of the average in the point of
       gradients.

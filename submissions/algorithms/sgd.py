@@ -14,7 +14,7 @@ def build(task, *, learning_rate, weight_decay, warmup, **options):
   """Return SGD as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     weight_decay: Weight decay, added to the gradient.
     warmup: Share of the steps that rises to the largest rate.

@@ -92,7 +92,7 @@ def build(
   """Return Sophia as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     learning_rate: Largest learning rate.
     beta1: Decay of the momentum.
     beta2: Decay of the curvature.

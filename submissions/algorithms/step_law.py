@@ -63,7 +63,7 @@ def build(
   """Return AdamW as a submission.
 
   Args:
-    task: The task.
+    task: Workload and step budget.
     one_minus_beta1: One minus the decay of the mean.
     beta2: Decay of the mean square.
     weight_decay: Weight decay, relative to the learning rate.
