@@ -176,7 +176,7 @@ def test_unknown_names_are_explained():
 
 def test_a_file_may_not_take_the_name_of_a_submission_of_ours(tmp_path):
   path = written(tmp_path, 'def build(task): ...', 'lion.py')
-  with pytest.raises(ValueError, match='Rename it'):
+  with pytest.raises(ValueError, match='Rename the path'):
     make(path)
 
 

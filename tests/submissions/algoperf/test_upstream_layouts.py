@@ -315,7 +315,7 @@ def test_paths_may_have_any_signs(tmp_path):
 @pytest.mark.parametrize(
   ('given', 'message'),
   [
-    ('lion=one', "'lion' is a submission of ours"),
+    ('lion=one', "'lion' is a submission of TimeTrial"),
     ('all=one', "can be called 'all'"),
     ('..=one', "can be called '..'"),
     ('=one', 'No submission'),
