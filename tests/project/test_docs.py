@@ -1,0 +1,110 @@
+"""Documents agree with the code: flags, commands, links, paths and schemas."""
+
+import functools
+import pathlib
+import re
+
+import pytest
+
+from tests.support import flag_table
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCUMENTS = sorted(
+  path.relative_to(ROOT).as_posix()
+  for path in (
+    *ROOT.glob('*.md'),
+    *ROOT.glob('docs/*.md'),
+    *ROOT.glob('docs/benchmarks/*.md'),
+    ROOT / 'docker' / 'README.md',
+  )
+  if path.name != 'CHANGELOG.md'
+)
+# Words of a private language; docs/glossary.md has the field's terms.
+BANNED = (
+  'shall', 'whoever', 'fleet', 'gauge', 'foretell', 'foretold', 'sureness',
+  'patience', 'examine', 'hereby', 'at whatever',
+)  # fmt: skip
+
+
+def _text(name: str) -> str:
+  return (ROOT / name).read_text(encoding='utf-8')
+
+
+def _prose(name: str) -> str:
+  """Text without code, tables of figures included."""
+  text = re.sub(r'```.*?```', '', _text(name), flags=re.S)
+  text = re.sub(r'^ {4}.*$', '', text, flags=re.M)
+  return re.sub(r'`[^`]*`', '', text)
+
+
+def _anchors(name: str) -> set[str]:
+  """Anchors of a document's headings, as GitHub makes them."""
+  heads = re.findall(r'^#+ (.*)$', _text(name), re.M)
+  words = (re.sub(r'[^\w\- ]', '', head.lower()) for head in heads)
+  return {word.strip().replace(' ', '-') for word in words}
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_links_lead_somewhere(name):
+  for link in re.findall(r'\]\(([^)\s]+)\)', _text(name)):
+    if re.match(r'https?:', link):
+      continue
+    path, _, anchor = link.partition('#')
+    target = (ROOT / name).parent / path if path else ROOT / name
+    assert target.exists(), f'{name} links to {link}.'
+    if anchor:
+      known = _anchors(target.resolve().relative_to(ROOT).as_posix())
+      assert anchor in known, f'{name} links to {link}.'
+
+
+@functools.cache
+def _commands() -> dict[str, set[str]]:
+  """Flags of every command, 'runner run' and the like."""
+  return {
+    f'{program} {word}'.strip(): set(flags)
+    for program in flag_table.PROGRAMS
+    for word, _, flags in flag_table.read(program)[0]
+  }
+
+
+def _calls(text: str) -> list[str]:
+  """Command lines of our programs, continued lines joined."""
+  text = text.replace('\\\n', ' ')
+  lines = re.findall(r'python -m (?:runner|scoring|workloads)\b[^`\n#]*', text)
+  return [line.removeprefix('python -m ') for line in lines]
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_commands_and_their_flags_exist(name):
+  outside = _text(name).partition(flag_table.BEGIN)[0]
+  for call in _calls(outside):
+    words = re.split(r'[;|&)\'"]| {3}', call)[0].split()
+    plain = [word for word in words if not word.startswith('-')]
+    if not plain[1:] or plain[1] in ('COMMAND', '...'):
+      continue  # Any command.
+    command = _command(plain)
+    assert command in _commands(), f'{name}: {call}'
+    given = {word.partition('=')[0] for word in words if word[:2] == '--'}
+    known = {f'--{flag}' for flag in _commands()[command]}
+    known |= {flag.replace('--', '--no') for flag in known}
+    assert given <= known | {'--help', '--version', '--flags'}, (
+      f'{name}: {call}'
+    )
+
+
+def _command(words: list[str]) -> str:
+  """Return the command that words name; a program's own where none does."""
+  text = ' '.join(words) + ' '
+  found = [c for c in _commands() if ' ' in c and text.startswith(f'{c} ')]
+  return found[0] if found else words[0]
+
+
+@pytest.mark.parametrize('name', DOCUMENTS)
+def test_documents_use_plain_words(name):
+  text = _prose(name).lower()
+  assert [word for word in BANNED if re.search(rf'\b{word}', text)] == []
+
+
+def test_the_tables_of_flags_are_those_of_the_programs():
+  """If not: python -m tests.support.flag_table."""
+  assert flag_table.section() in _text('docs/running.md')
