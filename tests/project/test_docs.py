@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.support import flag_table
+from workloads import data
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -108,3 +109,31 @@ def test_documents_use_plain_words(name):
 def test_the_tables_of_flags_are_those_of_the_programs():
   """If not: python -m tests.support.flag_table."""
   assert flag_table.section() in _text('docs/running.md')
+
+
+def _table(text: str, head: str) -> list[list[str]]:
+  """Cells of the rows of the one Markdown table that begins with `head`."""
+  [rows] = re.findall(
+    rf'^\| {head} \|.*\n\|[-|]+\|\n((?:\|.*\n?)+)', text, re.M
+  )
+  return [
+    [cell.strip() for cell in row.strip().strip('|').split('|')]
+    for row in rows.splitlines()
+  ]
+
+
+def test_the_table_of_datasets_is_the_catalogue():
+  users: dict[str, list[str]] = {}
+  for workload, datasets in data.NEEDS.items():
+    for name in datasets:
+      users.setdefault(name, []).append(workload)
+  assert _table(_text('docs/data.md'), 'dataset') == [
+    [
+      name,
+      ', '.join(users[name]),
+      f'{dataset.megabytes:,}',
+      f'{sum(dataset.examples.values()):,}',
+      dataset.terms,
+    ]
+    for name, dataset in data.DATASETS.items()
+  ]
