@@ -1,11 +1,13 @@
 """Documents agree with the code: flags, commands, links, paths and schemas."""
 
+import ast
 import functools
 import pathlib
 import re
 
 import pytest
 
+from tests.project import test_imports
 from tests.support import flag_table
 from workloads import data
 
@@ -137,3 +139,50 @@ def test_the_table_of_datasets_is_the_catalogue():
     ]
     for name, dataset in data.DATASETS.items()
   ]
+
+
+ARCHITECTURE = 'docs/architecture.md'
+
+
+def test_the_map_of_rooms_is_the_tested_one():
+  said = {
+    room.strip('`'): set(allowed.split(', '))
+    for rooms, _, allowed in _table(_text(ARCHITECTURE), 'room')
+    for room in rooms.split(', ')
+  }
+  shared = set(test_imports.SHARED)
+  assert said == {
+    room: set(allowed) - shared
+    | ({'shared modules'} if shared <= set(allowed) else set())
+    for room, allowed in test_imports.ALLOWED.items()
+  }
+
+
+def test_every_path_in_the_architecture_exists():
+  paths = re.findall(r'`(\w+/[\w/]*(?:\.\w+)?)`', _text(ARCHITECTURE))
+  assert len(paths) > 30
+  assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_ten_facts_are_where_the_architecture_says():
+  rows = _table(_text(ARCHITECTURE), 'question')
+  assert len(rows) == 10
+  for question, *steps in rows:
+    found = [re.fullmatch(r'`([\w/]+\.py)` `(\w+)`', x) for x in steps if x]
+    assert 1 <= len(found) <= 3, question
+    for step in found:
+      assert step, question
+      path, name = step.groups()
+      assert name in _names(path), f'{question}: no {name} in {path}.'
+
+
+def _names(path: str) -> set[str]:
+  """Functions, classes, methods and constants that a module defines."""
+  names = set()
+  for node in ast.walk(ast.parse(_text(path))):
+    match node:
+      case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+        names.add(name)
+      case ast.Assign(targets=[ast.Name(id=name)]):
+        names.add(name)
+  return names
