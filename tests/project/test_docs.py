@@ -2,13 +2,18 @@
 
 import ast
 import functools
+import json
 import pathlib
 import re
+import subprocess
+import sys
+import tomllib
 
 import pytest
 
+from runner.tools import preflight
 from tests.project import test_imports
-from tests.support import flag_table
+from tests.support import flag_table, made_results
 from workloads import data
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -186,3 +191,66 @@ def _names(path: str) -> set[str]:
       case ast.Assign(targets=[ast.Name(id=name)]):
         names.add(name)
   return names
+
+
+PROGRAMS = 'docs/for-programs.md'
+
+
+def test_the_page_for_programs_is_of_this_version():
+  text = (ROOT / 'pyproject.toml').read_text(encoding='utf-8')
+  version = tomllib.loads(text)['project']['version']
+  assert f'TimeTrial {version}.' in _text(PROGRAMS)
+
+
+def _keys(head: str) -> set[str]:
+  """Keys that the page for programs lists in the table with this head."""
+  rows = _table(_text(PROGRAMS), head)
+  return {key for cell, _ in rows for key in re.findall(r'`(\w+)`', cell)}
+
+
+def _json(*words: str):
+  """What a command with --json prints; `verify` exits with 1 at a doubt."""
+  done = subprocess.run(
+    [sys.executable, '-m', *words, '--json'],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode in {0, 1}, done.stderr
+  return json.loads(done.stdout)
+
+
+def test_the_schema_of_a_plan_is_documented():
+  found = _json('runner', 'plan', '--workloads=digits', '--submissions=nadamw')
+  assert set(found) == _keys('plan')
+  assert set(found['trials'][0]) == _keys('planned trial')
+
+
+def test_the_schema_of_a_forecast_is_documented():
+  one = preflight.Forecast(
+    submission='lion', workload='digits', trials=1, outcome='ended', reason=''
+  )
+  assert set(preflight.table([one])['forecasts'][0]) == _keys('forecast')
+
+
+def test_the_schemas_of_results_are_documented(tmp_path):
+  folder = str(made_results.race(tmp_path / 'results'))
+  found = _json('runner', 'status', f'--out={folder}')
+  assert set(found[0]) == _keys('status')
+  found = _json('scoring', folder, '--noreport')
+  assert set(found) == _keys('leaderboard')
+  standing = found['leaderboard'][0]
+  assert set(standing) == _keys('standing')
+  assert set(standing['workloads']['digits']) == _keys('cell')
+  found = _json('scoring', 'replay', folder)
+  assert set(found) == _keys('replay')
+  assert set(found['cheaper'][0]) == _keys('cheaper race')
+  found = _json('scoring', 'verify', folder)
+  assert set(found[0]) == _keys('finding')
+
+
+def test_every_command_with_json_is_documented():
+  taking = {name for name, flags in _commands().items() if 'json' in flags}
+  heads = re.findall(r'^### `python -m (.*) --json`', _text(PROGRAMS), re.M)
+  assert {head.replace(' RESULTS', '') for head in heads} == taking
