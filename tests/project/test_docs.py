@@ -254,3 +254,17 @@ def test_every_command_with_json_is_documented():
   taking = {name for name, flags in _commands().items() if 'json' in flags}
   heads = re.findall(r'^### `python -m (.*) --json`', _text(PROGRAMS), re.M)
   assert {head.replace(' RESULTS', '') for head in heads} == taking
+
+
+def test_every_document_is_reached_from_readme():
+  found, waiting = set(), ['README.md']
+  while waiting:
+    name = waiting.pop()
+    if name in found or not name.endswith('.md'):
+      continue
+    found.add(name)
+    folder = (ROOT / name).parent
+    links = re.findall(r'\]\(([^)\s#:]+)', _text(name))
+    targets = [(folder / link).resolve() for link in links]
+    waiting += [path.relative_to(ROOT).as_posix() for path in targets]
+  assert set(DOCUMENTS) <= found
