@@ -179,7 +179,7 @@ def test_prepared_again_nothing_changes_and_what_is_left_goes_on(
 ):
   heard = []
   prepare.prepare(DATASET, str(tmp_path / 'data'), None, heard.append)
-  assert heard == [f'{copy} is there already, to the byte.']
+  assert heard == [f'{copy} is complete: all files match its manifest.']
   (copy / manifest.NAME).unlink()
   row_format.path(copy, 5).rename(copy / 'day_05.rows.partial')
   with pytest.raises(data.DataError, match='not finished'):

@@ -40,7 +40,7 @@ raw, home, copy = fixtures(
   lambda folder: published.write(folder, COUNTS),
   (
     'pcba.zip is not as it was published',
-    'Note: train has 150 examples; published are 350343.',
+    'Note: train has 150 examples; the published dataset has 350343.',
   ),
 )
 
@@ -328,7 +328,7 @@ def test_what_tfds_has_prepared_is_taken_over(
 
 def test_prepared_again_nothing_changes_and_status_knows(home, raw):
   done = command('prepare', workload='ogbg', raw=raw[0], data_dir=home)
-  assert 'is there already' in done.stdout
+  assert 'is complete: all files' in done.stdout
   done = command('status', workload='ogbg', data_dir=home)
   assert done.returncode == 0
   assert 'ogbg_molpcba 0.1.3 for ogbg: ready' in done.stdout

@@ -29,7 +29,7 @@ CLOSE = {'rtol': 1e-5, 'atol': 1e-5}  # Of float32, in standard deviations.
 raw, home, copy = fixtures(
   'fastmri',
   published.write,
-  ('Note: train has 5 examples; published are 34742.',),
+  ('Note: train has 5 examples; the published dataset has 34742.',),
   dataset=DATASET,
 )
 
@@ -199,8 +199,8 @@ def test_prepared_again_nothing_changes_and_what_is_left_goes_on(
   """What failed has left whole volumes; what does not belong there goes."""
   heard = []
   prepare.prepare(DATASET, str(home), None, heard.append)
-  assert heard == [f'{data.folder(DATASET, home)} is there already, to the '
-                   'byte.']  # fmt: skip
+  place = data.folder(DATASET, home)
+  assert heard == [f'{place} is complete: all files match its manifest.']
   folder = tmp_path / 'raw'
   shutil.copytree(raw[0], folder)
   archive = folder / 'knee_singlecoil_val.tar.xz'
@@ -249,7 +249,7 @@ def test_only_what_is_prepared_is_imported(home, copy, raw, tmp_path):
   folder = raw[0] / 'knee_singlecoil_train'
   done = command('import', workload='fastmri', source=folder, data_dir=mine)
   assert done.returncode == 2
-  assert 'are prepared: prepare --raw=' in done.stderr
+  assert 'For published files use: data prepare --raw=' in done.stderr
 
 
 KSPACE = np.random.default_rng(0).standard_normal((2, 640, 640), np.float32)

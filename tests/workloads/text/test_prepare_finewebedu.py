@@ -29,7 +29,7 @@ raw, home, copy = fixtures(
   published.fineweb,
   (
     'vocab.bpe is not as it was published',
-    'examples; published are 8749870.',
+    'examples; the published dataset has 8749870.',
   ),
 )
 

@@ -29,7 +29,7 @@ raw, home, copy = fixtures(
   published.wmt,
   (
     'train has 592 pairs; left out are 4 with a side',
-    'Note: test has 7 examples; published are 3003.',
+    'Note: test has 7 examples; the published dataset has 3003.',
   ),
 )
 
