@@ -570,6 +570,6 @@ def test_tokens_that_do_not_belong_to_the_records_are_told(copy, end):
       shutil.copyfile(place / f'{name}-test.bin', place / f'{name}-train.bin')
   manifest.write(place, manifest.load(place).examples)
   with pytest.raises(
-    data.DataError, match=r'tokens; by|27 utterances in train, and tokens of 5'
+    data.DataError, match=r'requires|27 utterances in train, and tokens of 5'
   ):
     source(copy, 'train')

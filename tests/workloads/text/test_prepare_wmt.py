@@ -259,7 +259,7 @@ def test_tokens_that_are_too_few_are_told(copy):
   with pytest.raises(data.DataError, match=r'tokens-test\.bin has'):
     workloads.get('wmt').source('test', str(copy))
   manifest.write(place, manifest.load(place).examples)
-  with pytest.raises(data.DataError, match=r'lengths-test\.bin they are'):
+  with pytest.raises(data.DataError, match=r'lengths-test\.bin requires'):
     workloads.get('wmt').source('test', str(copy))
 
 
