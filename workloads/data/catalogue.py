@@ -44,8 +44,8 @@ class Dataset(NamedTuple):
   def refusal(self, files: str) -> DataError:
     """Error for a dataset that cannot be downloaded; names its files."""
     return DataError(
-      f'{self.title} cannot be downloaded ({self.terms}). Get its files from '
-      f'{self.page}, and add --raw=FOLDER with their folder: {files}.'
+      f'{self.title} cannot be downloaded ({self.terms}). Get these files from '
+      f'{self.page}, then add --raw=FOLDER: {files}.'
     )
 
   def address(self, file: File) -> str:

@@ -319,7 +319,7 @@ RAW_DAMAGES = {
   ),
   'labels that are too few': ('mnist', _lose_labels, '60 images, and'),
   'images that are too few': (
-    'mnist', _cut_images, 'ends in record 7; its header says that it has 60'
+    'mnist', _cut_images, 'ends in record 7; its header promises 60'
   ),
   'no file': (
     'mnist',

@@ -234,9 +234,8 @@ def test_a_long_preparation_tells_how_far_it_is(raw, tmp_path, monkeypatch):
 def test_what_needs_a_sign_up_is_not_downloaded(tmp_path):
   done = command('prepare', workload='fastmri', data_dir=tmp_path)
   assert done.returncode == 2
-  assert 'cannot be downloaded (after signing up): see https://fastmri.med' in (
-    done.stderr
-  )
+  assert 'cannot be downloaded (after signing up). Get these' in done.stderr
+  assert 'files from https://fastmri.med' in done.stderr
   assert '--raw=FOLDER: knee_singlecoil_train.tar.xz, knee_s' in done.stderr
 
 

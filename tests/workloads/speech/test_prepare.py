@@ -469,7 +469,7 @@ DAMAGES = {
   ),
   'no archive': (
     lambda f: (f / 'dev-other.tar.gz').unlink(),
-    r'dev-other.tar.gz is missing. .* must have .*train-clean-360.tar.gz',
+    r'dev-other.tar.gz is missing. .* must contain .*train-clean-360.tar.gz',
   ),
   'half an archive': (_half, r'train-other-500.tar.gz is damaged'),
   'a changed byte': (_byte, r'dev-other.tar.gz is damaged: CRC check failed'),
