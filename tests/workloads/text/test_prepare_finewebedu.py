@@ -28,7 +28,7 @@ raw, home, copy = fixtures(
   NAME,
   published.fineweb,
   (
-    'vocab.bpe is not as it was published',
+    'vocab.bpe differs from the published',
     'examples; the published dataset has 8749870.',
   ),
 )

@@ -28,7 +28,7 @@ raw, home, copy = fixtures(
   'wmt',
   published.wmt,
   (
-    'train has 592 pairs; left out are 4 with a side',
+    'train has 592 pairs; 4 pairs with a sentence',
     'Note: test has 7 examples; the published dataset has 3003.',
   ),
 )
