@@ -195,8 +195,8 @@ class WMT(Workload):
     texts = lexicon.pieces() if self.data == 'languages' else self.pieces
     if not texts:
       raise DataError(
-        'BLEU needs the text of SentencePiece pieces, which is stored with the '
-        f'data of {self.data}: use workload.with_text(data_dir).summarize(stats).'
+        'BLEU needs the text of SentencePiece pieces, stored with the data of '
+        f'{self.data}: use workload.with_text(data_dir).summarize(stats).'
       )
     loss, right, tokens = (
       stats[name].sum(dtype=np.float64) for name in ('loss', 'right', 'tokens')
