@@ -29,7 +29,7 @@ SPLITS = ('train', 'validation', 'test')
 raw, home, copy = fixtures(
   'criteo1tb',
   published.criteo1tb,
-  ('Note: day 1 has 10 lines; published are 199,563,535.',),
+  ('Note: day 1 has 10 lines; the published file has 199,563,535.',),
   dataset=DATASET,
 )
 
@@ -377,7 +377,7 @@ FILES = {
   ),
   'a part lacking': (
     lambda folder: (folder / 'day_3_01').unlink(),
-    'day_3_01 is missing, and .*day_3_02 is there',
+    'day_3_01 is missing, but .*day_3_02 exists',
   ),
 }  # fmt: skip
 
