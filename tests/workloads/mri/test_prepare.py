@@ -275,7 +275,7 @@ DAMAGES = {  # Measurements, targets and brightest value.
   ),
   'several coils': (
     (KSPACE[:, None], TARGET, 1.0),
-    r'has kspace \(2, 1, 640, 320\) of complex64.* must be \(N, 640, 320 or',
+    r'has kspace \(2, 1, 640, 320\) of complex64.* Needed are \(N, 640, 320 or',
   ),
   'few rows': (
     (KSPACE[:, :-1], TARGET, 1.0), r'has kspace \(2, 639, 320\) of complex64'
@@ -297,7 +297,7 @@ DAMAGES = {  # Measurements, targets and brightest value.
   ),
   'fewer targets': (
     (KSPACE, TARGET[:1], 1.0),
-    r'kspace \(2, .* reconstruction_esc \(1, .*, with as many slices N',
+    r'kspace \(2, .* reconstruction_esc \(1, .*, with the same N',
   ),
   'a measurement that is none': (
     (changed(KSPACE, np.nan), TARGET, 1.0),
@@ -308,10 +308,10 @@ DAMAGES = {  # Measurements, targets and brightest value.
     'knee.h5, slice 1 has numbers that are not finite',
   ),
   'nothing measured': (
-    (ONE_EMPTY, TARGET, 1.0), 'knee.h5, slice 1 has measured nothing'
+    (ONE_EMPTY, TARGET, 1.0), 'knee.h5, slice 1 has no measurements'
   ),
   'no brightest value': (
-    (KSPACE, TARGET, np.nan), 'knee.h5 has nan as its brightest value'
+    (KSPACE, TARGET, np.nan), 'knee.h5 has nan as its largest value'
   ),
 }  # fmt: skip
 
@@ -350,15 +350,13 @@ def test_a_volume_that_does_not_say_its_brightest_value_has_zero():
   heard = []
   found = fastmri.slices(published.hdf5(KSPACE, TARGET), 'a.h5', heard.append)
   assert found['volume_max'].tolist() == [0, 0]
-  assert heard == [
-    'Note: a.h5 does not say its brightest value (max); taken is 0.'
-  ]
+  assert heard == ['Note: a.h5 has no largest value (max); 0 is used instead.']
 
 
 PLACES = {
   'no part': (
     lambda f: (f / 'knee_singlecoil_val.tar.xz').unlink(),
-    r'has no knee_singlecoil_val\.tar\.xz\. It must have train and val',
+    r'has no knee_singlecoil_val\.tar\.xz\. The folder must contain train and val',
   ),
   'an empty folder': (
     lambda f: [p.unlink() for p in f.glob('*/*.h5')],
