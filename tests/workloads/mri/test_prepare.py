@@ -356,7 +356,7 @@ def test_a_volume_that_does_not_say_its_brightest_value_has_zero():
 PLACES = {
   'no part': (
     lambda f: (f / 'knee_singlecoil_val.tar.xz').unlink(),
-    r'has no knee_singlecoil_val\.tar\.xz\. The folder must contain train and val',
+    r'has no knee_singlecoil_val\.tar\.xz\. The folder must contain train and',
   ),
   'an empty folder': (
     lambda f: [p.unlink() for p in f.glob('*/*.h5')],
@@ -366,7 +366,7 @@ PLACES = {
     lambda f: (f / 'knee_singlecoil_val.tar.xz').write_bytes(
       published.archive({'file1.h5': published.hdf5(KSPACE, TARGET, 1.0)})
     ),
-    r'has no volumes of validation\. Prepare it again, of all',
+    r'has no volumes of validation\. Prepare the folder again, from',
   ),
   'a damaged volume in a folder': (
     lambda f: (f / 'knee_singlecoil_train/file1000007.h5').write_bytes(b'no'),
