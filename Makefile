@@ -21,7 +21,7 @@ lint: .venv/ready
 	$(PY) -m ruff format --check
 	.venv/bin/pyrefly check
 
-# Slow: the measured claims of BENCHMARKS.md.
+# Slow: the measured claims of docs/benchmarks.
 benchmarks: .venv/ready
 	$(PY) -m tests.benchmarks.throughput
 	$(PY) -m tests.benchmarks.scoring_speed

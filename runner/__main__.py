@@ -43,19 +43,32 @@ _HARDWARE = flags.DEFINE_string(
 )
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer(
-  'points', 10, 'Number of points to draw from each search space.'
+  'points',
+  10,
+  'Number of points to draw from each search space.',
+  lower_bound=1,
+  upper_bound=10_000,
 )
 _SEEDS = flags.DEFINE_integer(
-  'seeds', 5, 'Number of repetitions of the best point.'
+  'seeds',
+  5,
+  'Number of repetitions of the best point.',
+  lower_bound=1,
+  upper_bound=1000,
 )
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   RetryPolicy().attempts,
   'Most attempts at a trial that the machine fails.',
   lower_bound=1,
+  upper_bound=1000,
 )
 _PAUSE = flags.DEFINE_float(
-  'pause', RetryPolicy().pause, 'Seconds before the second attempt.'
+  'pause',
+  RetryPolicy().pause,
+  'Seconds before the second attempt.',
+  lower_bound=0.0,
+  upper_bound=86_400.0,
 )
 _PREFLIGHT = flags.DEFINE_boolean(
   'preflight', True, 'Try long trials for a few steps before a run.'
@@ -64,7 +77,11 @@ _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Add to results of another kind of hardware.'
 )
 _PRICE = flags.DEFINE_float(
-  'price', None, 'Price of an hour on the machine.', lower_bound=0.0
+  'price',
+  None,
+  'Price of an hour on the machine.',
+  lower_bound=0.0,
+  upper_bound=1e9,
 )
 _ENGINE = flags.DEFINE_enum(
   'engine', 'local', cluster.EXECUTORS, 'What runs the trials.'
@@ -83,6 +100,8 @@ flags.DEFINE_float(
   'hang_timeout',
   TrialOptions().hang_timeout,
   'Seconds without progress after which a trial counts as hanging.',
+  lower_bound=0.0,
+  upper_bound=1e9,
 )
 flags.DEFINE_alias('silence', 'hang_timeout')
 flags.DEFINE_boolean('network', False, 'Let trials use the network.')
@@ -99,10 +118,18 @@ flags.DEFINE_boolean(
   'prune', False, "Stop trials that cannot change their study's score."
 )
 flags.DEFINE_float(
-  'memory_gib', None, 'Most GiB that a trial may allocate.', lower_bound=0.0
+  'memory_gib',
+  None,
+  'Most GiB that a trial may allocate.',
+  lower_bound=0.0,
+  upper_bound=1e6,
 )
 flags.DEFINE_integer(
-  'profile', 0, 'Number of steps of every trial to trace.', lower_bound=0
+  'profile',
+  0,
+  'Number of steps of every trial to trace.',
+  lower_bound=0,
+  upper_bound=1_000_000,
 )
 # Flags of a worker on another machine, and of the process of one trial.
 _TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')

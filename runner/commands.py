@@ -45,9 +45,11 @@ def run(options: Options) -> int:
       f'--engine={options.executor} gives every trial one node. Leave out one '
       'of them.'
     )
-  # Bad requests fail before measuring.
+  # Bad requests fail before measuring, and leave no folder.
   chosen.planned(options, suite, machine, {})
   results_folder.stored(options.out)
+  if options.executor == 'local':
+    results_folder.make(options.out)
   speeds = chosen.all_speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
   executor = cluster.find(

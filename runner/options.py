@@ -10,7 +10,7 @@ from runner.executors import progress
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
-from runner.protocol import suite as suites
+from runner.protocol import schema, suite as suites
 from runner.protocol.plan import Machine, Plan, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
@@ -100,8 +100,11 @@ def chosen_suite(options: Options) -> Suite:
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if options.studies is not None:
-    if options.studies < 1:
-      raise SuiteError(f'--studies={options.studies} must be positive.')
+    most = schema.MOST['studies']
+    if not 1 <= options.studies <= most:
+      raise SuiteError(
+        f'--studies={options.studies} must be positive, and at most {most}.'
+      )
     rulesets = {
       name: dataclasses.replace(ruleset, studies=options.studies)
       for name, ruleset in rulesets.items()

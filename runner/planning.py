@@ -12,6 +12,7 @@ from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 
 FOR_EVER = 1e9  # Seconds.
+MOST = 100_000  # Trials of a plan.
 
 
 def make(
@@ -49,6 +50,7 @@ def make(
         f'name: --submissions=NAME={request}'
       )
     entries[entry.name] = entry
+  _check_count(suite, ruleset, len(entries))
   trials = [
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)
   ]
@@ -57,6 +59,18 @@ def make(
   known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
   budgets = {n: factor * seconds for n, seconds in known.items()}
   return of_trials(suite, ruleset, entries, machine, budgets, trials)
+
+
+def _check_count(suite: Suite, ruleset: str, entries: int) -> None:
+  """Raise SuiteError where a plan would have more trials than one may."""
+  chosen, rows = suite.rulesets[ruleset], len(suite.workloads)
+  total = entries * rows * chosen.studies * chosen.trials
+  if total > MOST:
+    raise SuiteError(
+      f'{entries} submissions, {rows} workloads, {chosen.studies} studies and '
+      f'{chosen.trials} trials a study make {total:,} trials, and a plan has '
+      f'at most {MOST:,}. Ask for fewer of them, for example --studies=3.'
+    )
 
 
 def of_trials(

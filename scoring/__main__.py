@@ -51,9 +51,15 @@ _RESAMPLE = flags.DEFINE_enum(
   'What is drawn again for the intervals.',
 )
 _DRAWS = flags.DEFINE_integer(
-  'draws', bootstrap.DRAWS, 'How often it is drawn.', lower_bound=1
+  'draws',
+  bootstrap.DRAWS,
+  'How often it is drawn.',
+  lower_bound=1,
+  upper_bound=bootstrap.MOST,
 )
-_SEED = flags.DEFINE_integer('seed', bootstrap.SEED, 'Of the draws.')
+_SEED = flags.DEFINE_integer(
+  'seed', bootstrap.SEED, 'Of the draws.', lower_bound=0
+)
 _AGAINST = flags.DEFINE_string(
   'against',
   None,

@@ -1,14 +1,16 @@
 """Submissions by name or by path, read before they are run.
 
-A submission is a file with a function `build` and literals: SELF, its point in
-the self-tuning ruleset; SPACE, its search space in the external one; POINTS,
-further points for self-tuning by name: `lion@default` enters POINTS['default']
-of lion instead of its SELF. The planner needs only the literals, so they are
-read from the source: planning and status import neither JAX nor anybody's code.
+A submission is a file with a function `build` and three literals. SELF is its
+point in the self-tuning ruleset. SPACE is its search space in the external
+ruleset. POINTS are further self-tuning points by name: `lion@default` enters
+POINTS['default'] of lion instead of its SELF. The planner needs only the
+literals and reads them from the source, so planning and status import neither
+JAX nor any submission.
 
-A folder or file written for AlgoPerf is a submission as well (see algoperf/):
-with a search space beside it, of the external ruleset, else self-tuning. Any of
-them may be entered under another name, as `theirs=path/to/folder`.
+A folder or file written for AlgoPerf is a submission, too (see algoperf/). It
+belongs to the external ruleset if a search space lies beside it, else to the
+self-tuning ruleset. `theirs=path/to/folder` enters any submission under the
+name `theirs`.
 """
 
 from __future__ import annotations
@@ -33,12 +35,13 @@ if TYPE_CHECKING:
   from submissions.submission import Submission, Task
 
 HERE = pathlib.Path(__file__).parent / 'algorithms'
-MODULE = 'entered'  # The package that files of submissions are run in.
+LONGEST = 200  # Bytes of a name: file systems take 255, with what is added.
+MODULE = 'entered'  # The package in which files of submissions are run.
 
 
 @functools.cache
 def names() -> tuple[str, ...]:
-  """The submissions that come with TimeTrial."""
+  """Names of the submissions that come with TimeTrial."""
   files = sorted(HERE.glob('*.py'))
   return tuple(
     p.stem
@@ -48,14 +51,26 @@ def names() -> tuple[str, ...]:
 
 
 def find(request: str) -> Entry:
-  """The submission of that name, or in the file or folder of that path.
+  """Return the submission with a name, or in a file or folder.
 
-  `name@point` is the submission with a point of its POINTS instead of SELF;
-  `theirs=path` and `theirs=name@point` are entered as `theirs`.
+  `name@point` means the submission with a point of its POINTS instead of SELF.
+  `theirs=path` and `theirs=name@point` give the submission the name `theirs`.
 
   Raises:
-    SubmissionError: no such name, file or point, or not a submission.
+    SubmissionError: no such name, file or point, or not a submission; or its
+      name is too long for a folder of results.
   """
+  entry = _entered(request)
+  if (size := len(os.fsencode(entry.name))) > LONGEST:
+    raise SubmissionError(
+      f'The name {entry.name[:40]}... has {size} bytes; results are kept in a '
+      f'folder of that name, which may have {LONGEST}. Enter the submission '
+      'under a shorter name: --submissions=NAME=path/to/file.py'
+    )
+  return entry
+
+
+def _entered(request: str) -> Entry:
   given, equals, rest = request.partition('=')
   if (
     not equals or os.path.exists(request) or not literals.NAME.fullmatch(given)
@@ -68,7 +83,7 @@ def find(request: str) -> Entry:
     )
   if given in names() and entry.path != HERE / f'{given}.py':
     raise SubmissionError(
-      f'{request}: {given!r} is a submission of ours. Give another name.'
+      f'{request}: {given!r} is a submission of TimeTrial. Give another name.'
     )
   return entry._replace(name=given)
 
@@ -88,7 +103,7 @@ def _at_point(request: str, named: bool = False) -> Entry:
   return entry._replace(
     name=f'{entry.name}@{point}',
     self_point=entry.points[point],
-    space=None,  # A point is of the self-tuning ruleset.
+    space=None,  # POINTS belong to the self-tuning ruleset.
   )
 
 
@@ -96,20 +111,23 @@ def _find(request: str, named: bool) -> Entry:
   if request in names():
     return entries.read(HERE / f'{request}.py')
   path = pathlib.Path(request)
-  # pathlib's own is_dir raises where a name is too long.
+  # pathlib's is_dir raises if a name is too long.
   is_folder, is_file = os.path.isdir(request), os.path.isfile(request)
   if is_folder and (several := layout.several(path)):
     raise SubmissionError(
-      f'The folder {request!r} has several submissions: name one of '
+      f'The folder {request!r} has several submissions. Name one of '
       f'{", ".join(map(str, several))}.'
     )
   if is_folder and not layout.main(path).is_file():
     raise SubmissionError(
-      f'The folder {request!r} has no {folders.MAIN}, as one written for '
-      'AlgoPerf has. One of ours is a file: give the path of a .py file.'
+      f'The folder {request!r} has no {folders.MAIN}, so it is no submission '
+      'to AlgoPerf. A submission to TimeTrial is a file: give the path of a '
+      '.py file.'
     )
   if request.endswith('.py') and not (is_file or is_folder):
-    raise SubmissionError(f'No file {request!r}.')
+    raise SubmissionError(
+      f'No file {request!r}. Give the path of a file that exists.'
+    )
   if is_folder or request.endswith('.py'):
     foreign = folders.is_one(path)
     path = layout.whole(path) if foreign else path
@@ -118,21 +136,21 @@ def _find(request: str, named: bool) -> Entry:
       return entry
     if entry.name in names() and path.resolve().parent != HERE:
       raise SubmissionError(
-        f'{request}: {entry.name!r} is a submission of ours. Rename it, or '
-        f'enter it under another name: --submissions=NAME={request}'
+        f'{request}: {entry.name!r} is a submission of TimeTrial. Rename the '
+        f'path, or enter it under another name: --submissions=NAME={request}'
       )
     if entry.name.startswith('.'):
       raise SubmissionError(
         f'{request}: rename it, or enter it under another name '
-        f'(--submissions=NAME={request}); results are kept in a folder called '
-        f'{entry.name!r}, which would be hidden or another one.'
+        f'(--submissions=NAME={request}). Its results would go to a folder '
+        f'called {entry.name!r}, which is hidden or another folder.'
       )
     return entry
   close = difflib.get_close_matches(request, names(), n=1)
   hint = f' Did you mean {close[0]!r}?' if close else ''
   raise SubmissionError(
     f'No submission {request!r}.{hint} Known: {", ".join(names())}, '
-    'or give the path of a .py file or of a folder of AlgoPerf.'
+    'or give the path of a .py file or of an AlgoPerf folder.'
   )
 
 
@@ -142,35 +160,40 @@ def make(
   hyperparameters: dict,
   goal: Goal | None = None,
 ) -> Submission:
-  """Runs the file and builds its submission.
+  """Run the file of a submission and build the submission.
 
   Args:
-    path: Of the file, or of the folder of one written for AlgoPerf.
-    task: What an algorithm may know.
-    hyperparameters: Its point.
-    goal: What AlgoPerf tells beside that, and only such submissions hear.
+    path: File, or folder of an AlgoPerf submission.
+    task: Facts that every algorithm may use.
+    hyperparameters: Values by name, passed to `build`.
+    goal: Further facts that only AlgoPerf submissions get.
+
+  Raises:
+    SubmissionError: `build` returned something else; the message says what.
   """
   if folders.is_one(path):
     if goal is None:
-      raise ValueError(f'{path} was written for AlgoPerf and needs a goal.')
-    # Not a statement: what only plans imports this file, and never JAX.
+      raise ValueError(
+        f'{path} was written for AlgoPerf, but goal is None. Pass a Goal.'
+      )
+    # Imported here, because planning imports this module but must not need JAX.
     adapter = importlib.import_module('submissions.algoperf.loop')
     return adapter.build(path, task, hyperparameters, goal)
   name = f'{MODULE}.{path.stem}'
   spec = importlib.util.spec_from_file_location(name, path)
   module = importlib.util.module_from_spec(spec)  # pyrefly: ignore
-  sys.modules[name] = module  # Where dataclasses look for what they are of.
+  sys.modules[name] = module  # Dataclasses look up their own module here.
   spec.loader.exec_module(module)  # pyrefly: ignore
   return _built(module.build(task, **hyperparameters), path)
 
 
 def _built(found: Any, path: pathlib.Path) -> Submission:
-  """Return what `build` returned, if it is a Submission.
+  """Return `found`, the value that `build` returned, if it is a Submission.
 
   Raises:
-    SubmissionError: it is something else; the message says what to write.
+    SubmissionError: `found` is something else; the message says what to write.
   """
-  # Not a statement: what only plans imports this file, and never JAX.
+  # Imported here, because planning imports this module but must not need JAX.
   kind = importlib.import_module('submissions.submission').Submission
   if isinstance(found, kind):
     return found
@@ -179,25 +202,31 @@ def _built(found: Any, path: pathlib.Path) -> Submission:
   where = f'{path.name}, line {line}: build returned'
   if found is None:
     raise SubmissionError(
-      f'{where} nothing, and is to return a Submission: end it with `return '
+      f'{where} nothing, but it must return a Submission. End it with `return '
       'from_optax(task, <transformation>, **options)`, or with `return '
       'Submission(train, model)`.'
     )
   what = type(found).__name__
   if isinstance(found, tuple) and {'init', 'update'} <= set(dir(found)):
     raise SubmissionError(
-      f'{where} a transformation of optax ({what}), and is to return a '
-      'Submission: write `return from_optax(task, <transformation>, '
+      f'{where} a transformation of optax ({what}), but it must return a '
+      'Submission. Write `return from_optax(task, <transformation>, '
       '**options)`.'
     )
   raise SubmissionError(
-    f'{where} a {what}, and is to return a Submission, as from_optax and '
-    'from_steps make it, or Submission(train, model).'
+    f'{where} a {what}, but it must return a Submission. Return what '
+    'from_optax or from_steps returns, or Submission(train, model).'
   )
 
 
 def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
-  """Raises SubmissionError where a point does not fit `build`."""
+  """Raise SubmissionError if a point does not fit the parameters of `build`.
+
+  Args:
+    entry: The submission.
+    point: Hyperparameters by name.
+    where: The place of the point in the file, for the message: 'SELF'.
+  """
   for name in point:
     known = entry.keywords | (entry.optional or frozenset())
     if entry.optional is not None and name not in known:
@@ -210,5 +239,5 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
   if missing := entry.keywords - point.keys():
     raise SubmissionError(
       f'{entry.path}: {where} lacks {", ".join(sorted(missing))}, '
-      'which build requires.'
+      'which build requires. Add a value, or a default to build.'
     )

@@ -1,8 +1,8 @@
-"""Averages of parameters, to be evaluated while training goes on without them.
+"""Averages of parameters that are evaluated but not trained.
 
-Batch-norm statistics collected where the gradient is taken describe activations
-that averaged parameters do not have. A model evaluated with them can be useless
-though its parameters are good.
+Batch-norm statistics of training describe the activations of the trained
+parameters. Averaged parameters have other activations, and with the statistics
+of training their metrics can be useless.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,14 +27,15 @@ class Averaged(NamedTuple):
 def averaged(
   inner: optax.GradientTransformation, weight: Callable[[Array], Array]
 ) -> optax.GradientTransformationExtraArgs:
-  """Keeps an average of the parameters: 4 bytes for each.
+  """Return a transformation that also keeps an average of the parameters.
 
-  In 16 bits it would stand still, as what is added is less than the last bit.
+  State: 4 bytes a parameter. An average of 16 bits would never change, because
+  each step adds less than its last bit.
 
   Args:
-    inner: Trains, as without it.
-    weight: Of the parameters after the t-th step, in the average with all
-      before; t is counted from one.
+    inner: The transformation that trains.
+    weight: Maps t, counted from one, to the weight that the parameters after
+      step t get in the average.
   """
   inner = optax.with_extra_args_support(inner)
 
@@ -56,7 +57,7 @@ def averaged(
 
 
 def average(state: Averaged, params: PyTree) -> PyTree:
-  """The parameters to evaluate: `eval_params` of `averaged`."""
+  """Return the averaged parameters; pass it to from_optax as eval_params."""
   return optax.tree.cast_like(state.mean, params)
 
 
@@ -70,14 +71,14 @@ class Followed(NamedTuple):
 def follow_statistics(
   task: Task, submission: Submission, every: int = 3
 ) -> Submission:
-  """Collects the model state at the parameters that are evaluated.
+  """Collect the model state at the parameters that are evaluated.
 
-  A forward pass there, on the batch just trained on, in every third step: what
-  AlgoPerf's second schedule-free entry does. Where the model has no state the
-  submission is returned as it is, at no cost.
+  In every third step, the model makes a forward pass with the evaluated
+  parameters on the latest batch, as in AlgoPerf's second schedule-free entry. A
+  submission whose model has no state is returned unchanged, at no cost.
 
   Args:
-    task: As handed to `build`.
+    task: The task passed to `build`.
     submission: Made by `from_optax` or `from_steps`, with averaged parameters.
     every: Steps from one forward pass to the next.
   """
@@ -103,7 +104,7 @@ def follow_statistics(
 
     watched = start._replace(batches=batches, state=before)
     for inner in submission.train(watched):
-      if (inner.done - stride) % every < stride:  # The first step is one.
+      if (inner.done - stride) % every < stride:  # Includes the first step.
         params = submission.model(inner).params
         statistics = collect(params, statistics, seen[0], start.key, inner.done)
       yield Followed(inner, statistics)

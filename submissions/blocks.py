@@ -1,4 +1,4 @@
-"""Kernels as batches of small matrices, for methods that factor them."""
+"""Kernels as batches of small matrices, for methods with matrix factors."""
 
 import itertools
 import math
@@ -17,10 +17,10 @@ LARGEST = 1e15
 
 
 class Pair(NamedTuple):
-  """For the rows and the columns of one kernel's blocks: [number, n, n]."""
+  """Square matrices for the rows and columns of one kernel's blocks."""
 
-  left: Array
-  right: Array
+  left: Array  # Matrices of the rows: [number, rows, rows].
+  right: Array  # Matrices of the columns: [number, columns, columns].
 
 
 def factored(
@@ -29,21 +29,21 @@ def factored(
   other: optax.GradientTransformation,
   largest: int,
 ) -> optax.GradientTransformation:
-  """Gives kernels to `inner` as blocks, everything else to `other` as it is.
+  """Apply `inner` to kernels, cut into blocks, and `other` to the rest.
 
-  Blocks have 32 bits at least, as decompositions want them, and numbers of at
-  most 1e15: the squares of larger ones leave float32, and a factor that is not
-  finite never is again.
+  Blocks have 32 bits at least, because decompositions need them. Their numbers
+  are limited to 1e15: squares of larger numbers overflow float32, and a factor
+  that is not finite stays so.
 
-  Kernels are those of hidden layers and of the output layer. A table of
-  embeddings is none: its rows are looked up, a few at a time, so factors of it
+  The kernels are those of hidden layers and of the output layer. Embedding
+  tables are excluded: a batch uses only a few of their rows, so their factors
   would be large and nearly diagonal.
 
   Args:
-    task: As handed to `build`.
-    inner: Sees arrays [number, rows, columns], as `split` makes them.
-    other: Follows the rest.
-    largest: The most rows and columns of a block.
+    task: The task passed to `build`.
+    inner: Transforms arrays [number, rows, columns], made by `split`.
+    other: Transforms all other parameters.
+    largest: Largest number of rows or columns of a block.
   """
   kernels = task.mask('weight', 'head')
   labels = jax.tree.map(lambda k: 'kernel' if k else 'other', kernels)
@@ -75,15 +75,16 @@ def factored(
 
 
 def split(kernel: Array, inputs: int, largest: int) -> Array:
-  """Cuts a kernel into blocks of equal shape, [number, rows, columns].
+  """Cut a kernel into blocks of equal shape, [number, rows, columns].
 
-  Blocks are as even as can be: 300 rows make three blocks of 100, not 128, 128
-  and 44. What their number does not divide is filled up with zeros.
+  Blocks are as even as possible: 300 rows make three blocks of 100, not 128,
+  128 and 44. If the number of blocks does not divide the rows or columns, zeros
+  fill the last blocks.
 
   Args:
     kernel: Any shape; its first axes are the rows of a matrix.
-    inputs: How many those are.
-    largest: The most rows and columns of a block.
+    inputs: Number of these axes.
+    largest: Largest number of rows or columns of a block.
   """
   (up, rows), (across, columns) = _cuts(kernel.shape, inputs, largest)
   matrix = kernel.reshape(math.prod(kernel.shape[:inputs]), -1)
@@ -98,7 +99,14 @@ def split(kernel: Array, inputs: int, largest: int) -> Array:
 def join(
   blocks: Array, shape: tuple[int, ...], inputs: int, largest: int
 ) -> Array:
-  """The kernel of that shape, from its blocks."""
+  """Return the kernel that `split` has cut into blocks.
+
+  Args:
+    blocks: The blocks [number, rows, columns].
+    shape: Shape of the kernel.
+    inputs: Number of the kernel's axes that are rows of a matrix.
+    largest: Largest number of rows or columns of a block.
+  """
   (up, rows), (across, columns) = _cuts(shape, inputs, largest)
   cut = blocks.reshape(up, across, rows, columns).swapaxes(1, 2)
   height, width = math.prod(shape[:inputs]), math.prod(shape[inputs:])
@@ -107,22 +115,27 @@ def join(
 
 
 def grams(blocks: Array) -> Pair:
-  """G G' and G' G of every block G."""
+  """Return G G' and G' G of every block G."""
   return Pair(blocks @ blocks.mT, blocks.mT @ blocks)
 
 
 def together(
   function: Callable[[Array], Array], tree: PyTree, corner: float = 0.0
 ) -> PyTree:
-  """Applies a function of square matrices [..., n, n] to all of a tree at once.
+  """Apply a function of square matrices to all matrices of a tree at once.
 
-  Each is put into the top left corner of one as large as the largest, and what
-  comes out there is taken. Zeros fill up the rest, but for `corner` times the
-  trace on the diagonal.
+  Every matrix is copied to the top left corner of a matrix as large as the
+  largest, and the same corner of the result is taken. The rest is zero, except
+  the diagonal, which is `corner` times the trace.
 
-  LAPACK is called once because JAX 0.10.2 splits a batch over the threads that
-  also run the call, which waits: two such calls at a time on two cores wait for
-  ever. It also compiles once.
+  The tree needs one call of LAPACK. JAX 0.10.2 splits a batch over the threads
+  that also run the call and wait for it: two such calls at the same time on two
+  cores wait for ever. One call also compiles faster.
+
+  Args:
+    function: Maps arrays [number, n, n] to arrays of the same shape.
+    tree: Arrays [number, n, n]; n may differ.
+    corner: Factor on the trace.
   """
   leaves, structure = jax.tree.flatten(tree)
   largest = max(x.shape[-1] for x in leaves)
@@ -144,7 +157,7 @@ def together(
 
 
 def _cuts(shape, inputs, largest):
-  """Of rows and of columns: how many blocks, and how long."""
+  """Return (number of blocks, length of a block) for rows and for columns."""
   return [
     (number := -(-length // largest), -(-length // number))
     for length in (math.prod(shape[:inputs]), math.prod(shape[inputs:]))

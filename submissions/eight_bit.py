@@ -1,17 +1,16 @@
-"""Optimizers whose state has eight bits a number.
+"""Optimizers whose state has eight bits per number.
 
-Dettmers et al. 2022, arXiv:2110.02861: the update is computed in 32 bits from
-decoded moments, and only what is carried to the next step is encoded. Small
-arrays stay in 32 bits, and so do embeddings. That is one third of the paper's
-advice on stable embeddings; the other two, Xavier initialization and a layer
-norm after the lookup, are up to whoever makes a model, and here models are
-given.
+Dettmers et al. 2022, arXiv:2110.02861. The update is computed in 32 bits from
+decoded moments, and the new moments are encoded for the next step. Small arrays
+and embeddings stay in 32 bits. The paper's stable embeddings also have Xavier
+initialization and a layer norm after the lookup. These are parts of the model,
+which a workload fixes.
 
-Our own: the second moment never rounds to zero. Where a gradient is 2,500 times
-smaller than the largest of its block, its square has no code but zero; the next
-update, divided by the root of it, is then as large as the first moment over
-eps. A smallest code instead errs towards small updates. `never_zero=False` is
-the paper.
+One change is ours: the second moment never rounds to zero. The square of a
+gradient that is 2,500 times smaller than the largest of its block has only the
+code zero. The next update divides by its root and becomes the first moment over
+eps, far too large. The smallest code makes the update too small instead.
+`never_zero=False` does what the paper does.
 """
 
 import functools
@@ -26,25 +25,32 @@ from submissions import quantization, row_kernels, transforms
 from submissions.quantization import BLOCK, Book, Quantized
 from workloads.workload import Array, PyTree
 
-LARGEST = 1e19  # The square of a gradient beyond it may not be finite.
-SMALLEST = 4096  # Numbers in an array; with fewer it stays in 32 bits.
-CHUNK = 1 << 18  # Numbers that are in 32 bits at a time.
+LARGEST = 1e19  # Squares of larger gradients may not be finite.
+SMALLEST = 4096  # Arrays with fewer numbers stay in 32 bits.
+CHUNK = 1 << 18  # Numbers decoded to 32 bits at a time.
 
 
 class Rule(NamedTuple):
-  """An elementwise update, and how its moments are stored."""
+  """An elementwise update, and how to store its moments."""
 
   books: tuple[Book, ...]
-  scalars: Callable[[Array], row_kernels.Scalars]  # Of the step, from one.
+  # Maps the step, counted from one, to scalar arguments of `step`.
+  scalars: Callable[[Array], row_kernels.Scalars]
   step: Callable[..., tuple[Array, tuple[Array, ...]]]
   """(gradient, moments, scalars) -> direction, moments."""
 
 
 def adam(b1: float, b2: float, eps: float = 1e-8, book=quantization.dynamic):
-  """Adam's direction; `book` makes the codes of both moments.
+  """Adam's direction.
 
-  Finite gradients beyond 1e19 count as 1e19. In 32 bits an infinite square
-  holds one parameter for ever; in eight bits it would spoil a block of them.
+  Finite gradients beyond 1e19 count as 1e19. An infinite square would stop one
+  parameter for ever in 32 bits, and a whole block of parameters in eight bits.
+
+  Args:
+    b1: Decay of the mean.
+    b2: Decay of the mean square.
+    eps: Added to the root of the mean square.
+    book: Makes the codes of both moments, with and without signs.
   """
 
   def corrections(count):
@@ -72,7 +78,7 @@ def momentum(decay: float):
 
 
 def lion(b1: float, b2: float):
-  """Lion's sign."""
+  """Lion's direction, a sign; b1 and b2 are its two momentum decays."""
 
   def step(g, moments, scalars):
     del scalars
@@ -88,7 +94,11 @@ def _none(count: Array) -> row_kernels.Scalars:
 
 
 def on_blocks(rule: Rule, never_zero: bool) -> row_kernels.Function:
-  """(gradient [number, block], Quantized moments) -> direction, moments."""
+  """Apply a rule to blocks with encoded moments.
+
+  The function returned maps (gradient [number, block], Quantized moments) to
+  direction and new moments.
+  """
 
   def step(rows, scalars):
     g, stored = rows
@@ -109,7 +119,7 @@ class EightBitState(NamedTuple):
   """The state of `scale_by`."""
 
   count: Array
-  moments: PyTree  # For each array a tuple, of arrays or of Quantized.
+  moments: PyTree  # Per parameter array, a tuple of arrays or of Quantized.
 
 
 def scale_by(
@@ -119,14 +129,14 @@ def scale_by(
   never_zero: bool = True,
   chunk: int = CHUNK,
 ) -> optax.GradientTransformation:
-  """A rule with its moments in eight bits.
+  """Return the transformation of a rule, with its moments in eight bits.
 
   Args:
-    rule: What to do.
-    exempt: A tree like the parameters: True where 32 bits are kept.
-    block: Numbers that share their largest.
+    rule: The update.
+    exempt: A tree like the parameters: True where moments stay in 32 bits.
+    block: Numbers in a block, which share their largest magnitude.
     never_zero: Positive second moments stay positive.
-    chunk: Numbers that are in 32 bits at a time, but on a GPU.
+    chunk: Numbers decoded to 32 bits at a time; unused on a GPU.
   """
   step = on_blocks(rule, never_zero)
 
@@ -173,7 +183,7 @@ def scale_by(
 
 
 def _parts(size: int, block: int, chunk: int) -> tuple[int, int]:
-  """How many parts, and blocks in each, hold so many numbers."""
+  """Return the number of parts, and of blocks in a part, for `size` numbers."""
   blocks = -(-size // block)
   parts = min(blocks, -(-blocks * block // chunk))
   return parts, -(-blocks // parts)

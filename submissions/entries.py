@@ -1,4 +1,4 @@
-"""Entries: submissions as their source describes them, without running it."""
+"""Entries: descriptions of submissions, read from source without running it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from submissions import literals
 from submissions.algoperf import asked, folders, layout
 from submissions.literals import NOT_PYTHON, SubmissionError
 
-# Where the function is that has the options of most of ours.
+# The file of `from_optax`, whose options most of our submissions accept.
 OPTAX = pathlib.Path(__file__).parent / 'submission.py'
 
 
@@ -21,21 +21,21 @@ class Entry(NamedTuple):
   """Description of a submission, from its source."""
 
   name: str
-  path: pathlib.Path  # A file, or a folder of one written for AlgoPerf.
+  path: pathlib.Path  # A file, or the folder of an AlgoPerf submission.
   sha256: str
   keywords: frozenset[str]  # Hyperparameters that build requires.
-  optional: frozenset[str] | None  # Further ones; None: any.
+  optional: frozenset[str] | None  # Further hyperparameters; None means any.
   self_point: dict[str, Any] | None
   space: dict[str, Any] | list[dict[str, Any]] | None
-  points: dict[str, dict[str, Any]]  # Further ones for self-tuning, by name.
-  algoperf: bool = False  # Whether it was written for AlgoPerf.
+  points: dict[str, dict[str, Any]]  # Further self-tuning points, by name.
+  algoperf: bool = False  # True if the submission was written for AlgoPerf.
 
 
 def read(path: pathlib.Path) -> Entry:
-  """The entry of a file with a function `build`.
+  """Return the entry of a file with a function `build`.
 
   Raises:
-    SubmissionError: it is not one; the message says why.
+    SubmissionError: the file is no submission; the message says why.
   """
   try:
     source = path.read_bytes()
@@ -69,30 +69,31 @@ def read(path: pathlib.Path) -> Entry:
 
 
 def _check_signature(function: ast.FunctionDef, path: pathlib.Path) -> None:
-  """Raises SubmissionError where it cannot be called as build(task, a=1)."""
+  """Raise SubmissionError unless build(task, a=1) is a possible call."""
   given = function.args
   arguments = [one.arg for one in [*given.posonlyargs, *given.args]]
   where = f'{path}, line {function.lineno}: build'
   if not arguments:
     raise SubmissionError(
-      f'{where} has no first argument, and is handed the task as one: write '
-      '`def build(task, *, <hyperparameters>)`.'
+      f'{where} has no first argument, but the task is passed as the first '
+      'argument. Write `def build(task, *, <hyperparameters>)`.'
     )
   first, *others = arguments
   if others or given.vararg is not None:
     wrong = ', '.join(others) or f'*{given.vararg and given.vararg.arg}'
     names = ', '.join([*others, *(one.arg for one in given.kwonlyargs)])
     raise SubmissionError(
-      f'{where} takes {wrong} by position, and hyperparameters are handed over '
-      f'by name: write `def build({first}, *, {names or "<hyperparameters>"})`.'
+      f'{where} takes {wrong} by position, but hyperparameters are passed by '
+      f'name. Write `def build({first}, *, {names or "<hyperparameters>"})`.'
     )
 
 
 def read_algoperf(path: pathlib.Path) -> Entry:
-  """The entry of a folder or file that was written for AlgoPerf.
+  """Return the entry of a folder or file that was written for AlgoPerf.
 
   Raises:
-    SubmissionError: it is not one, or cannot run here; the message says why.
+    SubmissionError: the path is no AlgoPerf submission, or the submission
+      cannot run here; the message says why.
   """
   try:
     fault, space = folders.fault(path), folders.space(path)
@@ -117,7 +118,7 @@ def read_algoperf(path: pathlib.Path) -> Entry:
 
 
 def _check_asked(path: pathlib.Path, space: Any) -> None:
-  """Raises SubmissionError where it reads what no point will have."""
+  """Raise SubmissionError if the file reads a hyperparameter no point has."""
   points = space if isinstance(space, list) else [space]
   known = [set(point) for point in points if isinstance(point, dict)]
   file = layout.main(path)
@@ -126,14 +127,14 @@ def _check_asked(path: pathlib.Path, space: Any) -> None:
     read = f'{file}, line {line}: it reads hyperparameters.{name}'
     if place is None:
       raise SubmissionError(
-        f'{read}, and there is no {folders.SPACE} beside it or one folder up. '
+        f'{read}, but there is no {folders.SPACE} beside it or one folder up. '
         "Put its search space there, in AlgoPerf's form or as a list of points."
       )
     raise SubmissionError(f'{read}, which {place} does not have. Add it there.')
 
 
 def built(tree: ast.Module) -> ast.FunctionDef | None:
-  """The function `build` of a file, if it has one."""
+  """Return the function `build` of a file; None if the file has none."""
   for node in tree.body:
     if isinstance(node, ast.FunctionDef) and node.name == 'build':
       return node
@@ -141,7 +142,7 @@ def built(tree: ast.Module) -> ast.FunctionDef | None:
 
 
 def returns(function: ast.FunctionDef) -> int:
-  """The line of its last `return`; its own where it has none."""
+  """Line number of a function's last `return`, or of its `def` without one."""
   found = [
     node.lineno
     for node in _own(function)
@@ -151,7 +152,7 @@ def returns(function: ast.FunctionDef) -> int:
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-  """Yield the nodes of a function, but not of functions in it."""
+  """Yield the nodes of a function, but not those of nested functions."""
   for inner in ast.iter_child_nodes(node):
     yield inner
     if not isinstance(inner, ast.FunctionDef | ast.Lambda | ast.ClassDef):
@@ -159,7 +160,11 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _optional(function: ast.FunctionDef, named: set[str]):
-  """Named `options` they go to from_optax; any other ** may take anything."""
+  """Return the names that build accepts but does not require; None means any.
+
+  A parameter `**options` accepts the options of from_optax. A `**` parameter
+  of another name accepts any hyperparameter.
+  """
   if function.args.kwarg is None:
     return frozenset(named)
   if function.args.kwarg.arg != 'options':
@@ -169,7 +174,7 @@ def _optional(function: ast.FunctionDef, named: set[str]):
 
 @functools.cache
 def _options() -> frozenset[str]:
-  """The options of from_optax that are numbers."""
+  """Names of the options of from_optax that are numbers."""
   tree = ast.parse(OPTAX.read_text(encoding='utf-8'))
   [function] = [
     node

@@ -1,4 +1,4 @@
-"""Keyword arguments of an optax update, beside gradient and parameters."""
+"""Further keyword arguments of an optax update."""
 
 import re
 from collections.abc import Callable
@@ -15,21 +15,22 @@ REFUSED = re.compile(r"unexpected keyword argument '(\w+)'")
 def extra_args(
   loss: Callable[[PyTree], Array], value: Array, grad: PyTree, key: Key
 ) -> dict[str, Any]:
-  """All keywords that transformations of optax ask for, by their names.
+  """Return all keyword arguments that optax transformations accept, by name.
 
   Args:
     loss: The loss as a function of the parameters.
-    value: That loss at the parameters.
-    grad: Its gradient there, not clipped.
-    key: A new one in every step.
+    value: The loss at the present parameters, a scalar.
+    grad: The gradient at the present parameters, not clipped.
+    key: A random key, new in every step.
   """
 
   def value_fn(params, obj_fn=None, grad_fn=None, key=None):
-    del obj_fn, grad_fn, key  # Line searches hand it all that they do not take.
+    # Line searches pass on every keyword that they do not use themselves.
+    del obj_fn, grad_fn, key
     return loss(params)
 
   def grad_fn(params, number):
-    del number  # Of a step of `optax.contrib.sam` within an update.
+    del number  # `optax.contrib.sam` passes the number of its inner step.
     return jax.grad(loss)(params)
 
   return {
@@ -49,10 +50,17 @@ def update(
   params: PyTree,
   given: dict[str, Any],
 ) -> tuple[PyTree, PyTree]:
-  """Call tx.update with as many of the given keywords as it takes.
+  """Call tx.update with those keyword arguments that it accepts.
 
-  A transformation with a closed list of keywords, as `optax.contrib.sam` is,
-  refuses the others by name, also from within a chain.
+  Transformations with a fixed list of keywords, such as `optax.contrib.sam`,
+  raise a TypeError that names another keyword, even from within a chain.
+
+  Args:
+    tx: The transformation.
+    grads: The gradient, a tree like params.
+    state: The state of tx.
+    params: The parameters.
+    given: Keyword arguments by name.
   """
   given = dict(given)
   while True:

@@ -1,8 +1,9 @@
-"""What the learning-rate-free methods share: guards against their traps.
+"""Corrections shared by the learning-rate-free methods.
 
-Their rate is a factor on the one they find, so a schedule peaks at 1. Clipping
-the gradient (`grad_clip`) hides how long it was from D-Adaptation, Prodigy, DoG
-and DoWG, and changes what they estimate: their points do without it.
+The schedule of such a method is a factor on the rate that the method finds, so
+the schedule peaks at 1. D-Adaptation, Prodigy, DoG and DoWG estimate a distance
+from the lengths of gradients. Clipping (`grad_clip`) would change the estimate,
+so their points do not clip.
 """
 
 from typing import cast
@@ -15,17 +16,18 @@ import optax
 def guard(
   inner: optax.GradientTransformationExtraArgs,
 ) -> optax.GradientTransformationExtraArgs:
-  """Holds D-Adaptation and Prodigy of optax still until they know something.
+  """Keep optax's D-Adaptation or Prodigy from dividing zero by zero.
 
-  Both divide by the size of a sum of gradients, each times its rate. While all
-  rates or all gradients have been zero, optax divides zero by zero and every
-  later step is NaN. As in the authors' own code, such a step changes neither
-  parameters nor the estimate. A gradient that is NaN stays one.
+  Both methods divide by the size of a sum of gradients times rates. While all
+  rates or all gradients are zero, optax divides zero by zero, and every later
+  step is NaN. With this guard such a step changes neither the parameters nor
+  the estimate, as in the authors' own code. NaN in a gradient stays.
   """
 
   def update(updates, state, params=None, **extra):
     updates, after = inner.update(updates, state, params, **extra)
-    new = cast(optax.contrib.ProdigyState, after)  # Or DAdaptAdamWState.
+    # A DAdaptAdamWState has the fields that are used here, too.
+    new = cast(optax.contrib.ProdigyState, after)
     size = optax.tree.sum(jax.tree.map(jnp.abs, new.grad_sum))
     nothing = size == 0
     updates = jax.tree.map(lambda u: jnp.where(nothing, 0, u), updates)
@@ -40,10 +42,15 @@ def proximal(
   rate: optax.Schedule,
   weight_decay: float,
 ) -> optax.GradientTransformationExtraArgs:
-  """MoMo's weight decay as the authors compute it.
+  """Correct the weight decay of optax's MoMo to that of the authors.
 
-  With c = rate * weight_decay theirs is (x - step) / (1 + c), where optax has
-  x / (1 + c) - step: its steps are longer by the factor 1 + c.
+  With c = rate * weight_decay, the authors compute (x - step) / (1 + c). optax
+  computes x / (1 + c) - step, whose steps are longer by the factor 1 + c.
+
+  Args:
+    inner: MoMo or MoMo-Adam of optax.
+    rate: Learning rate by step.
+    weight_decay: Decay per step, relative to the rate.
   """
 
   def update(updates, state, params=None, **extra):

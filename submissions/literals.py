@@ -1,6 +1,7 @@
 """Literals in a submission's source, read without running it, and checked.
 
-They are other people's text: whatever is wrong with it is said with its place.
+The source was written by others, so every error names the file and the line or
+literal at fault.
 """
 
 import ast
@@ -9,12 +10,12 @@ import pathlib
 import re
 from typing import Any
 
-# What ast.parse raises: too deep a nesting is no SyntaxError.
+# Errors of ast.parse: nesting that is too deep raises no SyntaxError.
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 NUMBER = re.compile(
   r'[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?', re.IGNORECASE
 )
-NAME = re.compile(r'[\w.+=-]+')  # It becomes a part of a folder's name.
+NAME = re.compile(r'[\w.+=-]+')  # A name becomes part of a folder's name.
 
 
 class SubmissionError(ValueError):
@@ -22,45 +23,45 @@ class SubmissionError(ValueError):
 
 
 def parsed(path: pathlib.Path) -> ast.Module:
-  """The syntax of a file; its errors name the file.
+  """Return the syntax tree of a file; errors name the file.
 
   Raises:
     OSError: the file cannot be read.
-    SyntaxError, or another of NOT_PYTHON: it is not Python.
+    SyntaxError, or another of NOT_PYTHON: the file is not Python.
   """
   return ast.parse(path.read_bytes(), str(path))
 
 
 def point(tree: ast.Module, path: pathlib.Path) -> dict[str, Any] | None:
-  """SELF, if there is one."""
+  """Return SELF, the self-tuning point; None if the file has none."""
   found = _plain(tree, 'SELF', path)
   return None if found is None else _named(found, f'{path}: SELF')
 
 
 def space(tree: ast.Module, path: pathlib.Path) -> Any:
-  """Return SPACE or None, unchecked: see runner/protocol/search_space.py."""
+  """Return SPACE or None; runner/protocol/search_space.py checks its form."""
   return _plain(tree, 'SPACE', path)
 
 
 def points(tree: ast.Module, path: pathlib.Path) -> dict[str, dict[str, Any]]:
-  """POINTS by their names; none if they are not given."""
+  """Return POINTS, by name; empty if the file has none."""
   found = _plain(tree, 'POINTS', path)
   named = _named({} if found is None else found, f'{path}: POINTS')
   for name, values in named.items():
     if not NAME.fullmatch(name):
       raise SubmissionError(
-        f'{path}: POINTS has {name!r}: a name is of letters, digits and any of '
-        '_ . + = -, as results are kept in a folder called by it.'
+        f'{path}: POINTS has {name!r}, and results are kept in a folder of '
+        'that name. Use only letters, digits and _ . + = -'
       )
     _named(values, f'{path}: POINTS[{name!r}]')
   return named
 
 
 def check(value: Any, where: str) -> None:
-  """Raises SubmissionError unless JSON gives back what it is given.
+  """Raise SubmissionError unless a value survives a round trip through JSON.
 
-  A trial gets its hyperparameters from a file: what comes out otherwise than
-  it is planned, as a tuple or NaN does, would be run otherwise.
+  A trial reads its hyperparameters from a JSON file. A tuple or NaN would
+  differ there from what was planned.
   """
   try:
     same = json.loads(json.dumps(value, allow_nan=False)) == value
@@ -69,20 +70,22 @@ def check(value: Any, where: str) -> None:
   if not same:
     raise SubmissionError(
       f'{where} must be of finite numbers, strings, booleans, None, lists, and '
-      'dictionaries by strings: a trial reads it as JSON.'
+      'dictionaries by strings, because a trial reads it as JSON. Replace '
+      'anything else, such as a tuple or NaN.'
     )
 
 
 def _named(value: Any, where: str) -> dict[str, Any]:
   if not isinstance(value, dict):
     raise SubmissionError(
-      f'{where} must be a dictionary of values by names, not {value!r}.'
+      f'{where} must be a dictionary of values by names, not {value!r}. '
+      "Write {'name': value}."
     )
   return value
 
 
 def _plain(tree: ast.Module, name: str, path: pathlib.Path) -> Any:
-  """The literal that the name has in the end; None if it has none."""
+  """Return the last literal assigned to a name; None if there is none."""
   for node in reversed(tree.body):
     match node:
       case ast.Assign(targets=[ast.Name(id=found)], value=value):
@@ -95,7 +98,7 @@ def _plain(tree: ast.Module, name: str, path: pathlib.Path) -> Any:
 
 
 def texts(tree: ast.AST) -> list[ast.Constant]:
-  """The texts in a literal, but for the names of what it has."""
+  """List the strings in a literal, except the keys of its dictionaries."""
   names = {
     id(key)
     for node in ast.walk(tree)
@@ -112,7 +115,7 @@ def texts(tree: ast.AST) -> list[ast.Constant]:
 
 
 def _check_texts(value: ast.expr, path: pathlib.Path, name: str) -> None:
-  """Raises SubmissionError where a number is written as a text."""
+  """Raise SubmissionError if a number is written as a string."""
   for node in texts(value):
     if NUMBER.fullmatch(str(node.value).strip()):
       raise SubmissionError(
@@ -126,6 +129,6 @@ def _evaluated(node: ast.expr, where: str) -> Any:
     return ast.literal_eval(node)
   except (*NOT_PYTHON, TypeError) as error:
     raise SubmissionError(
-      f'{where} must be plain data, so that it can be read without running the '
-      'file: write numbers, not expressions.'
+      f'{where} must be plain data, because it is read without running the '
+      'file. Write numbers, not expressions.'
     ) from error

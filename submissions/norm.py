@@ -1,19 +1,20 @@
-"""The length of a gradient, also where its squares leave the numbers."""
+"""Norm of a gradient, also if its squares overflow or underflow float32."""
 
 import jax
 import jax.numpy as jnp
 
 from workloads.workload import Array, PyTree
 
-SMALL = 1e-15  # Squares of shorter ones may be lost in float32.
+SMALL = 1e-15  # Squares of a shorter gradient may underflow in float32.
 UNITS = 2.0**-100, 2.0**100  # XLA divides by multiplying with the inverse.
 
 
 def global_norm(tree: PyTree) -> Array:
-  """Square root of the sum of all squares; a scalar of 32 bits or more.
+  """Square root of the sum of all squares: a scalar of 32 bits or more.
 
-  Squares of float32 are infinite from 1.8e19 on and zero up to 1e-23. Such
-  trees are divided by about their largest number first. NaN and infinity stay.
+  In float32, squares of numbers from 1.8e19 on are infinite, and squares of
+  numbers up to 1e-23 are zero. Trees with such numbers are first divided by
+  about their largest number. NaN and infinity stay.
   """
   leaves = [
     x.astype(jnp.promote_types(x.dtype, jnp.float32))
@@ -26,7 +27,7 @@ def global_norm(tree: PyTree) -> Array:
     return jnp.sqrt(sum(((x / unit) ** 2).sum() for x in leaves))
 
   def divided() -> Array:
-    # A NaN that `max` drops is still in the squares.
+    # `max` may drop a NaN, but the squares keep it.
     largest = jnp.stack([jnp.abs(x).max(initial=0) for x in leaves]).max()
     unit = jnp.clip(largest, *UNITS)
     return unit * plain(unit)
@@ -37,6 +38,12 @@ def global_norm(tree: PyTree) -> Array:
 
 
 def clip(tree: PyTree, norm: Array, longest: float) -> PyTree:
-  """The tree times min(1, longest / (norm + 1e-6)), as AlgoPerf clips."""
+  """Return the tree times min(1, longest / (norm + 1e-6)), as in AlgoPerf.
+
+  Args:
+    tree: The gradient.
+    norm: Its norm, a scalar.
+    longest: Largest norm.
+  """
   scale = jnp.minimum(1.0, longest / (norm + 1e-6))
   return jax.tree.map(lambda x: (x * scale).astype(x.dtype), tree)

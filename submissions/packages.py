@@ -1,7 +1,7 @@
 """Packages that a submission imports and that are not installed.
 
-The source tells. An import in a `try`, or for type checkers only, does not
-count.
+Imports are read from the source. An import in a `try`, or only for type
+checkers, does not count.
 """
 
 import ast
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 # TimeTrial's own packages.
 OURS = ('configs', 'runner', 'scoring', 'submissions', 'tests', 'workloads')
-# Where a package is to be had, if not on PyPI under the name of its module.
+# Arguments of pip install, for modules whose PyPI package has another name.
 SOURCES = {
   'absl': 'absl-py',
   'cv2': 'opencv-python',
@@ -39,11 +39,11 @@ TRIED = (
 
 
 def wanted(tree: ast.AST, relative: bool = False) -> Iterator[tuple[int, str]]:
-  """Line and full name of the modules that a file cannot do without.
+  """Yield line and full name of the modules that a file requires.
 
   Args:
-    tree: Of the file.
-    relative: Relative ones, too, with their dots.
+    tree: The file's syntax tree.
+    relative: Include relative imports, with their dots.
   """
   spared = optional(tree)
   for node in ast.walk(tree):
@@ -66,7 +66,7 @@ def wanted(tree: ast.AST, relative: bool = False) -> Iterator[tuple[int, str]]:
 
 
 def optional(tree: ast.AST) -> set[int]:
-  """Lines that may fail: they are tried, or for type checkers only."""
+  """Return the lines whose imports may fail: in `try`, or for type checkers."""
   found: set[int] = set()
   for node in ast.walk(tree):
     match node:
@@ -95,7 +95,7 @@ def _lines(body: list[ast.stmt]) -> set[int]:
 
 
 def missing(module: str) -> str:
-  """The package that a module is of, if it is not installed; else nothing."""
+  """Return the package of a module if it is not installed, else ''."""
   first, _, rest = module.partition('.')
   if first in sys.stdlib_module_names or first == '__main__':
     return ''
@@ -105,13 +105,14 @@ def missing(module: str) -> str:
   places = spec.submodule_search_locations
   if not rest or spec.origin is not None or places is None:
     return ''
-  second = f'{first}.{rest.partition(".")[0]}'  # The first is shared by many.
+  # The first part is a namespace that several packages share.
+  second = f'{first}.{rest.partition(".")[0]}'
   inner = importlib.machinery.PathFinder.find_spec(second, list(places))
   return second if inner is None else ''
 
 
 def is_library(name: str) -> bool:
-  """Return whether a package is Python's own, or an installed one."""
+  """Return whether a package belongs to Python or is installed."""
   if name in sys.stdlib_module_names:
     return True
   spec = importlib.util.find_spec(name)
@@ -123,7 +124,7 @@ def is_library(name: str) -> bool:
 
 
 def is_ours(name: str) -> bool:
-  """Return whether a module is one of TimeTrial's."""
+  """Return whether a module belongs to TimeTrial."""
   first, *rest = name.split('.')
   path = pathlib.Path(__file__).parents[1].joinpath(first, *rest)
   there = path.is_dir() or path.with_suffix('.py').is_file()
@@ -131,7 +132,7 @@ def is_ours(name: str) -> bool:
 
 
 def install(packages: set[str]) -> str:
-  """The command that installs them in the environment that runs this."""
+  """Return the command that installs packages in the running environment."""
   sources = sorted(
     {SOURCES.get(one, one.replace('.', '-')) for one in packages}
   )

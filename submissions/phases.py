@@ -1,4 +1,4 @@
-"""Training in phases that differ in what a batch is, with one optimizer."""
+"""Training in phases with different batches and one optimizer."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -12,25 +12,30 @@ from workloads.workload import Batch
 
 
 class Phase(NamedTuple):
-  """Some steps with batches of one shape, for which the step is compiled."""
+  """Phase of training: steps with batches of one shape."""
 
   steps: int
   batch_size: int
-  prepare: Callable[[Batch], Batch] = lambda batch: batch
+  prepare: Callable[[Batch], Batch] = lambda batch: batch  # Applied to batches.
 
 
 def plan(
   task: Task, shares: Sequence[float], factors: Sequence[int]
 ) -> list[Phase]:
-  """Phases that see these shares of the examples, in batches so much larger.
+  """Return phases that see given shares of the examples.
+
+  Args:
+    task: The task passed to `build`.
+    shares: Share of the examples that each phase sees.
+    factors: Batch size of each phase, relative to the task's.
 
   Raises:
     ValueError: the shares do not sum to one, or there are not as many factors.
   """
   if len(shares) != len(factors) or abs(sum(shares) - 1) > 1e-3:
     raise ValueError(
-      f'shares {list(shares)} and factors {list(factors)}: there must be as '
-      'many of both, and the shares must sum to 1.'
+      f'shares is {list(shares)} and factors is {list(factors)}. There must be '
+      'as many of both, and the shares must sum to 1. Change SELF or SPACE.'
     )
   return [
     Phase(max(1, round(s * task.steps / f)), f * task.batch_size)
@@ -41,12 +46,12 @@ def plan(
 def in_turn(
   task: Task, submission: Submission, phases: Sequence[Phase]
 ) -> Submission:
-  """Trains each phase from where the one before has ended.
+  """Return a submission that trains the phases one after the other.
 
   Args:
-    task: As handed to `build`.
-    submission: Made by `from_optax` or `from_steps`, without an end.
-    phases: One after the other; the last one ends the training.
+    task: The task passed to `build`.
+    submission: Made by `from_optax` or `from_steps`, with steps=None.
+    phases: The phases in order; training ends after the last phase.
   """
   ends = list(itertools.accumulate(phase.steps for phase in phases))
 
@@ -72,15 +77,16 @@ def scaled(
   phases: Sequence[Phase],
   power: float,
 ) -> optax.Schedule:
-  """Constant in a phase, in proportion to a power of its batch; then linear.
+  """Return a learning rate that is constant in every phase but the last.
 
-  The last phase decays to zero.
+  A phase's rate is proportional to a power of its batch size. The last phase
+  decays linearly to zero.
 
   Args:
-    peak: The rate of the first phase.
-    warmup: Share of all steps that rise to it.
-    phases: One after the other.
-    power: Of the batch size relative to the first phase's.
+    peak: Rate of the first phase.
+    warmup: Share of all steps that rises to the peak.
+    phases: The phases in order.
+    power: Exponent of the batch size relative to the first phase's.
   """
   steps = [phase.steps for phase in phases]
   rates = [

@@ -1,14 +1,15 @@
-"""Block-wise dynamic quantization: eight bits a number, and their largest.
+"""Block-wise dynamic quantization: eight bits per number.
 
 Dettmers, Lewis, Shleifer and Zettlemoyer 2022, "8-bit Optimizers via Block-wise
-Quantization", arXiv:2110.02861. Numbers in a block are divided by the largest
-of them, and stored as the nearest of 256 values that are denser towards zero:
-seven decades, each cut into twice as many cells as the one below it.
+Quantization", arXiv:2110.02861. The numbers of a block are divided by the
+largest of them, and stored as the nearest of 256 values. The values are denser
+towards zero: seven decades, each cut into twice as many cells as the decade
+below.
 
-So the code grows ever slower with the number, and is the least of seven
-straight lines; the value grows ever faster with the code, and is the largest of
-seven. Both are additions, products and comparisons of whole arrays: no table,
-no search.
+The code is therefore a concave function of the number: the minimum of seven
+straight lines. The value is a convex function of the code: the maximum of seven
+straight lines. Both need only additions, products and comparisons of whole
+arrays, no table and no search.
 """
 
 from typing import NamedTuple
@@ -24,27 +25,27 @@ BLOCK = 256
 
 
 class Book(NamedTuple):
-  """The values of codes, by the straight lines that lead to and from them.
+  """Code book: straight lines that convert numbers to codes and back.
 
-  Magnitudes from 0 to 1 are numbered from 0 to `top`. Codes are these numbers,
-  or 127 plus or minus them where values have signs; -1 has no code.
+  Magnitudes from 0 to 1 are numbered from 0 to `top`. Unsigned codes are these
+  numbers. Signed codes are 127 plus or minus these numbers; -1 has no code.
   """
 
   signed: bool
   top: int
-  least: float  # Up to it a magnitude is stored as 0.
-  last: float  # Beyond it, as 1.
-  joint: float  # Share of a decade's first cell that belongs to the one below.
-  shift: int  # Lines count from here, so that decades begin at powers of two.
-  to_code: tuple[tuple[float, float], ...]  # Slope and offset.
-  to_value: tuple[tuple[float, float], ...]
+  least: float  # Largest magnitude that is stored as 0.
+  last: float  # Larger magnitudes are stored as 1.
+  joint: float  # Share of a decade's first cell that belongs to the cell below.
+  shift: int  # Added to numbers, so that decades begin at powers of two.
+  to_code: tuple[tuple[float, float], ...]  # Slope and offset of each line.
+  to_value: tuple[tuple[float, float], ...]  # Slope and offset of each line.
 
 
 def dynamic(signed: bool) -> Book:
-  """The paper's values; without signs there are twice as many magnitudes.
+  """Return the paper's code book; unsigned, it has twice as many magnitudes.
 
-  Decade i of 0 to 6 has n = 2^i cells (2^(i+1) without signs) on (0.1, 1] times
-  10^(i-6). A value is the middle of its cell; 0 and 1 are values besides.
+  Decade i of 0 to 6 has n = 2^i cells (2^(i+1) unsigned) on (0.1, 1] times
+  10^(i-6). The values are the middles of the cells, and 0 and 1.
   """
   shift = 0 if signed else 1
   smallest = 1e-6 * (0.1 + 0.45 * 0.5**shift)
@@ -54,8 +55,9 @@ def dynamic(signed: bool) -> Book:
     slope = n / 0.9 / unit
     to_code.append((slope, n - 0.1 * unit * slope))
     to_value.append((1 / slope, unit * (0.45 / n - 0.8)))
-  # Cells of neighbouring decades are as 1 to 5. They meet at 0, their middles
-  # are at -0.1 and 0.5 of the larger one, and the middle of these is at 0.2.
+  # Cells of neighbouring decades have widths of 1 to 5. Measured from their
+  # common border in widths of the larger cell, their middles are at -0.1 and
+  # 0.5. The border between the two values is halfway, at 0.2.
   return Book(
     signed, 2 * n - shift, smallest / 2, 1 - 0.225 / n, 0.2, shift,
     tuple(to_code), tuple(to_value),
@@ -63,7 +65,7 @@ def dynamic(signed: bool) -> Book:
 
 
 def linear(signed: bool) -> Book:
-  """Evenly spaced values, for comparison."""
+  """Return a code book of evenly spaced values, for comparison."""
   top = 127 if signed else 255
   half = 0.5 / top
   line = ((float(top), 0.5),), ((1 / top, 0.0),)
@@ -71,12 +73,12 @@ def linear(signed: bool) -> Book:
 
 
 def encode(x: Array, book: Book, never_zero: bool = False) -> Array:
-  """Codes, uint8, of numbers of at most 1 in magnitude.
+  """Return the codes of numbers, uint8.
 
   Args:
-    x: Numbers.
-    book: The values to choose from.
-    never_zero: A positive number gets a positive value.
+    x: Numbers of magnitude 1 at most, any shape.
+    book: The code book.
+    never_zero: Give positive numbers positive values.
   """
   size = jnp.abs(x) if book.signed else x
   place = jnp.inf
@@ -95,7 +97,7 @@ def encode(x: Array, book: Book, never_zero: bool = False) -> Array:
 
 
 def decode(code: Array, book: Book) -> Array:
-  """The values of codes, float32."""
+  """Return the values of codes, float32."""
   code = code.astype(jnp.float32)
   place = (jnp.abs(code - 127) if book.signed else code) + book.shift
   value = 0.0
@@ -118,12 +120,17 @@ def quantize(x: Array, book: Book, never_zero: bool = False) -> Quantized:
   """Encode blocks [..., block] of float32, each by its largest magnitude.
 
   A block with a number that is not finite decodes to no finite number.
+
+  Args:
+    x: Numbers.
+    book: The code book.
+    never_zero: Give positive numbers positive values.
   """
-  # XLA drops NaN in a maximum on a CPU: a NaN counts as infinity instead.
+  # XLA's maximum drops NaN on a CPU, so NaN counts as infinity.
   largest = jnp.where(jnp.isnan(x), jnp.inf, jnp.abs(x)).max(-1)
-  # The inverse of a largest beyond 8.5e37 is too small for float32, and XLA
-  # divides by multiplying with it. That and NaN take an update of Adam 15 %
-  # longer and Lion's 5 % (on a CPU, side by side).
+  # XLA divides by multiplying with the inverse, which underflows float32 for a
+  # largest number beyond 8.5e37. This case and NaN make an update of Adam 15 %
+  # slower and an update of Lion 5 % (on a CPU, side by side).
   power = jnp.where(largest > 2.0**64, 2.0**-64, 1.0)
   normal = largest >= np.finfo(np.float32).tiny  # Smaller ones count as zero.
   inverse = jnp.where(normal, 1 / jnp.where(normal, largest * power, 1), 0)
@@ -132,18 +139,18 @@ def quantize(x: Array, book: Book, never_zero: bool = False) -> Quantized:
 
 
 def zeros(shape: tuple[int, ...], book: Book) -> Quantized:
-  """Blocks of nothing, [..., block]."""
+  """Return encoded blocks of zeros; `shape` is [..., block]."""
   codes = jnp.full(shape, 127 if book.signed else 0, jnp.uint8)
   return Quantized(codes, jnp.zeros(shape[:-1], jnp.float32))
 
 
 def dequantize(q: Quantized, book: Book) -> Array:
-  """Blocks [..., block], float32."""
+  """Decode blocks [..., block] to float32."""
   return decode(q.codes, book) * q.largest[..., None]
 
 
-# Not jnp.minimum and jnp.maximum: those keep NaN, for which XLA spends five
-# instructions on a CPU instead of one, thirty times for each number of AdamW.
+# jnp.minimum and jnp.maximum keep NaN, which takes XLA five instructions on a
+# CPU instead of one, thirty times for each number of AdamW.
 
 
 def _smaller(x: Array | float, y: Array | float) -> Array:

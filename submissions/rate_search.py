@@ -1,46 +1,52 @@
-"""What AutoLRS decides on the host: how long to try which rate.
+"""Search of AutoLRS for learning rates, computed on the host.
 
-Jin et al. 2021, arXiv:2105.10762. Where the paper leaves a number open, or has
-one for hundreds of thousands of steps, ours is for hundreds.
+Jin et al. 2021, arXiv:2105.10762. The numbers here suit hundreds of steps. The
+paper's are for hundreds of thousands, or missing.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-SHORTEST = 4  # Fewer losses say nothing.
+SHORTEST = 4  # Fewer losses are too few for a forecast.
 GRID = 101  # Rates that may be proposed.
-FAILED = 1e6  # The forecast for a rate that leaves the finite numbers.
+FAILED = 1e6  # Forecast for a rate whose loss is not finite.
 
 
 class Plan(NamedTuple):
-  """What is given before the search."""
+  """Parameters of a search."""
 
   probes: list[int]  # Steps for which each rate is tried, stage by stage.
   candidates: int  # Rates tried in a stage.
-  lowest: float
-  highest: float
+  lowest: float  # Smallest rate to try.
+  highest: float  # Largest rate to try.
 
 
 class Turn(NamedTuple):
-  """A number of steps from the start of a stage, at one rate."""
+  """Steps from the start of a stage that are all made at the same rate."""
 
   stage: int
-  number: int  # Which rate is tried; after the last one the stage is trained.
+  number: int  # Index of the rate; `candidates` for the stage's training.
   rate: float
-  rates: tuple[float, ...]  # Tried in this stage; 0 for those to come.
-  forecasts: tuple[float, ...]  # Of their losses at the end of the stage.
+  rates: tuple[float, ...]  # Rates tried in this stage; 0 if not yet tried.
+  forecasts: tuple[float, ...]  # Forecast loss of each rate at the stage's end.
 
 
 def opening(plan: Plan, stage: int) -> Turn:
-  """The first turn of a stage."""
+  """Return the first turn of a stage."""
   rate = propose((), (), plan.lowest, plan.highest)
   nothing = (0.0,) * plan.candidates
   return Turn(stage, 0, rate, nothing, nothing)
 
 
 def following(plan: Plan, turn: Turn, losses: np.ndarray) -> Turn:
-  """The turn after a rate was tried, with these losses [n] of its steps."""
+  """Return the next turn, after a rate was tried.
+
+  Args:
+    plan: Parameters of the search.
+    turn: The turn that has ended.
+    losses: Losses of its steps [n].
+  """
   probe, number = plan.probes[turn.stage], turn.number
   found = min(forecast(losses[:probe], plan.candidates * probe), FAILED)
   rates = (*turn.rates[:number], turn.rate)
@@ -55,12 +61,12 @@ def following(plan: Plan, turn: Turn, losses: np.ndarray) -> Turn:
 
 
 def trains(plan: Plan, turn: Turn) -> bool:
-  """Whether this turn is the training of its stage."""
+  """Return whether a turn is the training of its stage."""
   return turn.number == plan.candidates
 
 
 def length(plan: Plan, turn: Turn) -> int:
-  """The steps of a turn."""
+  """Number of steps of a turn."""
   probe = plan.probes[turn.stage]
   return plan.candidates * probe if trains(plan, turn) else probe
 
@@ -68,17 +74,18 @@ def length(plan: Plan, turn: Turn) -> int:
 def stages(
   steps: int, candidates: int, first: float, longest: float, stride: int = 1
 ) -> list[int]:
-  """Steps for which each rate is tried, stage by stage; at least one stage.
+  """Return the steps for which each rate is tried, stage by stage.
 
-  A stage then trains for `candidates` times as many, so that the search takes
-  as long as the training. The last stage is what is left.
+  A stage trains for `candidates` times as many steps as each rate is tried, so
+  search and training take equally long. The last stage takes the steps left.
+  There is at least one stage.
 
   Args:
-    steps: Of all stages, searches included.
+    steps: Steps of all stages, searches included.
     candidates: Rates tried in a stage.
-    first: Steps trained in the first stage, as a share; they double.
-    longest: The largest share.
-    stride: Steps at once, of which all lengths are multiples.
+    first: Share of the steps that the first stage trains; doubles every stage.
+    longest: Largest share of the steps that a stage trains.
+    stride: Steps made at once; all lengths are multiples.
   """
 
   def tried(share: float) -> int:
@@ -96,11 +103,11 @@ def stages(
 
 
 def forecast(losses: np.ndarray, steps: int) -> float:
-  """The loss after so many steps, from the first losses [n].
+  """Forecast the loss after `steps` steps from the first losses [n].
 
-  That of a exp(-t / s) + c, fitted by least squares after outliers are gone. s
-  is at most 2 n: beyond that noise would be extrapolated, not a trend. Of less
-  than eight losses, the mean of the later half. Infinite if one is not finite.
+  Fits a exp(-t / s) + c by least squares, without outliers. s is at most 2 n:
+  larger values would extrapolate noise. Fewer than eight losses give the mean
+  of their later half. A loss that is not finite makes the forecast infinite.
   """
   losses = np.asarray(losses, np.float64)
   if not np.isfinite(losses).all():
@@ -119,9 +126,10 @@ def forecast(losses: np.ndarray, steps: int) -> float:
 
 
 def _without_outliers(losses: np.ndarray) -> np.ndarray:
-  """Times that stay: ten times the worst 3 % of the first half are dropped.
+  """Return the steps whose losses are kept.
 
-  Worst is what lies farthest from a parabola.
+  Drops ten times the worst 3 % of the first half: those farthest from a fitted
+  parabola.
   """
   t = np.arange(len(losses))
   for _ in range(10):
@@ -139,11 +147,19 @@ def propose(
   highest: float,
   kappa: float = 2.0,
 ) -> float:
-  """The next rate to try: where a Gaussian process has its least lower bound.
+  """Return the next rate to try: the minimum of a lower confidence bound.
 
-  On the logarithm of the rate from `lowest` to `highest`, with a kernel as wide
-  as a fifth of it. The first rate is the geometric mean of the two. The bound
-  is mean - kappa * deviation; a rate is not tried twice.
+  The bound is mean - kappa * deviation of a Gaussian process on the logarithm
+  of the rate. Its kernel is as wide as a fifth of the range from `lowest` to
+  `highest`. The first rate is the geometric mean of `lowest` and `highest`. No
+  rate is tried twice.
+
+  Args:
+    rates: Rates tried so far.
+    forecasts: Forecast loss of each rate.
+    lowest: Smallest rate to try.
+    highest: Largest rate to try.
+    kappa: Weight of the deviation; larger values explore more.
   """
   grid = np.linspace(0, 1, GRID)
   places = np.log(np.asarray(rates) / lowest) / np.log(highest / lowest)
@@ -161,7 +177,10 @@ def propose(
 def _process(
   x: np.ndarray, y: np.ndarray, at: np.ndarray, width=0.2, noise=0.1
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Mean and deviation of a Gaussian process of variance one, given y at x."""
+  """Mean and deviation, at `at`, of a Gaussian process with values y at x.
+
+  The process has the variance one.
+  """
 
   def kernel(a, b):
     return np.exp(-(((a[:, None] - b[None, :]) / width) ** 2) / 2)

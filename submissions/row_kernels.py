@@ -1,4 +1,4 @@
-"""Functions of the rows of arrays, a part of the rows at a time."""
+"""Functions applied to the rows of arrays, a part of the rows at a time."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from jax.experimental.pallas import triton
 
 from workloads.workload import Array, PyTree
 
-ROWS = 16  # Of one program of a kernel.
+ROWS = 16  # Rows that one program of a kernel computes.
 
 Scalars = tuple[Array, ...]
 Function = Callable[[PyTree, Scalars], PyTree]
@@ -18,16 +18,16 @@ Function = Callable[[PyTree, Scalars], PyTree]
 def in_parts(
   function: Function, rows: PyTree, scalars: Scalars, parts: int
 ) -> PyTree:
-  """function(rows, scalars) for so many parts of the rows in turn, in place.
+  """Compute function(rows, scalars) in place, one part of the rows at a time.
 
-  What the function needs besides is then needed for a part only. A scan would
-  have the rows before and after at the same time.
+  The temporary arrays of the function then need memory for one part only. A
+  scan would hold the old and new rows at the same time.
 
   Args:
-    function: Of each row by itself; gives rows as it gets them.
+    function: Maps every row by itself; returns rows of the same shapes.
     rows: Arrays whose first axis is a multiple of `parts`.
-    scalars: The same for all rows.
-    parts: How many.
+    scalars: Further arguments, the same for all rows.
+    parts: Number of parts.
   """
   if parts == 1:
     return function(rows, scalars)
@@ -39,8 +39,8 @@ def in_parts(
     )
 
   def body(i, rows):
-    # Always so; but XLA would merge the function with the writing of its
-    # results, number by number: Lion took three times as long.
+    # Always true. Without the condition XLA fuses the function with the writing
+    # of its results, number by number: Lion took three times as long.
     made = jax.lax.cond(
       i >= 0,
       lambda rows: function(part(i, rows), scalars),
@@ -59,16 +59,16 @@ def in_parts(
 def as_kernel(
   function: Function, rows: PyTree, scalars: Scalars, interpret: bool = False
 ) -> PyTree:
-  """function(rows, scalars) as one kernel of a GPU, in place.
+  """Compute function(rows, scalars) in place, as one GPU kernel.
 
-  XLA makes several kernels of a function that looks at whole rows, and what is
-  between them goes through memory. Pallas lowers this one through Triton. It
-  was tested as interpreted on a CPU; no GPU was at hand.
+  XLA makes several kernels of a function that reads whole rows, and passes
+  intermediate results through memory. Pallas lowers this kernel through Triton.
+  Tests run it in interpret mode on a CPU, because no GPU was available.
 
   Args:
-    function: Of each row by itself; gives rows as it gets them.
+    function: Maps every row by itself; returns rows of the same shapes.
     rows: Arrays with the same first axis.
-    scalars: The same for all rows.
+    scalars: Further arguments, the same for all rows.
     interpret: Run without a GPU, slowly.
   """
   leaves, structure = jax.tree.flatten(rows)

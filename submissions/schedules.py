@@ -1,11 +1,10 @@
-"""Learning rates as functions of the step, counted from zero.
+"""Learning-rate schedules: functions of the step, counted from zero.
 
-Every one rises over `warmup`, a share of the steps, to `peak`, which it has at
-the last step of the warmup: step t of W has (t + 1)/W of it. one_cycle, whose
-rise does not begin at zero, has it at the step after. The first step is never
-zero: a rate of zero teaches nothing, and some learning-rate-free methods divide
-by it. AlgoPerf's warmups are t/W; `published_cosine` has that one. Beyond
-`steps` no rate grows; those in ENDLESS need no horizon at all.
+In a warmup of W steps, step t has (t + 1)/W of the peak. The first rate is not
+zero: such a step would change nothing, and some learning-rate-free methods
+divide by the rate. Two schedules differ: AlgoPerf's warmup is t/W, see
+`published_cosine`; `one_cycle` rises from above zero and reaches the peak one
+step later. No rate grows after `steps`. Schedules in ENDLESS need no horizon.
 """
 
 import difflib
@@ -16,7 +15,13 @@ import optax
 
 
 def warmup_cosine(peak: float, warmup: float, steps: int) -> optax.Schedule:
-  """Linear warmup over a share of the steps, then cosine decay to zero."""
+  """Linear warmup, then cosine decay to zero.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
+  """
   first = _warmup_steps(warmup, steps)
   decay = optax.cosine_decay_schedule(peak, max(1, steps - first))
   return optax.join_schedules([_rise(peak, first), decay], [first])
@@ -27,6 +32,11 @@ def published_cosine(peak: float, warmup: float, steps: int) -> optax.Schedule:
 
   The published baselines (Dahl et al. 2023, arXiv:2306.07179) make their first
   step with a rate of zero and reach the peak a step later than `warmup_cosine`.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
   """
   first = int(warmup * steps)
   rise = optax.linear_schedule(0.0, peak, max(1, first))
@@ -41,10 +51,14 @@ def warmup_linear(
   end_factor: float = 0.0,
   decay_steps_factor: float = 1.0,
 ) -> optax.Schedule:
-  """Linear warmup over a share of the steps, then linear decay.
+  """Linear warmup, then linear decay, then a constant rate.
 
-  The decay takes `decay_steps_factor` of the steps after the warmup and ends at
-  `end_factor` times the peak, which is the rate of all later steps.
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps.
+    end_factor: Rate after the decay, relative to the peak.
+    decay_steps_factor: Share of the steps after the warmup that decays.
   """
   first = _warmup_steps(warmup, steps)
   length = max(1, int(decay_steps_factor * (steps - first)))
@@ -53,7 +67,13 @@ def warmup_linear(
 
 
 def warmup_constant(peak: float, warmup: float, steps: int) -> optax.Schedule:
-  """Linear warmup over a share of the steps, then the peak for ever."""
+  """Linear warmup, then the peak for any number of steps.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps, of which the warmup is a share.
+  """
   first = _warmup_steps(warmup, steps)
   return optax.join_schedules(
     [_rise(peak, first), optax.constant_schedule(peak)], [first]
@@ -63,10 +83,16 @@ def warmup_constant(peak: float, warmup: float, steps: int) -> optax.Schedule:
 def warmup_rex(
   peak: float, warmup: float, steps: int, beta: float = 0.5
 ) -> optax.Schedule:
-  """(1 - s) / (1 - (1 - beta) s), s the share of the steps after warmup.
+  """REX: warmup, then peak (1 - s) / (1 - (1 - beta) s).
 
   Chen et al. 2021, "REX: Revisiting Budgeted Training with an Improved
-  Schedule", arXiv:2107.04197, whose beta is 1/2. With beta 1 it is linear.
+  Schedule", arXiv:2107.04197. s grows from 0 to 1 after the warmup.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
+    beta: 1/2 in the paper; 1 gives a linear decay.
   """
   first = _warmup_steps(warmup, steps)
 
@@ -80,10 +106,16 @@ def warmup_rex(
 def warmup_wsd(
   peak: float, warmup: float, steps: int, decay: float = 0.2
 ) -> optax.Schedule:
-  """Warmup, stable, decay: the peak, then 1 - sqrt(x) over the last share.
+  """Warmup, stable, decay: the peak, then 1 - sqrt(x) over the last steps.
 
-  Hu et al. 2024, "MiniCPM", arXiv:2404.06395; the shape of the decay is that
-  of Hägele et al. 2024, arXiv:2405.18392.
+  Hu et al. 2024, "MiniCPM", arXiv:2404.06395; the shape of the decay is from
+  Hägele et al. 2024, arXiv:2405.18392.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
+    decay: Share of the steps that decays.
   """
   first = _warmup_steps(warmup, steps)
   begin = _decay_begin(first, steps, decay)
@@ -102,12 +134,19 @@ def warmup_power(
   exponent: float = -0.51,
   decay: float = 0.1,
 ) -> optax.Schedule:
-  """The peak, then a power of the steps made, then linear decay to zero.
+  """The peak, then a power of the steps made, and linear decay at the end.
 
   Shen et al. 2024, "Power Scheduler: A Batch Size and Token Number Agnostic
   Learning Rate Scheduler", arXiv:2408.13359: min(peak, a n^b) after n tokens.
-  The paper's a is fitted to language models; here a is such that the peak lasts
-  for `plateau` of the steps. The exponent is the paper's b.
+  The paper fits a to language models; here `plateau` determines a.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
+    plateau: Share of the steps after which the rate leaves the peak.
+    exponent: The paper's b.
+    decay: Share of the steps that decays to zero.
   """
   first = _warmup_steps(warmup, steps)
   begin = _decay_begin(first, steps, decay)
@@ -130,12 +169,19 @@ def warmup_infinite(
   decay: float = 0.2,
   end_factor: float = 0.01,
 ) -> optax.Schedule:
-  """Cosine cooldown to a constant rate, and an exponential decay in the end.
+  """Cosine cooldown to a constant rate, and an exponential decay at the end.
 
   Ibrahim et al. 2024, "Simple and Scalable Strategies to Continually Pre-train
-  Large Language Models", arXiv:2403.08763. The shares are ours: the cooldown is
-  over after `cooldown` of the steps, at `constant` times the peak, and the last
-  `decay` of them go down to `end_factor` times the peak.
+  Large Language Models", arXiv:2403.08763. The default shares are ours.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps.
+    cooldown: Share of the steps after which the cooldown ends.
+    constant: Constant rate, relative to the peak.
+    decay: Share of the steps that decays.
+    end_factor: Rate after the decay, relative to the peak.
   """
   first = _warmup_steps(warmup, steps)
   begin = _decay_begin(first, steps, decay)
@@ -153,9 +199,14 @@ def warmup_infinite(
 def warmup_inverse_sqrt(
   peak: float, warmup: float, steps: int
 ) -> optax.Schedule:
-  """Falls as one over the root of the steps made, for ever.
+  """Linear warmup, then decay as one over the square root of the steps made.
 
   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps, of which the warmup is a share.
   """
   first = _warmup_steps(warmup, steps)
 
@@ -168,11 +219,17 @@ def warmup_inverse_sqrt(
 def one_cycle(
   peak: float, warmup: float, steps: int, low: float = 0.04
 ) -> optax.Schedule:
-  """Linear from low to the peak, down to low by 85 % of the steps, to zero.
+  """Linear rise to the peak, fall until 85 % of the steps, then decay to zero.
 
-  Smith and Topin 2017, "Super-Convergence", arXiv:1708.07120; the numbers are
-  those of `optax.linear_onecycle_schedule`, whose rise takes 30 % and whose end
-  is low / 10,000. Momentum is not cycled.
+  Smith and Topin 2017, "Super-Convergence", arXiv:1708.07120. The numbers are
+  from `optax.linear_onecycle_schedule`, whose rise takes 30 % and whose last
+  rate is low / 10,000. Momentum is not cycled.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Steps until the rate is zero.
+    low: Rate before the rise and after the fall, relative to the peak.
   """
   first = min(int(warmup * steps), steps - 1)
   down = max(first, int(0.85 * steps))
@@ -198,15 +255,21 @@ KINDS: dict[str, Callable[[float, float, int], optax.Schedule]] = {
   'inverse_sqrt': warmup_inverse_sqrt,
   'one_cycle': one_cycle,
 }
-ENDLESS = ('constant', 'inverse_sqrt')  # Training may go on beyond the steps.
+ENDLESS = ('constant', 'inverse_sqrt')  # Training may continue after `steps`.
 
 
 def by_name(
   kind: str, peak: float, warmup: float, steps: int
 ) -> tuple[optax.Schedule, int | None]:
-  """A schedule of KINDS, so that a hyperparameter can choose it, and its end.
+  """Return a schedule of KINDS, and the step at which training ends.
 
-  The end is the step from which there is nothing to do; None: there is always.
+  Training never ends by itself, shown by None, for schedules in ENDLESS.
+
+  Args:
+    kind: A name in KINDS.
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps.
 
   Raises:
     ValueError: no such kind.
@@ -223,15 +286,15 @@ def _warmup_steps(warmup: float, steps: int) -> int:
 
 
 def _rise(peak: float, first: int) -> optax.Schedule:
-  """peak/first at step 0, peak at step first-1."""
+  """Linear rise: peak/first at step 0, peak at step first-1."""
   return optax.linear_schedule(peak / first, peak, max(1, first - 1))
 
 
 def _decay_begin(first: int, steps: int, decay: float) -> int:
-  """The step at which a last share of the steps begins; not in the warmup."""
+  """Step at which the decay begins, not before the end of the warmup."""
   return max(first, steps - max(1, round(decay * steps)))
 
 
 def _share(step, begin: int, end: int):
-  """0 up to step `begin`, rising to 1 at `end`."""
+  """Linear function of the step: 0 until `begin`, 1 from `end` on."""
   return jnp.clip((step - begin) / max(1, end - begin), 0, 1)

@@ -1,8 +1,8 @@
-"""What a submission is: a loop that trains, and a view of what to evaluate.
+"""The contract of a submission: a training loop, and the model to evaluate.
 
-Most files never write either: `from_optax` does, for an optax transformation,
-and `from_steps`, for pure functions that own their step. A generator owns its
-loop. The harness owns the rest: time, data order, evaluation, files.
+`from_optax` makes both from an optax transformation, `from_steps` from pure
+functions of one step. A generator passed to `Submission` controls its own loop.
+The harness controls time, data order, evaluation and files.
 """
 
 import functools
@@ -30,18 +30,18 @@ Scalars = Mapping[str, Array]
 
 
 class Task(NamedTuple):
-  """What an algorithm may know before it starts."""
+  """Facts that an algorithm may use before training starts."""
 
-  workload: Workload  # Its public methods; no data, no target.
-  steps: int  # Steps the reference algorithm makes within the budget.
+  workload: Workload  # Public methods only; no data, no target.
+  steps: int  # Steps that the reference algorithm makes within the budget.
   batch_size: int  # The default; an algorithm may choose its own.
   train_examples: int
-  per_dispatch: int = 1  # Steps that `from_steps` gives the device at once.
+  per_dispatch: int = 1  # Steps that `from_steps` sends to the device at once.
   record_every: int = 1  # Steps from one record of scalars to the next.
 
   @property
   def shapes(self) -> Model:
-    """Shapes and types of parameters and model state; allocates nothing."""
+    """Shapes and dtypes of parameters and model state; allocates nothing."""
     return jax.eval_shape(self.workload.init, jax.random.key(0))
 
   @property
@@ -51,26 +51,23 @@ class Task(NamedTuple):
 
   @property
   def input_axes(self) -> PyTree:
-    """A tree like the parameters: how many leading axes are inputs."""
+    """A tree like the parameters: the number of leading input axes."""
     return input_axes(self.shapes.params)
 
   def mask(self, *wanted: str) -> PyTree:
-    """A tree like the parameters: True where the role is one of these."""
+    """A tree like the parameters: True where the role is in `wanted`."""
     return jax.tree.map(lambda role: role in wanted, self.roles)
 
 
 class Batches(Protocol):
-  """Endless training data, spread over the devices where there are several.
+  """Endless training data, spread over all devices.
 
-  Every example drawn is gone: the next call goes on where the last one
-  stopped, whatever its batch size, and so does a resumed trial.
+  No example is drawn twice: the next call continues where the last call
+  stopped, whatever its batch size. A resumed trial continues there, too.
   """
 
   def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
-    """Batches [size, ...]; with stack > 1, several at once.
-
-    Those have one axis more, [stack, size, ...].
-    """
+    """Yield batches [size, ...], or [stack, size, ...] if stack > 1."""
     ...
 
 
@@ -79,16 +76,16 @@ def _anywhere(state: PyTree) -> PyTree:
 
 
 class Start(NamedTuple):
-  """What a training loop is handed when the clock starts."""
+  """Arguments of a training loop, passed when the clock starts."""
 
-  model: Model  # Real initial parameters. Copy before donating.
+  model: Model  # Real initial parameters. Copy them before donating.
   key: Key
   batches: Batches
-  evals: Sequence[Any] = ()  # Results so far; grows as evaluations come in.
+  evals: Sequence[Any] = ()  # Evaluations so far; grows during the trial.
   elapsed: Callable[[], float] = lambda: 0.0  # Charged seconds.
   progress: Callable[[], float] = lambda: 0.0  # Charged share of the budget.
   state: PyTree = None  # The last state yielded, when resuming.
-  # Has a state lie on the devices as it is to; within compiled functions.
+  # Sets a state's sharding over the devices; call it in compiled functions.
   place: Callable[[PyTree], PyTree] = _anywhere
 
 
@@ -106,15 +103,15 @@ class Submission(NamedTuple):
   """A training algorithm.
 
   Attributes:
-    train: Yields its state whenever the harness may look. The clock runs only
-      while the loop does. The state says everything: a resumed loop is handed
-      the last one as `start.state`. Returning ends the trial.
-    model: The model to evaluate in a state. A view: training goes on from the
-      state itself, so averaged weights need no swapping back.
-    scalars: What to record of a state, still on the device: 'loss',
-      'grad_norm', 'learning_rate' and whatever else.
-    lost: What of a state a checkpoint cannot hold, in words: such a trial is
-      not resumed but starts over. Nothing, unless other people's code runs.
+    train: Yields its state wherever the harness may interrupt it. The clock
+      runs only while the loop does. The state must be complete: a resumed loop
+      gets the last state as `start.state`. Returning ends the trial.
+    model: Returns the model to evaluate in a state. Training continues from
+      the state itself, so averaged weights need no swapping back.
+    scalars: Returns values of a state to record, still on the device: 'loss',
+      'grad_norm', 'learning_rate' and any others.
+    lost: Names what a checkpoint of a state cannot hold, or returns ''. A
+      trial with such a state starts over instead of resuming.
   """
 
   train: Callable[[Start], Iterator[PyTree]]
@@ -126,8 +123,8 @@ class Submission(NamedTuple):
 class Progress(NamedTuple):
   """The state of a submission made by `from_steps`."""
 
-  state: PyTree  # Donated to the next step: copy what is to outlive it.
-  scalars: Scalars  # Of the last step; stays.
+  state: PyTree  # Donated to the next step: copy it to keep it longer.
+  scalars: Scalars  # Values of the last step; never donated.
   done: int  # Steps so far.
 
 
@@ -140,20 +137,21 @@ def from_steps(
   per_dispatch: int = 1,
   steps: int | None = None,
 ) -> Submission:
-  """A submission from pure functions, compiled here, the old state donated.
+  """Return a submission made from pure functions, which are compiled here.
 
   Args:
     init: Makes the first state; may keep the model's arrays.
-    step: One step; the key is the same at every step, fold a counter in.
-    model: The view.
+    step: Makes one step; the old state is donated. The key is the same at
+      every step: fold a counter into it.
+    model: Returns the model to evaluate in a state.
     batch_size: Examples in every step.
-    per_dispatch: Steps given to the device at once.
-    steps: The loop ends after so many; None: goes on until it is stopped.
+    per_dispatch: Steps sent to the device at once.
+    steps: Steps until the loop ends; None means it never ends by itself.
   """
 
   @functools.partial(jax.jit, static_argnums=0)
   def fresh(place, model: Model, key: Key) -> PyTree:
-    # Copied: the step donates it.
+    # The first step donates this state, so it must not share arrays.
     return place(jax.tree.map(jnp.copy, init(model, key)))
 
   def several(state, batches, key):
@@ -192,19 +190,16 @@ class State(NamedTuple):
   model: Model
   opt: PyTree
   step: Array
-  norm: Array  # Of the gradient, when it was last recorded.
+  norm: Array  # Gradient norm, when it was last recorded.
 
 
 def _typed(new: PyTree, old: PyTree) -> PyTree:
-  """A state with the types it had, so that the next step is the same program.
-
-  A rate of 32 bits makes moments of 32 bits of those of 16.
-  """
+  """Cast a new state to its old dtypes, or the next step would recompile."""
   if jax.tree.structure(new) != jax.tree.structure(old):
     return new
 
   def cast(x, like):
-    x = jnp.asarray(x)
+    x = jnp.asarray(x)  # A rate of 32 bits widens moments of 16 bits.
     return x if x.dtype == like.dtype else x.astype(like.dtype)
 
   return jax.tree.map(cast, new, old)
@@ -222,26 +217,25 @@ def from_optax(
   label_smoothing: float = 0.0,
   grad_clip: float | None = None,
 ) -> Submission:
-  """A submission that follows an optax transformation.
+  """Return a submission that trains with an optax transformation.
 
-  Its update is told all that optax's own ask for, as far as it takes keywords:
-  value=, the loss; grad=, the gradient before it is clipped; value_fn= and
-  obj_fn=, the loss as a function of the parameters, on the same batch with the
-  same dropout; grad_fn=, its gradient as a function of the parameters and a
-  number that does not matter; and key=, a new one in every step.
+  `tx.update` gets those keywords that it accepts: value=, the loss; grad=, the
+  gradient before clipping; value_fn= and obj_fn=, the loss as a function of
+  the parameters (same batch, same dropout); grad_fn=, its gradient as a
+  function of the parameters and an unused number; key=, new in every step.
 
   Args:
-    task: As handed to `build`.
+    task: The task passed to `build`.
     tx: The transformation.
-    schedule: The learning rate, only to be recorded.
+    schedule: The learning rate by step; only recorded.
     eval_params: (optimizer state, parameters) -> parameters to evaluate.
-    steps: The loop ends after so many, as where the rate has decayed to zero.
-    batch_size: Instead of the task's.
-    dropout: Rate, where the model has a place for it.
-    label_smoothing: Share of the label given to all classes alike.
-    grad_clip: Largest global norm of the gradient.
+    steps: Steps until the loop ends; None means it never ends by itself.
+    batch_size: Examples in a batch; None means the task's batch size.
+    dropout: Dropout rate; no effect on models without dropout.
+    label_smoothing: Share of the label spread evenly over all classes.
+    grad_clip: Largest global norm of the gradient; None means no limit.
   """
-  if isinstance(tx, optax.GradientTransformation):  # As MultiSteps is not.
+  if isinstance(tx, optax.GradientTransformation):  # MultiSteps is none.
     tx = optax.with_extra_args_support(tx)
 
   def init(model: Model, key: Key) -> State:
@@ -265,7 +259,7 @@ def from_optax(
 
     params = state.model.params
     (value, inner), grads = jax.value_and_grad(loss, has_aux=True)(params)
-    # A norm takes as long as reading the gradient: only where it is recorded.
+    # A norm reads the whole gradient, so it is computed only when recorded.
     count = state.step + 1
     norm = jax.lax.cond(
       (count % task.record_every == 0) | (grad_clip is not None) | (count == 1),
@@ -277,7 +271,7 @@ def from_optax(
       lambda x: loss(x)[0],
       value,
       grads,
-      jax.random.fold_in(key, 1),  # Not the one that dropout has.
+      jax.random.fold_in(key, 1),  # Independent of the dropout key.
     )
     if grad_clip is not None:
       grads = clip(grads, norm, grad_clip)

@@ -9,9 +9,9 @@ from workloads.workload import Array
 
 
 def bounded(x: Array, largest: float) -> Array:
-  """Numbers whose squares are finite: beyond `largest` they count as it.
+  """Limit finite numbers to magnitudes of at most `largest`.
 
-  What is not finite stays, so that a run that has diverged is seen.
+  NaN and infinity stay, so that a diverged run is noticed.
   """
   size = jnp.abs(x)
   beyond = (size > largest) & (size < jnp.inf)
@@ -19,7 +19,7 @@ def bounded(x: Array, largest: float) -> Array:
 
 
 def clipped(longest: float | None) -> optax.GradientTransformation:
-  """Gradients of at most this global norm; None: as they are."""
+  """Clip gradients to a global norm of at most `longest`; None: no limit."""
   if longest is None:
     return optax.identity()
   return optax.stateless(
@@ -30,11 +30,16 @@ def clipped(longest: float | None) -> optax.GradientTransformation:
 def scale_by_nadam(
   b1: float, b2: float, eps: float = 1e-8
 ) -> optax.GradientTransformation:
-  """Nadam as AlgoPerf's baseline computes it.
+  """NAdam as AlgoPerf's baseline computes it.
 
-  The looked-ahead mean b1 m + (1-b1) g is corrected by 1 - b1^t, where Dozat
-  2016 and optax.nadamw use 1 - b1^(t+1): 23 % apart at the first step, alike
-  after a hundred. State: 8 bytes a parameter.
+  The look-ahead mean b1 m + (1-b1) g is corrected by 1 - b1^t. Dozat 2016 and
+  optax.nadamw correct by 1 - b1^(t+1). The two differ by 23 % at the first
+  step, and hardly after a hundred. State: 8 bytes a parameter.
+
+  Args:
+    b1: Decay of the mean.
+    b2: Decay of the mean square.
+    eps: Added to the root of the mean square.
   """
 
   def init(params):

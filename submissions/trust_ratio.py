@@ -1,4 +1,4 @@
-"""The trust ratio of LAMB and LARS: steps in proportion to the weights."""
+"""Trust ratio of LAMB and LARS: steps proportional to the weights."""
 
 import jax
 import jax.numpy as jnp
@@ -8,14 +8,14 @@ import optax
 def scale_by_trust(
   coefficient: float = 1.0, floor: float = 0.0
 ) -> optax.GradientTransformation:
-  """Gives the update u of each tensor w the length coefficient max(|w|, floor).
+  """Scale the update u of each tensor w to length coefficient max(|w|, floor).
 
-  Lower bounds are part of LAMB's theory but not of its experiments. A layer
-  that starts at zero, as the heads of vision transformers do, needs one: it is
-  small after the first step, and without a floor it then grows by a factor of
-  one plus the rate in a step at most. optax has a bound for both lengths alike,
-  which LARS cannot use: its gradients are short. Where either length is zero, u
-  stays as it is.
+  LAMB's theory has such a floor, its experiments have none. A layer that starts
+  at zero, as heads of vision transformers do, needs a floor. Such a layer is
+  small after the first step, and without a floor each step multiplies it by one
+  plus the rate at most. optax applies one bound to both lengths, which LARS
+  cannot use, because its gradients are short. If either length is zero, u stays
+  unchanged.
   """
 
   def update(updates, state, params=None):

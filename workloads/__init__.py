@@ -1,11 +1,11 @@
 """Workloads by name: 'family' or 'family/variant', as in 'criteo1tb/mini'.
 
-AlgoPerf's names, which join the two by an underscore, are understood as well.
+AlgoPerf's names, with an underscore instead of the slash, work as well.
 
-A family is a module in one of the rooms (clicks, graphs, images, mri, speech,
-text) with a literal dictionary VARIANTS of workloads by name. Names are read
-from the source without running it, so that listing them imports neither JAX nor
-a data library; `get` imports only the family asked for.
+A family is a module in one of the folders clicks, graphs, images, mri, speech
+and text, with a literal dictionary VARIANTS of workloads by name. `names`
+parses these dictionaries without importing their modules, and needs neither JAX
+nor a data library. `get` imports only the requested family.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 @functools.cache
 def names() -> tuple[str, ...]:
-  """Every registered workload and variant."""
+  """Return the names of all registered workloads and variants."""
   return tuple(name for _, variants in _families() for name in variants)
 
 
 def canonical(name: str) -> str:
-  """'criteo1tb_layernorm' becomes 'criteo1tb/layernorm'; others stay."""
+  """Convert AlgoPerf's 'criteo1tb_layernorm' to 'criteo1tb/layernorm'."""
   if name in names():
     return name
   known = {known.replace('/', '_'): known for known in names()}
@@ -39,10 +39,10 @@ def canonical(name: str) -> str:
 
 
 def check(name: str) -> str:
-  """The name as it is registered.
+  """Return the registered name of a workload.
 
   Raises:
-    ValueError: there is no such workload; names the closest one.
+    ValueError: There is no such workload. The message names the closest one.
   """
   name = canonical(name)
   if name in names():
@@ -53,14 +53,15 @@ def check(name: str) -> str:
 
 
 def get(name: str, quirks: Sequence[str] = ()) -> Workload:
-  """The workload of that name; imports its family only.
+  """Return a workload by its name; import only its family.
 
   Args:
-    name: As registered, or AlgoPerf's.
-    quirks: Oddities of AlgoPerf's code to reproduce, of the workload's QUIRKS.
+    name: Registered name or AlgoPerf's name.
+    quirks: Keys of the workload's QUIRKS: mistakes of AlgoPerf's code to
+      reproduce.
 
   Raises:
-    ValueError: there is no such workload, or it has no such quirk.
+    ValueError: The workload or the quirk does not exist.
   """
   name = check(name)
   module = next(module for module, names in _families() if name in names)
@@ -70,7 +71,7 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
       known = ', '.join(workload.QUIRKS) or 'none'
       raise ValueError(f'{name} has no quirk {quirk!r}. It has: {known}.')
   if not quirks:
-    return workload  # Which need not have the field.
+    return workload  # Workloads without QUIRKS have no field `quirks`.
   return dataclasses.replace(workload, quirks=tuple(quirks))
 
 

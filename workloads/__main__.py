@@ -1,4 +1,4 @@
-"""python -m workloads data COMMAND --flags: the datasets of workloads."""
+"""Command `python -m workloads data`: status, preparation and import."""
 
 import difflib
 import sys
@@ -11,11 +11,11 @@ from workloads.command_line import Command
 from workloads.data import manifest
 
 _WORKLOADS = flags.DEFINE_list(
-  'workload', [], 'Names of workloads, separated by commas: else all.'
+  'workload', [], 'Names of workloads, separated by commas; default: all.'
 )
 _DATA = flags.DEFINE_string('data_dir', None, 'Folder of all datasets.')
-_RAW = flags.DEFINE_string('raw', None, 'Folder of published files.')
-_SOURCE = flags.DEFINE_string('source', None, 'Folder that TFDS has prepared.')
+_RAW = flags.DEFINE_string('raw', None, 'Folder of the published files.')
+_SOURCE = flags.DEFINE_string('source', None, 'Folder prepared by TFDS.')
 
 
 PROGRAM = command_line.Program(
@@ -24,15 +24,15 @@ PROGRAM = command_line.Program(
   'COMMAND --flags',
   {
     'data status': Command(
-      'Say what is there, what is missing, and where it comes from.',
+      'Show which data are ready, which are missing, and where to get them.',
       ('workload', 'data_dir'),
     ),
     'data prepare': Command(
-      'Make a dataset from its published files, or download them.',
+      'Prepare datasets from their published files; download without --raw.',
       ('workload', 'data_dir', 'raw'),
     ),
     'data import': Command(
-      'Take over what TFDS has prepared elsewhere.',
+      'Copy a dataset that TFDS prepared elsewhere.',
       ('workload', 'data_dir', 'source'),
     ),
   },
@@ -40,6 +40,7 @@ PROGRAM = command_line.Program(
 
 
 def main(argv: list[str]) -> int:
+  """Run the command in argv and return its exit code."""
   commands = {'status': _status, 'prepare': _prepare, 'import': _import}
   if len(argv) != 3 or argv[1] != 'data' or argv[2] not in commands:
     known = [f'data {name}' for name in commands]
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
 
 
 def _status() -> int:
-  """1 if anything is missing."""
+  """Print the state of each dataset; return 1 if a dataset is not ready."""
   good = True
   for name, users in _wanted().items():
     dataset = data.DATASETS[name]
@@ -76,9 +77,7 @@ def _status() -> int:
     print(f'{dataset.title} for {", ".join(users)}: {state}')
     for split, published in dataset.examples.items():
       print(f'  {split}: {counts.get(split, 0):,} of {published:,} examples')
-    print(
-      f'  published at {dataset.url}, {dataset.terms}; terms at {dataset.page}'
-    )
+    print(f'  source: {dataset.url} ({dataset.terms}); terms: {dataset.page}')
   return 0 if good else 1
 
 
@@ -95,7 +94,10 @@ def _import() -> int:
   from workloads import prepare  # noqa: PLC0415
 
   if len(_WORKLOADS.value) != 1 or _SOURCE.value is None:
-    raise data.DataError('Say --workload=NAME, of one, and --source=FOLDER.')
+    raise data.DataError(
+      'import needs exactly one workload and a folder. Add --workload=NAME and '
+      '--source=FOLDER.'
+    )
   wanted = [data.DATASETS[name] for name in _wanted()]
   prepare.take(wanted, _data_dir(), _SOURCE.value, print)
   return 0
@@ -103,18 +105,22 @@ def _import() -> int:
 
 def _data_dir() -> str:
   if _DATA.value is None:
-    raise data.DataError('Say --data_dir=FOLDER, the folder of all datasets.')
+    raise data.DataError(
+      'The folder of all datasets is missing. Add --data_dir=FOLDER.'
+    )
   return _DATA.value
 
 
 def _wanted() -> dict[str, list[str]]:
-  """Names of datasets, and those of the workloads that need them."""
+  """Return the names of datasets, each with the workloads that need it."""
   names = [workloads.check(name) for name in _WORKLOADS.value]
   found: dict[str, list[str]] = {}
   for name in names or data.NEEDS:
     datasets = data.needed(name)
     if not datasets:
-      raise data.DataError(f'{name} needs no data.')
+      raise data.DataError(
+        f'{name} needs no data files. Remove the name from --workload.'
+      )
     for dataset in datasets:
       found.setdefault(dataset.name, []).append(name)
   return found

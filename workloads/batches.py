@@ -1,8 +1,8 @@
-"""Batches as pure functions of numbers: no iterator has a state to lose.
+"""Batches as pure functions of seed and position, without iterator state.
 
-Training reads one endless stream of examples: every epoch is a fresh
-permutation of the source, drawn from (seed, epoch), and a batch is a slice of
-the stream. Any batch of any step can be made again, by anyone, in any order.
+Training reads one endless stream of examples. Every epoch is a new permutation
+of the source, drawn from (seed, epoch); a batch is a slice of the stream. Every
+host can recompute the batch of any step, in any order.
 """
 
 import functools
@@ -15,7 +15,7 @@ from workloads.workload import Batch, Drawn, Source
 
 
 class Arrays(NamedTuple):
-  """A source whose examples lie in memory, one row an example."""
+  """A source in memory: row n of every array belongs to example n."""
 
   rows: dict[str, np.ndarray]
 
@@ -27,13 +27,13 @@ class Arrays(NamedTuple):
 
 
 def stream(size: int, seed: int, first: int, count: int) -> np.ndarray:
-  """Numbers of the examples first..first+count-1 of the shuffled stream.
+  """Return the example numbers [count] at positions of the shuffled stream.
 
   Args:
-    size: Examples in an epoch; each occurs once in it.
-    seed: Seeds every epoch's permutation.
-    first: Position in the stream, over all epochs.
-    count: How many.
+    size: Number of examples; each occurs once per epoch.
+    seed: Seed of every epoch's permutation.
+    first: First position, counted over all epochs.
+    count: Number of positions.
   """
   parts = []
   while count:
@@ -50,9 +50,15 @@ def _permutation(size: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
-  """The examples first..first+size-1 of the stream, all with weight one.
+  """Return examples of the training stream, all with weight one.
 
-  Hosts that share a batch each read a part of it by its position.
+  Hosts that share a batch each read their part of it.
+
+  Args:
+    source: The examples.
+    seed: Seed of the stream.
+    first: First position in the stream.
+    size: Number of examples, B.
   """
   if isinstance(source, Drawn):
     return weighted(source.draw(seed, first, size), size)
@@ -65,11 +71,16 @@ def eval_batches(
   limit: int | None = None,
   rows: slice = slice(None),
 ) -> Iterator[Batch]:
-  """One ordered pass, or its first `limit` examples.
+  """Yield the batches of one ordered pass over a source.
 
-  Shapes never change: the last batch is filled with repetitions of its last
-  example, whose weight is zero. Hosts that share a batch each read their `rows`
-  of it.
+  All batches have the same shapes: the last example, with weight zero, fills
+  the last batch.
+
+  Args:
+    source: The examples.
+    size: Examples per batch, over all hosts.
+    limit: Number of examples to read; None reads all.
+    rows: Part of every batch that this host reads.
   """
   total = len(source) if limit is None else min(len(source), limit)
   for start in range(0, total, size):
@@ -79,6 +90,6 @@ def eval_batches(
 
 
 def weighted(rows: dict[str, np.ndarray], real: int) -> Batch:
-  """Adds 'weights' [B]: one for the first `real` examples, then zero."""
+  """Add 'weights' [B]: one for the first `real` examples, then zero."""
   size = len(next(iter(rows.values())))
   return rows | {'weights': (np.arange(size) < real).astype(np.float32)}

@@ -1,13 +1,14 @@
-"""Start and end of the commands of all packages.
+"""Start and end of the commands `python -m runner`, `scoring` and `workloads`.
 
-Flags and help, an interrupt, a reader that leaves, a terminal that cannot show
-every sign: `python -m runner`, `scoring` and `workloads` answer alike.
+All commands treat flags, help, Ctrl-C, closed pipes and terminals with few
+characters in the same way.
 """
 
 import codecs
 import contextlib
 import importlib.metadata
 import io
+import math
 import os
 import pathlib
 import select
@@ -19,13 +20,13 @@ from typing import NamedTuple
 
 from absl import app, flags
 
-LEFT = 128 + 13  # As a shell tells of what SIGPIPE has ended.
-INTERRUPTED = 128 + 2  # As a shell tells of what SIGINT has ended.
-WRONG = 2  # A bad request.
+LEFT = 128 + 13  # A shell's exit code for a process ended by SIGPIPE.
+INTERRUPTED = 128 + 2  # A shell's exit code for a process ended by SIGINT.
+WRONG = 2  # Exit code for a wrong command, flag or value.
 HELP = {'-h', '-help', '--help', '--helpshort', '--helpfull', '-?', '--?'}
-WIDTH = 79  # Of help.
-COLUMN = 26  # Where descriptions begin.
-# Replacements for signs that a terminal does not have.
+WIDTH = 79  # Columns of help texts.
+COLUMN = 26  # First column of descriptions.
+# Replacements for characters that the terminal cannot show.
 PLAIN = {
   '≤': '<=',
   '≥': '>=',
@@ -44,31 +45,31 @@ PLAIN = {
   '\u202f': ' ',
   '\ufffd': '?',
 }
-ERRORS = 'timetrial'  # Name of what does so, for Python's codecs.
+ERRORS = 'timetrial'  # Registered name of `plainly` in Python's codecs.
 
 
 class Command(NamedTuple):
-  """A word behind the name of a program."""
+  """One command of a program, such as `data status`."""
 
-  about: str  # What it does, in a line.
-  flags: tuple[str, ...] = ()  # Those that mean something to it.
+  about: str  # Description in one line.
+  flags: tuple[str, ...] = ()  # Names of the flags that the command uses.
 
 
 class Program(NamedTuple):
-  """`python -m` and a package."""
+  """A package that runs as `python -m NAME`."""
 
   name: str
   about: str
-  usage: str  # What stands behind the name.
-  commands: Mapping[str, Command]  # '' is what it does without a word.
+  usage: str  # Arguments after the name.
+  commands: Mapping[str, Command]  # '' is the program without a command.
 
 
 def run(program: Program, main: Callable[[list[str]], int]) -> None:
-  """Runs a program and ends with its exit code.
+  """Run a program and end the process with its exit code.
 
   Args:
-    program: What help tells of it.
-    main: Takes the words that are no flags; returns an exit code.
+    program: Names and descriptions for the help text.
+    main: Receives the arguments that are not flags; returns an exit code.
   """
   _in_utf8()
   for stream in (sys.stdout, sys.stderr):
@@ -81,12 +82,12 @@ def run(program: Program, main: Callable[[list[str]], int]) -> None:
 
 
 def _in_utf8() -> None:
-  """Begins again in Python's UTF-8 mode where file names are not in UTF-8.
+  """Restart in Python's UTF-8 mode if file names are not encoded in UTF-8.
 
-  Plans and records name files, and are read where other locales are set. What
-  is printed stays in the encoding of the terminal.
+  Plans and records contain file names, and other locales must read them. The
+  printed text keeps the encoding of the terminal.
   """
-  told = os.environ.get('PYTHONUTF8') == '1'  # But for -X utf8=0.
+  told = os.environ.get('PYTHONUTF8') == '1'  # -X utf8=0 could override it.
   if sys.getfilesystemencoding() != 'utf-8' and not told:
     own = {'PYTHONUTF8': '1', 'PYTHONIOENCODING': sys.stdout.encoding}
     words = [sys.executable, *sys.orig_argv[1:]]
@@ -94,21 +95,27 @@ def _in_utf8() -> None:
 
 
 def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
-  """Runs a command; ends without a traceback where somebody leaves.
+  """Run a command without a traceback after Ctrl-C or a closed pipe.
 
   Returns:
-    The command's exit code; LEFT if its reader left, as `head` does; or
-    INTERRUPTED after Ctrl-C.
+    The command's exit code; LEFT if the reader of its output ended early (such
+    as `head`); INTERRUPTED after Ctrl-C; WRONG if the system refuses a file and
+    no other message has named that file.
   """
   try:
     code = main(argv)
     sys.stdout.flush()
   except BrokenPipeError:
     if not _left():
-      raise  # It was another pipe, as between processes.
-    # Python would complain at its end about what is still to be written.
+      raise  # The broken pipe is not standard output.
+    # Python would report an error at exit when it flushes standard output.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return LEFT
+  except OSError as error:
+    if error.filename is None:
+      raise
+    print(f'Error: {error.filename}: {error.strerror}.', file=sys.stderr)
+    return WRONG
   except KeyboardInterrupt:
     print('\nStopped.', file=sys.stderr)
     return INTERRUPTED
@@ -116,7 +123,7 @@ def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
 
 
 def version() -> str:
-  """Version of the installed package, else of the files beside this one."""
+  """Return the installed package's version, else that of pyproject.toml."""
   with contextlib.suppress(importlib.metadata.PackageNotFoundError):
     return importlib.metadata.version('timetrial')
   path = pathlib.Path(__file__).parent.parent / 'pyproject.toml'
@@ -124,7 +131,7 @@ def version() -> str:
 
 
 def help_text(program: Program, word: str = '') -> str:
-  """Help on a program, or on one of its commands with its flags."""
+  """Return the help text of a program, or of one command with its flags."""
   known = program.commands.get(word)
   if word and known:
     lines = [f'python -m {program.name} {word} --flags', '', known.about]
@@ -134,7 +141,7 @@ def help_text(program: Program, word: str = '') -> str:
       lines += ['', 'Commands:']
       for name, command in named.items():
         lines += _entry(name, command.about)
-      lines += ['', f'Flags of one: python -m {program.name} COMMAND --help']
+      lines += ['', f'Flags: python -m {program.name} COMMAND --help']
   if known and known.flags:
     lines += ['', 'Flags:']
     lines += [line for name in known.flags for line in _flag(name)]
@@ -142,7 +149,7 @@ def help_text(program: Program, word: str = '') -> str:
 
 
 def _parsed(program: Program, argv: list[str]) -> list[str]:
-  """Words that are no flags; ends the process where that is all to do."""
+  """Return arguments that are not flags; exit after help, version or errors."""
   before = argv[: argv.index('--')] if '--' in argv else argv
   if '--version' in before:
     print(f'TimeTrial {version()}')
@@ -151,7 +158,9 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
     print(help_text(program, *_word(program, before)))
     sys.exit(0)
   try:
-    return flags.FLAGS(argv)
+    words = flags.FLAGS(argv)
+    _check_numbers()
+    return words
   except flags.UnrecognizedFlagError as error:
     said = str(error).removesuffix(' ?')
     end = '.' if said == str(error) else '?'
@@ -163,8 +172,16 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
     sys.exit(WRONG)
 
 
+def _check_numbers() -> None:
+  """Raise flags.Error where a flag is NaN, which is within all bounds."""
+  for name in flags.FLAGS:
+    value = flags.FLAGS[name].value
+    if isinstance(value, float) and math.isnan(value):
+      raise flags.IllegalFlagValueError(f'flag --{name}=nan: it is no number')
+
+
 def _word(program: Program, argv: list[str]) -> list[str]:
-  """The command that is asked for, if there is one."""
+  """Return a list of the command in argv; empty if there is none."""
   words = ' '.join(word for word in argv[1:] if not word.startswith('-'))
   return [n for n in program.commands if n and f'{words} '.startswith(f'{n} ')]
 
@@ -173,7 +190,7 @@ def _flag(name: str) -> Iterator[str]:
   flag = flags.FLAGS[name]
   text = flag.help
   if flag.boolean and flag.default:
-    head, text = f'--[no]{name}', f'{text} It is so without the flag.'
+    head, text = f'--[no]{name}', f'{text} Default: true.'
   elif flag.boolean:
     head = f'--{name}'
   else:
@@ -183,7 +200,7 @@ def _flag(name: str) -> Iterator[str]:
 
 
 def _entry(head: str, text: str) -> Iterator[str]:
-  """A name and its description, which begins on the same line if it fits."""
+  """Yield the lines of a name and its description, on one line if possible."""
   lines = textwrap.wrap(text, WIDTH - COLUMN)
   if len(head) > COLUMN - 4:
     yield f'  {head}'
@@ -194,9 +211,9 @@ def _entry(head: str, text: str) -> Iterator[str]:
 
 
 def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
-  """Replace a sign that a terminal does not have by others that it has.
+  """Replace a character that the terminal cannot show.
 
-  Bytes of file names that are no signs to Python are given back as they are.
+  Bytes of file names that Python could not decode stay unchanged.
   """
   if not isinstance(error, UnicodeEncodeError):
     raise error
@@ -208,7 +225,7 @@ def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def _left() -> bool:
-  """Test whether the reader of standard output is gone."""
+  """Test if the reader of standard output has closed the pipe."""
   output = select.poll()
   output.register(sys.stdout.fileno(), 0)
   return any(event & select.POLLERR for _, event in output.poll(0))

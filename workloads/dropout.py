@@ -1,7 +1,7 @@
-"""Dropout at a rate that may be traced.
+"""Dropout with a rate that may be traced.
 
 Submissions written for AlgoPerf pass the rate as an argument of their compiled
-step, and so may a submission here that changes it while it trains.
+step. Other submissions may do the same to change the rate during training.
 """
 
 import jax
@@ -10,17 +10,17 @@ from flax import linen as nn
 
 
 class Dropout(nn.Dropout):
-  """Flax's layer, to the bit, where the rate is a number.
+  """Dropout layer, equal to flax's to the bit if the rate is a number.
 
   Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from
-  Overfitting". A traced rate, a scalar in [0, 1], draws the same masks, so that
-  what it drops differs from flax's by rounding at most. Zero keeps everything;
-  one gives zeros, and gradients of zero.
+  Overfitting". A traced rate, a scalar in [0, 1], draws the same masks; the
+  outputs differ from flax's by rounding only. Rate zero keeps everything; rate
+  one returns zeros with zero gradients.
   """
 
   @nn.compact
   def __call__(self, inputs, deterministic=None, rng=None):
-    # Closed over by a compiled function, an array is as good as traced.
+    # Arrays that a compiled function closes over are handled like traced ones.
     traced = isinstance(self.rate, jax.Array)
     off = nn.merge_param('deterministic', self.deterministic, deterministic)
     if off or (not traced and self.rate == 0.0):
@@ -30,7 +30,7 @@ class Dropout(nn.Dropout):
     keep = scale = 1.0 - self.rate
     if traced:
       keep = jnp.asarray(keep, jnp.float32)
-      # Dividing by zero would make the gradient of what is dropped NaN.
+      # Division by zero would make the gradients of dropped values NaN.
       scale = jnp.where(keep > 0, keep, 1.0).astype(inputs.dtype)
     shape = list(inputs.shape)
     for axis in self.broadcast_dims:

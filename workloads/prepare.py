@@ -1,4 +1,4 @@
-"""Makes prepared datasets: from published files, or from somebody's TFDS."""
+"""Preparation of datasets, from published files or from a TFDS folder."""
 
 import pathlib
 import shutil
@@ -20,17 +20,23 @@ from workloads.text import prepare_finewebedu, prepare_wmt
 
 
 class Builder(Protocol):
-  """Writes a dataset: most are of TFDS (local.Local)."""
+  """Writer of one dataset. Most builders extend TFDS's (local.Local)."""
 
   def make(self, data_dir: str, raw: str | None, tell: Tell) -> None:
-    """Writes what is not there yet of all examples below data_dir."""
+    """Write the examples that are still missing below data_dir.
+
+    Args:
+      data_dir: Folder of all datasets.
+      raw: Folder of the published files; None downloads them.
+      tell: Receives progress messages.
+    """
 
   def finish(self, place: pathlib.Path, tell: Tell) -> dict[str, int]:
-    """What is to be done when they are there; examples by split."""
+    """Run the steps after `make`; return the number of examples by split."""
     ...
 
   def holds(self, place: pathlib.Path) -> bool:
-    """Whether a folder is one that `make` has written, and not TFDS."""
+    """Test if `make`, not TFDS, has written this folder."""
     ...
 
 
@@ -55,28 +61,31 @@ BUILDERS: dict[str, Builder] = {
 def prepare(
   dataset: Dataset, data_dir: str, raw: str | None, tell: Tell
 ) -> pathlib.Path:
-  """Prepares a dataset, or goes on with it; its folder.
+  """Prepare a dataset, or continue its preparation.
 
   Args:
-    dataset: Which one.
+    dataset: The dataset to prepare.
     data_dir: Folder of all datasets.
-    raw: Folder of its published files; None to download them.
-    tell: Hears what is done.
+    raw: Folder of the published files; None downloads them.
+    tell: Receives progress messages.
+
+  Returns:
+    Folder of the dataset.
 
   Raises:
-    DataError: published files are missing or damaged.
+    DataError: Published files are missing or damaged.
   """
   place = folder(dataset, data_dir)
   if (place / manifest.NAME).exists():
     manifest.check(place, manifest.load(place), thorough=True)
-    tell(f'{place} is there already, to the byte.')
+    tell(f'{place} is complete: all files match its manifest.')
     return place
   tell(f'Preparing {dataset.title} in {place} ...')
   try:
     BUILDERS[dataset.name].make(data_dir, raw, tell)
   except Exception as error:
     raise _ours(error) or DataError(
-      f'{dataset.title} could not be prepared: {type(error).__name__} {error}'
+      f'Preparing {dataset.title} failed: {type(error).__name__} {error}'
     ) from error
   return finish(dataset, place, tell)
 
@@ -84,54 +93,69 @@ def prepare(
 def take(
   wanted: Sequence[Dataset], data_dir: str, source: str, tell: Tell
 ) -> pathlib.Path:
-  """Takes over what was prepared elsewhere.
+  """Copy a dataset that was prepared elsewhere.
 
-  By TFDS, as array_record or tfrecord; or by a builder that is not of TFDS.
+  TFDS (as array_record or tfrecord) or one of our builders has prepared it.
 
   Args:
-    wanted: One of these is there.
+    wanted: Datasets to recognize; source contains one of them.
     data_dir: Folder of all datasets.
-    source: Where it is.
-    tell: Hears what is done.
+    source: Folder of the prepared dataset.
+    tell: Receives progress messages.
+
+  Returns:
+    Folder of the copy.
 
   Raises:
-    DataError: it is not there, damaged, another dataset, or stored otherwise.
+    DataError: The dataset is missing, damaged, not one of `wanted`, or in
+      another format.
   """
   origin = pathlib.Path(source)
   dataset, stored = _recognized(wanted, origin)
   place = folder(dataset, data_dir)
   if (place / manifest.NAME).exists():
-    raise DataError(f'{place} is there already. Remove it to import another.')
+    raise DataError(
+      f'{place} exists already. Remove this folder to import another one.'
+    )
   if origin.resolve() == place.resolve():
     if stored == tfrecord.FORMAT:
       raise DataError(
-        f'{origin} is stored as {stored}, and is written again in another '
-        'folder: say another --data_dir.'
+        f'{origin} is in the format {stored}. Its conversion needs another '
+        'folder: change --data_dir.'
       )
     return finish(dataset, place, tell)
   if place.exists():
     raise DataError(
-      f'{place} is there, but was not finished: prepare goes on with it. '
-      'Remove it to import another.'
+      f'{place} exists, but its preparation was not finished. Continue with '
+      '`data prepare`, or remove the folder to import another one.'
     )
   tell(f'Copying {origin} to {place} ...')
   copy = tfrecord.convert if stored == tfrecord.FORMAT else shutil.copytree
   with replacing(place) as partial:
     shutil.rmtree(partial, ignore_errors=True)
     copy(origin, partial)
-    if (partial / manifest.NAME).exists():  # Written where it was prepared.
+    if (partial / manifest.NAME).exists():  # Copied from the origin.
       manifest.check(partial, manifest.load(partial), thorough=True)
   return finish(dataset, place, tell)
 
 
 def finish(dataset: Dataset, place: pathlib.Path, tell: Tell) -> pathlib.Path:
-  """What its builder has left to do, and then the manifest."""
+  """Run the last steps of a dataset's builder and write the manifest.
+
+  Args:
+    dataset: The dataset.
+    place: Folder of its records.
+    tell: Receives progress messages.
+
+  Returns:
+    The same folder.
+  """
   examples = BUILDERS[dataset.name].finish(place, tell)
   for split, published in dataset.examples.items():
     if examples[split] != published:
       tell(
-        f'Note: {split} has {examples[split]} examples; published are '
-        f'{published}.'
+        f'Note: {split} has {examples[split]} examples; the published dataset '
+        f'has {published}.'
       )
   made = manifest.write(place, examples)
   tell(f'{place} is ready: {made.total:,} bytes, {made.digest[:12]}.')
@@ -141,37 +165,39 @@ def finish(dataset: Dataset, place: pathlib.Path, tell: Tell) -> pathlib.Path:
 def _recognized(
   wanted: Sequence[Dataset], origin: pathlib.Path
 ) -> tuple[Dataset, str]:
-  """Which of the datasets it is, and how its records are stored."""
+  """Return the dataset in a folder, and the format of its records."""
   for dataset in wanted:
     if BUILDERS[dataset.name].holds(origin):
       return dataset, 'rows'
   try:
-    # Not the features, whose classes may take TensorFlow.
+    # The features are not read: their classes may need TensorFlow.
     info = tfds.core.dataset_info.read_proto_from_builder_dir(origin)
   except Exception as error:
     raise DataError(
-      f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). It '
-      'must be the folder of a version, with dataset_info.json in it. Files as '
-      f'they are published are prepared: prepare --raw={origin}'
+      f'{origin} is no dataset prepared by TFDS ({type(error).__name__}). The '
+      'folder of a version, with a dataset_info.json, is needed. For published '
+      f'files use: data prepare --raw={origin}'
     ) from error
   title = ' '.join(filter(None, (info.name, info.config_name, info.version)))
   known = {dataset.title: dataset for dataset in wanted}
   if title not in known:
     raise DataError(
-      f'{origin} is {title}; needed is {" or ".join(known)}. Have TFDS prepare '
-      'that, or prepare it from its published files: data prepare --raw=FOLDER.'
+      f'{origin} is {title}; needed is {" or ".join(known)}. Prepare the '
+      'needed dataset with TFDS, or from its published files: data prepare '
+      '--raw=FOLDER.'
     )
   stored = info.file_format or tfrecord.FORMAT
   if stored not in (tfrecord.FORMAT, tfrecord.OURS):
     raise DataError(
-      f'{origin} is stored as {stored}. Known are {tfrecord.OURS} and '
-      f'{tfrecord.FORMAT}: prepare it with file_format="{tfrecord.OURS}".'
+      f'{origin} is in the format {stored}. Supported formats: {tfrecord.OURS} '
+      f'and {tfrecord.FORMAT}. Prepare the dataset with '
+      f'file_format="{tfrecord.OURS}".'
     )
   return known[title], stored
 
 
 def _ours(error: BaseException | None) -> DataError | None:
-  """TFDS wraps what is raised while it writes."""
+  """Return the DataError that TFDS has wrapped in its own error, or None."""
   while error is not None:
     if isinstance(error, DataError):
       return error

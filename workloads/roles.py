@@ -1,7 +1,8 @@
-"""What each parameter is for, told by name and shape.
+"""Roles of parameters, derived from their names and shapes.
 
-Models follow one naming rule: the output layer is called 'head' and a table of
-embeddings 'embedding'. A model without a 'head' ties its output to its table.
+All models follow one naming rule: the output layer is called 'head', and an
+embedding table 'embedding'. A model without a 'head' uses its embedding table
+as its output layer.
 """
 
 import jax
@@ -12,10 +13,11 @@ PROJECTIONS = ('query', 'key', 'value')  # Kernels [width, heads, head width].
 
 
 def roles(params: PyTree) -> PyTree:
-  """A tree like params of 'embedding', 'head', 'vector' or 'weight'.
+  """Return a tree like params of 'embedding', 'head', 'vector' or 'weight'.
 
-  Vectors are biases, also those of several heads, scales, and whatever else
-  has one axis longer than one; an output layer of one unit is still a 'head'.
+  Vectors are all biases (including those of several heads), scales, and other
+  parameters with only one axis longer than one. An output layer with one unit
+  is a 'head'.
   """
 
   def role(path, leaf) -> str:
@@ -31,11 +33,11 @@ def roles(params: PyTree) -> PyTree:
 
 
 def input_axes(params: PyTree) -> PyTree:
-  """How many leading axes of each parameter are the inputs of a linear map.
+  """Return the number of leading input axes of each parameter.
 
-  The product of those against the product of the others is the matrix that a
-  kernel is: [width, heads x head width] of a query, [height x width x channels,
-  features] of a convolution.
+  The input axes, flattened, are the rows of the kernel's matrix; the other
+  axes are its columns. Examples: [width, heads x head width] for a query,
+  [height x width x channels, features] for a convolution.
   """
 
   def count(path, leaf) -> int:

@@ -1,7 +1,7 @@
-"""What a workload is: data, a model, a loss and a metric.
+"""The interface of a workload: data, a model, a loss and a metric.
 
-It knows no clock, no optimizer and no target: those belong to the runner, to
-submissions and to suites.
+A workload has no clock, no optimizer and no target. The clock belongs to the
+runner, the optimizer to the submission and the target to the suite.
 """
 
 import abc
@@ -12,25 +12,24 @@ import jax
 import numpy as np
 
 Array = jax.Array
-Key = jax.Array  # A typed key, as made by jax.random.key.
+Key = jax.Array  # A typed key, made by jax.random.key.
 PyTree = Any
-Batch = Mapping[
-  str, Any
-]  # Leading axis B everywhere; 'weights' is 0 on padding.
+# All arrays have the leading axis B; 'weights' is 0 for padding.
+Batch = Mapping[str, Any]
 
 
 class Model(NamedTuple):
-  """What training changes: parameters, and state such as batch statistics."""
+  """Parameters, and state that training also changes (batch statistics)."""
 
   params: PyTree
   state: PyTree = ()
 
 
 class Source(Protocol):
-  """Examples by number, so that any batch can be made at any time.
+  """Examples, read by number: any batch can be made at any time.
 
-  `source[indices]` is a dictionary of arrays with leading axis len(indices),
-  without 'weights': those tell examples from padding and are added later.
+  `source[indices]` is a dictionary of arrays with leading axis len(indices).
+  It has no 'weights': batches.py adds them to separate examples from padding.
   """
 
   def __len__(self) -> int: ...
@@ -40,16 +39,17 @@ class Source(Protocol):
 
 @runtime_checkable
 class Drawn(Source, Protocol):
-  """A source with a training stream of its own.
+  """A source with its own training stream.
 
-  Its examples may differ from one draw to the next, or its order be another
-  than a permutation of all examples for every epoch.
+  An example may differ from one draw to the next (random augmentation), or the
+  order may be something else than one permutation per epoch.
 
-  `draw(seed, first, count)` is the batch of the stream's positions first,
-  first + 1, ..., without 'weights'. It is a function of these numbers alone.
+  `draw(seed, first, count)` returns the examples at the stream's positions
+  first, ..., first + count - 1, without 'weights'. The result depends on these
+  three numbers only.
   """
 
-  ahead: int  # Batches worth making before they are asked for.
+  ahead: int  # Batches to prepare in advance.
 
   def draw(
     self, seed: int, first: int, count: int
@@ -57,19 +57,19 @@ class Drawn(Source, Protocol):
 
 
 class Workload(abc.ABC):
-  """A training problem. Subclasses are frozen dataclasses and final.
+  """A training task. Subclasses are frozen dataclasses and final.
 
-  The fields are the knobs that variants and scales turn: a variant is an
-  instance, not a subclass. Being frozen, a workload hashes by value, so it can
+  Variants and scales differ in the values of the fields: a variant is an
+  instance, not a subclass. A frozen workload hashes by value and can therefore
   be a static argument of jax.jit.
 
-  Where AlgoPerf's code computes something odd, a workload does it right. Rules
-  of published boards ask for the odd way by its name in QUIRKS; a workload that
-  has some has a field `quirks`, those it shall have.
+  A workload corrects mistakes of AlgoPerf's code. Suites that reproduce
+  published results ask for a mistake by its name in QUIRKS. A workload with
+  QUIRKS has a field `quirks`: the names of the mistakes to reproduce.
   """
 
   loss_kind: ClassVar[str]  # 'softmax', 'sigmoid', 'absolute' or 'ctc'.
-  QUIRKS: ClassVar[Mapping[str, str]] = {}  # What each of them does.
+  QUIRKS: ClassVar[Mapping[str, str]] = {}  # Description of each quirk.
 
   def __init_subclass__(cls) -> None:
     if Workload not in cls.__bases__:
@@ -80,20 +80,24 @@ class Workload(abc.ABC):
 
   @abc.abstractmethod
   def source(self, split: str, data_dir: str | None) -> Source:
-    """Examples of 'train', 'validation' or 'test'.
+    """Return the examples of one split.
+
+    Args:
+      split: 'train', 'validation' or 'test'.
+      data_dir: Folder of all datasets; None for workloads without files.
 
     Raises:
-      ValueError: the data are not below data_dir, or not as they were
-        prepared; says how to get them.
+      ValueError: The data are missing below data_dir, or have changed since
+        their preparation. The message gives the command that prepares them.
     """
 
   @abc.abstractmethod
   def fake_batch(self, key: Key, batch_size: int) -> Batch:
-    """A random batch with valid values and 'weights', for shapes and tests."""
+    """Return a random valid batch with 'weights', for shapes and tests."""
 
   @abc.abstractmethod
   def init(self, key: Key) -> Model:
-    """Fresh parameters and state."""
+    """Return randomly initialized parameters and state."""
 
   @abc.abstractmethod
   def forward(
@@ -104,58 +108,67 @@ class Workload(abc.ABC):
     dropout: float,
     frozen: bool = False,
   ) -> tuple[PyTree, PyTree]:
-    """Training-mode outputs and the new model state.
+    """Return training-mode outputs and the new model state.
 
-    Frozen, batch norm normalizes by the running statistics and leaves them.
+    Args:
+      model: Parameters and state.
+      batch: Arrays with leading axis B.
+      key: Random key for dropout.
+      dropout: Rate from 0 to 1; may be traced.
+      frozen: Makes batch norm use its running statistics, unchanged.
     """
 
   @abc.abstractmethod
   def predict(self, model: Model, batch: Batch) -> PyTree:
-    """Evaluation-mode outputs."""
+    """Return evaluation-mode outputs."""
 
   @abc.abstractmethod
   def losses(
     self, outputs: PyTree, batch: Batch, label_smoothing: float
   ) -> tuple[Array, Array]:
-    """Summed loss [B] and number of terms [B] of every example.
+    """Return the summed loss [B] and the number of terms [B] per example.
 
-    The terms are what a mean is taken over: examples, tokens or pixels.
-    'weights' of rank 1 are not applied here but by `mean_loss`.
+    Terms are the units of the mean loss: examples, tokens or pixels.
+    `mean_loss` applies 'weights' of rank 1; this method does not.
+
+    Args:
+      outputs: Result of `forward` or `predict`.
+      batch: The batch that the outputs belong to.
+      label_smoothing: From 0 (none) to 1.
     """
 
   @abc.abstractmethod
   def eval_stats(self, model: Model, batch: Batch) -> dict[str, Array]:
-    """Evaluation-mode statistics of every example, each [B, ...]."""
+    """Return evaluation-mode statistics per example, each [B, ...]."""
 
   def with_text(self, data_dir: str | None) -> 'Workload':
-    """This workload, able to turn its tokens into text for its metrics.
+    """Return this workload with the tables that turn its tokens into text.
 
-    What that needs lies with the data of some; other workloads are as able
-    without.
+    Text metrics (BLEU, word error rate) of some workloads need tables that are
+    stored with the data. Other workloads return themselves.
 
     Raises:
-      ValueError: as `source`.
+      ValueError: The data are missing or changed, as in `source`.
     """
     del data_dir
     return self
 
   def with_aux_dropout(self, rate: float) -> 'Workload':
-    """This workload with a second dropout rate, as AlgoPerf had up to v0.6.
+    """Return this workload with AlgoPerf's second dropout rate (up to v0.6).
 
-    Workloads without places for a second rate stay as they are; see
-    auxiliary.py.
+    Workloads without a second rate return themselves; see aux_dropout.py.
     """
     del rate
     return self
 
   def padding(self, batch: Batch) -> float:
-    """Share of a batch's values that are padding, of those it computes on."""
+    """Return the share of padding among the values that the model processes."""
     del batch
     return 0.0
 
   @abc.abstractmethod
   def summarize(self, stats: dict[str, np.ndarray]) -> dict[str, float]:
-    """Metrics of a whole split from its statistics, each [N, ...]."""
+    """Return the metrics of a whole split from its statistics [N, ...]."""
 
 
 def mean_loss(
@@ -168,7 +181,20 @@ def mean_loss(
   dropout: float = 0.0,
   label_smoothing: float = 0.0,
 ) -> tuple[Array, PyTree]:
-  """Mean training loss over the terms of a batch, and the new model state."""
+  """Return the mean training loss of a batch, and the new model state.
+
+  Args:
+    workload: Defines model and loss.
+    params: Parameters.
+    state: Model state, such as batch statistics.
+    batch: Arrays with leading axis B, including 'weights' [B].
+    key: Random key for dropout.
+    dropout: Rate from 0 to 1.
+    label_smoothing: From 0 (none) to 1.
+
+  Returns:
+    The mean over all terms (examples, tokens or pixels), and the new state.
+  """
   outputs, state = workload.forward(Model(params, state), batch, key, dropout)
   losses, counts = workload.losses(outputs, batch, label_smoothing)
   weights = batch['weights']  # [B]

@@ -37,8 +37,7 @@ def opened(
     ResultsError: not a folder of ours, not writable, in use, or made under
       other rules, on another machine or from another source.
   """
-  stored(out)  # A folder that is not ours stays as it is.
-  _make(out)
+  make(out)
   with locked(out):
     before = stored(out)
     if before is not None:
@@ -59,6 +58,7 @@ def write(out: pathlib.Path, plan: Plan) -> None:
 @contextlib.contextmanager
 def locked(out: pathlib.Path) -> Iterator[None]:
   """Keeps other runners from writing to a results folder."""
+  clear(out / LOCK)
   with (out / LOCK).open('w', encoding='utf-8') as lock:
     if not _locked(lock, fcntl.LOCK_EX):
       raise ResultsError(f'Another runner is writing to {out}.')
@@ -74,9 +74,14 @@ def stored(out: pathlib.Path) -> Plan | None:
   # pathlib's own exists raises where a name is too long.
   if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
-  if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
-    return None
   path = out / layout.PLAN
+  try:
+    if not os.path.isdir(out) or set(os.listdir(out)) <= {LOCK}:
+      return None
+  except OSError as error:
+    raise ResultsError(
+      f'{out} cannot be read: {error.strerror}. {HELP}'
+    ) from error
   if not path.exists():
     raise ResultsError(
       f'{out} is not empty and has no {layout.PLAN}: it is not a results '
@@ -173,7 +178,14 @@ def _locked(lock: IO[str], kind: int) -> bool:
   return True
 
 
-def _make(out: pathlib.Path) -> None:
+def make(out: pathlib.Path) -> None:
+  """Make a results folder if it is not there.
+
+  Raises:
+    ResultsError: it is not a folder of ours, which stays as it is, or nothing
+      can be written there.
+  """
+  stored(out)
   try:
     out.mkdir(parents=True, exist_ok=True)
     probe = out / LOCK

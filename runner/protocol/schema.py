@@ -64,6 +64,8 @@ ABOVE = {
   'target': -math.inf,
   'test_target': -math.inf,
 }
+# What numbers may be at most.
+MOST = {'studies': 1000, 'trials': 10_000}
 LARGEST = 2**53  # Beyond it, numbers lose digits on their way through floats.
 LONGEST = 200  # Characters of a wrong value in a message.
 
@@ -90,12 +92,14 @@ def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
       )
     if not isinstance(value, keys[name].kind) or isinstance(value, bool):
       raise SuiteError(f'{where} {name} = {shown(value)} is of the wrong type.')
-    above = ABOVE.get(name, 0)
+    above, most = ABOVE.get(name, 0), MOST.get(name, LARGEST)
     # NaN compares as false, so it is found here too.
-    if isinstance(value, int | float) and not above < value <= LARGEST:
+    if isinstance(value, int | float) and not above < value <= most:
       wanted = f'more than {above}' if above else 'positive'
+      limit = most if name in MOST else '2**53'
       raise SuiteError(
-        f'{where} {name} = {shown(value)} must be {wanted}, and at most 2**53.'
+        f'{where} {name} = {shown(value)} must be {wanted}, and at most '
+        f'{limit}.'
       )
   needed = {name for name, key in keys.items() if key.needed}
   if missing := needed - table.keys():

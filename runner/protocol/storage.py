@@ -13,6 +13,7 @@ import io
 import json
 import os
 import pathlib
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -78,6 +79,14 @@ def put_aside(path: pathlib.Path, attempt: int) -> None:
 
 
 def read_json(path: pathlib.Path) -> Any:
+  """Return what a file of JSON holds.
+
+  Raises:
+    RecordsError: it is no plain file, as a pipe would be waited for; or it is
+      nested too deeply.
+  """
+  if not stat.S_ISREG(path.stat().st_mode):
+    raise RecordsError(f'{path} is no file.')
   try:
     return json.loads(path.read_text(encoding='utf-8'))
   except RecursionError as error:

@@ -37,9 +37,13 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     starts = [e['time'] for e in events if e['event'] == 'start']
   except (OSError, ValueError, LookupError, TypeError):
     starts = []  # Scoring has said so already.
-  metas = sorted(
-    folder.glob('meta_data_*.json'), key=lambda path: (len(path.name), path)
-  )
+  try:
+    metas = sorted(
+      folder.glob('meta_data_*.json'), key=lambda path: (len(path.name), path)
+    )
+  except OSError as error:  # As of a folder that may not be read.
+    metas = []
+    damage.append(f'It cannot be read: {error.strerror}.')
   return Details(
     point,
     str(starts[0]) if starts else '',

@@ -11,6 +11,7 @@ reading, as the published boards' do.
 import collections
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -84,12 +85,7 @@ def read(
     ReadError: there is nothing to score, or no rules to score it by.
     SuiteError: the rules are not to be found or wrong, or the share is.
   """
-  what = ''
-  if not folder.is_dir():
-    what = 'is a file' if folder.exists() else 'does not exist'
-  elif not any(folder.iterdir()):
-    what = 'is empty'
-  if what:
+  if what := _nothing(folder):
     raise ReadError(
       f'{folder} {what}. Give the folder that `python -m runner run --out=...` '
       'wrote, or a tree like '
@@ -119,6 +115,18 @@ def read(
   made = _read_plan(folder, given, plan, found, problems, relax)
   made = _relaxed(made, relax)
   return _checked_trials(made, plan.kinds, mixed)
+
+
+def _nothing(folder: pathlib.Path) -> str:
+  """Return why there is nothing to read in a folder; '' if there may be."""
+  try:
+    return '' if os.listdir(folder) else 'is empty'
+  except FileNotFoundError:
+    return 'does not exist'
+  except NotADirectoryError:
+    return 'is a file' if os.path.exists(folder) else 'does not exist'
+  except OSError as error:  # Such as a name that is too long.
+    return f'cannot be read ({error.strerror})'
 
 
 def _checked(suite: Suite, ruleset: str | None) -> str:

@@ -15,6 +15,7 @@ from scoring.rank import score
 from scoring.rank.board import Board
 
 DRAWS = 1000
+MOST = 100_000  # Draws: of each, profiles are kept in memory.
 SEED = 0
 LEVEL = 0.9  # Of the intervals.
 SURE = 0.95  # From here on, one submission is said to be faster.

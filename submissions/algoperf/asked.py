@@ -1,7 +1,7 @@
-"""Hyperparameters that a submission reads whatever happens, from its source.
+"""Hyperparameters that a submission always reads, found in its source.
 
-Only what is read for sure counts: not what stands below a condition or in a
-nested function, nor what is looked for first, as with `hasattr`.
+Only certain reads count. Reads below a condition or in a nested function do not
+count, nor do reads of names that the file tests first, as with `hasattr`.
 """
 
 import ast
@@ -11,25 +11,27 @@ from typing import NamedTuple
 
 from submissions.literals import NOT_PYTHON, parsed
 
-# Where AlgoPerf hands them over: the place of the argument.
+# Position of the argument `hyperparameters` in each of AlgoPerf's functions.
 HANDED = {
   'init_optimizer_state': 3,
   'data_selection': 5,
   'update_params': 4,
   'prepare_for_eval': 4,
 }
-# Of every point, whatever it is of.
+# Attributes that every point has, whatever its hyperparameters.
 METHODS = ('get', 'items', 'keys', 'values', 'count', 'index')
 ENDS = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 
 
 class Read(NamedTuple):
+  """A read of a hyperparameter in a source file."""
+
   line: int
   name: str
 
 
 def reads(file: pathlib.Path) -> list[Read]:
-  """List what a file reads of its hyperparameters, by line."""
+  """List the hyperparameters that a file always reads, by line."""
   try:
     tree = parsed(file)
   except NOT_PYTHON:
@@ -47,11 +49,12 @@ def reads(file: pathlib.Path) -> list[Read]:
 
 
 def names(file: pathlib.Path) -> set[str]:
+  """Return the names of the hyperparameters that a file always reads."""
   return {one.name for one in reads(file)}
 
 
 def lacking(file: pathlib.Path, points: list[set[str]]) -> list[Read]:
-  """List what a file reads and a point lacks; everything without points."""
+  """List the reads of names that a point lacks; all reads without points."""
   found = reads(file)
   if not points:
     return found
@@ -78,7 +81,7 @@ def _reads(
   known: dict[str, ast.FunctionDef],
   seen: frozenset[tuple[str, str]],
 ) -> Iterator[Read]:
-  """Yield what a function and those it calls read of an argument."""
+  """Yield what a function, and the functions it calls, read of an argument."""
   here = (function.name, argument)
   if here in seen or _is_careful(function, argument):
     return
@@ -98,7 +101,7 @@ def _reads(
 
 
 def _is_careful(function: ast.FunctionDef, argument: str) -> bool:
-  """Return whether a function replaces an argument, or tests for None."""
+  """Return whether a function replaces an argument or tests its value."""
   for node in ast.walk(function):
     match node:
       case ast.Name(id=name, ctx=ast.Store()) if name == argument:
@@ -116,7 +119,7 @@ def _is_careful(function: ast.FunctionDef, argument: str) -> bool:
 
 
 def _bare(node: ast.AST) -> set[str]:
-  """Names that stand in an expression as they are, and not for a part."""
+  """Names used as whole values in an expression, not for their attributes."""
   inner = [node, *ast.iter_child_nodes(node)]
   return {one.id for one in inner if isinstance(one, ast.Name)}
 
@@ -124,7 +127,7 @@ def _bare(node: ast.AST) -> set[str]:
 def _passed(
   call: ast.Call, function: ast.FunctionDef, argument: str
 ) -> Iterator[str]:
-  """Yield the arguments of a function that a name is passed to."""
+  """Yield the parameters of a function to which a call passes `argument`."""
   for name, value in zip(_arguments(function), call.args, strict=False):
     if isinstance(value, ast.Name) and value.id == argument:
       yield name
@@ -134,7 +137,7 @@ def _passed(
 
 
 def _certain(body: list[ast.stmt]) -> Iterator[ast.AST]:
-  """Nodes that are evaluated whenever the statements are."""
+  """Yield the nodes that are always evaluated when the statements run."""
   for statement in body:
     match statement:
       case ast.If(test=part) | ast.While(test=part) | ast.For(iter=part):
@@ -156,7 +159,7 @@ def _certain(body: list[ast.stmt]) -> Iterator[ast.AST]:
 
 
 def _whenever(node: ast.AST) -> Iterator[ast.AST]:
-  """A node and those in it that are evaluated with it."""
+  """Yield a node and the nodes inside that are always evaluated with it."""
   yield node
   match node:
     case ast.IfExp(test=test):

@@ -1,8 +1,9 @@
-"""Writes a submission of ours as a folder that AlgoPerf runs.
+"""Export of a TimeTrial submission as a folder that AlgoPerf runs.
 
-Its file is copied with those of ours that it imports; how AlgoPerf's functions
-call it is in exported/. That works for what `from_optax` makes. Whoever owns
-his step or his loop has no such functions to be translated to.
+The folder gets copies of the submission's file and of the TimeTrial files that
+it imports. The files in exported/ call them from AlgoPerf's functions. Only
+submissions made by `from_optax` can be exported: AlgoPerf has no counterpart
+for an own step or loop.
 """
 
 import ast
@@ -17,7 +18,7 @@ import submissions
 
 HERE = pathlib.Path(__file__).parent / 'exported'
 OURS = pathlib.Path(submissions.__file__).parent
-# What exported/task.py has in place of ours.
+# Names that exported/task.py provides, by the module they replace.
 OFFERED = {
   'submissions.submission': {'Task', 'from_optax'},
   'workloads.workload': {'Array', 'Model', 'PyTree'},
@@ -30,30 +31,30 @@ def write(
   out: pathlib.Path,
   batch_sizes: Mapping[str, int],
 ) -> pathlib.Path:
-  """The folder that was written, out / the submission's name.
+  """Write a submission as an AlgoPerf folder, and return the folder's path.
 
   Args:
     entry: The submission.
-    out: Where the folder shall be.
-    batch_sizes: By AlgoPerf's names of its workloads.
+    out: Parent of the folder, which gets the submission's name.
+    batch_sizes: Batch sizes, by AlgoPerf's names of its workloads.
 
   Raises:
-    SubmissionError: it cannot be written as one; the message says why.
-    FileExistsError: there is such a folder.
+    SubmissionError: the submission cannot be exported; the message says why.
+    FileExistsError: the folder exists.
   """
   if entry.algoperf:
     raise submissions.SubmissionError(
-      f'{entry.path} was written for AlgoPerf already.'
+      f'{entry.path} was written for AlgoPerf already. Use it as it is.'
     )
   if entry.self_point is None and entry.space is None:
     raise submissions.SubmissionError(
-      f'{entry.path} has neither SELF nor SPACE: write one of them.'
+      f'{entry.path} has neither SELF nor SPACE. Add one of them.'
     )
   sources = _sources(entry.path)
   folder = out / entry.name.replace('@', '_')
   if os.path.lexists(folder):  # pathlib's exists raises on long names.
-    raise FileExistsError(f'{folder} is there already. Use another --out.')
-  # In one step: what is cut short by a full disk is not there.
+    raise FileExistsError(f'{folder} exists already. Use another --out.')
+  # Renamed when complete, so that a full disk leaves no half-written folder.
   partial = out / f'.{secrets.token_hex(8)}.partial'
   try:
     partial.mkdir(parents=True)
@@ -92,7 +93,7 @@ def _write(
 
 
 def _sources(path: pathlib.Path) -> dict[str, str]:
-  """Of the file and of all of ours that it imports, by new module names."""
+  """Return the translated sources to export, by their new module names."""
   found: dict[str, str] = {}
   wanted = [(MAIN, path)]
   while wanted:
@@ -109,7 +110,7 @@ def _sources(path: pathlib.Path) -> dict[str, str]:
 
 
 def _translated(text: str, file: pathlib.Path) -> tuple[str, list[str]]:
-  """A file with imports that stay in the folder, and what those are."""
+  """Return a source with imports from its own folder, and their modules."""
   lines, needed = text.splitlines(), []
   for node in ast.walk(ast.parse(text)):
     if not isinstance(node, ast.ImportFrom) or node.module is None:
@@ -118,7 +119,7 @@ def _translated(text: str, file: pathlib.Path) -> tuple[str, list[str]]:
     if package not in ('submissions', 'workloads'):
       continue
     names = [alias.name for alias in node.names]
-    # All files lie in one folder there.
+    # Exported files all lie in one folder.
     target = f'.{module.rpartition(".")[2]}'
     if (OURS / module).is_dir():
       target = '.'

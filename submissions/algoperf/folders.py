@@ -1,4 +1,4 @@
-"""Reads an AlgoPerf submission's folder without running anything of it."""
+"""Facts of an AlgoPerf submission's folder, read without running its code."""
 
 import ast
 import hashlib
@@ -18,12 +18,12 @@ REQUIRED = (
   'init_optimizer_state',
   'update_params',
 )
-FRAMEWORKS = ('torch', 'torchvision', 'tensorflow')  # Not JAX's.
-PMAP = ('jax.pmap', 'pmap', 'jax_utils.replicate')  # Of the generation of v0.5.
+FRAMEWORKS = ('torch', 'torchvision', 'tensorflow')  # Frameworks beside JAX.
+PMAP = ('jax.pmap', 'pmap', 'jax_utils.replicate')  # Names only v0.5 code uses.
 
 
 def is_one(path: pathlib.Path) -> bool:
-  """Whether it is a folder, or a file with functions that AlgoPerf calls."""
+  """Return whether a path is a folder or a file with AlgoPerf's functions."""
   if path.is_dir():
     return True
   try:
@@ -34,31 +34,31 @@ def is_one(path: pathlib.Path) -> bool:
 
 
 def fault(path: pathlib.Path) -> str:
-  """Why it cannot run here; nothing if it can.
+  """Return why a submission cannot run here; '' if it can.
 
   Raises:
-    SyntaxError: it is not Python.
+    SyntaxError: the main file is not Python.
   """
   tree = parsed(main(path))
   for line, name in packages.wanted(tree):
     if name.partition('.')[0] in FRAMEWORKS:
       return (
-        f'line {line} imports {name}. Only submissions for JAX run here, and '
-        'this is not one of them.'
+        f'line {line} imports {name}. Only submissions for JAX run here: enter '
+        'its JAX version, if there is one.'
       )
   if lacking := sorted(set(REQUIRED) - _functions(tree)):
-    return f'it has no {", ".join(lacking)}, which AlgoPerf calls.'
+    return f'it has no {", ".join(lacking)}, which AlgoPerf calls. Add them.'
   return ''
 
 
 def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
-  """The search space in AlgoPerf's JSON form, if there is one.
+  """Return the search space in AlgoPerf's JSON form; None if there is none.
 
-  It lies beside the file. Where that reads hyperparameters, or lies in a folder
-  called `jax`, the space may be one level up.
+  The file of the search space lies beside the main file. It may lie one level
+  up if the main file reads hyperparameters, or lies in a folder called `jax`.
 
   Raises:
-    ValueError: it is not JSON, or null.
+    ValueError: the file is not JSON, or null.
   """
   found = space_file(path)
   if found is None:
@@ -67,7 +67,7 @@ def space(path: pathlib.Path) -> dict[str, Any] | list[dict[str, Any]] | None:
     space = json.loads(found.read_text(encoding='utf-8'))
   except (ValueError, RecursionError) as error:
     raise ValueError(f'{found.name} is not JSON ({error})') from error
-  if space is None:  # Which would be as if there were no file.
+  if space is None:  # The caller reads None as a missing file.
     raise ValueError(f'{found.name} is null; write a space, or remove it')
   return space
 
@@ -86,7 +86,7 @@ def space_file(path: pathlib.Path) -> pathlib.Path | None:
 
 
 def generation(path: pathlib.Path) -> str:
-  """'v0.5', where every device has a copy, or 'v0.6'."""
+  """Return 'v0.5' if the main file uses `jax.pmap`, else 'v0.6'."""
   tree = parsed(main(path))
   named = {
     ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.expr)
@@ -95,20 +95,21 @@ def generation(path: pathlib.Path) -> str:
 
 
 def files(path: pathlib.Path) -> list[pathlib.Path]:
-  """All that belongs to it."""
+  """List all files of a submission."""
   return list(parts(path).values())
 
 
 def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
-  """List the files that are copied and hashed, by their places in the copy.
+  """Return the files that are copied and hashed, by their paths in the copy.
 
-  All of its folder but what is hidden or compiled; of other places what it
-  imports, and the search space. Just the file, where one stands alone.
+  Includes all files of the folder except hidden and compiled ones, the files
+  that they import from elsewhere below the root, and the search space. A file
+  without own imports is alone.
   """
   root, file = layout(path)
   if not path.is_dir():
     found = own.reached(root, [file]) if is_one(path) else [file]
-    if len(found) > 1:  # A folder from now on, whose file has the usual name.
+    if len(found) > 1:  # The copy is a folder, so its main file is renamed.
       return _sorted(
         {
           MAIN if one == file else one.relative_to(root).as_posix(): one
@@ -127,7 +128,7 @@ def parts(path: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def _spaces(root: pathlib.Path, folder: pathlib.Path) -> list[pathlib.Path]:
-  """The search space above the folder, if it is within the root."""
+  """List the search space above the folder, if it lies within the root."""
   file = above(folder)
   within = root in (file.parent, *file.parent.parents)
   return [file] if within and file.is_file() else []
@@ -138,12 +139,12 @@ def _sorted(found: dict[str, pathlib.Path]) -> dict[str, pathlib.Path]:
 
 
 def is_alone(path: pathlib.Path) -> bool:
-  """Return whether a submission is one file, with no own imports."""
+  """Return whether a submission is one file without own imports."""
   return not path.is_dir() and len(parts(path)) == 1
 
 
 def sha256(path: pathlib.Path) -> str:
-  """Hash a file's content, or the places and contents of all its files."""
+  """SHA-256 of a file's content, or of all files' paths and contents."""
   found = parts(path)
   if not path.is_dir() and len(found) == 1:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -155,7 +156,7 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-  """Line and full name of every module that is imported by its full name."""
+  """Yield line and full name of every module that is imported absolutely."""
   for node in ast.walk(tree):
     match node:
       case ast.Import(names=names):
@@ -165,7 +166,7 @@ def imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def bound(tree: ast.AST) -> dict[str, tuple[int, str]]:
-  """Names that imports give: the line, and the full name of what it is."""
+  """Return (line, full name of the target) for every name an import binds."""
   found = {}
   for node in ast.walk(tree):
     match node:
@@ -181,7 +182,7 @@ def bound(tree: ast.AST) -> dict[str, tuple[int, str]]:
 
 
 def full_name(node: ast.Attribute, known: dict[str, tuple[int, str]]) -> str:
-  """Of what is fetched from an imported module; nothing for other things."""
+  """Return the full name of an imported module's attribute, or ''."""
   first, _, rest = ast.unparse(node).partition('.')
   if first not in known or not rest.replace('.', '').isidentifier():
     return ''
@@ -189,7 +190,7 @@ def full_name(node: ast.Attribute, known: dict[str, tuple[int, str]]) -> str:
 
 
 def _functions(tree: ast.Module) -> set[str]:
-  """Names at the top of a file that are defined, assigned or imported."""
+  """Names at the top level of a file: defined, assigned or imported."""
   found = set()
   for node in tree.body:
     match node:

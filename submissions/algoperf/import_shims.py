@@ -1,8 +1,8 @@
-"""What an AlgoPerf submission imports, made in the process that runs it.
+"""Modules that AlgoPerf submissions import, made in the running process.
 
-`algoperf` and its older name `algorithmic_efficiency`, where they cannot be
-imported: one that is installed is left alone and used. Names that JAX has
-removed since are put back. Nothing of this is seen outside the process.
+Provides `algoperf` and its older name `algorithmic_efficiency`, unless they are
+installed. Also restores names that JAX has removed since. Nothing changes
+outside the process.
 """
 
 import importlib
@@ -28,24 +28,26 @@ def _sharding(*axes: str) -> NamedSharding:
 
 
 def get_replicate_sharding() -> NamedSharding:
-  """A copy of every array on every device."""
+  """Return the sharding that copies every array to every device."""
   return _sharding()
 
 
 def get_batch_dim_sharding() -> NamedSharding:
-  """The first axis spread over the devices."""
+  """Return the sharding that splits the first axis over the devices."""
   return _sharding('batch')
 
 
 def replicate(tree):
+  """Copy all arrays to every device."""
   return jax.device_put(tree, get_replicate_sharding())
 
 
 def shard_along_batch_dim(tree):
+  """Split the first axis of all arrays over the devices."""
   return jax.device_put(tree, get_batch_dim_sharding())
 
 
-# By module: what it offers.
+# Members of each provided module, by module name.
 OFFERED: dict[str, dict[str, Any]] = {
   'spec': {
     name: value for name, value in vars(spec).items() if name[0].isupper()
@@ -68,14 +70,14 @@ OFFERED: dict[str, dict[str, Any]] = {
 
 
 def _clip(arr=None, /, min=None, max=None, *, a=None, a_min=None, a_max=None):
-  """numpy.clip with the names that its arguments once had."""
+  """Call jnp.clip, accepting the former names of its arguments."""
   low = a_min if min is None else min
   high = a_max if max is None else max
   return _CLIP(a if arr is None else arr, low, high)
 
 
 _CLIP = jnp.clip
-DRIFT: dict[str, Any] = {  # By full name: what JAX had there.
+DRIFT: dict[str, Any] = {  # Names that JAX has removed, by full name.
   'jax.tree_map': jax.tree.map,
   'jax.numpy.clip': _clip,
   'jax.experimental.pjit.with_sharding_constraint': (
@@ -85,10 +87,10 @@ DRIFT: dict[str, Any] = {  # By full name: what JAX had there.
 
 
 def load(path: pathlib.Path) -> tuple[types.ModuleType, Any]:
-  """Runs a submission; also gives the `spec` that it sees.
+  """Run a submission's main file; return its module and its `spec` module.
 
   Raises:
-    Exception: whatever importing it raises.
+    Exception: any error of the submission's own code.
   """
   jax.tree_map = DRIFT['jax.tree_map']  # pyrefly: ignore
   jnp.clip = _clip
@@ -104,13 +106,14 @@ def load(path: pathlib.Path) -> tuple[types.ModuleType, Any]:
     for name in PACKAGES
     if f'{name}.spec' in sys.modules
   ]
-  # Of two, that which is not ours: enumerations compare by identity.
+  # If there are two, prefer the foreign `spec`, because the submission compares
+  # its enumerations by identity.
   foreign = [s for s in seen if s.LossType is not spec.LossType]
   return module, (foreign or seen or [spec])[0]
 
 
 def _installed(package: str) -> bool:
-  """Whether it can be imported; a checkout that lacks something cannot."""
+  """Return whether a package's `spec` imports, with all its dependencies."""
   try:
     importlib.import_module(f'{package}.spec')
   except ImportError:

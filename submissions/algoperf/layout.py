@@ -1,7 +1,7 @@
 """Layouts of AlgoPerf submissions: their root, main file and name.
 
-Upstream has `<name>/submission.py`, and `<name>/jax/submission.py` with the
-search space, and files that frameworks share, one level up.
+Upstream has two layouts: `<name>/submission.py`, and `<name>/jax/submission.py`
+with the search space and the files shared by frameworks one level up.
 """
 
 import pathlib
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from submissions.algoperf import own
 
-JAX = 'jax'  # Upstream, the folder of each framework is called by it.
+JAX = 'jax'  # Upstream names the folder of each framework after it.
 MAIN = 'submission.py'
 SPACE = 'tuning_search_space.json'
 
@@ -17,20 +17,17 @@ SPACE = 'tuning_search_space.json'
 class Layout(NamedTuple):
   """Root and main file of a submission."""
 
-  root: pathlib.Path  # The highest folder that something of it lies in.
-  main: pathlib.Path  # The file with the functions.
+  root: pathlib.Path  # The highest folder with a file of the submission.
+  main: pathlib.Path  # The file with the functions that AlgoPerf calls.
 
   @property
   def folder(self) -> pathlib.Path:
+    """The folder of the main file."""
     return self.main.parent
 
 
 def layout(path: pathlib.Path) -> Layout:
-  """Return the layout of a submission in a folder, or around a file.
-
-  As upstream has them, its file lies in the folder, or in one called `jax`
-  whose search space and common files are one level up.
-  """
+  """Return the layout of the submission in a folder, or of a single file."""
   file = main(path)
   if not path.is_dir():
     return Layout(path.parent, file)
@@ -46,17 +43,17 @@ def layout(path: pathlib.Path) -> Layout:
 
 
 def _is_only(root: pathlib.Path, folder: pathlib.Path) -> bool:
-  """Return whether the folder's is the only submission to be copied."""
+  """Return whether `folder` holds the only submission that would be copied."""
   python = [one for one in own.visible(folder) if one.suffix == '.py']
   found = own.reached(root, python)
   return [one.parent for one in found if one.name == MAIN] == [folder]
 
 
 def main(path: pathlib.Path) -> pathlib.Path:
-  """The file with the functions; where there is none, the one to be expected.
+  """Return the path of the main file; the expected path if there is none.
 
-  In a folder it is `submission.py`, that of `jax`, or the only one further
-  below.
+  A folder's main file is `submission.py`, or `jax/submission.py`, or the only
+  `submission.py` one or two levels below.
   """
   if not path.is_dir():
     return path
@@ -68,7 +65,7 @@ def main(path: pathlib.Path) -> pathlib.Path:
 
 
 def several(path: pathlib.Path) -> list[pathlib.Path]:
-  """The folders below with a submission, where nothing says which is meant."""
+  """List the folders with submissions below a folder without a main file."""
   if main(path).is_file():
     return []
   found = [*path.glob(f'*/{MAIN}'), *path.glob(f'*/*/{MAIN}')]
@@ -76,7 +73,7 @@ def several(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def whole(path: pathlib.Path) -> pathlib.Path:
-  """The folder, where `submission.py` was named, or that of the only one."""
+  """Return the folder of a `submission.py`, or of a folder's main file."""
   if path.name == MAIN:
     return path.parent
   file = main(path)
@@ -84,7 +81,7 @@ def whole(path: pathlib.Path) -> pathlib.Path:
 
 
 def name(path: pathlib.Path) -> str:
-  """Return the name of the folder, or of the one around a folder `jax`."""
+  """Return the folder's name; for a folder `jax`, its parent folder's name."""
   if not path.is_dir():
     return path.stem
   found = path.resolve()

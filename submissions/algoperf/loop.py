@@ -1,9 +1,9 @@
-"""Drives a submission to AlgoPerf as a loop like any other.
+"""Training loop that calls the functions of an AlgoPerf submission.
 
-One call of update_params is a step. Where the harness wants to look, the view
-calls prepare_for_eval, and training goes on from what that returns: so wants
-AlgoPerf. Everything from here on is charged, init_optimizer_state included,
-which AlgoPerf gives for free.
+One call of update_params is a step. Before an evaluation the harness calls
+prepare_for_eval, and training continues from its results, as AlgoPerf requires.
+The clock charges everything, also init_optimizer_state, which AlgoPerf does not
+charge.
 """
 
 import inspect
@@ -35,20 +35,21 @@ from workloads.workload import Array, Model
 
 
 class _Driver(NamedTuple):
-  """A submission, and how it wants to be called."""
+  """An AlgoPerf submission, and how to call its functions."""
 
   module: types.ModuleType
-  spec: Any  # The module that it knows by this name.
+  spec: Any  # The module that the submission imports as `spec`.
   workload: workload_adapter.Workload
   goal: Goal
-  point: Any  # Its hyperparameters.
-  size: int  # Of its batches.
-  per_device: bool  # As in v0.5.
-  takes_state: bool  # Whether update_params has an argument train_state.
+  point: Any  # Hyperparameters.
+  size: int  # Batch size.
+  per_device: bool  # True for v0.5: every device has its own copy.
+  takes_state: bool  # True if update_params accepts train_state.
 
   def first(self, start: Start, rng: Array) -> Training:
-    """The state before any step, or that of a trial to go on with."""
-    copied = jax.tree.map(jnp.copy, start.model)  # They donate what they get.
+    """Return the state before the first step, or the state to resume from."""
+    # Submissions donate their arguments.
+    copied = jax.tree.map(jnp.copy, start.model)
     params, state = self.workload.handed(copied)
     if self.per_device:
       params, state = jax_utils.replicate((params, state))
@@ -56,11 +57,12 @@ class _Driver(NamedTuple):
       self.workload, params, state, self.point, rng
     )
     training = Training(params, state, optimizer_state, 0)
-    if start.state is not None:  # Made above: what it has beside data.
+    if start.state is not None:  # A checkpoint holds only the state's data.
       training.adopt(start.state)
     return training
 
   def batch(self, training: Training, queue, rng: Array):
+    """Return the batch that data_selection takes from the queue."""
     return self.module.data_selection(
       self.workload,
       queue,
@@ -73,12 +75,14 @@ class _Driver(NamedTuple):
     )
 
   def step(self, training: Training, batch, start: Start, rng: Array) -> None:
+    """Call update_params on a batch, and update `training`."""
     given = self._arguments(training, rng) | {'batch': batch}
     if self.takes_state:
       given['train_state'] = _train_state(self.workload, self.goal, start)
     training.put(*self.module.update_params(**given))
 
   def prepare(self, training: Training) -> None:
+    """Call prepare_for_eval if the submission has it, and update `training`."""
     if prepare := vars(self.module).get('prepare_for_eval'):
       training.put(*prepare(**self._arguments(training, training.key)))
 
@@ -100,11 +104,19 @@ class _Driver(NamedTuple):
 def build(
   path: pathlib.Path, task: Task, hyperparameters: dict, goal: Goal
 ) -> Submission:
-  """The submission in a folder or file; runs the file."""
+  """Run the main file of an AlgoPerf submission, and adapt the submission.
+
+  Args:
+    path: The folder, or the file.
+    task: Facts of the workload that every algorithm may use.
+    hyperparameters: Values by name; empty in the self-tuning ruleset.
+    goal: Target, budget and evaluations of the trial.
+  """
   driver = _driver(path, task, hyperparameters, goal)
 
   def train(start: Start) -> Iterator[Training]:
-    if start.state is not None:  # It may be evaluated before it goes on.
+    # A resumed trial may be evaluated before its next step.
+    if start.state is not None:
       start.state.told = [_told(result) for result in start.evals]
     return trained(start)
 
@@ -133,7 +145,7 @@ def build(
     params, state = training.params, training.model_state
     if driver.per_device:
       one = jax_utils.unreplicate((params, state))
-      params, state = import_shims.replicate(one)  # As evaluation wants it.
+      params, state = import_shims.replicate(one)  # Evaluation shards batches.
     return Model(params, () if state is None else state)
 
   return Submission(train, model, _scalars, lost)
@@ -143,7 +155,7 @@ def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
   module, spec = import_shims.load(path)
   generation = folders.generation(path)
   workload = workload_adapter.Workload(spec, task, goal, generation)
-  if generation == 'v0.5':  # Whose harness read it before it made the model.
+  if generation == 'v0.5':  # AlgoPerf's v0.5 harness read it before the init.
     workload.default_dropout(hyperparameters.get('dropout_rate'))
   workload.second_dropout(hyperparameters.get('aux_dropout_rate'))
   wanted = inspect.signature(module.update_params).parameters
@@ -161,10 +173,11 @@ def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
 
 
 def _batch_size(module, task: Task, name: str) -> int:
-  """What the submission wants for the workload, or its family's published one.
+  """Return the submission's batch size for a workload, or the suite's.
 
-  Its sizes are for published workloads: those of a mini, and of what AlgoPerf
-  does not have, are the suite's.
+  Submissions define batch sizes for AlgoPerf's published workloads. A variant
+  uses the size of its family if its own is not defined. Minis, and workloads
+  that AlgoPerf lacks, use the suite's batch size.
   """
   family, _, variant = name.partition('/')
   known = [published.name(name)]
@@ -179,12 +192,13 @@ def _batch_size(module, task: Task, name: str) -> int:
 
 
 def _told(result) -> tuple[int, dict[str, float]]:
-  """An evaluation: the step and, with the metrics, when it was."""
+  """Return an evaluation as AlgoPerf has it: (step, metrics and time)."""
   times = {'accumulated_submission_time': result.seconds}
   return result.step, dict(result.metrics) | times
 
 
 def _queue(batches: Iterator, driver: _Driver) -> Iterator:
+  """Yield batches as submissions expect them: [device, size, ...] in v0.5."""
   count = jax.local_device_count()
   for ours in batches:
     batch = driver.workload.batch(ours)
@@ -197,11 +211,12 @@ def _queue(batches: Iterator, driver: _Driver) -> Iterator:
 
 @jax.jit
 def _keys(words: Array, step: int) -> Array:
-  """The four keys of a step, each of two words."""
+  """Return the four keys of a step: uint32 [4, 2]."""
   return jax.random.split(jax.random.fold_in(words, step), 4)
 
 
 def _train_state(workload, goal: Goal, start: Start) -> Any:
+  """Return the train_state that AlgoPerf passes to update_params."""
   last = start.evals[-1].metrics if start.evals else {}
   spent, now = goal.accounts(), time.monotonic()
   charged = start.elapsed()
@@ -222,6 +237,6 @@ def _train_state(workload, goal: Goal, start: Start) -> Any:
 
 
 def _scalars(training: Training) -> dict[str, Array]:
-  """What was logged; without a name, something that is ready when a step is."""
+  """Return the logged scalars, and as '' an array ready when the step is."""
   leaf = jax.tree.leaves(training.params)[-1]
   return training.scalars | {'': jnp.copy(leaf)}

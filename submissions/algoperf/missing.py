@@ -1,8 +1,7 @@
-"""What a submission to AlgoPerf uses and does not get here, by file and line.
+"""Names that an AlgoPerf submission uses but does not get here, by line.
 
-Read from the source, so it is known before anything runs. Names are followed
-from imports and from arguments that are called `workload`; what is fetched by
-computed names is not seen.
+The names are read from the source, before anything runs: attributes of imported
+modules, and of arguments called `workload`. Computed names are not found.
 """
 
 import ast
@@ -17,8 +16,8 @@ from submissions.algoperf import folders, import_shims, own, workload_adapter
 from submissions.literals import NOT_PYTHON, parsed
 
 LIBRARIES = ('jax', 'flax', 'optax', 'chex')
-FORBIDDEN = '_build_input_queue'  # Of what AlgoPerf forbids, by name.
-# Where submissions lie upstream, and what lies beside them here.
+FORBIDDEN = '_build_input_queue'  # Method that AlgoPerf's rules forbid by name.
+# Folders in AlgoPerf's repositories that submissions and their imports lie in.
 UPSTREAM = (
   'algorithms',
   'baselines',
@@ -33,14 +32,16 @@ UPSTREAM = (
 
 
 class Missing(NamedTuple):
+  """A name that is used but not available."""
+
   file: str
   line: int
   text: str
-  package: str = ''  # Of one that is to be installed.
+  package: str = ''  # The package to install, if that would help.
 
 
 def find(path: pathlib.Path) -> list[Missing]:
-  """In the order of files and lines; nothing where all is offered."""
+  """List the missing names of a submission, by file and line."""
   found = []
   root, main = folders.layout(path)
   for file in own.reached(root, [main]):
@@ -68,7 +69,7 @@ def find(path: pathlib.Path) -> list[Missing]:
 def _imports(
   tree: ast.AST, root: pathlib.Path, file: pathlib.Path
 ) -> Iterator[tuple[int, str, str]]:
-  """Modules that are neither offered, nor installed, nor its own."""
+  """Yield imported modules that nothing provides: line, text, package."""
   mine = {
     (one.line, one.module)
     for one in own.imports(root, file)
@@ -79,7 +80,7 @@ def _imports(
     if first in import_shims.PACKAGES:
       if rest and rest.partition('.')[0] not in import_shims.OFFERED:
         known = ', '.join(import_shims.OFFERED)
-        yield line, f'{name} is not offered here; {known} are.', ''
+        yield line, f'{name} is not available here. Use only {known}.', ''
     elif (line, name) in mine or packages.is_ours(name):
       continue
     elif first in packages.OURS or (
@@ -92,7 +93,7 @@ def _imports(
 
 
 def _is_likely(root: pathlib.Path, full: own.Parts, inner: own.Parts) -> bool:
-  """Return whether a name means an own file, and not a missing package."""
+  """Return whether a name means an own file rather than a missing package."""
   before = full[: len(full) - len(inner)]
   here = root.resolve()
   around = {here.name, *(above.name for above in here.parents[:2])}
@@ -103,25 +104,25 @@ def _beside(
   root: pathlib.Path, file: pathlib.Path
 ) -> Iterator[tuple[int, str, str]]:
   for line, name in own.absent(root, file):
-    yield line, f'{name} is not there.', ''
+    yield line, f'{name} does not exist. Add the file or remove the import.', ''
 
 
 def _names(tree: ast.AST, spared: set[int]) -> Iterator[tuple[int, str]]:
-  """What is fetched from modules and is not there."""
+  """Yield attributes of modules that do not exist: line and text."""
   found = folders.bound(tree)
   known = {name: one for name, one in found.items() if one[0] not in spared}
   for name, (line, full) in known.items():
     if _lacks(full):
-      yield line, f'{full} (as {name}) is not there.'
+      yield line, f'{full} (as {name}) is not available here. Replace it.'
   for node in ast.walk(tree):
     if isinstance(node, ast.Attribute):
       full = folders.full_name(node, known)
       if full and _lacks(full):
-        yield node.lineno, f'{full} is not there.'
+        yield node.lineno, f'{full} is not available here. Replace it.'
 
 
 def _lacks(full: str) -> bool:
-  """Whether a name is one that can be looked up, and is not there."""
+  """Return whether a full name can be looked up and does not exist."""
   package, *rest = full.split('.')
   if package in import_shims.PACKAGES:
     if len(rest) == 1:
@@ -133,20 +134,20 @@ def _lacks(full: str) -> bool:
   module, left = importlib.import_module(package), list(rest)
   while left:
     name = left.pop(0)
-    found = getattr(module, name, folders)  # Some things there are None.
+    found = getattr(module, name, folders)  # The value may be None.
     if found is folders:
       try:
         found = importlib.import_module(f'{module.__name__}.{name}')
       except (AttributeError, ImportError):
         return True
     if not isinstance(found, types.ModuleType):
-      return False  # Not a module: what it has is its own affair.
+      return False  # Attributes of classes and objects may be dynamic.
     module = found
   return False
 
 
 def _workload(tree: ast.AST) -> Iterator[tuple[int, str]]:
-  """Attributes of `workload` that it does not have."""
+  """Yield attributes of `workload` that do not exist: line and text."""
   offered = {
     name for name in dir(workload_adapter.Workload) if not name.startswith('_')
   } | {'metrics_logger'}
@@ -154,6 +155,9 @@ def _workload(tree: ast.AST) -> Iterator[tuple[int, str]]:
     match node:
       case ast.Attribute(value=ast.Name(id='workload'), attr=name):
         if name == FORBIDDEN:
-          yield node.lineno, f'workload.{name} must not be called.'
+          yield (
+            node.lineno,
+            f"workload.{name} is forbidden by AlgoPerf's rules. Remove it.",
+          )
         elif name not in offered:
-          yield node.lineno, f'workload.{name} is not there.'
+          yield node.lineno, f'workload.{name} is not available. Replace it.'

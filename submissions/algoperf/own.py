@@ -1,8 +1,8 @@
-"""Own files that a submission imports, by whatever name.
+"""Own files that a submission imports, even by the names of former places.
 
-A folder that was moved or renamed still imports itself by its old place:
-`algorithms.theirs.jax.schedule` is the file schedule.py of a folder, or
-jax/schedule.py, where there is one. Installed packages have other names.
+A folder that was moved or renamed still imports its files by their old names:
+`algorithms.theirs.jax.schedule` means schedule.py or jax/schedule.py in the
+submission's folder, whichever exists. Installed packages have other names.
 """
 
 import ast
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from submissions.literals import NOT_PYTHON, parsed
 
-# Packages that are never an own file, even if a folder has such a name.
+# Packages that are never own files, even if a folder has such a name.
 OTHERS = (
   'jax', 'jaxlib', 'flax', 'optax', 'chex', 'numpy', 'scipy', 'algoperf',
   'algorithmic_efficiency',
@@ -26,13 +26,13 @@ class Import(NamedTuple):
   """An import of a file of the submission's own."""
 
   line: int
-  module: str  # As it is written; empty for a relative one.
-  name: Parts  # As it is written, with what is imported from it; or empty.
-  own: Parts  # Of the module within the root.
+  module: str  # Module as written; empty for a relative import.
+  name: Parts  # Module and imported name as written; empty if relative.
+  own: Parts  # Parts of the module's path within the root.
 
 
 def statements(tree: ast.AST) -> Iterator[tuple[int, int, Parts, list[str]]]:
-  """Line, dots, module and names of every import; no names without `from`."""
+  """Yield line, dots, module and names of every import; names need `from`."""
   for node in ast.walk(tree):
     match node:
       case ast.Import(names=names):
@@ -44,7 +44,7 @@ def statements(tree: ast.AST) -> Iterator[tuple[int, int, Parts, list[str]]]:
 
 
 def imports(root: pathlib.Path, file: pathlib.Path) -> list[Import]:
-  """The imports of its own files in one of them; none where it is no Python."""
+  """List a file's imports of own files; empty if the file is not Python."""
   try:
     tree = parsed(file)
   except NOT_PYTHON:
@@ -64,12 +64,12 @@ def imports(root: pathlib.Path, file: pathlib.Path) -> list[Import]:
       written = '.'.join(module)
       some = [(full, _end(root, full)) for full in _ends(module, names)]
       found += [Import(line, written, full, own) for full, own in some if own]
-  # An import of its own name means another submission's file.
+  # A file that imports its own name means another submission's file.
   return [one for one in found if one.own != itself]
 
 
 def absent(root: pathlib.Path, file: pathlib.Path) -> Iterator[tuple[int, str]]:
-  """Line and name, with dots, of relative imports that lead nowhere."""
+  """Yield line and name, with dots, of relative imports of missing files."""
   package = file.relative_to(root).parts[:-1]
   for line, dots, module, names in statements(parsed(file)):
     if not dots:
@@ -87,7 +87,7 @@ def absent(root: pathlib.Path, file: pathlib.Path) -> Iterator[tuple[int, str]]:
 
 
 def _end(root: pathlib.Path, full: Parts) -> Parts:
-  """The longest end of a name that is a module below the root."""
+  """Return the longest end of a name that is a module below the root."""
   for start in range(len(full)):
     if is_there(root, full[start:]):
       return full[start:]
@@ -95,7 +95,7 @@ def _end(root: pathlib.Path, full: Parts) -> Parts:
 
 
 def is_there(root: pathlib.Path, own: Parts) -> bool:
-  """Return whether a name is a module below a root, or a folder of some."""
+  """Return whether a name is a module or a folder of modules below a root."""
   path = root.joinpath(*own)
   if not own or not all(part.isidentifier() for part in own):
     return False
@@ -105,7 +105,7 @@ def is_there(root: pathlib.Path, own: Parts) -> bool:
 def reached(
   root: pathlib.Path, files: list[pathlib.Path]
 ) -> list[pathlib.Path]:
-  """These files and all below the root that they import, over others too."""
+  """List the files and all that they import below the root, also indirectly."""
   found: list[pathlib.Path] = []
   wanted = list(files)
   while wanted:
@@ -119,7 +119,7 @@ def reached(
 
 
 def _files(root: pathlib.Path, own: Parts) -> list[pathlib.Path]:
-  """Those that are run when it is imported."""
+  """List the files that run when a module is imported."""
   packages = [
     root.joinpath(*own[:n], '__init__.py') for n in range(len(own) + 1)
   ]
@@ -128,7 +128,7 @@ def _files(root: pathlib.Path, own: Parts) -> list[pathlib.Path]:
 
 
 def visible(folder: pathlib.Path) -> list[pathlib.Path]:
-  """All files below a folder but what is hidden or compiled."""
+  """List all files below a folder, except hidden and compiled ones."""
   found = []
   for path, folders, names in os.walk(folder):
     folders[:] = [name for name in folders if not _is_hidden(name)]
@@ -142,7 +142,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def levels(folder: pathlib.Path) -> int:
-  """Count the folders up to the highest file that a folder imports."""
+  """Count how many folders up the imports of a folder's files reach."""
   found = 0
   for file in visible(folder):
     if file.suffix != '.py':
@@ -162,7 +162,7 @@ def levels(folder: pathlib.Path) -> int:
 
 
 def _leads(folder, up: int, module: Parts, names: list[str]) -> bool:
-  """Return whether an import finds something so many folders up."""
+  """Return whether an import finds a module `up` folders above."""
   if up > len(folder.parents):
     return False
   above = folder.parents[up - 1]
@@ -170,12 +170,12 @@ def _leads(folder, up: int, module: Parts, names: list[str]) -> bool:
 
 
 def _ends(module: Parts, names: list[str]) -> list[Parts]:
-  """List the names that an import may mean: a module, and modules in it."""
+  """List the modules that an import may mean: `module`, and modules in it."""
   return [module, *((*module, name) for name in names)]
 
 
 def _named_above(folder, module: Parts, names: list[str]) -> int:
-  """Return 1 if a name leads to the folder above, whose name it has; or 0."""
+  """Return 1 if a name contains the parent folder and leads to it, else 0."""
   if any(_end(folder, end) for end in _ends(module, names)):
     return 0
   name = folder.parent.name

@@ -1,7 +1,7 @@
-"""Makes a submission's folder a package, in the process that runs it.
+"""Package that a submission's folder becomes in the process that runs it.
 
-Imports of itself find it whatever its folder is called by now: relative ones,
-and those by where it once lay.
+A submission may import its own files, relatively or by their former places. The
+package makes both kinds of imports work, whatever the folder's present name.
 """
 
 import importlib
@@ -17,12 +17,12 @@ from typing import Any
 from submissions import packages
 from submissions.algoperf import folders, own
 
-OWN = 'algoperf_submission'  # The package that its folder becomes.
-MADE: set[str] = set()  # Names of modules in sys.modules that are found here.
+OWN = 'algoperf_submission'  # Name of the package.
+MADE: set[str] = set()  # Names in sys.modules that _Aliases has found.
 
 
 def run(path: pathlib.Path) -> types.ModuleType:
-  """Run the main file as a module of the package that its folder becomes."""
+  """Run the main file as a module of the package, and return the module."""
   forget()
   root, main = folders.layout(path)
   name = OWN
@@ -40,7 +40,7 @@ def run(path: pathlib.Path) -> types.ModuleType:
 
 
 def forget() -> None:
-  """Takes away what a submission that was run before has left."""
+  """Remove the modules and finders of a submission that was run before."""
   own_names = {n for n in sys.modules if f'{n}.'.startswith(f'{OWN}.')}
   for name in own_names | MADE:
     sys.modules.pop(name, None)
@@ -50,7 +50,7 @@ def forget() -> None:
 
 
 def _make(root: pathlib.Path) -> None:
-  """Makes a folder the package OWN, and runs what it has of `__init__`."""
+  """Make a folder the package OWN, and run its `__init__.py` if it has one."""
   made = types.ModuleType(OWN)
   made.__path__ = [str(root)]
   made.__spec__ = importlib.machinery.ModuleSpec(OWN, None, is_package=True)
@@ -62,18 +62,19 @@ def _make(root: pathlib.Path) -> None:
 
 
 class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-  """Finds modules of a submission by where they once lay, `a.b.folder.module`.
+  """Finder of a submission's modules by former names, `a.b.folder.module`.
 
-  The packages that its folder lay in are made up. The module is the one of its
-  own package: there is one of it, whatever it is called.
+  The packages around the folder are empty. Each module is the same object as
+  the module in OWN, whatever its name, so it runs only once.
   """
 
   def __init__(self, mine: dict[str, str], above: set[str], tops: set[str]):
     """
     Args:
-      mine: By the name where they once lay: that in OWN.
-      above: Packages around them.
-      tops: How names have to begin, if they are not below one that was found.
+      mine: Names in OWN, by former names.
+      above: Former names of the packages around them.
+      tops: First parts of names to find. Names inside a package found before
+        are always found.
     """
     self.mine, self.above, self._tops = mine, above, tops
     self._specs: dict[str, Any] = {}
@@ -97,15 +98,15 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     return module
 
   def exec_module(self, module):
-    """Puts back what the import has changed: the module has run before."""
+    """Restore the module's spec: the module has run before under OWN."""
     module.__spec__ = self._specs.pop(module.__spec__.name)
 
 
 def _aliases(path: pathlib.Path, root: pathlib.Path, finders) -> Iterator[Any]:
-  """Finders with those of the submission.
+  """Yield the import finders, with those of the submission added.
 
-  These are asked first, so that what runs is what was copied, wherever it is
-  run. But for names that begin as an installed library they are asked last.
+  The submission's finder comes first, or another copy of its files might run.
+  For names that begin like an installed library, the finder comes last.
   """
   mine: dict[str, str] = {}
   above: set[str] = set()

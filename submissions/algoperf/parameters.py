@@ -1,4 +1,4 @@
-"""Kinds of parameters in AlgoPerf's words, told by their names and shapes."""
+"""AlgoPerf's parameter types, inferred from parameter names and shapes."""
 
 import jax
 
@@ -9,11 +9,11 @@ LETTERS = dict(zip(PROJECTIONS, 'QKV', strict=True)) | {'out': 'OUT'}
 
 
 def types(params: PyTree, known) -> PyTree:
-  """A tree like params.
+  """Return a tree like params whose leaves are parameter types.
 
   Args:
     params: Arrays or their shapes.
-    known: The enumeration ParameterType that its leaves shall be of.
+    known: The enumeration ParameterType from which to take the leaves.
   """
 
   def kind(path, leaf, role: str):
@@ -39,9 +39,9 @@ def _name(names: list[str], axes: int, role: str) -> str:
 
 
 def _attention(names: list[str]) -> str:
-  """Which projection of an attention it is of; nothing if of none.
+  """Return the attention projection that a parameter belongs to, or ''.
 
-  Gated layers have an 'out' as well.
+  Gated MLP layers also have an 'out', which is no attention projection.
   """
   if len(names) < 3 or 'mlp' in names[-3].lower():
     return ''

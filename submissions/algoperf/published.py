@@ -1,16 +1,16 @@
-"""Facts of AlgoPerf's own workloads that its submissions may ask for."""
+"""Facts of AlgoPerf's own workloads that its submissions may read."""
 
 import jax
 
 import workloads
 
-# Where a submission does not say, as published; other families have none.
+# Published default dropout rates; other families have no dropout.
 DROPOUT = dict.fromkeys(
   ('librispeech_conformer', 'librispeech_deepspeech', 'ogbg', 'wmt'), 0.1
 )
-# Families whose models draw nothing, and take None for a key.
+# Families whose models use no randomness, so that rng may be None.
 CERTAIN = ('cifar', 'finewebedu_lm', 'imagenet_resnet', 'mnist')
-# Mean and spread of a channel of the training images, as published.
+# Published mean and standard deviation of each channel of the training images.
 IMAGES = {
   'mnist': (0.1307, 0.3081),
   'cifar': (
@@ -31,5 +31,5 @@ LOSSES = {
 
 
 def name(ours: str) -> str:
-  """'criteo1tb/layernorm' is 'criteo1tb_layernorm' there."""
+  """Return AlgoPerf's name: 'criteo1tb/layernorm' is 'criteo1tb_layernorm'."""
   return workloads.canonical(ours).replace('/', '_')

@@ -1,7 +1,8 @@
 """Names that AlgoPerf's submissions import as `spec`.
 
-Most are only ever used in annotations. The members and their numbers are those
-of AlgoPerf's own, which compare by identity.
+Most of them occur only in annotations. Members of the enumerations have
+AlgoPerf's names and numbers. Enumerations compare by identity, so a submission
+must get all of them from one module.
 """
 
 import enum
@@ -29,11 +30,15 @@ UpdateReturn = Any
 
 
 class ForwardPassMode(enum.Enum):
+  """Modes of `Workload.model_fn`."""
+
   TRAIN = 0
   EVAL = 1
 
 
 class LossType(enum.Enum):
+  """Kinds of training losses."""
+
   SOFTMAX_CROSS_ENTROPY = 0
   SIGMOID_CROSS_ENTROPY = 1
   MEAN_SQUARED_ERROR = 2
@@ -42,6 +47,8 @@ class LossType(enum.Enum):
 
 
 class ParameterType(enum.Enum):
+  """Kinds of parameter arrays."""
+
   WEIGHT = 0
   BIAS = 1
   CONV_WEIGHT = 2
@@ -60,7 +67,7 @@ class ParameterType(enum.Enum):
 
 
 class ShapeTuple:
-  """A shape that is one leaf of a tree, which a tuple is not."""
+  """A shape that is one leaf of a tree; a plain tuple would be a subtree."""
 
   def __init__(self, shape_tuple: tuple[int, ...]):
     self.shape_tuple = shape_tuple
@@ -76,8 +83,8 @@ class ShapeTuple:
 
 
 class TrainingCompleteError(Exception):
-  """Raised by a submission that has done what it can."""
+  """Raised by a submission that wants to stop training."""
 
 
 class Workload:
-  """What `workload` is called in annotations; view.Workload is one."""
+  """Base class for annotations; see workload_adapter.Workload."""

@@ -1,4 +1,4 @@
-"""What AlgoPerf's functions are handed from one step to the next."""
+"""State that AlgoPerf's functions pass from one step to the next."""
 
 import collections
 import enum
@@ -16,7 +16,7 @@ CONSTANT = (str, bytes, enum.Enum, types.ModuleType)
 
 @jax.tree_util.register_pytree_node_class
 class Kept:
-  """Something in a state that is no array and no number, as a leafless tree."""
+  """A value that is no data, as a tree without leaves."""
 
   def __init__(self, value: Any):
     self.value = value
@@ -32,25 +32,33 @@ class Kept:
 
 @jax.tree_util.register_pytree_with_keys_class
 class Training:
-  """What AlgoPerf's functions pass on; changes as training goes on.
+  """State of an AlgoPerf submission; changes during training.
 
-  As a tree it has only data for leaves: the functions and texts that an
-  optimizer's state may hold, as AlgoPerf's own do, are parts of its structure.
+  Its leaves as a tree are data only. An optimizer state may also hold functions
+  and strings, as those of AlgoPerf's baselines do: these become part of the
+  tree's structure.
   """
 
   def __init__(self, params, model_state, optimizer_state, step: int, key=None):
     self.put(optimizer_state, params, model_state)
     self.step = step  # Calls of update_params so far.
-    self.key = key  # For prepare_for_eval.
+    self.key = key  # Random key of prepare_for_eval.
     self.scalars: dict[str, Array] = {}
     self.told: list[tuple[int, dict]] = []  # Evaluations so far.
 
   def put(self, optimizer_state, params, model_state) -> None:
+    """Store the results of update_params or prepare_for_eval.
+
+    Args:
+      optimizer_state: Any tree.
+      params: A tree of arrays.
+      model_state: A tree of arrays, or None.
+    """
     self.params, self.model_state = params, model_state
     self.optimizer_state = optimizer_state
 
   def adopt(self, other: 'Training') -> None:
-    """Goes on where another one is."""
+    """Copy the state of another object, to continue from there."""
     self.put(other.optimizer_state, other.params, other.model_state)
     self.step, self.key, self.told = int(other.step), other.key, other.told
 
@@ -89,32 +97,34 @@ def _hidden(value):
 
 
 class Logger:
-  """Takes what a submission logs; the harness records the newest."""
+  """Logger of a submission; the harness records the newest scalars."""
 
   def __init__(self) -> None:
     self._newest: dict[str, Array] = {}
 
   def append_scalar_metrics(self, metrics, global_step) -> None:
-    del global_step  # The harness counts.
+    """Keep the scalars of `metrics`, by name."""
+    del global_step  # The harness counts steps itself.
     self._newest = {
       name: value for name, value in metrics.items() if np.ndim(value) == 0
     }
 
   def take(self) -> dict[str, Array]:
-    """What was logged since it was last asked."""
+    """Return the scalars logged since the last call."""
     newest, self._newest = self._newest, {}
     return newest
 
 
 class _Readable:
-  """Gives its fields as a dictionary does, too."""
+  """Named tuple that has `get`, as a dictionary does."""
 
   def get(self, name: str, default=None):
+    """Return a field by name."""
     return getattr(self, name, default)
 
 
 def hyperparameters(point: dict[str, Any]):
-  """A point by attributes; None in the self-tuning ruleset, which has none."""
+  """Return a point as an object with attributes; None if the point is empty."""
   if not point:
     return None
   fields: Any = collections.namedtuple('Hyperparameters', list(point))  # pyrefly: ignore
@@ -122,9 +132,9 @@ def hyperparameters(point: dict[str, Any]):
 
 
 def lost(training: Training) -> str:
-  """Return what of it no checkpoint can hold; '' if all can be restored.
+  """Name a part of the optimizer state that no checkpoint can hold, or ''.
 
-  Other objects than data and code may change unseen.
+  Data is stored, and code is made again. Other objects may have changed.
   """
   found = jax.tree_util.tree_leaves_with_path(training.optimizer_state)
   for path, leaf in found:

@@ -1,4 +1,4 @@
-"""A workload of ours as AlgoPerf's submissions see one."""
+"""Adapter that gives AlgoPerf submissions a TimeTrial workload."""
 
 import functools
 from typing import Any
@@ -17,26 +17,29 @@ TEST, VALIDATION = 'test', 'validation'
 
 
 class Workload(types.Workload):
-  """The object that AlgoPerf calls `workload`. Hashes by identity."""
+  """The object that AlgoPerf submissions get as `workload`.
+
+  Properties and methods without a docstring are documented by AlgoPerf's
+  `spec.Workload`. Workloads hash by identity.
+  """
 
   def __init__(self, spec, task: Task, goal: Goal, generation: str):
     """
     Args:
-      spec: The module that the submission knows by this name.
-      task: What is trained.
-      goal: And how far.
+      spec: The module that the submission imports as `spec`.
+      task: Workload, step budget and default batch size.
+      goal: Target, time budget and evaluations.
       generation: 'v0.5' or 'v0.6'.
     """
     self._spec, self._task, self._goal = spec, task, goal
     self._ours = task.workload
     self._family = goal.workload.partition('/')[0]
     self._generation = generation
-    self._known = False  # Whether parameters were made.
+    self._known = False  # True once init_model_fn was called.
     self._dropout = published.DROPOUT.get(self._family, 0.0)
     self.metrics_logger: Any = None
 
-  # What is raced for.
-
+  # Targets and budget.
   @property
   def target_metric_name(self) -> str:
     return self._goal.metric
@@ -107,16 +110,18 @@ class Workload(types.Workload):
     for family, figures in published.IMAGES.items():
       if self._family.startswith(family):
         return figures
-    raise NotImplementedError(f'{self._goal.workload} has no images of these.')
+    raise NotImplementedError(
+      f'{self._goal.workload} has no train_mean and no train_stddev.'
+    )
 
   # The model.
 
   def init_model_fn(
     self, rng, dropout_rate=None, aux_dropout_rate=None
   ) -> tuple[PyTree, PyTree]:
-    """Parameters and model state; in v0.5 a copy for every device.
+    """Return parameters and model state; in v0.5 a copy for every device.
 
-    Up to v0.6 a rate that is given here is that of the model from then on.
+    Dropout rates that are not None become the model's default rates.
     """
     self.default_dropout(dropout_rate)
     self.second_dropout(aux_dropout_rate)
@@ -124,7 +129,7 @@ class Workload(types.Workload):
     return jax_utils.replicate(made) if self._generation == 'v0.5' else made
 
   def handed(self, model: Model) -> tuple[PyTree, PyTree]:
-    """A model as a submission gets it; without any state that is None."""
+    """Return a model's parameters and state; the state is None if empty."""
     self._known = True
     return model.params, model.state if jax.tree.leaves(model.state) else None
 
@@ -140,7 +145,10 @@ class Workload(types.Workload):
 
   def _after_init(self) -> Model:
     if not self._known:
-      raise ValueError('Nothing is known of parameters before init_model_fn.')
+      raise ValueError(
+        'Shapes and types of parameters are unknown before init_model_fn. '
+        'Call it first.'
+      )
     return self._shapes
 
   @functools.cached_property
@@ -152,7 +160,7 @@ class Workload(types.Workload):
     return parameters.types(self._shapes.params, self._spec.ParameterType)
 
   def is_output_params(self, param_key) -> bool:
-    """Whether that name at the top of the tree is the output layer's."""
+    """Return whether a name at the top of the tree is the output layer's."""
     found = roles(self._shapes.params)
     known = jax.tree.leaves(found.get(param_key, {}))
     tied = 'head' not in jax.tree.leaves(found)
@@ -169,15 +177,15 @@ class Workload(types.Workload):
     use_running_average_bn=None,
     dropout_rate=None,
   ) -> tuple[PyTree, PyTree]:
-    """Outputs and the new model state.
+    """Return outputs and the new model state.
 
-    Batch norm takes the statistics of the batch where they are to be updated,
-    and else the running ones, unless use_running_average_bn says otherwise. All
-    but the two flags of batch norm and the mode may be traced.
+    Batch norm normalizes with the running statistics if use_running_average_bn
+    is True, with those of the batch if it is False. None means `not
+    update_batch_norm`. All arguments but the mode and these two may be traced.
 
     Raises:
-      ValueError: batch norm is to take the statistics of the batch and not to
-        update its own, or a model that draws has no key.
+      ValueError: batch norm would use the statistics of the batch without
+        updating its own, or a model that uses randomness has no key.
     """
     running = (
       not update_batch_norm
@@ -186,8 +194,8 @@ class Workload(types.Workload):
     )
     if not running and not update_batch_norm:
       raise ValueError(
-        'Batch norm cannot take the statistics of the batch with '
-        'update_batch_norm=False. Ask for an update, and drop the new state.'
+        'Batch norm cannot use the statistics of the batch with '
+        'update_batch_norm=False. Pass True, and drop the new state.'
       )
     batch = plain(augmented_and_preprocessed_input_batch)
     model = Model(params, () if model_state is None else model_state)
@@ -196,8 +204,8 @@ class Workload(types.Workload):
       return self._ours.predict(model, batch), model_state
     if rng is None and training and self._family not in published.CERTAIN:
       raise ValueError(
-        f'model_fn has rng=None, and {self._goal.workload} draws in training. '
-        'Hand it a key.'
+        f'model_fn has rng=None, but {self._goal.workload} draws in training. '
+        'Pass a key.'
       )
     key = jax.random.key(0) if rng is None else _key(rng)
     rate = self._dropout if dropout_rate is None else dropout_rate
@@ -207,12 +215,12 @@ class Workload(types.Workload):
     return outputs, None if model_state is None else state
 
   def default_dropout(self, rate: float | None) -> None:
-    """What v0.5 reads from the hyperparameters before it makes the model."""
+    """Set the model's default dropout rate; None changes nothing."""
     if rate is not None:
       self._dropout = rate
 
   def second_dropout(self, rate: float | None) -> None:
-    """Take a rate for the places that had one of their own up to v0.6."""
+    """Set the rate of layers with an own dropout rate; None changes nothing."""
     if rate is not None:
       self._ours = self._ours.with_aux_dropout(rate)
 
@@ -224,36 +232,34 @@ class Workload(types.Workload):
 
   def output_activation_fn(self, logits_batch, framework='jax'):
     if framework != 'jax':
-      raise ValueError(f"framework must be 'jax' here, not {framework!r}.")
+      raise ValueError(f"framework is {framework!r}. Pass 'jax'.")
     return published.LOSSES[self._ours.loss_kind][1](logits_batch)
 
   def loss_fn(
     self, label_batch, logits_batch, mask_batch=None, label_smoothing=0.0
   ) -> dict[str, Array]:
-    """'summed' [], 'n_valid_examples' [] and 'per_example' [B].
+    """Return losses: 'summed' [], 'n_valid_examples' [], 'per_example' [B].
 
-    What is counted are the terms of the mean: examples, tokens or labels. All
-    arguments may be traced.
+    The count is of terms of the mean: examples, tokens or labels. All arguments
+    may be traced; mask_batch [B] has the weights of the examples.
 
     Raises:
-      ValueError: the mask is not one number for every example.
+      ValueError: the shape of the mask is not [B].
     """
     batch = plain({'targets': label_batch})
     losses, counts = self._ours.losses(logits_batch, batch, label_smoothing)
     mask = jnp.ones_like(losses) if mask_batch is None else mask_batch
     if jnp.shape(mask) != losses.shape:
       raise ValueError(
-        f"mask_batch has the shape {jnp.shape(mask)}, and a batch's weights "
-        f'are one number for every example, {losses.shape}. Padding within an '
-        'example is left out without a mask.'
+        f'mask_batch has the shape {jnp.shape(mask)}. It must have one number '
+        f'for every example, {losses.shape}. Padding within an example needs '
+        "no mask: pass the batch's weights, or None."
       )
     return {
       'summed': (losses * mask).sum(),
       'n_valid_examples': (counts * mask).sum(),
       'per_example': losses * mask,
     }
-
-  # The rest.
 
   def attach_metrics_logger(self, metrics_logger) -> None:
     self.metrics_logger = metrics_logger
@@ -268,7 +274,7 @@ class Workload(types.Workload):
     imagenet_v2_data_dir=None,
     global_step=None,
   ) -> dict[str, float]:
-    """Metrics on all splits. Whoever asks for them in training is charged."""
+    """Return metrics on all splits; the clock charges calls during training."""
     del global_batch_size, rng, data_dir, imagenet_v2_data_dir, global_step
     model = Model(params, () if model_state is None else model_state)
     found: dict[str, float] = {}
@@ -278,7 +284,7 @@ class Workload(types.Workload):
 
   @functools.cached_property
   def labels(self) -> tuple[str, ...]:
-    """Of a batch, what the loss looks at."""
+    """Names of a batch's entries that the loss reads."""
     read: set[str] = set()
 
     def losses(model: Model, key) -> Array:
@@ -290,20 +296,20 @@ class Workload(types.Workload):
     return tuple(sorted(read))
 
   def batch(self, ours: Batch) -> Batch:
-    """A batch as a submission gets it: all labels are its 'targets'."""
+    """Return a batch in AlgoPerf's form: all labels are its 'targets'."""
     if self.labels == ('targets',):
       return ours
     return {**ours, 'targets': {name: ours[name] for name in self.labels}}
 
 
 def plain(theirs: Batch) -> Batch:
-  """A batch as our workloads take it."""
+  """Return a batch in the form of our workloads: every label has its name."""
   targets = theirs['targets']
   return {**theirs, **targets} if isinstance(targets, dict) else theirs
 
 
 class _Reads(dict):
-  """A dictionary that writes down what is read."""
+  """Dictionary that records which entries are read."""
 
   def __init__(self, items: Batch, read: set[str]):
     super().__init__(items)
@@ -315,7 +321,7 @@ class _Reads(dict):
 
 
 def _key(rng):
-  """A key of ours from two words, as AlgoPerf's harness hands them out."""
+  """Return a typed key; AlgoPerf's harness passes two words, uint32 [2]."""
   if jnp.issubdtype(rng.dtype, jax.dtypes.prng_key):
     return rng
   return jax.random.wrap_key_data(rng)

@@ -1,4 +1,4 @@
-"""What is judged: one file for each training algorithm, and nothing else.
+"""Training algorithms: one file for each submission, and nothing else.
 
-Imports what algorithms are made of: the modules of submissions beside it.
+They import their common parts from the other modules of `submissions`.
 """

@@ -12,6 +12,18 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, warmup, block, never_zero,
   **options
 ):  # fmt: skip
+  """Return Adam in eight bits as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    warmup: Share of the steps that rises to the largest rate.
+    block: Numbers in a block, which share their largest magnitude.
+    never_zero: Positive second moments stay positive.
+    **options: Options of from_optax.
+  """
   return adamw_8bit.build(
     task,
     learning_rate=learning_rate,
@@ -25,11 +37,11 @@ def build(
   )
 
 
-SELF = {  # AdamW's.
+SELF = {  # AdamW's point.
   'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'warmup': 0.05, 'block': 256, 'never_zero': True, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

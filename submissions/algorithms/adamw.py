@@ -14,12 +14,24 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, schedule='cosine', **options
 ):  # fmt: skip
+  """Return AdamW as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    schedule: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   rate, steps = schedules.by_name(schedule, learning_rate, warmup, task.steps)
   tx = optax.adamw(rate, 1 - one_minus_beta1, beta2, weight_decay=weight_decay)
   return from_optax(task, tx, schedule=rate, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=adamw --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=adamw --points=4.
   'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip

@@ -14,6 +14,19 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay, warmup, block,
   never_zero, **options
 ):  # fmt: skip
+  """Return AdamW in eight bits as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    block: Numbers in a block, which share their largest magnitude.
+    never_zero: Positive second moments stay positive.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   tx = optax.chain(
     eight_bit.scale_by(
@@ -28,12 +41,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # AdamW's.
+SELF = {  # AdamW's point.
   'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'warmup': 0.05, 'block': 256, 'never_zero': True,
   'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},
@@ -45,7 +58,7 @@ SPACE = {  # AdamW's.
   'never_zero': {'feasible_points': [True]},
 }
 POINTS = {
-  'paper': {  # Its blocks, and second moments that round to zero.
+  'paper': {  # The paper's blocks, and second moments that round to zero.
     'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
     'weight_decay': 0.0465, 'warmup': 0.05, 'block': 2048, 'never_zero': False,
     'label_smoothing': 0.05,

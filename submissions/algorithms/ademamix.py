@@ -1,8 +1,8 @@
-"""AdEMAMix: AdamW with a second momentum that remembers very old gradients.
+"""AdEMAMix: AdamW with a second, slow momentum of very old gradients.
 
 Pagliardini, Ablin and Grangier 2024, "The AdEMAMix Optimizer: Better, Faster,
-Older", arXiv:2409.03137. The weight alpha of the slow momentum and its memory
-beta3 grow over a share `ramp` of the steps. State: 12 bytes a parameter.
+Older", arXiv:2409.03137. The weight alpha and the decay beta3 of the slow
+momentum grow over a share `ramp` of the steps. State: 12 bytes a parameter.
 """
 
 import jax.numpy as jnp
@@ -13,12 +13,18 @@ from submissions.submission import from_optax
 
 
 def rising_alpha(alpha: float, steps: int) -> optax.Schedule:
-  """alpha min(t / steps, 1) in the t-th step, counted from one."""
+  """Weight of the slow momentum: alpha min(t / steps, 1), t from one on."""
   return lambda count: alpha * jnp.minimum((count + 1) / steps, 1.0)
 
 
 def rising_beta3(beta1: float, beta3: float, steps: int) -> optax.Schedule:
-  """From beta1 to beta3 so that the half-life grows linearly."""
+  """Decay of the slow momentum, whose half-life grows linearly.
+
+  Args:
+    beta1: Decay at the first step.
+    beta3: Decay after the growth.
+    steps: Steps of the growth.
+  """
 
   def schedule(count):
     s = jnp.minimum((count + 1) / steps, 1.0)
@@ -32,6 +38,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, beta3, alpha, ramp,
   weight_decay, warmup, **options
 ):  # fmt: skip
+  """Return AdEMAMix as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    beta3: Last decay of the slow momentum.
+    alpha: Last weight of the slow momentum.
+    ramp: Share of the steps in which beta3 and alpha grow.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   beta1, rise = 1 - one_minus_beta1, max(1, int(ramp * task.steps))
   tx = optax.contrib.ademamix(
@@ -45,7 +65,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-# NAdamW's; the rest is a guess. `runner tune --points=4` found none better.
+# NAdamW's, plus guesses. `runner tune --points=4` found none better.
 SELF = {
   'learning_rate': 0.0045, 'one_minus_beta1': 0.1, 'beta2': 0.98,
   'beta3': 0.99, 'alpha': 2.0, 'ramp': 1.0, 'weight_decay': 0.1,

@@ -1,11 +1,11 @@
 """AutoLRS: AdamW that searches for the rate of every stage, on the clock.
 
 Jin et al. 2021, "AutoLRS: Automatic Learning-Rate Schedule by Bayesian
-Optimization on the Fly", arXiv:2105.10762. Each stage tries some rates for a
-short while, forecasts from their losses the loss at its end, and trains from
-its start with the best. The search takes as many steps as the training, and the
-model is meanwhile that of the stage's start. The losses are training losses;
-the paper's later stages use validation. State: 20 bytes a parameter.
+Optimization on the Fly", arXiv:2105.10762. A stage tries several rates for some
+steps, forecasts the loss at the stage's end for each, and trains from its start
+with the best rate. Search and training take equally many steps. During a search
+the model of the stage's start is evaluated. Losses are those of training; the
+paper's later stages use validation. State: 20 bytes a parameter.
 """
 
 import itertools
@@ -26,14 +26,14 @@ class Tried(NamedTuple):
 
   inner: PyTree
   rate: Array
-  losses: Array  # Of the first steps since the rate was set.
+  losses: Array  # Losses of the first steps since the rate was set.
   count: Array
 
 
 def tried(
   inner: optax.GradientTransformation, recorded: int
 ) -> optax.GradientTransformationExtraArgs:
-  """Multiplies by a rate that is part of the state; records losses."""
+  """Multiply updates by a rate in the state, and record losses."""
 
   def init(params):
     zero = jnp.zeros((), jnp.int32)
@@ -52,20 +52,20 @@ class Search(NamedTuple):
   """The state of the loop."""
 
   turn: rate_search.Turn
-  origin: State  # Where the stage starts.
-  inner: Progress  # Of this turn.
+  origin: State  # State at the stage's start.
+  inner: Progress  # State of the present turn.
 
 
 @jax.jit
 def back(origin: State, rate: Array) -> State:
-  """A copy of the stage's start, with another rate."""
+  """Return a copy of the state at the stage's start, with another rate."""
   opt = origin.opt._replace(rate=rate, count=jnp.zeros((), jnp.int32))
   return jax.tree.map(jnp.copy, origin._replace(opt=opt))
 
 
 @jax.jit
 def bounded(scalars):
-  """A rate that fails is news of the search, not the end of the trial."""
+  """Make scalars finite: rates that fail in a search must not end the trial."""
   big = rate_search.FAILED
   return jax.tree.map(lambda x: jnp.nan_to_num(x, nan=big, posinf=big), scalars)
 
@@ -74,6 +74,7 @@ def build(
   task, *, lowest, highest, candidates, first, longest, one_minus_beta1, beta2,
   weight_decay, **options
 ):  # fmt: skip
+  """Return AutoLRS as a submission; rate_search documents its parameters."""
   stride = task.per_dispatch
   probes = rate_search.stages(task.steps, candidates, first, longest, stride)
   plan = rate_search.Plan(probes, candidates, lowest, highest)
@@ -124,12 +125,12 @@ def build(
   return Submission(train, shown, scalars)
 
 
-SELF = {  # AdamW's moments; the paper has ten candidates, and more steps.
+SELF = {  # AdamW's moments; the paper has ten candidates and more steps.
   'lowest': 1e-4, 'highest': 0.03, 'candidates': 5, 'first': 0.06,
   'longest': 0.12, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's, but for the rate, which is searched for.
+SPACE = {  # AdamW's space without the rate, which is searched for.
   'lowest': {'feasible_points': [1e-4]},
   'highest': {'feasible_points': [0.01, 0.03, 0.1]},
   'candidates': {'feasible_points': [5, 10]},
@@ -141,7 +142,7 @@ SPACE = {  # AdamW's, but for the rate, which is searched for.
   'dropout': {'feasible_points': [0.0, 0.1]},
 }  # fmt: skip
 POINTS = {
-  'ten': {  # As many candidates as in the paper.
+  'ten': {  # The paper's number of candidates.
     'lowest': 1e-4, 'highest': 0.03, 'candidates': 10, 'first': 0.06,
     'longest': 0.12, 'one_minus_beta1': 0.211, 'beta2': 0.999,
     'weight_decay': 0.0465, 'label_smoothing': 0.05,

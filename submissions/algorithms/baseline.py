@@ -1,7 +1,7 @@
-"""AlgoPerf's baseline as published: NAdamW at the points it was scored with.
+"""AlgoPerf's baseline as published: NAdamW at the points that were scored.
 
 Kasimbeg et al. 2025, "Accelerating Neural Network Training: An Analysis of the
-AlgoPerf Competition", arXiv:2502.15015. The warmup is the published one, whose
+AlgoPerf Competition", arXiv:2502.15015. The warmup is the published one: its
 first rate is zero. State: 8 bytes a parameter.
 """
 
@@ -13,6 +13,17 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
+  """Return AlgoPerf's baseline as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.published_cosine(learning_rate, warmup, task.steps)
   return nadamw.following(
     task,

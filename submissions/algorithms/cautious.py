@@ -1,7 +1,7 @@
 """Cautious NAdamW: no coordinate moves against its present gradient.
 
 Liang et al. 2024, "Cautious Optimizers: Improving Training with One Line of
-Code", arXiv:2411.16085. Weight decay reaches every coordinate. State: 8 bytes a
+Code", arXiv:2411.16085. All coordinates have weight decay. State: 8 bytes a
 parameter.
 """
 
@@ -16,10 +16,10 @@ from submissions.submission import from_optax
 def cautious(
   inner: optax.GradientTransformation,
 ) -> optax.GradientTransformation:
-  """Drops coordinates of an update whose sign is not the gradient's.
+  """Set coordinates of an update to zero if the gradient has another sign.
 
-  The rest of each tensor grows by as much as was dropped, at most a thousand
-  times, as in the authors' code.
+  The rest of each tensor is divided by the share of coordinates that are kept,
+  or by a thousandth if that is more, as in the authors' code.
   """
 
   def update(updates, state, params=None):
@@ -27,7 +27,7 @@ def cautious(
     updates, state = inner.update(grads, state, params)
 
     def agree(u, g):
-      against = u * g <= 0  # False for NaN, which stays in the update.
+      against = u * g <= 0  # False for NaN, so NaN stays in the update.
       kept = 1 - against.mean(dtype=u.dtype)
       return jnp.where(against, 0, u) / jnp.maximum(kept, 1e-3)
 
@@ -40,6 +40,17 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
+  """Return cautious NAdamW as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   tx = optax.chain(
     cautious(transforms.scale_by_nadam(1 - one_minus_beta1, beta2)),
@@ -49,12 +60,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=cautious --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=cautious --points=4.
   'learning_rate': 0.00377, 'one_minus_beta1': 0.126, 'beta2': 0.98,
   'weight_decay': 0.279, 'warmup': 0.1, 'grad_clip': 0.3,
   'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # NAdamW's.
+SPACE = {  # NAdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},
@@ -64,7 +75,7 @@ SPACE = {  # NAdamW's.
   'dropout': {'feasible_points': [0.0, 0.1]},
 }
 POINTS = {
-  'published': {  # AlgoPerf's entry: its baseline's point unchanged.
+  'published': {  # AlgoPerf's entry: the point of AlgoPerf's baseline.
     'learning_rate': 0.0017486387539278373, 'one_minus_beta1': 0.06733926164,
     'beta2': 0.9955159689799007, 'weight_decay': 0.08121616522670176,
     'warmup': 0.02, 'dropout': 0.1,

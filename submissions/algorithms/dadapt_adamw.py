@@ -1,8 +1,8 @@
-"""D-Adaptation: AdamW whose rate is an estimate of the distance to go.
+"""D-Adaptation: AdamW with the estimated distance to the solution as its rate.
 
 Defazio and Mishchenko 2023, "Learning-Rate-Free Learning by D-Adaptation",
-arXiv:2301.07733. As in optax, with Adam's bias correction, which the authors'
-package leaves off by default, and no limit on how fast the estimate grows.
+arXiv:2301.07733. As in optax, the growth of the estimate is not limited, and
+Adam's bias correction is on; the authors' package leaves it off by default.
 State: 12 bytes a parameter.
 """
 
@@ -16,6 +16,17 @@ def build(
   task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
   decay, **options
 ):  # fmt: skip
+  """Return D-Adapted AdamW as a submission.
+
+  Args:
+    task: Workload and step budget.
+    one_minus_beta1: One minus the decay of the mean.
+    one_minus_beta2: One minus the decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = learning_rate_free.guard(
     optax.contrib.dadapt_adamw(
@@ -27,11 +38,11 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=dadapt_adamw --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=dadapt_adamw --points=4.
   'one_minus_beta1': 0.137, 'one_minus_beta2': 0.00488, 'weight_decay': 0.0958,
   'warmup': 0.05, 'decay': 'linear', 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # For calibration; wide on purpose.
+SPACE = {  # Wide on purpose, for calibration.
   'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
   'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
   'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},

@@ -1,9 +1,9 @@
-"""AdamW that takes several steps on each batch drawn.
+"""AdamW that makes several steps on each batch.
 
 Choi et al. 2019, "Faster Neural Network Training with Data Echoing",
-arXiv:1907.05550: batch echoing. Each of the steps draws its own dropout. It
-pays where a batch takes longer to come than a step; elsewhere it is for
-comparison. The rate reaches zero after as many steps as the budget has, on a
+arXiv:1907.05550: batch echoing. Each step has its own dropout mask. Echoing
+helps if loading a batch takes longer than a step; otherwise this submission is
+for comparison. The rate reaches zero after all steps of the budget, which use a
 share of 1 / `echoes` of the examples. State: 8 bytes a parameter.
 """
 
@@ -19,6 +19,18 @@ def build(
   task, *, echoes, learning_rate, one_minus_beta1, beta2, weight_decay, warmup,
   **options
 ):  # fmt: skip
+  """Return AdamW with data echoing as a submission.
+
+  Args:
+    task: Workload and step budget.
+    echoes: Steps on each batch.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   draws = max(1, task.steps // echoes)
   schedule = schedules.warmup_cosine(learning_rate, warmup, draws * echoes)
   tx = optax.adamw(
@@ -33,19 +45,19 @@ def build(
       for batch in start.batches(size, stack):
         yield from itertools.repeat(batch, echoes)
 
-    # Only between batches: a resumed trial cannot draw the last one again.
+    # Yields only between batches: a resumed trial cannot draw a batch again.
     loop = adamw.train(start._replace(batches=batches))
     yield from itertools.islice(loop, echoes - 1, None, echoes)
 
   return adamw._replace(train=train)
 
 
-SELF = {  # AdamW's; the paper's smallest number of echoes.
+SELF = {  # AdamW's point, with the paper's smallest number of echoes.
   'echoes': 2, 'learning_rate': 0.00449, 'one_minus_beta1': 0.211,
   'beta2': 0.999, 'weight_decay': 0.0465, 'warmup': 0.05,
   'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'echoes': {'feasible_points': [2, 4]},
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},

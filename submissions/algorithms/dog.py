@@ -1,14 +1,10 @@
-"""DoG: the rate is the distance walked over the size of all gradients.
+"""DoG: the rate is the distance moved, divided by the size of all gradients.
 
-Ivgi, Hinder and Carmon 2023, "DoG is SGD's Best Friend", arXiv:2302.12022.
-Evaluated at an average of the parameters, without which the authors advise
-against it: with `gamma` 0 the mean of all, with 8 about that of the last ninth
-(Shamir and Zhang 2012, "Stochastic Gradient Descent for Non-smooth
-Optimization", arXiv:1212.1824). Batch-norm statistics are those of the average.
-`first_distance` is
-that of the first step, relative to 1 + the norm of the initial parameters.
-`layerwise` gives every parameter array a rate of its own (the paper's L-DoG).
-Weight decay is coupled: it enters the gradient. State: 8 bytes a parameter.
+Ivgi, Hinder and Carmon 2023, "DoG is SGD's Best Friend", arXiv:2302.12022. An
+average of the parameters is evaluated, as the authors advise (Shamir and Zhang
+2012, "Stochastic Gradient Descent for Non-smooth Optimization",
+arXiv:1212.1824). Batch-norm statistics are those of the average. Weight decay
+is coupled: it enters the gradient. State: 8 bytes a parameter.
 """
 
 import jax
@@ -23,6 +19,19 @@ def build(
   task, *, first_distance, layerwise, gamma, weight_decay, warmup, decay,
   **options
 ):  # fmt: skip
+  """Return DoG as a submission.
+
+  Args:
+    task: Workload and step budget.
+    first_distance: Length of the first step, relative to 1 + the norm of the
+      initial parameters.
+    layerwise: A rate for every parameter array (the paper's L-DoG).
+    gamma: Larger values forget old parameters faster, see `recent`.
+    weight_decay: Weight decay, added to the gradient.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = optax.contrib.dog(
     schedule, ('heuristic', first_distance), weight_decay=weight_decay
@@ -42,12 +51,16 @@ def build(
 
 
 def recent(gamma: float):
-  """The t-th parameters count as t (t + 1) ... (t + gamma - 1)."""
+  """Return weights for `averaged`: step t counts t (t + 1) ... (t + gamma - 1).
+
+  With gamma 0 all steps count equally. With gamma 8 the average is about that
+  of the last ninth of the steps.
+  """
   return lambda t: (1 + gamma) / (t + gamma)
 
 
 def each(tx, params):
-  """One and the same transformation, on every array by itself."""
+  """Apply a transformation to every array of the parameters by itself."""
   leaves, treedef = jax.tree.flatten(params)
   labels = [str(number) for number in range(len(leaves))]
   return optax.partition(
@@ -55,11 +68,11 @@ def each(tx, params):
   )
 
 
-SELF = {  # The authors' with batch norm: 1e-6 is too short for small budgets.
+SELF = {  # The authors' for batch norm; 1e-6 is too short for small budgets.
   'first_distance': 1e-4, 'layerwise': False, 'gamma': 8.0, 'weight_decay': 0.0,
   'warmup': 0.0, 'decay': 'constant', 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # For calibration; wide on purpose.
+SPACE = {  # Wide on purpose, for calibration.
   'first_distance': {'min': 1e-6, 'max': 1e-3, 'scaling': 'log'},
   'layerwise': {'feasible_points': [False, True]},
   'gamma': {'feasible_points': [8.0]},

@@ -1,9 +1,8 @@
 """NAdamW, evaluated at an exponential moving average of its parameters.
 
 Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by
-Averaging"; as an exponential average Tarvainen and Valpola 2017, "Mean Teachers
-Are Better Role Models", arXiv:1703.01780. `window` is the memory as a share of
-the steps, `horizon` where the rate would reach zero. Batch-norm statistics are
+Averaging". The exponential average is from Tarvainen and Valpola 2017, "Mean
+Teachers Are Better Role Models", arXiv:1703.01780. Batch-norm statistics are
 those of the average. State: 12 bytes a parameter.
 """
 
@@ -16,9 +15,9 @@ from submissions.submission import from_optax
 
 
 def memory(decay: float):
-  """1 - d, with d = min(decay, (1 + t) / (10 + t)) in the t-th step.
+  """Return weights for `averaged`, by step: 1 - min(decay, (1 + t) / (10 + t)).
 
-  A short memory first, so that the initial parameters are forgotten at once.
+  The first steps have larger weights, so the initial parameters vanish quickly.
   """
   return lambda t: 1 - jnp.minimum(decay, (1 + t) / (10 + t))
 
@@ -27,6 +26,19 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, window, horizon, **options
 ):  # fmt: skip
+  """Return NAdamW with averaging as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    window: Memory of the average, as a share of the steps.
+    horizon: Steps until the rate is zero, relative to the step budget.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(
     learning_rate, warmup / horizon, int(horizon * task.steps)
   )
@@ -46,13 +58,13 @@ def build(
   return follow_statistics(task, submission)
 
 
-# NAdamW's; the rest is a guess. `runner tune --points=4` found none better.
+# NAdamW's, plus guesses. `runner tune --points=4` found none better.
 SELF = {
   'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
   'weight_decay': 0.3, 'warmup': 0.1, 'window': 0.05, 'horizon': 1.5,
   'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # NAdamW's, with the memory and the decay of the average.
+SPACE = {  # NAdamW's space, with window and horizon.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

@@ -2,11 +2,10 @@
 
 You et al. 2020, "Large Batch Optimization for Deep Learning: Training BERT in
 76 minutes", arXiv:1904.00962. The variant is the paper's second algorithm: both
-moments are corrected for their bias, decay is part of the update that is
-scaled, and the gradient is not divided by its norm first, as it is in NVIDIA's
-NVLAMB. Biases and norm scales follow Adam: neither decayed nor scaled. `floor`
-is the least length that weights are taken to have, 0 in the paper's
-experiments. State: 8 bytes a parameter.
+moments are corrected for their bias, and weight decay is part of the update
+that is scaled. The gradient is not divided by its norm first; NVIDIA's NVLAMB
+does so. Biases and norm scales follow Adam, without weight decay and without
+scaling. State: 8 bytes a parameter.
 """
 
 import optax
@@ -20,9 +19,21 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, floor, **options
 ):  # fmt: skip
+  """Return LAMB as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    floor: Smallest length that weights count as; 0 in the experiments.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   weights = task.mask('weight', 'head', 'embedding')
-  # optax.lamb can spare leaves only the decay, not the ratio.
+  # optax.lamb can exempt leaves only from the decay, not from the ratio.
   tx = optax.chain(
     optax.scale_by_adam(1 - one_minus_beta1, beta2, eps=1e-6),
     optax.add_decayed_weights(weight_decay, weights),
@@ -32,7 +43,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=lamb --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=lamb --points=4.
   'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
   'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'grad_clip': 1.0,
   'label_smoothing': 0.2, 'dropout': 0.1,

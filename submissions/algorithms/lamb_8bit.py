@@ -1,9 +1,9 @@
 """LAMB with Adam's moments in eight bits.
 
 Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
-arXiv:2110.02861; see eight_bit.py and lamb.py. The trust ratio is that of the
-update in 32 bits. (The authors' later code has Adam under this name.) State:
-2.03 bytes a parameter.
+arXiv:2110.02861; see eight_bit.py and lamb.py. The trust ratio is computed in
+32 bits. (In the authors' later code this name means Adam.) State: 2.03 bytes a
+parameter.
 """
 
 import optax
@@ -17,6 +17,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, floor, block, never_zero, **options
 ):  # fmt: skip
+  """Return LAMB in eight bits as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    floor: Smallest length that weights count as; 0 in the paper.
+    block: Numbers in a block, which share their largest magnitude.
+    never_zero: Positive second moments stay positive.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   weights = task.mask('weight', 'head', 'embedding')
   tx = optax.chain(
@@ -33,13 +47,13 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # LAMB's.
+SELF = {  # LAMB's point.
   'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
   'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'block': 256,
   'never_zero': True, 'grad_clip': 1.0, 'label_smoothing': 0.2,
   'dropout': 0.1,
 }  # fmt: skip
-SPACE = {  # LAMB's.
+SPACE = {  # LAMB's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.05, 'max': 0.3, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

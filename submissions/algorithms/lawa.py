@@ -1,10 +1,8 @@
 """NAdamW, evaluated at the mean of its latest checkpoints (LAWA).
 
 Kaddour 2022, "Stop Wasting My Time! Saving Days of ImageNet and BERT Training
-with Latest Weight Averaging", arXiv:2209.14981. `kept` checkpoints are
-`spacing` of the steps apart; the rate would reach zero at `horizon` of them.
-Batch-norm statistics are those of the mean. With five checkpoints, State: 28
-bytes a parameter.
+with Latest Weight Averaging", arXiv:2209.14981. Batch-norm statistics are those
+of the mean. State: 28 bytes a parameter with five checkpoints.
 """
 
 from typing import NamedTuple
@@ -24,14 +22,20 @@ class Queued(NamedTuple):
 
   inner: PyTree
   kept: PyTree  # Like the parameters, each leaf [kept, ...]; zero when empty.
-  filled: Array  # How many were put in so far.
+  filled: Array  # Number of checkpoints stored so far.
   count: Array
 
 
 def queued(
   inner: optax.GradientTransformation, kept: int, every: int
 ) -> optax.GradientTransformation:
-  """Keeps the parameters of every so many steps, the latest few of them."""
+  """Keep the latest checkpoints of the parameters in the state.
+
+  Args:
+    inner: The transformation that trains.
+    kept: Number of checkpoints.
+    every: Steps from one checkpoint to the next.
+  """
 
   def init(params):
     empty = jax.tree.map(lambda x: jnp.zeros((kept, *x.shape), x.dtype), params)
@@ -55,7 +59,7 @@ def queued(
 
 
 def latest_mean(state: Queued, params: PyTree) -> PyTree:
-  """The mean of what is kept; the parameters while nothing is."""
+  """Mean of the kept checkpoints, or `params` before the first checkpoint."""
   leaves = jax.tree.leaves(state.kept)
   number = jnp.minimum(state.filled, leaves[0].shape[0])
 
@@ -71,6 +75,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, kept, spacing, horizon, **options
 ):  # fmt: skip
+  """Return NAdamW with LAWA as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    kept: Number of checkpoints averaged.
+    spacing: Share of the steps between checkpoints.
+    horizon: Steps until the rate is zero, relative to the step budget.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(
     learning_rate, warmup / horizon, int(horizon * task.steps)
   )
@@ -90,13 +108,13 @@ def build(
   return follow_statistics(task, submission)
 
 
-# NAdamW's; the rest is a guess. `runner tune --points=4` found none better.
+# NAdamW's, plus guesses. `runner tune --points=4` found none better.
 SELF = {
   'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
   'weight_decay': 0.3, 'warmup': 0.1, 'kept': 5, 'spacing': 0.02,
   'horizon': 1.5, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # NAdamW's, with the checkpoints and the decay.
+SPACE = {  # NAdamW's space, with kept, spacing and horizon.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

@@ -14,16 +14,27 @@ def build(
   task, *, learning_rate, beta1, beta2, weight_decay, warmup,
   **options
 ):  # fmt: skip
+  """Return Lion as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    beta1: Weight of the momentum in the direction.
+    beta2: Decay of the momentum.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   tx = optax.lion(schedule, beta1, beta2, weight_decay=weight_decay)
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=lion --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=lion --points=4.
   'learning_rate': 0.0012, 'beta1': 0.9, 'beta2': 0.98, 'weight_decay': 1.5,
   'warmup': 0.1, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's, the rate divided and the decay multiplied by about five.
+SPACE = {  # AdamW's, with rates about 5 times smaller, decays 5 times larger.
   'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
   'beta1': {'feasible_points': [0.9, 0.95]},
   'beta2': {'feasible_points': [0.98, 0.99]},

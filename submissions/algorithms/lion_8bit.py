@@ -1,8 +1,8 @@
 """Lion with its momentum in eight bits, and cosine decay.
 
 Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
-arXiv:2110.02861, whose Lion is of later code; see eight_bit.py. State: 1.02
-bytes a parameter.
+arXiv:2110.02861; see eight_bit.py. Lion is in the authors' later code. State:
+1.02 bytes a parameter.
 """
 
 import optax
@@ -15,6 +15,18 @@ def build(
   task, *, learning_rate, beta1, beta2, weight_decay, warmup, block,
   **options
 ):  # fmt: skip
+  """Return Lion in eight bits as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    beta1: Weight of the momentum in the direction.
+    beta2: Decay of the momentum.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    block: Numbers in a block, which share their largest magnitude.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   tx = optax.chain(
     eight_bit.scale_by(
@@ -28,11 +40,11 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # Lion's.
+SELF = {  # Lion's point.
   'learning_rate': 0.0012, 'beta1': 0.9, 'beta2': 0.98, 'weight_decay': 1.5,
   'warmup': 0.1, 'block': 256, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # Lion's.
+SPACE = {  # Lion's space.
   'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
   'beta1': {'feasible_points': [0.9, 0.95]},
   'beta2': {'feasible_points': [0.98, 0.99]},

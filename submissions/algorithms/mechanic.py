@@ -1,11 +1,11 @@
-"""Mechanic: learns the factor on the updates of another method, here NAdamW.
+"""Mechanic: learns a factor on the updates of another method, here NAdamW.
 
 Cutkosky, Defazio and Mehta 2023, "Mechanic: A Learning Rate Tuner",
-arXiv:2306.00144. The variant is that of optax, by the authors: six betas, a
-first factor of 1e-6, and what is bet on is clipped to the largest bet so far,
-as it is not in the paper. It squares the products of gradients and distances,
-so a gradient longer than 1e10 counts as one of that length: no factor would be
-finite after it. State: 12 bytes a parameter, 8 of them NAdamW's.
+arXiv:2306.00144. The variant is that of optax, by the authors: six betas and a
+first factor of 1e-6. Unlike in the paper, the product that is bet on is clipped
+to the largest so far. Mechanic squares products of gradients and distances, so
+gradients are clipped to a norm of 1e10: longer ones would make the factor
+infinite. State: 12 bytes a parameter, 8 of them NAdamW's.
 """
 
 import optax
@@ -18,6 +18,18 @@ def build(
   task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
   decay, shrink, **options
 ):  # fmt: skip
+  """Return Mechanic as a submission.
+
+  Args:
+    task: Workload and step budget.
+    one_minus_beta1: One minus the decay of the mean.
+    one_minus_beta2: One minus the decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    shrink: Mechanic's own weight decay, `weight_decay` in optax.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   base = optax.chain(
     transforms.scale_by_nadam(1 - one_minus_beta1, 1 - one_minus_beta2),
@@ -30,12 +42,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=mechanic --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=mechanic --points=4.
   'one_minus_beta1': 0.19, 'one_minus_beta2': 0.0203, 'weight_decay': 0.0513,
   'warmup': 0.1, 'decay': 'cosine', 'shrink': 0.01, 'grad_clip': 0.3,
   'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # For calibration; wide on purpose.
+SPACE = {  # Wide on purpose, for calibration.
   'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
   'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
   'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},
@@ -44,7 +56,7 @@ SPACE = {  # For calibration; wide on purpose.
   'shrink': {'feasible_points': [0.01]},
 }
 POINTS = {
-  'default': {  # The authors' shrinkage, Adam's betas, no schedule.
+  'default': {  # The authors' `shrink`, Adam's betas, no schedule.
     'one_minus_beta1': 0.1, 'one_minus_beta2': 0.001, 'weight_decay': 0.0,
     'warmup': 0.0, 'decay': 'constant', 'shrink': 0.01,
   },

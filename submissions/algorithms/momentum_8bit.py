@@ -15,6 +15,19 @@ def build(
   task, *, learning_rate, one_minus_beta1, weight_decay, warmup, end_factor,
   block, decay_steps_factor=1.0, **options
 ):  # fmt: skip
+  """Return SGD with momentum in eight bits as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the momentum.
+    weight_decay: Weight decay, added to the gradient.
+    warmup: Share of the steps that rises to the largest rate.
+    end_factor: Last rate, relative to the largest rate.
+    block: Numbers in a block, which share their largest magnitude.
+    decay_steps_factor: Share of the steps after the warmup that decays.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_linear(
     learning_rate, warmup, task.steps, end_factor, decay_steps_factor
   )
@@ -30,7 +43,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # That of momentum.
+SELF = {  # The point of momentum.
   'learning_rate': 0.137, 'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6,
   'warmup': 0.05, 'end_factor': 0.001, 'block': 256, 'label_smoothing': 0.05,
 }  # fmt: skip

@@ -1,10 +1,9 @@
-"""MoMo: momentum whose rate follows from how far the loss is from its floor.
+"""MoMo: momentum with a rate from the distance of the loss to its floor.
 
 Schaipp, Ohana, Eickenberg, Defazio and Gower 2023, "MoMo: Momentum Models for
-Adaptive Learning Rates", arXiv:2305.07583. `learning_rate` is a cap on the
-rate; `floor` the loss that cannot be beaten (smoothed labels and noisy ones
-have one above 0), with `estimate` a lower bound of the floor, found as it goes.
-Weight decay is proximal. State: 4 bytes a parameter.
+Adaptive Learning Rates", arXiv:2305.07583. The floor is the smallest loss
+possible; smoothed or noisy labels have a floor above 0. Weight decay is
+proximal. State: 4 bytes a parameter.
 """
 
 import optax
@@ -17,6 +16,19 @@ def build(
   task, *, learning_rate, one_minus_beta, floor, estimate, weight_decay,
   warmup, decay, **options
 ):  # fmt: skip
+  """Return MoMo as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Cap on the learning rate.
+    one_minus_beta: One minus the decay of the momentum.
+    floor: Smallest loss possible.
+    estimate: Treat floor as a lower bound, and estimate it during training.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, learning_rate, warmup, task.steps)
   tx = optax.contrib.momo(
     schedule,
@@ -29,12 +41,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=momo --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=momo --points=4.
   'learning_rate': 1.0, 'one_minus_beta': 0.211, 'floor': 0.0,
   'estimate': False, 'weight_decay': 0.000418, 'warmup': 0.02,
   'decay': 'constant',
 }  # fmt: skip
-SPACE = {  # For calibration; the authors' cap.
+SPACE = {  # Space for calibration; the cap is the authors'.
   'learning_rate': {'feasible_points': [1.0]},
   'one_minus_beta': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
   'floor': {'feasible_points': [0.0]},

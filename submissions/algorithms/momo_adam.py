@@ -1,8 +1,7 @@
-"""MoMo-Adam: Adam whose rate follows from how far the loss is from its floor.
+"""MoMo-Adam: Adam with a rate from the distance of the loss to its floor.
 
 Schaipp, Ohana, Eickenberg, Defazio and Gower 2023, "MoMo: Momentum Models for
-Adaptive Learning Rates", arXiv:2305.07583. The hyperparameters are those of
-`momo`. State: 8 bytes a parameter.
+Adaptive Learning Rates", arXiv:2305.07583. State: 8 bytes a parameter.
 """
 
 import optax
@@ -15,6 +14,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, one_minus_beta2, floor,
   estimate, weight_decay, warmup, decay, **options
 ):  # fmt: skip
+  """Return MoMo-Adam as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Cap on the learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    one_minus_beta2: One minus the decay of the mean square.
+    floor: Smallest loss possible.
+    estimate: Treat floor as a lower bound, and estimate it during training.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, learning_rate, warmup, task.steps)
   tx = optax.contrib.momo_adam(
     schedule,
@@ -28,12 +41,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=momo_adam --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=momo_adam --points=4.
   'learning_rate': 0.01, 'one_minus_beta1': 0.1, 'one_minus_beta2': 0.02,
   'floor': 0.0, 'estimate': False, 'weight_decay': 0.1, 'warmup': 0.1,
   'decay': 'cosine', 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # For calibration; the authors' cap.
+SPACE = {  # Space for calibration; the cap is the authors'.
   'learning_rate': {'feasible_points': [0.01]},
   'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
   'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},

@@ -1,13 +1,13 @@
-"""AdamW on small images in large batches first, on whole images at last.
+"""AdamW on small images in large batches first, on full-size images at the end.
 
 Wu et al. 2020, "A Multigrid Method for Efficiently Training Video Models",
-arXiv:1912.00998, whose long cycle it is, in space only. At half the side a
-batch is four times as large, so a step costs about the same; the rate grows as
-the root of the batch, where the paper's SGD has it grow linearly. Images are
-shrunk after they were drawn, whole, and evaluated whole. Each size is compiled
-when its turn comes. Where inputs are no images to classify, or the model has
-room for one size only, this is AdamW with constant rate and linear decay.
-State: 8 bytes a parameter.
+arXiv:1912.00998: the paper's long cycle, in space only. At half the side a
+batch is four times as large, so a step costs about the same. The rate grows as
+the root of the batch size; for the paper's SGD it grows linearly. Batches are
+loaded with full-size images and shrunk on the device; evaluation uses full-size
+images. Each size is compiled when its phase begins. If inputs are no images to
+classify, or the model accepts one size only, this submission is AdamW with a
+constant rate and linear decay. State: 8 bytes a parameter.
 """
 
 import functools
@@ -22,7 +22,7 @@ from submissions.submission import Task, from_optax
 
 @functools.partial(jax.jit, static_argnums=1)
 def shrink(batch, scale: float):
-  """Inputs [..., H, W, C] at so many times their sides, at least one pixel."""
+  """Scale the sides of a batch's inputs [..., H, W, C]; at least 1 pixel."""
   x = batch['inputs']
   sides = [max(1, round(scale * side)) for side in x.shape[-3:-1]]
   shape = (*x.shape[:-3], *sides, x.shape[-1])
@@ -30,7 +30,7 @@ def shrink(batch, scale: float):
 
 
 def fits(task: Task, scale: float) -> bool:
-  """Whether the model takes images at so many times their sides."""
+  """Return whether the model accepts images with sides scaled by `scale`."""
 
   def logits(key):
     batch = task.workload.fake_batch(key, 2)
@@ -54,6 +54,19 @@ def build(
   task, *, shares, scales, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
+  """Return AdamW on growing images as a submission.
+
+  Args:
+    task: Workload and step budget.
+    shares: Share of the examples that each phase sees.
+    scales: Scale of the sides of images in each phase.
+    learning_rate: Rate for the task's batch size and full-size images.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   if not all(fits(task, scale) for scale in scales):
     scales = [1.0] * len(scales)
   plan = phases.plan(task, shares, [round(1 / scale**2) for scale in scales])
@@ -61,7 +74,7 @@ def build(
     phase._replace(prepare=functools.partial(shrink, scale=scale))
     if scale < 1 else phase for phase, scale in zip(plan, scales, strict=True)
   ]  # fmt: skip
-  # Relative to the usual batch, that of whole images.
+  # `learning_rate` is for the task's batch size, with full-size images.
   peak = learning_rate * (plan[0].batch_size / task.batch_size) ** 0.5
   schedule = phases.scaled(peak, warmup, plan, power=0.5)
   tx = optax.adamw(
@@ -71,12 +84,12 @@ def build(
   return phases.in_turn(task, adamw, plan)
 
 
-SELF = {  # AdamW's, at half the rate: the first phase doubles it.
+SELF = {  # AdamW's point at half the rate, which the first phase doubles.
   'shares': [0.2, 0.2, 0.6], 'scales': [0.5, 0.7071, 1.0],
   'learning_rate': 0.00224, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'shares': {'feasible_points': [[0.2, 0.2, 0.6]]},
   'scales': {'feasible_points': [[0.5, 0.7071, 1.0]]},
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},

@@ -1,15 +1,15 @@
 """Muon: momentum with all its singular values brought near one.
 
 Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks",
-as in the author's code, but for 32 bits where that has 16: the momentum is m =
-b m + (1 - b) g, and b m + (1 - b) g is orthogonalized. That of optax corrects
-both for the bias, as Dozat's Nadam does, and has NAdamW for the rest: after 264
-steps of `mnist/mini` and `digits` (batches of 64, SELF, four seeds) its
-validation loss is 0.2 and 0.0 % lower, where seeds are 0.4 and 5 % apart. Only
-kernels of hidden layers are matrices here, with several heads or taps of a
-convolution merged; embeddings, the output layer, biases and norm scales follow
-AdamW at `adam_rate`. A step takes longer than NAdamW's: the rate reaches zero
-at `horizon` of the steps. State: 4 bytes a parameter.
+as in the author's code, with 32 bits instead of 16: the momentum is m = b m +
+(1 - b) g, and b m + (1 - b) g is orthogonalized. optax corrects both for the
+bias, as Dozat's NAdam does, and uses NAdamW for the rest. After 264 steps of
+`mnist/mini` and `digits` (batches of 64, SELF, four seeds), optax's validation
+loss is 0.2 and 0.0 % lower; seeds differ by 0.4 and 5 %. Only kernels of hidden
+layers count as matrices, with several heads or taps of a convolution merged.
+Embeddings, output layer, biases and norm scales follow AdamW at `adam_rate`. A
+step takes longer than NAdamW's, so `horizon` may end training earlier. State: 4
+bytes a parameter.
 """
 
 import math
@@ -26,14 +26,14 @@ LARGEST = 1e15  # The squares of larger numbers leave float32.
 
 
 def orthogonalized(x: Array) -> Array:
-  """A matrix with its singular values brought to between about 0.7 and 1.2.
+  """Bring the singular values of a matrix to between about 0.7 and 1.2.
 
-  Five steps of the author's quintic Newton-Schulz iteration. Times the root of
-  columns / rows where there are more columns, the outputs, than rows.
+  Makes five steps of the author's quintic Newton-Schulz iteration. If there are
+  more columns (outputs) than rows, multiplies by the root of columns / rows.
   """
   rows, columns = x.shape
   x = transforms.bounded(x, LARGEST)
-  x = x.T if rows > columns else x  # The smaller square is the faster.
+  x = x.T if rows > columns else x  # The smaller square is faster.
   x = x / (optax.tree.norm(x) + 1e-7)
   for _ in range(5):
     square = x @ x.T
@@ -43,11 +43,11 @@ def orthogonalized(x: Array) -> Array:
 
 
 def scale_by_muon(b: float, inputs: PyTree) -> optax.GradientTransformation:
-  """The orthogonalized momentum of kernels, one look ahead.
+  """Orthogonalized Nesterov momentum of kernels.
 
   Args:
-    b: Of the momentum.
-    inputs: A tree like the parameters: how many leading axes are rows.
+    b: Decay of the momentum.
+    inputs: A tree like the parameters: the number of leading axes of rows.
   """
 
   def init(params):
@@ -71,6 +71,20 @@ def build(
   task, *, learning_rate, adam_rate, beta, adam_beta1, adam_beta2,
   weight_decay, warmup, horizon, **options
 ):  # fmt: skip
+  """Return Muon as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest rate of Muon.
+    adam_rate: Largest rate of AdamW.
+    beta: Decay of the momentum.
+    adam_beta1: Decay of AdamW's mean.
+    adam_beta2: Decay of AdamW's mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    horizon: Share of the step budget after which the rate is zero.
+    **options: Options of from_optax.
+  """
   steps = int(horizon * task.steps)
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   hidden = task.mask('weight')
@@ -96,7 +110,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-# By python -m runner tune --submissions=muon --points=4, of optax's variant.
+# Tuned with optax's variant: runner tune --submissions=muon --points=4.
 SELF = {
   'learning_rate': 0.0475, 'adam_rate': 0.00392, 'beta': 0.9,
   'adam_beta1': 0.9, 'adam_beta2': 0.99, 'weight_decay': 0.111,

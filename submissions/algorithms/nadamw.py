@@ -1,7 +1,7 @@
 """NAdamW with cosine decay: AlgoPerf's baseline, with its bias correction.
 
 Dozat 2016, "Incorporating Nesterov Momentum into Adam". Weight decay is
-decoupled and reaches every parameter. State: 8 bytes a parameter.
+decoupled and applied to every parameter. State: 8 bytes a parameter.
 """
 
 import optax
@@ -14,6 +14,17 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
+  """Return NAdamW as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
   return following(
     task,
@@ -28,7 +39,16 @@ def build(
 def following(
   task, schedule, *, one_minus_beta1, beta2, weight_decay, **options
 ):
-  """NAdamW whose learning rate is a function of the step."""
+  """Return NAdamW as a submission, with any learning-rate schedule.
+
+  Args:
+    task: The task passed to `build`.
+    schedule: Learning rate by step.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    **options: Options of from_optax.
+  """
   tx = optax.chain(
     transforms.scale_by_nadam(1 - one_minus_beta1, beta2),
     optax.add_decayed_weights(weight_decay),
@@ -37,7 +57,7 @@ def following(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-# By hand, on the mini suite. `runner tune --points=4` found none better.
+# Tuned by hand on the mini suite; `runner tune --points=4` found none better.
 SELF = {
   'learning_rate': 0.006, 'one_minus_beta1': 0.15, 'beta2': 0.98,
   'weight_decay': 0.3, 'warmup': 0.1, 'grad_clip': 0.3,

@@ -15,6 +15,18 @@ def build(
   task, *, learning_rate, one_minus_beta1, weight_decay, warmup,
   end_factor, decay_steps_factor=1.0, **options
 ):  # fmt: skip
+  """Return SGD with Nesterov momentum as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the momentum.
+    weight_decay: Weight decay, added to the gradient.
+    warmup: Share of the steps that rises to the largest rate.
+    end_factor: Last rate, relative to the largest rate.
+    decay_steps_factor: Share of the steps after the warmup that decays.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_linear(
     learning_rate, warmup, task.steps, end_factor, decay_steps_factor
   )
@@ -25,7 +37,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=nesterov --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=nesterov --points=4.
   'learning_rate': 0.3, 'one_minus_beta1': 0.1, 'weight_decay': 1e-6,
   'warmup': 0.05, 'end_factor': 0.01, 'label_smoothing': 0.05,
 }  # fmt: skip

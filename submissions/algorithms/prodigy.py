@@ -1,8 +1,8 @@
 """Prodigy: D-Adaptation that trusts recent gradients more, and grows faster.
 
 Mishchenko and Defazio 2023, "Prodigy: An Expeditiously Adaptive Parameter-Free
-Learner", arXiv:2306.06101. As in optax, with Adam's bias correction, which the
-authors' package leaves off by default. State: 16 bytes a parameter.
+Learner", arXiv:2306.06101. Adam's bias correction is on, as in optax; the
+authors' package leaves it off by default. State: 16 bytes a parameter.
 """
 
 import optax
@@ -15,23 +15,34 @@ def build(
   task, *, one_minus_beta1, one_minus_beta2, weight_decay, warmup,
   decay, **options
 ):  # fmt: skip
+  """Return Prodigy as a submission.
+
+  Args:
+    task: Workload and step budget.
+    one_minus_beta1: One minus the decay of the mean.
+    one_minus_beta2: One minus the decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    decay: Name of a schedule in schedules.KINDS.
+    **options: Options of from_optax.
+  """
   schedule, steps = schedules.by_name(decay, 1.0, warmup, task.steps)
   tx = learning_rate_free.guard(
     optax.contrib.prodigy(
       schedule,
       betas=(1 - one_minus_beta1, 1 - one_minus_beta2),
       weight_decay=weight_decay,
-      safeguard_warmup=warmup > 0,  # Small rates look like a long way to go.
+      safeguard_warmup=warmup > 0,  # Small rates would raise the estimate.
     )
   )
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=prodigy --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=prodigy --points=4.
   'one_minus_beta1': 0.137, 'one_minus_beta2': 0.00121, 'weight_decay': 0.0958,
   'warmup': 0.05, 'decay': 'linear', 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # For calibration; wide on purpose.
+SPACE = {  # Wide on purpose, for calibration.
   'one_minus_beta1': {'min': 0.02, 'max': 0.3, 'scaling': 'log'},
   'one_minus_beta2': {'min': 1e-3, 'max': 0.1, 'scaling': 'log'},
   'weight_decay': {'min': 1e-3, 'max': 0.5, 'scaling': 'log'},

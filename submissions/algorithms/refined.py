@@ -1,11 +1,11 @@
 """AdamW with a schedule refined by the gradients of a first, short run.
 
 Defazio, Cutkosky, Mehta and Mishchenko 2023, "When, Why and How Much? Adaptive
-Learning Rate Scheduling by Refinement", arXiv:2310.07831. The first run takes
-`share` of the steps, with linear decay, and is on the clock; training then
-begins again from the initial parameters and has the rest. Both are one compiled
-step, for the rates are data. The warmup is ours: the formula has one only where
-gradients shrink early on. State: 8 bytes a parameter.
+Learning Rate Scheduling by Refinement", arXiv:2310.07831. The first run makes
+`share` of the steps, with linear decay, on the clock. Training then restarts
+from the initial parameters and makes the other steps. Both use one compiled
+step, because the rates are data. The warmup is ours: the paper's formula warms
+up only if gradients shrink early. State: 8 bytes a parameter.
 """
 
 import itertools
@@ -22,12 +22,12 @@ from workloads.workload import Array, PyTree
 
 
 def refine(norms: np.ndarray, power: int = 1, smooth: float = 0.1):
-  """Factors [T] on the rate, the largest 1, from norms of gradients [T].
+  """Return factors [T] on the rate, at most 1, from norms of gradients [T].
 
   Args:
-    norms: The l1 norm of every step for Adam; for SGD the l2 norm.
-    power: Of the inverse norm: 1 for Adam, 2 for SGD.
-    smooth: Share of the steps that a running median spans.
+    norms: Gradient norm of every step: l1 for Adam, l2 for SGD.
+    power: Exponent of the inverse norm: 1 for Adam, 2 for SGD.
+    smooth: Share of the steps that the running median spans.
   """
   norms = np.asarray(norms, np.float64)
   half = int(smooth * len(norms) / 2)
@@ -35,14 +35,14 @@ def refine(norms: np.ndarray, power: int = 1, smooth: float = 0.1):
   smoothed = ndimage.median_filter(padded, 2 * half + 1, mode='nearest')
   smoothed = np.maximum(smoothed[: len(norms)], 1e-12 * norms.max() + 1e-30)
   weights = smoothed**-power
-  after = weights.sum() - np.cumsum(weights)  # Of the steps still to come.
+  after = weights.sum() - np.cumsum(weights)  # Sum over all later steps.
   after[-1] = 0.0
   factors = weights * after / weights.sum()
   return factors / max(factors.max(), 1e-30)
 
 
 def stretched(factors: np.ndarray, steps: int) -> np.ndarray:
-  """Factors [steps], zero just after the last: constant norms give 1 - t/T."""
+  """Resample factors to [steps]; constant norms give 1 - t / steps."""
   places = np.arange(steps) / steps * (len(factors) - 1)
   return np.interp(places, np.arange(len(factors)), factors)
 
@@ -51,15 +51,15 @@ class Told(NamedTuple):
   """The state of `told`."""
 
   inner: PyTree
-  rates: Array  # Of every step of the longer run.
-  norms: Array  # Of the gradient, l1, in the steps of the first run.
+  rates: Array  # Rates of all steps of the longer run.
+  norms: Array  # The l1 norm of the gradient in each step of the first run.
   count: Array
 
 
 def told(
   inner: optax.GradientTransformation, rates: np.ndarray, recorded: int
 ) -> optax.GradientTransformation:
-  """Multiplies by rates that are part of the state; records norms."""
+  """Multiply updates by rates in the state, and record gradient norms."""
 
   def init(params):
     table, zero = jnp.asarray(rates, jnp.float32), jnp.zeros((), jnp.int32)
@@ -88,6 +88,7 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay, warmup,
   share, **options
 ):  # fmt: skip
+  """Return AdamW whose first run, with `share` of the steps, sets the rates."""
   stride = task.per_dispatch
   short = max(1, int(share * task.steps / stride)) * stride
   lengths = [short, max(stride, (task.steps - short) // stride * stride)]
@@ -130,12 +131,12 @@ def build(
   return Submission(train, lambda state: adamw.model(state.inner), scalars)
 
 
-SELF = {  # AdamW's; the share is ours.
+SELF = {  # AdamW's point; the share is ours.
   'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
   'share': 0.15,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

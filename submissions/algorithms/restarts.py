@@ -1,7 +1,7 @@
 """Self-tuning by restarts: NAdamW at several points in turn, on the clock.
 
-Each point, NAdamW's and its 'share' of the step budget, starts from the initial
-parameters; the short ones come first. State: 8 bytes a parameter.
+Training with each point starts from the initial parameters. Points with small
+shares of the step budget come first. State: 8 bytes a parameter.
 """
 
 from submissions.algorithms import nadamw
@@ -9,6 +9,12 @@ from submissions.submission import Submission, Task
 
 
 def build(task: Task, *, points: list[dict]) -> Submission:
+  """Return the restarts as a submission.
+
+  Args:
+    task: Workload and step budget.
+    points: Hyperparameters of nadamw, and 'share': their share of the steps.
+  """
   attempts = []
   for point in points:
     rest = {k: v for k, v in point.items() if k != 'share'}
@@ -28,7 +34,7 @@ def build(task: Task, *, points: list[dict]) -> Submission:
   )
 
 
-SELF = {  # By hand on the mini suite.
+SELF = {  # Tuned by hand on the mini suite.
   'points': [
     {'share': 0.35, 'learning_rate': 0.012, 'one_minus_beta1': 0.1,
      'beta2': 0.998, 'weight_decay': 0.05, 'warmup': 0.05,

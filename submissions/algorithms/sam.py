@@ -1,10 +1,10 @@
 """SAM: NAdamW with the gradient at the worst point nearby.
 
 Foret et al. 2021, "Sharpness-Aware Minimization for Efficiently Improving
-Generalization", arXiv:2010.01412: a second gradient in every step, on the same
-batch, at w + rho g / |g|. A step takes twice as long, so the rate reaches zero
-at `horizon` of the steps. Batch-norm statistics are those of w, and so is the
-loss recorded. State: 8 bytes a parameter.
+Generalization", arXiv:2010.01412: every step computes a second gradient, on the
+same batch, at w + rho g / |g|. A step takes twice as long, so training ends at
+`horizon` of the steps. Batch-norm statistics and the recorded loss are those of
+w. State: 8 bytes a parameter.
 """
 
 import jax
@@ -20,10 +20,10 @@ from workloads.workload import PyTree
 def sharpness_aware(
   outer: optax.GradientTransformation, rho: float
 ) -> optax.GradientTransformationExtraArgs:
-  """Hands `outer` the gradient of the obj_fn it is given at w + rho g / |g|.
+  """Pass the gradient at w + rho g / |g| to `outer`.
 
-  A gradient of zero has no direction: it is then taken at w. That of optax
-  divides zero by zero, and every later step is NaN.
+  The update takes the keyword obj_fn, the loss. If g is zero, the gradient at w
+  is used. optax divides zero by zero, and every later step is NaN.
   """
 
   def update(updates, state, params: PyTree = None, **given):
@@ -41,6 +41,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, rho, horizon, grad_clip=None, **options
 ):  # fmt: skip
+  """Return SAM as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    rho: Distance to the worst point.
+    horizon: Share of the step budget after which the rate is zero.
+    grad_clip: Largest norm of the second gradient; None means no limit.
+    **options: Options of from_optax.
+  """
   steps = int(horizon * task.steps)
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   outer = optax.chain(
@@ -53,12 +67,12 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=sam --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=sam --points=4.
   'learning_rate': 0.008, 'one_minus_beta1': 0.08, 'beta2': 0.98,
   'weight_decay': 0.1, 'warmup': 0.1, 'rho': 0.02, 'horizon': 0.6,
   'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # NAdamW's, with distances around the paper's 0.05.
+SPACE = {  # NAdamW's space, with values of rho around the paper's 0.05.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 4e-3, 'max': 1e-1, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

@@ -1,11 +1,11 @@
-"""Adam or SGD with another batch size, and the rate that belongs to it.
+"""Adam or SGD with another batch size, and a rate scaled to that batch size.
 
 Granziol, Zohren and Roberts 2020, "Learning Rates as a Function of Batch Size:
 A Random Matrix Theory Approach to Neural Network Training", arXiv:2006.09092:
-the largest stable rate grows as the batch for SGD and as its root for Adam,
-until noise no longer dominates the gradient. As many examples are seen as by
-the reference, in fewer or more steps. Weight decay is decoupled in Adam and
-coupled in SGD. With Adam, State: 8 bytes a parameter.
+the largest stable rate is proportional to the batch size for SGD and to its
+root for Adam, while noise dominates the gradient. Training uses as many
+examples as the reference, in fewer or more steps. Weight decay is decoupled in
+Adam and coupled in SGD. State: 8 bytes a parameter with Adam.
 """
 
 import optax
@@ -18,12 +18,12 @@ RULES = {'adam': 'sqrt', 'sgd': 'linear'}
 
 
 def scaled_rate(rate: float, factor: float, rule: str) -> float:
-  """The rate of a batch `factor` times as large as the reference.
+  """Return the rate for a batch `factor` times as large as the reference.
 
   Args:
-    rate: That of the reference batch.
-    factor: How many times as large.
-    rule: 'linear', 'sqrt' or 'none', which leaves the rate alone.
+    rate: Rate for the reference batch.
+    factor: Batch size relative to the reference; positive.
+    rule: 'linear', 'sqrt' or 'none'; 'none' does not change the rate.
 
   Raises:
     ValueError: no such rule, or a factor that is not positive.
@@ -31,7 +31,9 @@ def scaled_rate(rate: float, factor: float, rule: str) -> float:
   if rule not in POWERS:
     raise ValueError(f'No rule {rule!r}. Known: {", ".join(POWERS)}.')
   if factor <= 0:
-    raise ValueError(f'A batch is {factor} times another: it must be positive.')
+    raise ValueError(
+      f'A batch is {factor} times another. Make batch_factor positive.'
+    )
   return rate * factor ** POWERS[rule]
 
 
@@ -39,10 +41,24 @@ def build(
   task, *, optimizer, learning_rate, one_minus_beta1, weight_decay, warmup,
   batch_factor, beta2=0.999, rule=None, **options
 ):  # fmt: skip
+  """Return the optimizer as a submission.
+
+  Args:
+    task: Workload and step budget.
+    optimizer: 'adam' or 'sgd'.
+    learning_rate: Largest learning rate for the reference batch.
+    one_minus_beta1: One minus the decay of Adam's mean or SGD's momentum.
+    weight_decay: Weight decay, decoupled in Adam and coupled in SGD.
+    warmup: Share of the steps that rises to the largest rate.
+    batch_factor: Batch size relative to the reference.
+    beta2: Decay of the mean square; unused by SGD.
+    rule: See scaled_rate; None means the optimizer's rule.
+    **options: Options of from_optax.
+  """
   if optimizer not in RULES:
     raise ValueError(f'No optimizer {optimizer!r}. Known: {", ".join(RULES)}.')
   batch = max(1, round(task.batch_size * batch_factor))
-  factor = batch / task.batch_size  # What it is when rounded.
+  factor = batch / task.batch_size  # Differs from batch_factor by rounding.
   steps = max(1, round(task.steps / factor))
   peak = scaled_rate(learning_rate, factor, rule or RULES[optimizer])
   rate = schedules.warmup_cosine(peak, warmup, steps)
@@ -62,7 +78,7 @@ SELF = {  # AdamW's, with twice the batch.
   'one_minus_beta1': 0.211, 'beta2': 0.999, 'weight_decay': 0.0465,
   'warmup': 0.05, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # AdamW's; the rate is that of the reference batch.
+SPACE = {  # AdamW's space; the rate is for the reference batch.
   'optimizer': {'feasible_points': ['adam']},
   'batch_factor': {'feasible_points': [0.5, 1.0, 2.0, 4.0]},
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
@@ -84,7 +100,7 @@ POINTS = {
     'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6, 'warmup': 0.05,
     'label_smoothing': 0.05,
   },
-  'half_sgd': {  # The same, with half the batch.
+  'half_sgd': {  # The momentum submission's, with half the batch.
     'optimizer': 'sgd', 'batch_factor': 0.5, 'learning_rate': 0.137,
     'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6, 'warmup': 0.05,
     'label_smoothing': 0.05,

@@ -1,8 +1,8 @@
-"""Schedule-free AdamW: trains at one point, is evaluated at the average.
+"""Schedule-free AdamW: an average of the parameters is evaluated.
 
-Defazio et al. 2024, "The Road Less Scheduled", arXiv:2405.15682. Needs no
-horizon, so it goes on until it is stopped. Batch-norm statistics are those of
-the average. State: 8 bytes a parameter.
+Defazio et al. 2024, "The Road Less Scheduled", arXiv:2405.15682. The method
+needs no horizon, so training continues until the harness stops it. Batch-norm
+statistics are those of the average. State: 8 bytes a parameter.
 """
 
 import optax
@@ -17,9 +17,15 @@ def adamw(
 ) -> optax.GradientTransformationExtraArgs:
   """`optax.contrib.schedule_free_adamw` with the authors' weights.
 
-  Parameters count in the average as the square of the rate of their own step.
-  optax counts the steps of its averages from one, so it takes the rate of the
-  next: in a warmup that is 20 % off after four steps.
+  The weight of parameters in the average is the square of the rate of their
+  step. optax counts averages from one and uses the rate of the next step, which
+  is 20 % wrong after four steps of a warmup.
+
+  Args:
+    schedule: Learning rate by step.
+    b1: Weight of the average in the point where gradients are computed.
+    b2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
   """
   inner = optax.chain(
     optax.scale_by_rms(b2, 1e-8, eps_in_sqrt=False, bias_correction=True),
@@ -33,6 +39,18 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, **options
 ):  # fmt: skip
+  """Return schedule-free AdamW as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the weight of the average in the point of
+      gradients.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    **options: Options of from_optax.
+  """
   schedule = schedules.warmup_constant(learning_rate, warmup, task.steps)
   tx = adamw(schedule, 1 - one_minus_beta1, beta2, weight_decay)
   average = optax.contrib.schedule_free_eval_params
@@ -42,7 +60,7 @@ def build(
   return follow_statistics(task, submission)
 
 
-# By hand, on the mini suite. `runner tune --points=4` found none better.
+# Tuned by hand on the mini suite; `runner tune --points=4` found none better.
 SELF = {
   'learning_rate': 0.006, 'one_minus_beta1': 0.1, 'beta2': 0.999,
   'weight_decay': 0.1, 'warmup': 0.05, 'label_smoothing': 0.05,
@@ -65,7 +83,7 @@ SPACE = [  # Published: the five points of AlgoPerf's second entry, rounded.
    'label_smoothing': 0.2},
 ]  # fmt: skip
 POINTS = {
-  'published': {  # AlgoPerf's second self-tuning entry; its warmup is x 0.75.
+  'published': {  # AlgoPerf's second self-tuning entry, its warmup x 0.75.
     'learning_rate': 0.0025, 'one_minus_beta1': 0.1,
     'beta2': 0.9955159689799007, 'weight_decay': 0.08121616522670176,
     'warmup': 0.015, 'label_smoothing': 0.2,

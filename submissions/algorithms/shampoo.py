@@ -1,11 +1,11 @@
-"""Shampoo: preconditions each kernel from both sides, steps as long as NAdam's.
+"""Shampoo: preconditions kernels from both sides, with NAdam's step lengths.
 
 Gupta, Koren and Singer 2018, "Shampoo: Preconditioned Stochastic Tensor
-Optimization", arXiv:1802.09568; blocks, grafting and roots that are computed
-now and then as in Anil et al. 2020, "Scalable Second Order Optimization for
+Optimization", arXiv:1802.09568. Blocks, grafting and roots computed only every
+few steps are from Anil et al. 2020, "Scalable Second Order Optimization for
 Deep Learning", arXiv:2002.09018. Embeddings, biases and norm scales follow
-NAdamW, and so do all until the first roots. The rate reaches zero at `horizon`
-of the steps. State: 24 bytes a parameter.
+NAdamW, and all parameters do until the first roots. State: 24 bytes a
+parameter.
 """
 
 from typing import Any, NamedTuple
@@ -20,13 +20,15 @@ from workloads.workload import Array, PyTree
 
 
 class ShampooState(NamedTuple):
+  """The state of `scale_by_shampoo`."""
+
   nadam: PyTree
-  factors: PyTree  # A Pair for every kernel: moving averages of G G' and G' G.
-  roots: PyTree  # Their -1/4-th powers, as of the last time.
+  factors: PyTree  # A Pair per kernel: moving averages of G G' and G' G.
+  roots: PyTree  # Powers -1/4 of the factors, computed every few steps.
 
 
 def inverse_fourth_root(matrices: Array, ridge: float = 1e-6) -> Array:
-  """Of symmetric [..., n, n] with `ridge` x the largest eigenvalue added."""
+  """Power -1/4 of symmetric [..., n, n] plus `ridge` x largest eigenvalue."""
   values, vectors = jnp.linalg.eigh(matrices)
   values = jnp.maximum(values, 0.0)
   values += (
@@ -41,8 +43,8 @@ def scale_by_shampoo(
   """Shampoo's direction with the length of NAdam's, kernel by kernel.
 
   Args:
-    b1: Of the momentum, which looks ahead.
-    b2: Of the squares and of the factors.
+    b1: Decay of the momentum, which looks ahead.
+    b2: Decay of the squares and of the factors.
     every: Steps from one computation of the roots to the next.
   """
   nadam: Any = transforms.scale_by_nadam(b1, b2)
@@ -81,6 +83,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, block, every, horizon, **options
 ):  # fmt: skip
+  """Return Shampoo as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the squares and of the factors.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    block: Largest number of rows or columns of a block.
+    every: Steps from one computation of the roots to the next.
+    horizon: Share of the step budget after which the rate is zero.
+    **options: Options of from_optax.
+  """
   steps, b1 = int(horizon * task.steps), 1 - one_minus_beta1
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   tx = optax.chain(
@@ -96,7 +112,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By python -m runner tune --submissions=shampoo --points=4.
+SELF = {  # Tuned: python -m runner tune --submissions=shampoo --points=4.
   'learning_rate': 0.00817, 'one_minus_beta1': 0.064, 'beta2': 0.98,
   'weight_decay': 0.239, 'warmup': 0.1, 'block': 64, 'every': 20,
   'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
@@ -114,7 +130,7 @@ SPACE = {  # AlgoPerf's archived space of Shampoo; block and horizon are ours.
   'horizon': {'feasible_points': [0.9]},
 }
 POINTS = {
-  'published': {  # The first point of AlgoPerf's winner; smaller blocks.
+  'published': {  # First point of AlgoPerf's winner, with smaller blocks.
     'learning_rate': 0.0017486387539278373, 'one_minus_beta1': 0.06733926164,
     'beta2': 0.9955159689799007, 'weight_decay': 0.08121616522670176,
     'warmup': 0.02, 'block': 256, 'every': 100, 'horizon': 1.0,

@@ -1,15 +1,13 @@
 """SOAP: Adam in the eigenbasis of Shampoo's factors.
 
 Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam",
-arXiv:2409.11321. As in the authors' code, nothing moves or decays in the first
-step, which only looks; then the bases follow now and then, by one power
-iteration and a QR decomposition, in the order of their eigenvalues. (Unsorted
-and with a first decay, 264 steps of `mnist/mini` and `digits` end 0.2 and 0.9 %
-lower in validation loss; four seeds are 1 to 2 % apart.) Here large kernels are
-cut into blocks; embeddings, biases and norm scales follow AdamW; and decay is
-of the parameters before the step, where the authors' is of those after it,
-which shortens their steps by the share rate x decay. The rate reaches zero at
-`horizon` of the steps. State: 24 bytes a parameter.
+arXiv:2409.11321. As in the authors' code, the first step only computes bases; a
+power iteration and a QR decomposition update and sort them every few steps.
+(Unsorted, and with decay in the first step, the validation loss after 264 steps
+of `mnist/mini` and `digits` is 0.2 and 0.9 % lower; four seeds differ by 1 to
+2 %.) Large kernels are cut into blocks; other parameters follow AdamW. Weights
+decay before a step; the authors' decay after, so their steps are shorter by the
+share rate x decay. State: 24 bytes a parameter.
 """
 
 from typing import NamedTuple
@@ -24,20 +22,22 @@ from workloads.workload import Array, PyTree
 
 
 class SoapState(NamedTuple):
+  """The state of `scale_by_soap`."""
+
   count: Array
-  mean: PyTree  # Moving averages of the gradient G ...
-  square: PyTree  # ... of the squares of G in the bases ...
-  factors: PyTree  # ... and of G G' and G' G: a Pair for every kernel.
-  bases: PyTree  # Their eigenvectors in columns, the largest first.
+  mean: PyTree  # Moving average of the gradient G.
+  square: PyTree  # Moving average of the squares of G in the bases.
+  factors: PyTree  # A Pair per kernel: moving averages of G G' and G' G.
+  bases: PyTree  # Eigenvectors of the factors in columns, largest first.
 
 
 def eigenvectors(matrices: Array) -> Array:
-  """The largest first: power iterations would put them in this order."""
+  """Eigenvectors, largest first: the order that power iterations keep."""
   return jnp.linalg.eigh(matrices)[1][..., ::-1]
 
 
 def turned(factors: PyTree, bases: PyTree, square: PyTree):
-  """Bases after one power iteration, sorted, and the squares in that order.
+  """Return bases after one power iteration, sorted, and the squares likewise.
 
   Args:
     factors: Pairs of symmetric matrices F [number, n, n].
@@ -65,9 +65,9 @@ def scale_by_soap(
   """Adam's direction in slowly turning bases, kernel by kernel.
 
   Args:
-    b1: Of the mean.
-    b2: Of the squares and of the factors.
-    every: Steps from one turn of the bases to the next.
+    b1: Decay of the mean.
+    b2: Decay of the squares and of the factors.
+    every: Steps from one update of the bases to the next.
   """
 
   def init(params):
@@ -83,7 +83,7 @@ def scale_by_soap(
 
   def update(updates, state, params=None):
     del params
-    t = state.count  # Without the first step, which has no bases yet.
+    t = state.count  # Adam's step, which starts after the first step.
     grads = jax.tree.map(lambda g: jnp.where(t == 0, 0.0, g), updates)
     mean = optax.tree.update_moment(grads, state.mean, b1, 1)
     inside = jax.tree.map(into, grads, state.bases)
@@ -116,6 +116,7 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay,
   warmup, block, every, horizon, **options
 ):  # fmt: skip
+  """Return SOAP as a submission; training ends at `horizon` of the steps."""
   steps, b1 = int(horizon * task.steps), 1 - one_minus_beta1
   schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   adam = optax.scale_by_adam(b1, beta2)
@@ -134,17 +135,16 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # By runner tune --points=4, before bases were sorted.
+SELF = {  # Tuned with runner tune --points=4, before bases were sorted.
   'learning_rate': 0.00817, 'one_minus_beta1': 0.1, 'beta2': 0.95,
   'weight_decay': 0.239, 'warmup': 0.1, 'block': 64, 'every': 20,
   'horizon': 0.9, 'grad_clip': 0.3, 'label_smoothing': 0.05,
 }  # fmt: skip
-SPACE = {  # Around the authors' defaults.
+SPACE = {  # Values around the authors' defaults.
   'learning_rate': {'min': 3e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'feasible_points': [0.05, 0.1]},
   'beta2': {'feasible_points': [0.95, 0.99]},
   'weight_decay': {'min': 5e-3, 'max': 1.0, 'scaling': 'log'},
-  'warmup': {'feasible_points': [0.05]},
-  'block': {'feasible_points': [64]}, 'every': {'feasible_points': [20]},
-  'horizon': {'feasible_points': [0.9]},
+  'warmup': {'feasible_points': [0.05]}, 'block': {'feasible_points': [64]},
+  'every': {'feasible_points': [20]}, 'horizon': {'feasible_points': [0.9]},
 }  # fmt: skip

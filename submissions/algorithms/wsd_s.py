@@ -1,12 +1,12 @@
-"""AdamW with WSD-S: several decays in one run, none of them taken back.
+"""AdamW with WSD-S: several decays in one run, whose results are kept.
 
 Wen et al. 2024, "Understanding Warmup-Stable-Decay Learning Rates: A River
 Valley Loss Landscape Perspective", arXiv:2410.05192. After each decay the rate
-jumps back to the peak and training goes on from the decayed parameters. While
-the rate is high, the model shown is the one that was last decayed, with its
-batch-norm statistics: it is better, and an evaluation seldom falls on the step
-where it was made. During a decay the running one is shown. State: 12 bytes a
-parameter.
+jumps back to the peak, and training continues from the decayed parameters.
+While the rate is high, the model to evaluate is the last decayed model, with
+its batch-norm statistics: the decayed model is better, and few evaluations fall
+on the step that ends a decay. During a decay the current model is evaluated.
+State: 12 bytes a parameter.
 """
 
 import itertools
@@ -22,20 +22,20 @@ from workloads.workload import Model
 
 
 class Decays(NamedTuple):
-  """Counts of steps made: one when each decay begins, one when it is over."""
+  """Steps at which decays begin and end."""
 
-  begins: list[int]
-  ends: list[int]
+  begins: list[int]  # Steps made when each decay begins.
+  ends: list[int]  # Steps made when each decay is over.
 
 
 def decays(shares: list[float], decay: float, steps: int, stride: int = 1):
-  """Decays that end after these shares of the steps, rising.
+  """Return decays that end after given shares of the steps.
 
   Args:
-    shares: Of the steps.
-    decay: The share of each cycle that decays.
-    steps: The horizon.
-    stride: Steps at once, of which the ends are multiples.
+    shares: Shares of the steps, in rising order.
+    decay: Share of each cycle that decays.
+    steps: Training steps.
+    stride: Steps made at once; all ends are multiples.
   """
   counts = [round(share * steps / stride) * stride for share in shares]
   ends = sorted({max(stride, count) for count in counts})
@@ -49,10 +49,17 @@ def decays(shares: list[float], decay: float, steps: int, stride: int = 1):
 def warmup_wsd_s(
   peak: float, warmup: float, steps: int, at: Decays, end_factor: float
 ) -> optax.Schedule:
-  """The peak, but for the decays; after the last one the rate stays low.
+  """Warmup, then the peak outside the decays; low after the last decay.
 
-  The inverse of the rate is linear in a decay, whose last step has the rate
-  peak * end_factor. A decay does not begin before the warmup is over.
+  During a decay the inverse of the rate is linear in the step. No decay begins
+  before the warmup is over.
+
+  Args:
+    peak: Largest rate.
+    warmup: Share of the steps that rises to the peak.
+    steps: Training steps.
+    at: The decays.
+    end_factor: Rate of a decay's last step, relative to the peak.
   """
   rise = schedules.warmup_constant(peak, warmup, steps)
 
@@ -71,11 +78,12 @@ class Decayed(NamedTuple):
   """The state of the loop."""
 
   inner: Progress
-  model: Model  # As it was when the last decay was over.
+  model: Model  # The model at the end of the last decay.
 
 
 @jax.jit
 def copied(model: Model) -> Model:
+  """Copy a model, because the next step donates the original."""
   return jax.tree.map(jnp.copy, model)
 
 
@@ -83,6 +91,20 @@ def build(
   task, *, learning_rate, one_minus_beta1, beta2, weight_decay, warmup,
   shares, decay, end_factor, **options
 ):  # fmt: skip
+  """Return AdamW with WSD-S as a submission.
+
+  Args:
+    task: Workload and step budget.
+    learning_rate: Largest learning rate.
+    one_minus_beta1: One minus the decay of the mean.
+    beta2: Decay of the mean square.
+    weight_decay: Weight decay, relative to the learning rate.
+    warmup: Share of the steps that rises to the largest rate.
+    shares: Shares of the steps after which a decay ends.
+    decay: Share of each cycle that decays.
+    end_factor: Rate of a decay's last step, relative to the largest rate.
+    **options: Options of from_optax.
+  """
   at = decays(shares, decay, task.steps, task.per_dispatch)
   schedule = warmup_wsd_s(learning_rate, warmup, task.steps, at, end_factor)
   tx = optax.adamw(
@@ -108,12 +130,12 @@ def build(
   return Submission(train, shown, lambda state: adamw.scalars(state.inner))
 
 
-SELF = {  # AdamW's; when and how much to decay is ours.
+SELF = {  # AdamW's point; shares, decay and end_factor are ours.
   'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
   'weight_decay': 0.0465, 'warmup': 0.05, 'label_smoothing': 0.05,
   'shares': [0.333, 0.5, 0.667, 1.0], 'decay': 0.1, 'end_factor': 0.1,
 }  # fmt: skip
-SPACE = {  # AdamW's.
+SPACE = {  # AdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},
   'one_minus_beta1': {'min': 0.02, 'max': 0.5, 'scaling': 'log'},
   'beta2': {'feasible_points': [0.999]},

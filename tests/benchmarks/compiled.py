@@ -21,7 +21,7 @@ import jax
 import submissions
 import workloads
 from runner.launch import attempt
-from runner.trial import compile_time, task as problems
+from runner.trial import compile_time, task as tasks
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from submissions.submission import Start
@@ -74,18 +74,20 @@ def measure(name):
   """Prints one line of JSON about a short training."""
   row = losses.row(name)
   workload = workloads.get(row.workload, row.quirks)
-  problem = problems.Problem(
-    workload, {'train': workload.source('train', None)}, row
+  trial_task = tasks.TrialTask(
+    workload=workload,
+    sources={'train': workload.source('train', None)},
+    spec=row,
   )
   entry = submissions.find('nadamw')
   clock = Clock()
-  task = problems.task(problem)
+  task = tasks.for_submission(trial_task)
   submission = submissions.make(entry.path, task, entry.self_point)
   seconds = []
   began = time.perf_counter()
   with compile_time.noticed(clock) as compiled, clock.account('train'):
     model = jax.jit(workload.init)(jax.random.key(0))
-    feed = Feed(problem.sources['train'], 0, clock)
+    feed = Feed(trial_task.sources['train'], 0, clock)
     start = Start(model, jax.random.key(1), feed, [])
     last = time.perf_counter()
     for state in submission.train(start):

@@ -19,6 +19,7 @@ import time
 from runner import planning
 from runner.machine import hardware
 from runner.protocol import suite as rules
+from runner.protocol.trial_file import StepLimits
 from tests.support import faults
 
 KILLS = 210  # Unless the command says otherwise, after a seed.
@@ -58,7 +59,7 @@ def main(seed: int = 1, kills: int = KILLS) -> int:
         break
       cell = cells[number % len(cells)]
       made, steps = one(suite, *cell), STEPS[cell[0]]
-      limits = {'steps': steps, 'eval_steps': steps // LOOKS}
+      limits = StepLimits(steps=steps, eval_steps=steps // LOOKS)
       for again in range(2 if cell not in left else 0):
         began = time.monotonic()  # The second time nothing is compiled.
         found = faults.alone(home / f'alone_{number}_{again}', made, limits)

@@ -81,7 +81,7 @@ def report(
   """Prints what the records of all attempts say, and fails if it is bad."""
   table = results_folder.stored(out)
   assert table
-  folders = [trial.folder(out) for trial in table['trials']]
+  folders = [trial.folder(out) for trial in table.trials]
   states = collections.Counter(layout.status(f).outcome for f in folders)
   attempts = [
     one for folder in folders for one in _attempts(folder, slot, lost_at)
@@ -146,8 +146,8 @@ def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
     return ''
   for folder, status in statuses.items():
     rows = storage.read_rows(folder / layout.EVALS)
-    if status.start and status.outcome is None and len(rows) > 1:
-      return slot(status.start)
+    if status.attempts and status.outcome is None and len(rows) > 1:
+      return slot({'host': status.host, 'job': status.job})
   return ''
 
 

@@ -24,7 +24,7 @@ NODES = 3
 
 def main() -> None:
   home = pathlib.Path(tempfile.mkdtemp(prefix='timetrial-ray-'))
-  cores = hardware.describe()['cores']
+  cores = hardware.describe().facts['cores']
   cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 0})
   nodes = [cluster.add_node(num_cpus=cores) for _ in range(NODES)]
   by_id = {node.node_id[:8]: node for node in nodes}

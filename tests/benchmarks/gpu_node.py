@@ -33,7 +33,7 @@ def main():
   parser.add_argument('--out', default='results-gpu')
   flags = parser.parse_args()
   deadline = time.monotonic() + 60 * flags.minutes
-  machine = hardware.describe() | speeds_.state()
+  machine = {**hardware.describe().facts, **speeds_.state()}
   print(', '.join(f'{name}: {value}' for name, value in machine.items()))
   version = importlib.metadata.version('jax')
   print(f'jax {version}, {platform.platform()}', flush=True)

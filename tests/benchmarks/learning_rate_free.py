@@ -50,7 +50,7 @@ def main(folder, names):
   made = dataclasses.replace(
     made, budgets=dict.fromkeys(names, planning.FOR_EVER)
   )
-  race.run(folder, made, TrialOptions(), race.by_steps)
+  race.run(folder, made, TrialOptions(), limits=race.by_steps)
   print('| submission | ' + ' | '.join(names) + ' | reached | mean cost |')
   print('|---' * (len(names) + 3) + '|')
   for entry in entries:

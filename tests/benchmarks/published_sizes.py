@@ -33,7 +33,7 @@ CHILD = '--measure'
 
 def main(names):
   # JAX is not asked: it would take the memory of a GPU away from the children.
-  machine = hardware.describe()
+  machine = hardware.describe().facts
   on_cpu = not machine['accelerators']
   print(f'{machine["accelerators"] or machine["cpu"]}, jax {jax.__version__}')
   print('| workload | batch | parameters | compile s | step s | peak GiB |')

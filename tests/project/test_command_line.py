@@ -142,6 +142,52 @@ def test_signs_that_a_terminal_lacks_are_plain():
   assert raw.encode('ascii', command_line.ERRORS) == b'\xc3\xa9'
 
 
+LONG = 'x' * 300  # Longer than a file system's names.
+CHOSEN = ('--submissions=adamw', '--workloads=digits')
+WMT = (CHOSEN[0], '--workloads=wmt', '--suite=algoperf_v06')
+
+
+@pytest.mark.parametrize(
+  'words',
+  [
+    ('runner', 'plan', f'--submissions={LONG}=adamw'),
+    ('runner', 'plan', f'--submissions={"x" * 252}=adamw'),
+    ('runner', 'plan', f'--submissions={LONG}'),
+    ('runner', 'plan', *CHOSEN, f'--suite={LONG}.toml'),
+    ('runner', 'plan', *CHOSEN, f'--hardware={LONG}'),
+    ('runner', 'run', *CHOSEN, f'--out={LONG}'),
+    ('runner', 'status', f'--out={LONG}'),
+    ('runner', 'forget', '--submissions=adamw', f'--out={LONG}'),
+    ('runner', 'export-algoperf', '--submissions=adamw', f'--out={LONG}'),
+    ('runner', 'calibrate', '--workloads=digits', f'--hardware_dir={LONG}'),
+    ('runner', 'preflight', *WMT, f'--data_dir={LONG}'),
+    ('scoring', LONG),
+    ('scoring', 'replay', LONG),
+    ('scoring', 'verify', LONG),
+    ('scoring', 'tensorboard', LONG),
+    ('workloads', 'data', 'status', '--workload=ogbg', f'--data_dir={LONG}'),
+    ('workloads', 'data', 'prepare', '--workload=ogbg', f'--data_dir={LONG}'),
+  ],
+  ids=lambda words: ' '.join(word[:20] for word in words),
+)
+def test_names_too_long_for_a_file_are_told(words):
+  done = call(*words)
+  assert done.returncode == 2
+  assert done.stderr.startswith('Error: ') and 'Traceback' not in done.stderr
+  assert 'x' * 40 in done.stderr
+
+
+def test_whatever_the_system_refuses_is_told(tmp_path, capsys):
+  """Where no other message names the file."""
+
+  def main(argv):
+    return len((tmp_path / 'gone').read_bytes())
+
+  assert command_line.quietly(main, []) == command_line.WRONG
+  said = capsys.readouterr().err
+  assert said == f'Error: {tmp_path / "gone"}: No such file or directory.\n'
+
+
 STUBBORN = 'import signal; signal.signal(15, lambda *_: None)'
 
 
@@ -193,3 +239,35 @@ def test_a_second_interrupt_is_heeded(tmp_path):
     folder(tmp_path / 'out', 'mine') / layout.ATTEMPTS
   )
   assert [event['event'] for event in events] == ['start']
+
+
+MANY = 10**9
+NO_RESULTS = '/dev/null'
+
+
+@pytest.mark.parametrize(
+  ('words', 'limit'),
+  [
+    (('scoring', NO_RESULTS, f'--draws={MANY}'), '100000]'),
+    (('scoring', NO_RESULTS, '--seed=-1'), 'not a non-negative'),
+    (('scoring', NO_RESULTS, '--relax=nan'), '--relax=nan: it is no number'),
+    (('runner', 'plan', *CHOSEN, f'--studies={MANY}'), 'at most 1000'),
+    (('runner', 'plan', '--submissions=all', '--studies=1000'), '100,000'),
+    (('runner', 'tune', *CHOSEN, f'--points={MANY}'), '10000]'),
+    (('runner', 'tune', *CHOSEN, '--points=0'), '[1, 10000]'),
+    (('runner', 'set-targets', *CHOSEN, f'--seeds={MANY}'), '1000]'),
+    (('runner', 'run', *CHOSEN, f'--attempts={MANY}'), '1000]'),
+    (('runner', 'run', *CHOSEN, '--pause=inf'), '86400'),
+    (('runner', 'run', *CHOSEN, '--pause=-1'), '86400'),
+    (('runner', 'run', *CHOSEN, '--silence=nan'), 'it is no number'),
+    (('runner', 'run', *CHOSEN, f'--memory_gib={MANY}'), '1000000'),
+    (('runner', 'run', *CHOSEN, f'--profile={MANY}'), '1000000]'),
+    (('runner', 'plan', *CHOSEN, '--price=inf', '--json'), '1000000000'),
+  ],
+  ids=lambda words: str(words[-1])[:30] if isinstance(words, tuple) else '',
+)
+def test_numbers_that_nobody_can_mean_are_refused_with_the_limit(words, limit):
+  """A thousand million studies or draws took all memory, or an hour."""
+  done = call(*words)
+  assert done.returncode == 2 and done.stdout == ''
+  assert done.stderr.startswith('Error: ') and limit in done.stderr

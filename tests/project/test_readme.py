@@ -1,4 +1,4 @@
-"""What README tells newcomers works as it stands."""
+"""README and docs/submitting.md: what they tell newcomers works."""
 
 import itertools
 import pathlib
@@ -7,15 +7,30 @@ import re
 import jax
 
 import submissions
+from scoring.report import markdown
 from submissions.submission import Start, Task
 from workloads import batches
 from workloads.images.digits import Digits
 
-README = (pathlib.Path(__file__).parents[2] / 'README.md').read_text()
+ROOT = pathlib.Path(__file__).parents[2]
+README = (ROOT / 'README.md').read_text(encoding='utf-8')
+SUBMITTING = (ROOT / 'docs' / 'submitting.md').read_text(encoding='utf-8')
+
+
+def test_readme_is_short_and_its_picture_small():
+  assert len(README.splitlines()) <= 120
+  assert (ROOT / 'docs' / 'report.png').stat().st_size < 400_000
+
+
+def test_the_leaderboard_of_readme_can_be_renewed():
+  """`python -m scoring --into=README.md` needs one pair of markers."""
+  assert README.count(markdown.BEGIN) == README.count(markdown.END) == 1
+  assert README.index(markdown.BEGIN) < README.index(markdown.END)
 
 
 def test_the_ten_lines_train(tmp_path):
   [code] = re.findall(r'```python\n(.*?)```', README, re.S)
+  assert code in SUBMITTING
   lines = [line for line in code.splitlines() if line.strip()]
   assert len(lines) <= 10
   path = tmp_path / 'mine.py'
@@ -41,7 +56,7 @@ def test_the_ten_lines_train(tmp_path):
 
 
 def test_every_submission_is_in_the_table_and_no_other():
-  [section] = re.findall(r'## What is entered\n(.*?)\n## ', README, re.S)
+  [section] = re.findall(r'## What is entered\n(.*?)\n## ', SUBMITTING, re.S)
   rows = [line for line in section.splitlines() if line.startswith('|')]
   named = re.findall(r'`(\w+)`', '\n'.join(rows))
   assert len(named) == len(set(named))

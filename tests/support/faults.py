@@ -17,6 +17,7 @@ from typing import NamedTuple
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.protocol import layout, plan, storage
+from runner.protocol.trial_file import StepLimits
 from runner.trial import checkpoint
 
 KINDS = ('anywhere', 'training', 'writing')
@@ -66,16 +67,16 @@ def difference(left: Trace, killed: Trace) -> str:
   return ''
 
 
-def alone(out: pathlib.Path, made: plan.Plan, limits: race.Limits) -> Trace:
+def alone(out: pathlib.Path, made: plan.Plan, limits: StepLimits) -> Trace:
   """Of the plan's one trial, left alone."""
-  race.run(out, made, TrialOptions(), lambda row: limits, CARE)
+  race.run(out, made, TrialOptions(), limits=lambda spec: limits, retry=CARE)
   return trace(made.trials[0].folder(out))
 
 
 def killed(
   out: pathlib.Path,
   made: plan.Plan,
-  limits: race.Limits,
+  limits: StepLimits,
   kinds: Iterator[str],
   left: Trace,
   longest: float,
@@ -101,7 +102,9 @@ def killed(
   while True:
     kind = next(kinds, '')
     with _killer(folder, kind, left.training, longest, luck):
-      race.run(out, made, TrialOptions(), lambda row: limits, CARE)
+      race.run(
+        out, made, TrialOptions(), limits=lambda spec: limits, retry=CARE
+      )
     if layout.status(folder).outcome != 'preempted':
       return trace(folder), times, writing
     times += 1

@@ -26,7 +26,16 @@ def rules(
     reading: As Interpretation's fields.
   """
   rows = {
-    name: WorkloadSpec(name, 'loss', 'lower', 0.5, 100, 8, 8, 8)
+    name: WorkloadSpec(
+      workload=name,
+      metric='loss',
+      better='lower',
+      target=0.5,
+      steps=100,
+      batch_size=8,
+      eval_batch_size=8,
+      train_examples=8,
+    )
     for name in names
   }
   for variant, base in (held_out or {}).items():
@@ -34,15 +43,15 @@ def rules(
       rows[base], workload=variant, held_out_of=base
     )
   return Suite(
-    'made',
-    '1',
-    0,
-    4.0,
-    'x',
-    {'self': Ruleset(3, 1, 1.0)},
-    rows,
-    {},
-    Interpretation(**reading),
+    name='made',
+    version='1',
+    seed=0,
+    cutoff=4.0,
+    reference='x',
+    rulesets={'self': Ruleset(studies=3, trials=1, budget_factor=1.0)},
+    workloads=rows,
+    unscored={},
+    interpretation=Interpretation(**reading),
   )
 
 
@@ -58,9 +67,15 @@ def results(suite: Suite, hits: dict[tuple, float | tuple | None]) -> Results:
   made = [_trial(TrialKey(*key), hit) for key, hit in hits.items()]
   budgets = dict.fromkeys(suite.workloads, LATE)
   return Results(
-    pathlib.Path('made'), suite, 'self', {}, budgets, '', {},
-    made, [], [],
-  )  # fmt: skip
+    folder=pathlib.Path('made'),
+    rules=suite,
+    ruleset='self',
+    plan=None,
+    budgets=budgets,
+    trials=made,
+    problems=[],
+    remarks=[],
+  )
 
 
 def _trial(key: TrialKey, hit) -> Trial:

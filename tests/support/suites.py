@@ -1,12 +1,11 @@
 """A suite of the handwritten digits alone, for races that take seconds."""
 
-import dataclasses
-
 from runner import planning
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import plan_file, suite as rules
+from runner.protocol import suite as rules
+from runner.protocol.trial_file import StepLimits
 
 
 def digits(
@@ -44,7 +43,7 @@ train_examples = 150
 """
 
 
-def trial(folder, source, steps=8, terms=TrialOptions()):
+def trial(folder, source, steps=8, options=None):
   """Some steps of a submission in a process of its own: how it ended, where."""
   suite, path = folder / 'tiny.toml', folder / 'mine.py'
   suite.write_text(digits(target=0.5, steps=400))
@@ -52,11 +51,13 @@ def trial(folder, source, steps=8, terms=TrialOptions()):
   made = planning.make_endless(
     rules.load(str(suite)), 'self', [str(path)], hardware.describe()
   )
-  table = plan_file.dump(made) | {
-    'limits': {'steps': steps, 'eval_steps': steps}
-  }
   [one] = made.trials
   status = attempt.run_trial(
-    folder / 'out', table, dataclasses.asdict(one), lambda news: None, terms
+    folder / 'out',
+    made,
+    one,
+    lambda event: None,
+    options or TrialOptions(),
+    limits=StepLimits(steps=steps, eval_steps=steps),
   )
   return status, one.folder(folder / 'out')

@@ -2,8 +2,8 @@
 
 Naumov et al. 2019, "Deep Learning Recommendation Model for Personalization and
 Recommendation Systems", arXiv:1906.00091; sizes and initial values as in
-AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179). Data: 24 days of logs, 23 to
-train; of the last, the first 95 million lines test, the others validate.
+AlgoPerf (Dahl et al. 2023, arXiv:2306.07179). Data: 24 days of logs. The first
+23 days train; the last day's first 95 million lines test, the others validate.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ from workloads.workload import Model, Workload
 DENSE = 13
 FIELDS = 26
 
-# Glorot and Bengio 2010, from a normal that is not truncated.
+# Glorot and Bengio 2010, with a normal distribution that is not truncated.
 GLOROT_NORMAL = nn.initializers.variance_scaling(1.0, 'fan_avg', 'normal')
 GLOROT_UNIFORM = nn.initializers.glorot_uniform()
 
 
 class DLRM(nn.Module):
-  """Two perceptrons with a table of embeddings between them.
+  """Two perceptrons with an embedding table between them.
 
-  The fields say what Criteo1TB's say.
+  The fields mean the same as in Criteo1TB.
   """
 
   vocab: int
@@ -60,7 +60,7 @@ class DLRM(nn.Module):
     return _dense(1, GLOROT_NORMAL, name='head')(h)[:, 0]  # [B]
 
   def _embedded(self, ids):  # [B, 26]
-    """One table for all fields, so that equal ids share a row, as published."""
+    """Return embeddings [B, 26, E] from one table that all fields share."""
     shape = (self.vocab, self.embed_dim)
     scale = nn.initializers.uniform(self.embed_scale)  # In [0, embed_scale).
     table = self.param('embedding', scale, shape)
@@ -73,7 +73,7 @@ class DLRM(nn.Module):
 
 
 def interactions(features):  # [B, F, E]
-  """Dot products [B, F(F+1)/2] of all pairs of features, squares included."""
+  """Return dot products [B, F(F+1)/2] of all feature pairs and squares."""
   products = jnp.einsum('bfe,bge->bfg', features, features)
   rows, columns = np.triu_indices(features.shape[1])
   return products[:, rows, columns]
@@ -84,18 +84,18 @@ class Criteo1TB(Workload):
   """Binary cross-entropy per log line; the metric is the same loss.
 
   Batch: 'inputs' [B, 39] float32, the logarithms of 13 counts and then 26 ids.
-  Ids as float32 are exact below 2**24 only. AlgoPerf's data have that flaw; the
-  rows that are stored (data/rows.py) have them whole.
+  Ids as float32 are exact only below 2**24, as in AlgoPerf's data. Stored rows
+  (row_format.py) have exact ids.
   """
 
-  vocab: int = 2**22  # Rows of the table.
+  vocab: int = 2**22  # Rows of the embedding table.
   embed_dim: int = 128
-  embed_scale: float = 2.0**-11  # One by the root of the published vocab.
+  embed_scale: float = 2.0**-11  # 1 / sqrt(published vocab).
   bottom: tuple[int, ...] = (512, 256, 128)  # Widths below the interactions.
-  top: tuple[int, ...] = (1024, 1024, 512, 256)  # And above them.
-  layer_norm: bool = False  # After every ReLU, and on the embeddings.
+  top: tuple[int, ...] = (1024, 1024, 512, 256)  # Widths above them.
+  layer_norm: bool = False  # Norms after every ReLU and on the embeddings.
   residual: bool = False  # Residual layers, and no interactions.
-  data: str = 'criteo1tb'  # Or 'clicks', generated.
+  data: str = 'criteo1tb'  # Or 'clicks' (generated).
 
   loss_kind = 'sigmoid'
 
@@ -143,7 +143,7 @@ class Criteo1TB(Workload):
     return logits, model.state
 
   def losses(self, outputs, batch, label_smoothing):
-    del label_smoothing  # Published without: AlgoPerf ignores it here.
+    del label_smoothing  # AlgoPerf ignores label smoothing here.
     losses = optax.sigmoid_binary_cross_entropy(outputs, batch['targets'])
     return losses, jnp.ones_like(losses)  # [B]
 
@@ -161,7 +161,7 @@ class Criteo1TB(Workload):
 
 
 def _dense(width: int, kernel_init, name: str | None = None) -> nn.Dense:
-  """Biases are random too: N(0, 1 / width)."""
+  """Return a dense layer with random biases, N(0, 1 / width)."""
   bias_init = nn.initializers.normal(width**-0.5)
   return nn.Dense(
     width, kernel_init=kernel_init, bias_init=bias_init, name=name

@@ -1,11 +1,11 @@
-"""Lines of Criteo's click logs, parsed a few thousand at once.
+"""Parser of Criteo's click logs, for a few thousand lines at once.
 
 A line has a label (0 or 1), 13 counts and 26 categories of eight hexadecimal
-digits, with tabs between them. Counts and categories may be missing, which an
-empty field or -1 says: a missing count is none, a missing category is zeros.
+digits, separated by tabs. An empty field or -1 means a missing value: a missing
+count is 0, a missing category is 00000000.
 
-Every field is looked at as a word of 64 bits, the eight characters before its
-end, the first in the lowest byte: long enough for all but the largest counts.
+Every field is parsed as a word of 64 bits: the eight characters before its end,
+the first in the lowest byte. Only the largest counts are longer.
 """
 
 import pathlib
@@ -23,23 +23,23 @@ ZEROS = int.from_bytes(b'0' * WORD, 'little')
 MINUS_ONE = int.from_bytes(b'-1', 'little')
 MISSING = (b'', b'-1')
 COUNT, CATEGORY = re.compile(rb'-?[0-9]+'), re.compile(rb'[0-9a-f]{8}')
-K2 = 0x9AE16A3B2F90404F  # Of FarmHash.
+K2 = 0x9AE16A3B2F90404F  # FarmHash's constant k2.
 
 
 class _Odd(Exception):
-  """Some line is not as it must be."""
+  """Error in some line of a block."""
 
 
 def parse(text: bytes, path: pathlib.Path, first: int) -> np.ndarray:
-  """Rows [N] of whole lines.
+  """Parse complete lines into rows [N] of row_format.ROW.
 
   Args:
-    text: Lines, each with its end.
-    path: That they are in, for messages.
-    first: Number of the first of them in it, from 1.
+    text: Lines, each with its line end.
+    path: File of the lines, for messages.
+    first: Number of the first line in the file, from 1.
 
   Raises:
-    DataError: a line is not as they are; names file and line.
+    DataError: A line is wrong. The message names file and line.
   """
   try:
     return _rows(text)
@@ -47,11 +47,13 @@ def parse(text: bytes, path: pathlib.Path, first: int) -> np.ndarray:
     lines = text.removesuffix(b'\n').split(b'\n')
     faults = ((n, fault(line)) for n, line in enumerate(lines, first))
     number, wrong = next((n, wrong) for n, wrong in faults if wrong)
-    raise DataError(f'{path}, line {number} {wrong}.') from odd
+    raise DataError(
+      f'{path}, line {number} {wrong}. Get the published file again.'
+    ) from odd
 
 
 def fault(line: bytes) -> str | None:
-  """What is wrong with a line."""
+  """Return a description of what is wrong with a line, or None."""
   fields = line.split(b'\t')
   if len(fields) != FIELDS:
     return f'has {len(fields)} fields instead of {FIELDS}'
@@ -60,24 +62,24 @@ def fault(line: bytes) -> str | None:
   for number, field in enumerate(fields[COUNTS], 2):
     if field not in MISSING and not _is_count(field):
       return (
-        f'has {_shown(field)} in field {number}, a count: that takes a whole '
-        'number below 2**31, or nothing'
+        f'has {_shown(field)} in field {number}, a count: this must be a whole '
+        'number below 2**31, or empty'
       )
   for number, field in enumerate(fields[CATEGORIES], 2 + DENSE):
     if field not in MISSING and not CATEGORY.fullmatch(field):
       return (
-        f'has {_shown(field)} in field {number}, a category: that takes eight '
-        'hexadecimal digits, or nothing'
+        f'has {_shown(field)} in field {number}, a category: this must be '
+        'eight hexadecimal digits, or empty'
       )
   return None
 
 
 def category(words: np.ndarray) -> np.ndarray:
-  """Ids [26, N] of the digits [26, N] of every column.
+  """Return the ids [26, N] of categories, given as 8 digits per word [26, N].
 
-  TensorFlow's to_hash_bucket_fast of the digits and the column's number after
-  them: Fingerprint64 of FarmHash (Pike 2014, github.com/google/farmhash), which
-  has but one short formula for 8 to 16 characters.
+  The id is TensorFlow's to_hash_bucket_fast of the digits followed by the
+  number of the column: FarmHash's Fingerprint64 (Pike 2014,
+  github.com/google/farmhash), which has one formula for 8 to 16 characters.
   """
   names = [str(column).encode() for column in range(len(VOCABULARIES))]
   added = [WORD * len(name) for name in names]  # Bits.
@@ -96,7 +98,7 @@ def category(words: np.ndarray) -> np.ndarray:
 
 
 def _rows(text: bytes) -> np.ndarray:
-  """Raises _Odd."""
+  """Return the rows of complete lines; raise _Odd if a line is wrong."""
   padded = np.frombuffer(bytes(WORD) + text, np.uint8)
   ends = np.flatnonzero((padded == ord('\t')) | (padded == ord('\n')))
   if len(ends) % FIELDS:
@@ -105,9 +107,9 @@ def _rows(text: bytes) -> np.ndarray:
   breaks = padded[ends] == ord('\n')
   if breaks[:-1].any() or not breaks[-1].all():
     raise _Odd
-  before = np.concatenate([[WORD - 1], ends[-1, :-1]])  # Ends of lines.
+  before = np.concatenate([[WORD - 1], ends[-1, :-1]])  # Previous line ends.
   lengths = np.diff(ends, axis=0, prepend=before[None]) - 1
-  # A word begins at every character.
+  # View the text as overlapping words: one starts at every character.
   words = np.ndarray((len(text) + 1,), '<u8', padded, strides=(1,))
   fields = words[ends - WORD]  # [F, N]
   labels = fields[0] >> np.uint64(56)
@@ -130,13 +132,13 @@ def _rows(text: bytes) -> np.ndarray:
 def _counts(
   words: np.ndarray, lengths: np.ndarray, ends: np.ndarray, padded: np.ndarray
 ) -> np.ndarray:
-  """Numbers [13, N] int64 of decimal fields."""
+  """Return the numbers [13, N] int64 of decimal fields."""
   before = (WORD * np.maximum(WORD - lengths, 0)).astype(np.uint64)
   digits = (words ^ np.uint64(ZEROS)) >> before << before
-  # Digits above 9 set the highest bit of their byte.
+  # Adding 0x76 sets the highest bit of a byte above 9.
   high = (digits + np.uint64(0x76 * (2**64 // 255))) | digits
   odd = (lengths > WORD) | (high & np.uint64(0x80 * (2**64 // 255)) != 0)
-  # Pairs of digits, pairs of pairs, and the two halves.
+  # Combine digits to pairs, pairs to fours, and fours to the number.
   pairs = digits * np.uint64(10 * 2**8 + 1) >> np.uint64(8)
   fours = pairs & np.uint64(0x00FF00FF00FF00FF)
   fours = fours * np.uint64(100 * 2**16 + 1) >> np.uint64(16)
@@ -153,9 +155,9 @@ def _counts(
 
 
 def _digits(words: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-  """The words, all of which are eight hexadecimal digits."""
+  """Return the words if all are eight hexadecimal digits; else raise _Odd."""
   characters = words.view(np.uint8)
-  # What is below the first, in eight bits without a sign, is large.
+  # Unsigned subtraction makes characters below '0' or 'a' large.
   good = (characters - ord('0') < 10) | (characters - ord('a') < 6)
   if not good.all() or (lengths != WORD).any():
     raise _Odd
@@ -171,7 +173,7 @@ def _column(numbers) -> np.ndarray:
 
 
 def _turned(words: np.ndarray, by: int) -> np.ndarray:
-  """Bits turned to the right."""
+  """Rotate 64-bit words to the right."""
   return words >> np.uint64(by) | words << np.uint64(64 - by)
 
 

@@ -1,9 +1,9 @@
-"""Builder of Criteo's click logs: 4.4 billion lines of 24 days.
+"""Builder of Criteo's click logs, 4.4 billion lines of 24 days.
 
-TFDS does not have them, and a record an example would be 100 billion features
-in Python. Every day is parsed by a process of its own into one file of rows
-(rows.py), so that as many days as there are cores are prepared at once, and a
-preparation that was interrupted goes on with the days that are not there yet.
+TFDS has no such dataset, and TFDS records would mean 100 billion features in
+Python. One process per day parses its lines into one file of rows
+(row_format.py); as many processes run as there are cores. An interrupted
+preparation continues with the missing days.
 """
 
 import concurrent.futures
@@ -24,15 +24,15 @@ from workloads.data.catalogue import DATASETS
 from workloads.data.manifest import DataError
 from workloads.data.threads import cores
 
-CHUNK = 2**18  # Bytes of text that are parsed at once: they fit into a cache.
-PROGRESS = 60  # Seconds from one message to the next.
-ENDS = ('.gz', '', '.csv')  # Of a whole day: as published, or unpacked.
+CHUNK = 2**18  # Bytes of text parsed together; fit into the CPU cache.
+PROGRESS = 60  # Seconds between two progress messages.
+ENDS = ('.gz', '', '.csv')  # Suffixes of a day's file: published, unpacked.
 
-_stop: Any = None  # An event, in the processes that write days.
+_stop: Any = None  # Event that ends the processes that write days.
 
 
 class Criteo1TB:
-  """As prepare.Builder."""
+  """Builder of the dataset; see prepare.Builder."""
 
   name = 'criteo1tb'
   dataset = DATASETS[name]
@@ -59,7 +59,10 @@ class Criteo1TB:
     ]
     for day, (count, known) in enumerate(zip(found, LINES, strict=True)):
       if count != known:
-        tell(f'Note: day {day} has {count:,} lines; published are {known:,}.')
+        tell(
+          f'Note: day {day} has {count:,} lines; the published file has '
+          f'{known:,}.'
+        )
     tell(f'Hashing {DAYS} files ...')
     test = row_format.tested(found[-1])
     return {
@@ -72,10 +75,10 @@ class Criteo1TB:
 
 
 def published(raw: pathlib.Path, day: int) -> list[pathlib.Path]:
-  """Files of a day, in order: one, or those that AlgoPerf splits it into.
+  """Return the files of a day in order: one, or several parts by AlgoPerf.
 
   Raises:
-    DataError: there are none, or one is missing.
+    DataError: A file is missing.
   """
   for end in ENDS:
     whole = raw / f'day_{day}{end}'
@@ -84,22 +87,25 @@ def published(raw: pathlib.Path, day: int) -> list[pathlib.Path]:
   parts = sorted(raw.glob(f'day_{day}_[0-9][0-9]'))
   if not parts:
     raise DataError(
-      f'{raw} has no day_{day}.gz. It must have {DAYS} days, each as it is '
+      f'{raw} has no day_{day}.gz. The folder must contain {DAYS} days: each '
       f'published (day_{day}.gz), unpacked (day_{day} or day_{day}.csv), or in '
-      f'parts as AlgoPerf has it (day_{day}_00, day_{day}_01, ...).'
+      f"AlgoPerf's parts (day_{day}_00, day_{day}_01, ...). Download the "
+      'missing days.'
     )
   for number, part in enumerate(parts):
     wanted = raw / f'day_{day}_{number:02d}'
     if part != wanted:
-      raise DataError(f'{wanted} is missing, and {part} is there.')
+      raise DataError(
+        f'{wanted} is missing, but {part} exists. Add the missing part.'
+      )
   return parts
 
 
 def write(files: Sequence[pathlib.Path], target: pathlib.Path) -> None:
-  """Writes the rows of a day, and gives them their name when all are there.
+  """Write the rows of a day to target.partial, and rename the complete file.
 
   Raises:
-    DataError: a line or a file is damaged; names both.
+    DataError: A line or a file is damaged. The message names both.
   """
   partial = target.with_name(f'{target.name}.partial')
   with partial.open('wb') as out:
@@ -112,7 +118,7 @@ def write(files: Sequence[pathlib.Path], target: pathlib.Path) -> None:
         number += len(parsed)
         out.write(parsed.data)
       if number == 1:
-        raise DataError(f'{path} is empty.')
+        raise DataError(f'{path} is empty. Get the published file again.')
     out.flush()
     os.fsync(out.fileno())
   partial.replace(target)
@@ -121,7 +127,7 @@ def write(files: Sequence[pathlib.Path], target: pathlib.Path) -> None:
 def _write_all(
   files: Mapping[int, Sequence[pathlib.Path]], place: pathlib.Path, tell
 ) -> None:
-  """Writes days in processes; the first that fails stops all."""
+  """Write days in parallel processes; the first error stops all of them."""
   context = multiprocessing.get_context('spawn')
   stop = context.Event()
   executor = concurrent.futures.ProcessPoolExecutor(
@@ -150,14 +156,14 @@ def _write_all(
 
 
 def _begin(stop) -> None:
-  """In a process that writes days, before the first."""
-  global _stop  # noqa: PLW0603  Events reach processes as they start only.
+  """Initialize a process that writes days."""
+  global _stop  # noqa: PLW0603  An event can only be passed at process start.
   _stop = stop
   threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-  """A killed preparation leaves no writers, whom the next would meet."""
+  """End this process with its parent: the next preparation starts alone."""
   parent: Any = multiprocessing.parent_process()
   parent.join()
   os._exit(1)
@@ -172,19 +178,19 @@ def _progress(place: pathlib.Path) -> str:
 def _size(path: pathlib.Path) -> int:
   try:
     return path.stat().st_size
-  except FileNotFoundError:  # It was finished, and has another name.
+  except FileNotFoundError:  # Another process has just renamed the file.
     return 0
 
 
 def _texts(path: pathlib.Path) -> Iterator[bytes]:
-  """Whole lines, about a chunk at a time."""
-  rest, number = b'', 1  # What has no end yet, and the number of its line.
+  """Yield complete lines, about CHUNK bytes at a time."""
+  rest, number = b'', 1  # Incomplete line, and its number.
   try:
     with gzip.open(path) if path.suffix == '.gz' else path.open('rb') as file:
       while block := file.read(CHUNK):
         whole, end, after = block.rpartition(b'\n')
         if not end and rest:
-          break  # No line is that long.
+          break  # A line longer than CHUNK is damaged.
         if end:
           text = rest + whole + end
           yield text
@@ -192,10 +198,11 @@ def _texts(path: pathlib.Path) -> Iterator[bytes]:
         rest = after
   except (OSError, EOFError, zlib.error) as error:
     raise DataError(
-      f'{path} is damaged in line {number} or soon after: {error}.'
+      f'{path} is damaged in line {number} or soon after: {error}. Get the '
+      'file again.'
     ) from error
   if rest:
     raise DataError(
-      f'{path} ends within line {number}, or that line has no end. Get the '
+      f'{path} ends within line {number}, or this line has no end. Get the '
       'file again.'
     )

@@ -1,12 +1,11 @@
-"""Criteo's click logs, as they were prepared: rows that are read by number.
+"""Source of Criteo's prepared click logs, read by row number.
 
-Training reads blocks of consecutive rows, in a fresh order every epoch: disks
-read 116 kB at once, and the order of 4.2 billion rows takes 33 MB of memory.
-Blocks begin elsewhere every epoch. The rows of 256 blocks that follow each
-other are shuffled as well, so that small batches have rows of many blocks. Each
-row comes once an epoch. AlgoPerf shuffles files of five million lines, and
-reads each from its first line to its last: lines of the same hour, which are
-alike, follow each other for 19 batches.
+Training reads blocks of consecutive rows in a new order every epoch. A read is
+116 kB, and the order of 4.2 billion rows takes 33 MB of memory. The blocks have
+other boundaries in every epoch. The rows of 256 consecutive blocks are shuffled
+together: small batches contain rows of many blocks. Each row occurs once per
+epoch. AlgoPerf shuffles files of five million lines and reads each file in
+order: 19 consecutive batches have similar lines, from the same hour.
 """
 
 import bisect
@@ -24,12 +23,12 @@ from workloads.data import DataError
 from workloads.data.threads import cores, pool
 
 Rows = dict[str, np.ndarray]
-WITHIN = 4  # Stream of random numbers that orders rows, not blocks.
+WITHIN = 4  # Kind of random numbers that order rows, not blocks.
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-  """Rows of a file that follow each other."""
+  """Consecutive rows of a file."""
 
   path: pathlib.Path
   first: int
@@ -41,9 +40,9 @@ class Logs:
   """A source of rows of several files."""
 
   parts: tuple[Part, ...]
-  block: int = 1024  # Rows that are read at once.
+  block: int = 1024  # Rows per read.
   window: int = 256  # Blocks whose rows are shuffled together.
-  threads: int | None = None  # As many as there are cores.
+  threads: int | None = None  # None: one thread per core.
   ahead = 2
 
   def __len__(self) -> int:
@@ -62,7 +61,7 @@ class Logs:
     return {'inputs': inputs[places], 'targets': targets[places]}
 
   def draw(self, seed: int, first: int, count: int) -> Rows:
-    """As workload.Drawn."""
+    """See workload.Drawn."""
     drawn, size = [], self.block * self.window
     while count:
       epoch, position = divmod(first, len(self))
@@ -78,7 +77,7 @@ class Logs:
   def _read(
     self, runs: list[tuple[int, int]], places: np.ndarray
   ) -> tuple[np.ndarray, np.ndarray]:
-    """Decoded rows of runs, each a first row and a count, at their places."""
+    """Read runs (first row, count) and put their rows at places [N]."""
     width = row_format.DENSE + len(row_format.COLUMNS)
     inputs = np.empty((len(places), width), np.float32)
     targets = np.empty(len(places), np.float32)
@@ -90,16 +89,16 @@ class Logs:
       inputs[put], targets[put] = row_format.decoded(self._stored(first, count))
 
     for _ in pool(self.threads or cores()).map(read, range(len(runs))):
-      pass  # Raises what a thread has raised.
+      pass  # Iterating raises the threads' errors.
     return inputs, targets
 
   def _stored(self, first: int, count: int) -> np.ndarray:
-    """Rows as they are stored; behind the last comes the first."""
+    """Return stored rows; the first row follows the last row."""
     pieces = [_stored(*piece) for piece in self._pieces(first, count)]
     return np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
 
   def _pieces(self, first: int, count: int) -> Iterator[tuple]:
-    """Path, first row in it and count of what lies in one file."""
+    """Yield path, first row and count for each file of a range of rows."""
     ends = list(itertools.accumulate(part.count for part in self.parts))
     while count:
       first %= ends[-1]
@@ -111,15 +110,15 @@ class Logs:
 
 
 def source(workload: str, split: str, data_dir: str | None) -> Logs:
-  """A split of the prepared logs.
+  """Return a split of the prepared logs.
 
   Args:
-    workload: Whose data.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
 
   Raises:
-    ValueError: they are not there, or not as they were prepared.
+    ValueError: The data are missing, or have changed since their preparation.
   """
   [place] = data.find(workload, data_dir).values()
   paths = [row_format.path(place, day) for day in range(row_format.DAYS)]
@@ -137,9 +136,10 @@ def source(workload: str, split: str, data_dir: str | None) -> Logs:
 def _window(
   logs: Logs, seed: int, epoch: int, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Rows of an epoch, shuffled; all windows but the last are as long.
+  """Return the shuffled rows of one window of an epoch.
 
-  Kept, as several batches may come of it.
+  All windows but the last have the same size. The cache serves several batches
+  of one window.
   """
   size = len(logs)
   shift, order = _blocks(size, logs.block, seed, epoch)
@@ -158,10 +158,10 @@ def _window(
 def _blocks(
   size: int, block: int, seed: int, epoch: int
 ) -> tuple[int, np.ndarray]:
-  """The row where block 0 begins, and the order of blocks in an epoch.
+  """Return the first row of block 0, and the order of blocks in an epoch.
 
-  The last block, if it is shorter, comes last: the rows in it are others every
-  epoch.
+  A shorter last block stays last. The random first row of block 0 gives this
+  block other rows in every epoch.
   """
   rng = np.random.default_rng([seed, epoch])
   shift = int(rng.integers(size))
@@ -176,10 +176,12 @@ def _stored(path: pathlib.Path, first: int, count: int) -> np.ndarray:
       path, row_format.ROW, count, offset=first * row_format.ROW.itemsize
     )
   except OSError as error:
-    raise DataError(f'{path} cannot be read: {error}.') from error
+    raise DataError(
+      f'{path} cannot be read: {error}. Prepare the dataset again.'
+    ) from error
   if len(found) != count:
     raise DataError(
       f'{path} ends in row {first + len(found)}, and had more rows when this '
-      'trial began.'
+      'trial began. Prepare the dataset again, and restart the trial.'
     )
   return found

@@ -1,14 +1,14 @@
-"""Generated click logs: what `criteo1tb/mini` learns from.
+"""Generated click logs, the data of `criteo1tb/mini`.
 
-Nobody's log: a seeded world of made-up users and advertisements, drawn in
-numpy within a second, with the batch dictionary of the Criteo logs. What makes
-those hard is kept. The values of 26 categorical fields follow power laws, so
-that most values are rare and what a model remembers of them in a first epoch
-misleads it in a second. The fields are correlated, as one user is behind all
-of them. A click depends on single values, on pairs of values (a factorization
-machine: Rendle 2010, "Factorization Machines") and, not linearly, on 13 counts.
+A seeded world of artificial users and advertisements, drawn in numpy within a
+second, has the batch arrays of the Criteo logs and their difficulties. The
+values of 26 categorical fields follow power laws: most values are rare, and a
+model that memorizes them in its first epoch overfits in the second. The fields
+are correlated through the user. A click depends on single values, on pairs of
+values (a factorization machine: Rendle 2010, "Factorization Machines") and
+nonlinearly on 13 counts.
 
-All splits are draws from one world with random streams of their own.
+All splits come from one world, each with its own random stream.
 """
 
 import functools
@@ -19,8 +19,8 @@ from scipy import special
 
 from workloads.batches import Arrays
 
-# Square roots of the numbers of values in Criteo's 26 columns, whose largest
-# has 40 million.
+# Square roots of the numbers of values in Criteo's 26 columns, of which the
+# largest has 40 million.
 CARDINALITIES = (
   *(6315, 198, 131, 86, 142, 2, 84, 39, 8, 6207, 1719, 635, 3),
   *(47, 109, 12, 2, 31, 4, 6323, 5064, 6298, 765, 114, 10, 6),
@@ -30,30 +30,30 @@ FIELDS = len(CARDINALITIES)
 COUNTS = 13
 EXAMPLES = {'train': 294_912, 'validation': 24_576, 'test': 24_576}
 
-USER_FACTORS = 6  # Behind all features of an example.
+USER_FACTORS = 6  # Hidden numbers of a user, which affect all features.
 PAIR_FACTORS = 4  # Rank of the interaction between values.
-HIDDEN = 8  # Units of the network on the counts.
-POWER = 1.05  # The value of rank r occurs about r**-POWER times.
-CORRELATION = 0.5  # Share of a field's variance that its user explains.
+HIDDEN = 8  # Hidden units of the network on the counts.
+POWER = 1.05  # A value of rank r has a frequency of about r**-POWER.
+CORRELATION = 0.5  # Share of a field's variance that the user explains.
 BIAS = -1.6  # About one example in four is a click.
-CHUNK = 2_048  # Examples drawn at once: as many as stay in the cache.
+CHUNK = 2_048  # Examples drawn together; more would not fit the CPU cache.
 
 
 class World(NamedTuple):
-  """What all examples have in common. F = 26 fields, C = 13 counts."""
+  """Arrays that all examples share. F = 26 fields, C = 13 counts."""
 
   field_mix: np.ndarray  # [F, USER_FACTORS], rows of unit length.
   count_mix: np.ndarray  # [C, USER_FACTORS], rows of unit length.
   count_level: np.ndarray  # [C]: mean logarithm of a count.
-  value: np.ndarray  # [VOCAB]: what a value adds by itself.
-  pair: np.ndarray  # [VOCAB, PAIR_FACTORS]: and together with others.
+  value: np.ndarray  # [VOCAB]: effect of a single value on the log odds.
+  pair: np.ndarray  # [VOCAB, PAIR_FACTORS]: effect of pairs of values.
   hidden: np.ndarray  # [C, HIDDEN]
   output: np.ndarray  # [HIDDEN]
 
 
 @functools.cache
 def source(split: str) -> Arrays:
-  """'inputs' [N, 39], 13 dense and 26 ids; 'targets' [N]; all float32."""
+  """Draw 'inputs' [N, 39] (13 dense, 26 ids) and 'targets' [N], float32."""
   world = _world(np.random.default_rng(0))
   rng = np.random.default_rng([1, list(EXAMPLES).index(split)])
   size = EXAMPLES[split]
@@ -81,7 +81,7 @@ def _world(rng: np.random.Generator) -> World:
 def _draw(
   rng: np.random.Generator, world: World, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Inputs [size, 39] and clicks [size]."""
+  """Draw inputs [size, 39] and clicks [size]."""
   normal = functools.partial(rng.standard_normal, dtype=np.float32)
   user = normal((size, USER_FACTORS))
   tastes = np.sqrt(CORRELATION) * (user @ world.field_mix.T)
@@ -95,10 +95,10 @@ def _draw(
 
 
 def _values(quantiles: np.ndarray) -> np.ndarray:
-  """Ids [N, F] of the values at these quantiles [N, F] of their power laws.
+  """Return the ids [N, F] at quantiles [N, F] of each field's power law.
 
-  The inverse of the distribution function of the density r**-POWER on
-  [1, cardinality + 1), rounded down.
+  Inverts the distribution function of the density r**-POWER on
+  [1, cardinality + 1), and rounds down.
   """
   sizes = np.array(CARDINALITIES)
   offsets = np.cumsum(sizes) - sizes
@@ -108,7 +108,7 @@ def _values(quantiles: np.ndarray) -> np.ndarray:
 
 
 def _score(world: World, dense: np.ndarray, ids: np.ndarray) -> np.ndarray:
-  """Log odds [N] of a click."""
+  """Return the log odds [N] of a click."""
   pair = world.pair[ids]  # [N, F, PAIR_FACTORS]
   total = np.einsum('nfk->nk', pair)  # Several times faster than pair.sum(1).
   squares = np.einsum('nfk,nfk->n', pair, pair)

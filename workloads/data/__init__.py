@@ -1,12 +1,13 @@
-"""Datasets of workloads: who needs which, where they lie, how they are.
+"""Datasets of workloads: their users, folders and completeness.
 
-Only the standard library, so that a runner can look for data before anything
-is started. A dataset lies in <data_dir>/<name>/<version>, in TFDS's own format
-(array_record; click logs, text and scans in rows of a fixed width), with a
-manifest of ours beside it.
+Imports only the standard library: a runner checks the data before it starts
+anything else. A dataset is in <data_dir>/<name>/<version>, in TFDS's format
+array_record or, for click logs, text and scans, in rows of a fixed width. Our
+manifest is in the same folder.
 """
 
 import contextlib
+import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +16,9 @@ from workloads.data import manifest
 from workloads.data.catalogue import DATASETS, Dataset
 from workloads.data.manifest import DataError
 
-THOROUGH = 2**28  # Bytes of a dataset that are hashed at every start.
+THOROUGH = 2**28  # Largest dataset, in bytes, that every start hashes.
 
-NEEDS = {  # Names of datasets, by family.
+NEEDS = {  # Names of datasets by family.
   'mnist': ('mnist',),
   'cifar': ('cifar10',),
   'imagenet_resnet': ('imagenet2012', 'imagenet_v2'),
@@ -25,17 +26,17 @@ NEEDS = {  # Names of datasets, by family.
   'finewebedu_lm': ('fineweb_edu',),
   'librispeech_conformer': ('librispeech',),
   'librispeech_deepspeech': ('librispeech',),
-  'wmt': ('wmt17_translate', 'wmt14_translate'),  # In that order.
+  'wmt': ('wmt17_translate', 'wmt14_translate'),  # WMT14 uses WMT17's model.
   'criteo1tb': ('criteo1tb',),
   'fastmri': ('fastmri',),
   'ogbg': ('ogbg_molpcba',),
 }
-WITHIN = ('digits',)  # Families whose data come with a library.
-GENERATED = 'mini'  # How variants begin that make their own data.
+WITHIN = ('digits',)  # Families whose data are part of a library.
+GENERATED = 'mini'  # Name prefix of variants with generated data.
 
 
 def needed(workload: str) -> tuple[Dataset, ...]:
-  """The datasets of a workload; none where it makes its own data."""
+  """Return the datasets of a workload; () if it generates its data."""
   family, _, variant = workload.partition('/')
   if variant.startswith(GENERATED) or family in WITHIN:
     return ()
@@ -43,15 +44,30 @@ def needed(workload: str) -> tuple[Dataset, ...]:
 
 
 def folder(dataset: Dataset, data_dir: str | pathlib.Path) -> pathlib.Path:
+  """Return the folder of a dataset, with its configuration and version.
+
+  Raises:
+    DataError: there can be no such folder, for example its name is too long.
+  """
   home = pathlib.Path(data_dir) / dataset.name
-  return home / dataset.config / dataset.version
+  place = home / dataset.config / dataset.version
+  try:
+    os.lstat(place)
+  except (FileNotFoundError, NotADirectoryError):
+    pass  # It can be made, or the system says why not.
+  except OSError as error:
+    raise DataError(
+      f'{place} cannot be read: {error.strerror}. Say another --data_dir.'
+    ) from error
+  return place
 
 
 @contextlib.contextmanager
 def replacing(place: pathlib.Path) -> Iterator[pathlib.Path]:
-  """A folder beside it, not made here, which takes its place in the end.
+  """Yield the path `place`.partial, and rename it to `place` at the end.
 
-  What fails leaves it where it is, for whoever goes on with it.
+  The caller creates the partial folder. After an error the partial folder
+  stays, and the next call can continue with it.
   """
   partial = place.with_name(f'{place.name}.partial')
   yield partial
@@ -59,12 +75,12 @@ def replacing(place: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def find(workload: str, data_dir: str | None) -> dict[str, pathlib.Path]:
-  """The folders of the datasets that a workload needs, by name, looked at.
+  """Check the datasets of a workload and return their folders by name.
 
-  Files are there and as long as they were; small datasets are hashed as well.
+  Compares the names and lengths of all files, and the hashes of small datasets.
 
   Raises:
-    DataError: one is not there, or not as it was prepared.
+    DataError: A dataset is missing or has changed since its preparation.
   """
   return {
     dataset.name: _find(dataset, workload, data_dir)
@@ -73,7 +89,7 @@ def find(workload: str, data_dir: str | None) -> dict[str, pathlib.Path]:
 
 
 def facts(workload: str, data_dir: str | None) -> dict[str, Any]:
-  """What a trial stores of its data, by dataset; nothing if it makes them."""
+  """Return what a trial records about each of its datasets."""
   if data_dir is None:
     return {}
   found = {}
@@ -96,12 +112,15 @@ def _find(
   )
   if data_dir is None:
     raise DataError(
-      f'{workload} needs {dataset.title}: say where it is by --data_dir=DIR, '
-      f'or prepare it: {prepare}'
+      f'{workload} needs {dataset.title}. Add --data_dir=DIR, or prepare the '
+      f'dataset: {prepare}'
     )
   place = folder(dataset, data_dir)
   if not place.is_dir():
-    raise DataError(f'{workload} needs {place}. Prepare it: {prepare}')
+    raise DataError(
+      f'{workload} needs {place}, which does not exist. Prepare the dataset: '
+      f'{prepare}'
+    )
   known = manifest.load(place)
   manifest.check(place, known, thorough=known.total <= THOROUGH)
   return place

@@ -1,4 +1,4 @@
-"""Files in tar archives, in their order and without unpacking them to disk."""
+"""Files in tar archives, read in their order without unpacking to disk."""
 
 import contextlib
 import io
@@ -10,13 +10,16 @@ from typing import IO
 
 from workloads.data.manifest import DataError
 
-CHUNK = 2**20  # Bytes that are read at once, of what is only looked at.
+CHUNK = 2**20  # Bytes per read after the last file.
 
 
 def files(
   path: pathlib.Path, content: bytes = b''
 ) -> Iterator[tuple[str, bytes]]:
-  """Names and contents of an archive's files; as `opened`."""
+  """Yield the names and contents of an archive's files.
+
+  The arguments are those of `opened`.
+  """
   with opened(path, content) as archive:
     for member in archive:
       if file := file_of(archive, member, path):
@@ -26,10 +29,15 @@ def files(
 def file_of(
   archive: tarfile.TarFile, member: tarfile.TarInfo, path: pathlib.Path
 ) -> IO[bytes] | None:
-  """The content of a member, or of what it is a link to; None of a folder.
+  """Return the content of a member, or None for a folder.
+
+  Args:
+    archive: The open archive.
+    member: A file, a link or a folder.
+    path: Path of the archive, for messages.
 
   Raises:
-    DataError: a link leads to nothing in the archive, or round in a circle.
+    DataError: A link leads to no file of the archive, or to itself.
   """
   try:
     return archive.extractfile(member)
@@ -37,7 +45,7 @@ def file_of(
     where = 'nothing' if isinstance(error, KeyError) else 'itself'
     raise DataError(
       f'{path} is damaged: {member.name} is a link to {member.linkname!r}, '
-      f'which leads to {where} in the archive.'
+      f'which leads to {where} in the archive. Get the archive again.'
     ) from error
 
 
@@ -45,13 +53,14 @@ def file_of(
 def opened(
   path: pathlib.Path, content: bytes = b''
 ) -> Iterator[tarfile.TarFile]:
-  """An archive; while it is open, DataError if it turns out to be damaged.
-
-  What follows its last file is read as well: a packed archive's checksum.
+  """Open an archive and read it to its end, including a checksum.
 
   Args:
-    path: Of the archive, or of the one that it lies in.
-    content: Of the archive, where it lies in another one.
+    path: Path of the archive, or of the outer archive that contains it.
+    content: Bytes of an archive inside another one.
+
+  Raises:
+    DataError: The archive is damaged.
   """
   try:
     with (
@@ -62,4 +71,6 @@ def opened(
       while archive.fileobj and archive.fileobj.read(CHUNK):
         pass
   except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-    raise DataError(f'{path} is damaged: {error}.') from error
+    raise DataError(
+      f'{path} is damaged: {error}. Get the archive again.'
+    ) from error

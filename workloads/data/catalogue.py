@@ -1,7 +1,7 @@
-"""Published datasets: which files they are, and where these come from.
+"""Published datasets: their files, sizes, sources and terms.
 
-Bytes and SHA-256 of files, counts of examples and versions are those that
-tensorflow-datasets 4.9.10 has; what it does not know is named where it stands.
+Bytes and SHA-256 of files, counts of examples and versions come from
+tensorflow-datasets 4.9.10, except where a comment names another source.
 """
 
 from collections.abc import Mapping
@@ -13,43 +13,43 @@ FREE = 'free to download'
 
 
 class File(NamedTuple):
-  """As it is published."""
+  """One published file."""
 
   name: str
-  bytes: int  # 0 and no SHA-256 where nobody published them.
-  sha256: str
-  url: str = ''  # Of the folder that it is in, if not the dataset's.
+  bytes: int  # 0 if no size is published.
+  sha256: str  # '' if no hash is published.
+  url: str = ''  # Folder of the file; '' for the dataset's `url`.
 
 
 class Dataset(NamedTuple):
-  """As TFDS has it, or would have it."""
+  """One published dataset, under the names and versions of TFDS."""
 
   name: str
   version: str
-  examples: Mapping[str, int]  # Published, by TFDS's split.
-  megabytes: int  # Prepared, about.
-  raw: tuple[File, ...]
-  url: str  # Of the folder that they are in.
-  page: str  # Says who made it and under which terms.
-  terms: str = FREE  # In a few words; what has others is not downloaded.
-  config: str = ''  # TFDS's, where it has several.
+  examples: Mapping[str, int]  # Published number by TFDS's split.
+  megabytes: int  # Approximate size after preparation.
+  raw: tuple[File, ...]  # Published files.
+  url: str  # Folder of the published files.
+  page: str  # Page with authors and terms of use.
+  terms: str = FREE  # Short terms; only FREE datasets are downloaded.
+  config: str = ''  # TFDS's configuration, if there are several.
 
   @property
   def title(self) -> str:
-    """Name, configuration and version."""
+    """Name, configuration and version, separated by spaces."""
     return ' '.join(
       part for part in (self.name, self.config, self.version) if part
     )
 
   def refusal(self, files: str) -> DataError:
-    """To be raised where it would have to be downloaded, and cannot be."""
+    """Error for a dataset that cannot be downloaded; names its files."""
     return DataError(
-      f'{self.title} cannot be downloaded ({self.terms}): see {self.page}, and '
-      f'say where its files are by --raw=FOLDER: {files}.'
+      f'{self.title} cannot be downloaded ({self.terms}). Get these files from '
+      f'{self.page}, then add --raw=FOLDER: {files}.'
     )
 
   def address(self, file: File) -> str:
-    """Where a file is published."""
+    """Return the URL of a published file."""
     return (file.url or self.url) + file.name
 
 
@@ -61,7 +61,7 @@ WMT_DEV = File(
   '7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7',
   STATMT_DATA + 'wmt19/translation-task/',
 )
-SUBSETS = {  # Of LibriSpeech: bytes and SHA-256.
+SUBSETS = {  # Bytes and SHA-256 of LibriSpeech's archives.
   'train-clean-100': (
     6_387_309_499,
     'd4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2',
@@ -219,7 +219,7 @@ DATASETS = {
     STATMT + 'wmt17/translation-task.html',
     config='de-en',
   ),
-  # TFDS's own has a training split as well, of WMT14, which nobody here reads.
+  # TFDS's dataset also has a training split (WMT14), which no workload reads.
   'wmt14_translate': Dataset(
     'wmt14_translate',
     '1.0.0',
@@ -245,7 +245,7 @@ DATASETS = {
     'https://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/',
     'https://ogb.stanford.edu/docs/graphprop',
   ),
-  # As AlgoPerf counts them: without utterances that are too long.
+  # AlgoPerf's counts, which leave out utterances that are too long.
   'librispeech': Dataset(
     'librispeech',
     '2.1.2',
@@ -256,7 +256,7 @@ DATASETS = {
     'http://www.openslr.org/12',
     config='lazy_decode',
   ),
-  # Not TFDS's. Examples are sequences of 1,025 tokens, as AlgoPerf counts them.
+  # Not in TFDS. Examples are sequences of 1,025 tokens; AlgoPerf's counts.
   'fineweb_edu': Dataset(
     'fineweb_edu',
     '1.0.0',
@@ -282,8 +282,8 @@ DATASETS = {
     terms='ODC-By 1.0, to be downloaded by yourself',
     config='sample-10BT',
   ),
-  # Not TFDS's. Examples are slices of 973 volumes, and of 199 others, of which
-  # the first 100 validate.
+  # Not in TFDS. Examples are slices: 973 volumes to train, 100 to validate and
+  # 99 to test.
   'fastmri': Dataset(
     'fastmri',
     '1.0.0',

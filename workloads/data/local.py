@@ -1,7 +1,7 @@
-"""What our TFDS builders have in common: published files, a manifest, counts.
+"""Base class of our TFDS builders: published files and counts of examples.
 
-They stand in for builders of TFDS that need TensorFlow, under the same names
-and versions, or are of datasets that it does not have.
+Our builders replace those builders of TFDS that need TensorFlow, with the same
+names and versions, or prepare datasets that TFDS does not have.
 """
 
 import pathlib
@@ -17,11 +17,11 @@ Tell = Callable[[str], None]
 
 
 class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-  """A builder of files as they are published.
+  """Builder of one dataset from its published files.
 
   Attributes:
-    dataset: What it builds.
-    raw: Folder of these files; None where they are to be downloaded.
+    dataset: The dataset.
+    raw: Folder of the published files; None downloads them.
   """
 
   dataset: Dataset
@@ -29,22 +29,22 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   @classmethod
   def make(cls, data_dir: str, raw: str | None, tell: Tell) -> None:
-    """As prepare.Builder."""
-    del tell  # TFDS shows what it does.
+    """See prepare.Builder."""
+    del tell  # TFDS prints its own progress.
     builder = cls(data_dir=data_dir, file_format='array_record')
     builder.raw = pathlib.Path(raw) if raw else None
     builder.download_and_prepare()
 
   @classmethod
   def holds(cls, place: pathlib.Path) -> bool:
-    """As prepare.Builder; TFDS itself recognizes what it has written."""
+    """See prepare.Builder. TFDS recognizes its own folders, hence False."""
     del place
     return False
 
   @classmethod
   def finish(cls, place: pathlib.Path, tell: Tell) -> dict[str, int]:
-    """What is to be done when the records are there; examples by split."""
-    del tell  # Counting takes no time.
+    """Return the number of examples by split; see prepare.Builder."""
+    del tell  # Counting is fast.
     return {
       split: len(records.Records(place, split))
       for split in cls.dataset.examples
@@ -52,7 +52,7 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   @property
   def url_infos(self):
-    """What TFDS checks downloads against."""
+    """Sizes and hashes that TFDS compares downloads with."""
     return {
       self.dataset.address(file): tfds.download.checksums.UrlInfo(
         tfds.core.utils.Size(file.bytes), file.sha256, file.name
@@ -61,7 +61,7 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     }
 
   def _raw(self, manager) -> list[pathlib.Path]:
-    """Paths of the published files, in the order of the dataset."""
+    """Return the paths of the published files, in the dataset's order."""
     dataset, names = self.dataset, [file.name for file in self.dataset.raw]
     if self.raw is None and dataset.terms != FREE:
       raise dataset.refusal(', '.join(names))
@@ -72,7 +72,7 @@ class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     for path in paths:
       if not path.exists():
         raise DataError(
-          f'{path} is missing. {self.raw} must have the files as they are '
-          f'published at {dataset.url}: {", ".join(names)}.'
+          f'{path} is missing. {self.raw} must contain the published files of '
+          f'{dataset.url}: {", ".join(names)}. Download the missing file.'
         )
     return paths

@@ -1,7 +1,8 @@
-"""What a prepared dataset consists of, so that no trial trains on another.
+"""Manifest of a prepared dataset: all trials train on the same bytes.
 
-A JSON file beside the records: examples of every split, bytes and SHA-256 of
-every file. It is written last: without it a dataset is not prepared.
+A JSON file in the dataset's folder lists the number of examples of every split,
+and bytes and SHA-256 of every file. The manifest is written last: a dataset
+without a manifest is not fully prepared.
 """
 
 import hashlib
@@ -14,34 +15,37 @@ NAME = 'manifest.json'
 
 
 class DataError(ValueError):
-  """The data of a workload are not what they must be; the message says how."""
+  """Error in the data of a workload: missing, damaged or changed."""
 
 
 def lacking(what: str, package: str) -> DataError:
-  """To be raised where a package that only preparing needs is not there."""
+  """Error for a missing package that only the preparation needs."""
   return DataError(
-    f'Preparing {what} needs {package}: pip install "timetrial[data]".'
+    f'Preparing {what} needs the package {package}, which is not installed: '
+    'pip install "timetrial[data]".'
   )
 
 
 class Manifest(NamedTuple):
-  examples: dict[str, int]  # By split.
-  files: dict[str, dict[str, Any]]  # 'bytes' and 'sha256', by name.
+  """Content of a dataset's manifest."""
+
+  examples: dict[str, int]  # Number by split.
+  files: dict[str, dict[str, Any]]  # 'bytes' and 'sha256' by file name.
 
   @property
   def total(self) -> int:
-    """Bytes of all files."""
+    """Bytes of all files together."""
     return sum(file['bytes'] for file in self.files.values())
 
   @property
   def digest(self) -> str:
-    """Changes with any byte of any file."""
+    """SHA-256 over the manifest; changes with any byte of any file."""
     text = json.dumps(self._asdict(), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write(folder: pathlib.Path, examples: dict[str, int]) -> Manifest:
-  """Of all files in a folder, in one step."""
+  """Write the manifest of all files in a folder, atomically."""
   files = {
     path.name: {'bytes': path.stat().st_size, 'sha256': sha256(path)}
     for path in sorted(folder.iterdir())
@@ -58,10 +62,10 @@ def write(folder: pathlib.Path, examples: dict[str, int]) -> Manifest:
 
 
 def load(folder: pathlib.Path) -> Manifest:
-  """The manifest of a dataset.
+  """Return the manifest of a dataset.
 
   Raises:
-    DataError: there is none, or it is damaged.
+    DataError: The manifest is missing or damaged.
   """
   path = folder / NAME
   try:
@@ -71,24 +75,28 @@ def load(folder: pathlib.Path) -> Manifest:
       raise ValueError(f'{made.total} bytes')
   except FileNotFoundError:
     raise DataError(
-      f'{folder} has no {NAME}: its preparation was not finished, or somebody '
-      'else prepared it. Prepare goes on with it, and import takes it over: '
-      'python -m workloads data --help'
+      f'{folder} has no {NAME}: its preparation was not finished, or another '
+      'program prepared it. Continue with `data prepare`, or copy it with '
+      '`data import`: python -m workloads data --help'
     ) from None
   except (OSError, ValueError, LookupError, TypeError) as error:
     raise DataError(
-      f'{path} is damaged: {type(error).__name__} {error}. Prepare again.'
+      f'{path} is damaged: {type(error).__name__} {error}. Remove {folder} and '
+      'prepare the dataset again.'
     ) from error
   return made
 
 
 def check(folder: pathlib.Path, known: Manifest, thorough: bool) -> None:
-  """Raises DataError, naming the file, where one is not as it was.
+  """Compare the files of a dataset with its manifest.
 
   Args:
-    folder: Of the dataset.
-    known: Its manifest.
-    thorough: Compares every byte; else names and lengths.
+    folder: Folder of the dataset.
+    known: Manifest of the dataset.
+    thorough: Compares hashes; else only names and lengths.
+
+  Raises:
+    DataError: A file is missing or has changed; the message names the file.
   """
   for name, file in known.files.items():
     path = folder / name
@@ -102,11 +110,12 @@ def check(folder: pathlib.Path, known: Manifest, thorough: bool) -> None:
       )
     if thorough and sha256(path) != file['sha256']:
       raise DataError(
-        f'{path} has changed since {folder} was prepared: its SHA-256 is '
-        'another. Prepare it again.'
+        f'{path} has changed since {folder} was prepared: its SHA-256 differs '
+        'from the manifest. Prepare the folder again.'
       )
 
 
 def sha256(path: pathlib.Path) -> str:
+  """Return the SHA-256 of a file as 64 hexadecimal digits."""
   with path.open('rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()

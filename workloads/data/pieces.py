@@ -1,10 +1,10 @@
-"""Where the tokens of texts lie, beside the records that these come from.
+"""Files with the tokens of texts, next to the records of their dataset.
 
-Of every split two files of 16-bit numbers, little-endian: the tokens of all
-examples, one after another (of translations German before English); and how
-many these are, a number for every text of an example. Beside them the
-SentencePiece model they come from, and the text of its pieces, so that training
-needs no library to turn numbers into text.
+Every split has two files of 16-bit numbers, little-endian. The first contains
+the tokens of all examples in sequence (in translations German before English),
+the second the number of tokens of every text. The same folder has the
+SentencePiece model and the text of its pieces: training can convert tokens to
+text without SentencePiece.
 """
 
 import json
@@ -18,24 +18,27 @@ from workloads.data.manifest import DataError
 
 MODEL = 'pieces.model'
 TEXT = 'pieces.json'
-NUMBER = '<u2'  # Type of what the files hold.
-LIMIT = 256  # Most tokens of a text, its end included; others are left out.
-SIDES = ('de', 'en')  # Texts of a translation.
+NUMBER = '<u2'  # numpy type of the files.
+LIMIT = 256  # Maximum tokens of a text with its end; longer ones are left out.
+SIDES = ('de', 'en')  # Languages of a translation.
 
 
 class Texts(NamedTuple):
-  """Of one split."""
+  """Tokens of one split with N examples of S texts each."""
 
-  tokens: np.ndarray  # [T], mapped: read when they are looked at.
-  lengths: np.ndarray  # [N, S], of the S texts of every example.
+  tokens: np.ndarray  # [T], memory-mapped: read on access.
+  lengths: np.ndarray  # [N, S]: tokens of every text.
 
 
 def save(
   folder: pathlib.Path, split: str, examples: Iterable[Sequence[list[int]]]
 ) -> int:
-  """Writes the tokens of the texts of examples; how many examples there were.
+  """Write the tokens of a split and return the number of examples.
 
-  All examples have as many texts.
+  Args:
+    folder: Folder of the dataset.
+    split: Name of the split.
+    examples: Tokens of the S texts of each example; S is the same for all.
   """
   tokens, lengths = _paths(folder, split)
   count = 0
@@ -49,10 +52,15 @@ def save(
 
 
 def load(folder: pathlib.Path, split: str, sides: int) -> Texts:
-  """The tokens of a split whose examples have that many texts.
+  """Return the tokens of a split.
+
+  Args:
+    folder: Folder of the dataset.
+    split: Name of the split.
+    sides: Texts of every example, S.
 
   Raises:
-    DataError: the files do not belong together.
+    DataError: The files are empty or do not belong together.
   """
   tokens, lengths = _paths(folder, split)
   sizes = np.fromfile(lengths, NUMBER).reshape(-1, sides)
@@ -62,16 +70,17 @@ def load(folder: pathlib.Path, split: str, sides: int) -> Texts:
   numbers = np.memmap(tokens, NUMBER, 'r')
   if len(numbers) != total:
     raise DataError(
-      f'{tokens} has {len(numbers)} tokens; by {lengths} they are {total}. '
+      f'{tokens} has {len(numbers)} tokens; {lengths} requires {total}. '
       f'Prepare {folder} again.'
     )
   return Texts(np.asarray(numbers), sizes)
 
 
 def text(folder: pathlib.Path, vocab: int) -> tuple[str, ...]:
-  """Of `vocab` pieces; '▁' is a space before a word.
+  """Return the text of `vocab` pieces; '▁' is a space before a word.
 
-  A model may say the numbers of pieces that few texts do not have: unknown.
+  A small dataset has fewer pieces than `vocab`. The missing pieces, which a
+  model may still predict, get the text of the unknown piece.
   """
   found = tuple(json.loads((folder / TEXT).read_text(encoding='utf-8')))
   return found + found[:1] * (vocab - len(found))

@@ -1,9 +1,9 @@
-"""Sources of records that are read and decoded when they are drawn.
+"""Sources that read and decode records when they are drawn.
 
-For datasets that do not fit into memory. Threads share the examples of a batch:
-what decodes them (JPEG, FLAC, FFTs, numpy) lets other threads run meanwhile.
-Each example has random numbers of its own, by its position in the stream or by
-its number in the split, so that how many threads there are changes nothing.
+These sources serve datasets that do not fit into memory. Threads share the
+examples of a batch; the decoders (JPEG, FLAC, FFTs, numpy) release Python's
+lock. Each example has its own random numbers, seeded by its position in the
+stream or its number in the split. The number of threads changes no result.
 """
 
 import dataclasses
@@ -17,24 +17,24 @@ from workloads.batches import stream
 from workloads.data.manifest import DataError
 from workloads.data.threads import cores, pool
 
-Row = dict[str, np.ndarray]  # Of one example.
-# Of a record, and of random numbers in training, None elsewhere.
+Row = dict[str, np.ndarray]  # Arrays of one example.
+# decode(record, rng) = row. The rng is None outside of training.
 Decode = Callable[[dict[str, Any], np.random.Generator | None], Row]
-# Of the rows of a batch and random numbers for it.
+# mix(rows of a batch, rng of the batch) = new rows.
 Mix = Callable[[Row, np.random.Generator], Row]
-CHUNK = 4  # Records that a thread takes at once.
-EXAMPLE, BATCH = 2, 3  # Streams of random numbers beside those of the order.
+CHUNK = 4  # Records per task of a thread.
+EXAMPLE, BATCH = 2, 3  # Kinds of random numbers; see _rng.
 
 
 class Records(Protocol):
-  """Of one split, read by number."""
+  """Records of one split, read by number."""
 
   def __len__(self) -> int: ...
 
   def __getitem__(self, numbers: Sequence[int]) -> list[dict[str, Any]]: ...
 
   def where(self, number: int) -> str:
-    """File and record in it, for messages."""
+    """Return the file and position of a record, for messages."""
     ...
 
 
@@ -44,11 +44,11 @@ class Stored:
 
   records: Records
   decode: Decode
-  mix: Mix | None = None  # Of what is drawn at once: a host mixes its share.
-  # Whether an example has the same random numbers in every epoch: those of its
-  # number and of the seed, not of its place in the stream.
+  mix: Mix | None = None  # Mixes one host's share of a batch.
+  # True repeats an example's random numbers in every epoch: their seed is the
+  # example's number instead of the position in the stream.
   same_again: bool = False
-  threads: int | None = None  # As many as there are cores.
+  threads: int | None = None  # None: one thread per core.
   ahead: ClassVar[int] = 2
 
   def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Stored:
     return self._rows(indices, [None] * len(indices))
 
   def draw(self, seed: int, first: int, count: int) -> Row:
-    """As workload.Drawn."""
+    """See workload.Drawn."""
     numbers = stream(len(self), seed, first, count)
     own = numbers if self.same_again else range(first, first + count)
     rngs = [_rng(seed, int(n), EXAMPLE) for n in own]
@@ -72,11 +72,11 @@ class Stored:
     lock = threading.Lock()
 
     def fill(start: int) -> None:
-      # Threads copy as well: 256 utterances are 650 MB.
+      # Threads also copy the results: 256 utterances are 650 MB.
       part = slice(start, start + CHUNK)
       rows = self._decoded(indices[part], rngs[part])
       with lock:
-        if not batch:  # The first that is decoded tells shapes.
+        if not batch:  # The first decoded example defines the shapes.
           batch.update(
             (name, np.empty((len(indices), *x.shape), x.dtype))
             for name, x in rows[0].items()
@@ -97,15 +97,15 @@ class Stored:
     for number, record, rng in zip(numbers, records, rngs, strict=True):
       try:
         rows.append(self.decode(record, rng))
-      except Exception as error:  # Whatever a damaged record makes of it.
+      except Exception as error:  # Damaged records raise many types.
         raise DataError(
           f'{self.records.where(number)} cannot be decoded: '
-          f'{type(error).__name__} {error}.'
+          f'{type(error).__name__} {error}. Prepare the dataset again.'
         ) from error
     return rows
 
 
 def _rng(seed: int, number: int, kind: int) -> np.random.Generator:
-  # The kind comes last: zeros at the end would change nothing, and the order
-  # of an epoch is drawn from (seed, epoch).
+  # The kind is last and not zero, since numpy ignores zeros at the end of a
+  # seed, and (seed, epoch) is the seed of an epoch's order.
   return np.random.default_rng([seed, number, kind])

@@ -1,8 +1,9 @@
-"""Datasets that TFDS has stored by default, made readable by number.
+"""Conversion of TFDS's default format, tfrecord, to array_record.
 
-A tfrecord file is a row of records, each with its length before it (64 bits,
-little-endian) and a checksum after either. There is no index, so a dataset in
-this format is written again as array_record; records stay as they are.
+A tfrecord file is a sequence of records. Each has a length (64 bits,
+little-endian), a checksum of the length, the record and its checksum. The
+format has no index: reading by number needs array_record. The records do not
+change.
 """
 
 import json
@@ -15,16 +16,16 @@ from array_record.python import array_record_module
 
 from workloads.data.manifest import DataError
 
-HEAD, TAIL = 12, 4  # Length and its checksum; checksum of the record.
+HEAD, TAIL = 12, 4  # Bytes: length and its checksum; checksum of the record.
 FORMAT, OURS = 'tfrecord', 'array_record'
-OPTIONS = 'group_size:1'  # As TFDS writes it: every record by itself.
+OPTIONS = 'group_size:1'  # One record per group, as TFDS writes.
 
 
 def convert(origin: pathlib.Path, folder: pathlib.Path) -> None:
-  """Writes a dataset of tfrecord files again, into a new folder.
+  """Convert a dataset of tfrecord files into a new folder.
 
   Raises:
-    DataError: a file is damaged; names it and the record.
+    DataError: A file is damaged. The message names the file and the record.
   """
   folder.mkdir(parents=True)
   for path in sorted(origin.iterdir()):
@@ -38,19 +39,22 @@ def convert(origin: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def records(path: pathlib.Path) -> Iterator[bytes]:
-  """Of one file; its checksums are not looked at.
+  """Yield the records of one file without verifying the checksums.
 
   Raises:
-    DataError: it ends within a record.
+    DataError: The file ends within a record.
   """
   with path.open('rb') as file:
     number = 0
     while head := file.read(HEAD):
       length = struct.unpack('<Q', head[:8])[0] if len(head) == HEAD else -1
-      # A damaged length may be longer than any memory.
+      # A damaged length may exceed the memory.
       left = path.stat().st_size - file.tell()
       if not 0 <= length <= left - TAIL:
-        raise DataError(f'{path} ends within record {number}, or is damaged.')
+        raise DataError(
+          f'{path} ends within record {number}, or is damaged. Prepare the '
+          'dataset again.'
+        )
       yield file.read(length)
       file.read(TAIL)
       number += 1

@@ -1,4 +1,4 @@
-"""Threads that make batches, as many as there are cores."""
+"""Threads that prepare batches, one per core."""
 
 import functools
 import os
@@ -6,11 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def cores() -> int:
-  """That this process may use."""
+  """Return the number of CPU cores that this process may use."""
   return len(os.sched_getaffinity(0))
 
 
 @functools.cache
 def pool(threads: int) -> ThreadPoolExecutor:
-  """One for all sources: none is drawn from while it waits for another."""
+  """Return the pool that all sources share.
+
+  Sharing causes no deadlock: no source waits for another one while drawing.
+  """
   return ThreadPoolExecutor(threads, 'decode')

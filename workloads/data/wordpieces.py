@@ -1,7 +1,7 @@
-"""Texts cut into pieces of words, when their dataset is prepared.
+"""Tokenization of texts into word pieces during preparation.
 
 Kudo 2018, "Subword Regularization", arXiv:1804.10959 (the unigram model);
-Kudo and Richardson 2018, "SentencePiece", arXiv:1808.06226. Sizes as
+Kudo and Richardson 2018, "SentencePiece", arXiv:1808.06226. The sizes are
 AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179).
 """
 
@@ -17,20 +17,20 @@ from workloads.data.manifest import DataError, lacking
 from workloads.data.records import Records
 from workloads.data.threads import cores
 
-SAMPLE = 10_000_000  # Bytes of text that the pieces are found in.
-CHUNK = 2048  # Records that are read at once.
-THREADS = 16  # That share sums while training: others would round otherwise.
+SAMPLE = 10_000_000  # Bytes of text that the model is trained on.
+CHUNK = 2048  # Records per read.
+THREADS = 16  # Fixed: another number of threads rounds sums differently.
 
 
 def train(folder: pathlib.Path, texts: Iterable[str], vocab: int) -> None:
-  """Finds the pieces of the first texts of a dataset, in their order.
+  """Train a SentencePiece model on the first texts of a dataset.
 
-  Numbers of tokens: 0 is unknown and padding, 1 a beginning, 2 the end.
+  Token 0 is unknown and padding, 1 the beginning, 2 the end of a text.
 
   Args:
-    folder: Of the dataset; gets the model and the text of its pieces.
-    texts: Of which those are read that begin within the first SAMPLE bytes.
-    vocab: Pieces; fewer where the texts do not have as many.
+    folder: Folder of the dataset; receives the model and its pieces' text.
+    texts: Training texts; those after the first SAMPLE bytes are not read.
+    vocab: Maximum number of pieces; few texts have fewer.
   """
   library, model = _library(), io.BytesIO()
   try:
@@ -42,11 +42,12 @@ def train(folder: pathlib.Path, texts: Iterable[str], vocab: int) -> None:
       hard_vocab_limit=False,
       character_coverage=1.0,
       num_threads=THREADS,
-      minloglevel=2,  # Errors.
+      minloglevel=2,  # Log errors only.
     )
   except RuntimeError as error:
     raise DataError(
-      f'No pieces of words can be found in the texts of {folder}: {error}.'
+      f'SentencePiece cannot find word pieces in the texts of {folder}: '
+      f'{error}. Prepare {folder} again from complete files.'
     ) from error
   (folder / pieces.MODEL).write_bytes(model.getvalue())
   found = load(folder)
@@ -56,7 +57,10 @@ def train(folder: pathlib.Path, texts: Iterable[str], vocab: int) -> None:
 
 
 def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:
-  """Writes the tokens of a split; how many pairs were kept, and left out."""
+  """Write the tokens of a split; return the numbers of kept and skipped pairs.
+
+  Pairs with more than pieces.LIMIT tokens in one language are skipped.
+  """
   model, records = load(folder), Records(folder, split)
   end = model.eos_id()
 
@@ -74,13 +78,13 @@ def encode(folder: pathlib.Path, split: str) -> tuple[int, int]:
 
 
 def sentences(folder: pathlib.Path, split: str) -> Iterator[str]:
-  """Both sides of all pairs."""
+  """Yield the texts of both languages of all pairs."""
   for pairs in _chunks(Records(folder, split)):
     yield from itertools.chain.from_iterable(pairs)
 
 
 def load(folder: pathlib.Path) -> Any:
-  """The model of a dataset, as SentencePiece has it."""
+  """Return the SentencePiece model of a dataset."""
   return _library().SentencePieceProcessor(
     model_proto=(folder / pieces.MODEL).read_bytes()
   )
@@ -96,7 +100,7 @@ def _sample(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _chunks(records: Records) -> Iterator[list[tuple[str, str]]]:
-  """All pairs of sentences."""
+  """Yield all sentence pairs, CHUNK at a time."""
   for chunk in records.chunks(CHUNK):
     yield [_pair(records, number, record) for number, record in chunk]
 
@@ -108,13 +112,14 @@ def _pair(
     german, english = (record[side].decode() for side in pieces.SIDES)
   except (UnicodeDecodeError, LookupError, AttributeError) as error:
     raise DataError(
-      f'{records.where(number)} has no text: {type(error).__name__} {error}.'
+      f'{records.where(number)} has no text: {type(error).__name__} {error}. '
+      'Prepare the dataset again.'
     ) from error
   return german, english
 
 
 def _text(model: Any, number: int) -> str:
-  """As SentencePiece itself says it; unknown is a word of its own."""
+  """Return a piece's text as SentencePiece decodes it; unknown is a word."""
   if model.is_unknown(number):
     return '▁⁇▁'
   return '' if model.is_control(number) else model.id_to_piece(number)
@@ -122,7 +127,7 @@ def _text(model: Any, number: int) -> str:
 
 def _library() -> Any:
   try:
-    import sentencepiece  # noqa: PLC0415  Training does without.
+    import sentencepiece  # noqa: PLC0415  Only the preparation needs it.
   except ImportError as error:
     raise lacking('text', 'sentencepiece') from error
   return sentencepiece

@@ -1,7 +1,7 @@
-"""Molecules in flat arrays, which lie beside the records of their dataset.
+"""Files with molecules in flat arrays, next to the records of their dataset.
 
-A file a split. All fit into memory: 9 bytes an atom, 7 a bond and 132 a
-molecule are 197 MB for what trains of ogbg-molpcba.
+Every split has one file, which fits into memory: 9 bytes per atom, 7 per bond
+and 132 per molecule are 197 MB for ogbg-molpcba's training split.
 """
 
 import pathlib
@@ -15,7 +15,7 @@ from workloads.data.manifest import DataError
 
 NODE_FEATURES, EDGE_FEATURES, TASKS = 9, 3, 128
 UNKNOWN = -1  # A label that was not measured.
-MOST = 2**16 - 1  # Atoms or bonds of a molecule.
+MOST = 2**16 - 1  # Maximum atoms or bonds of a molecule.
 
 
 class Molecules(NamedTuple):
@@ -23,26 +23,34 @@ class Molecules(NamedTuple):
 
   atoms: np.ndarray  # [A, 9] uint8: features.
   bonds: np.ndarray  # [B, 3] uint8: features; each bond once.
-  ends: np.ndarray  # [B, 2] uint16: numbers of its atoms within the molecule.
+  ends: np.ndarray  # [B, 2] uint16: atom numbers within the molecule.
   n_atom: np.ndarray  # [M] uint16
   n_bond: np.ndarray  # [M] uint16
   labels: np.ndarray  # [M, 128] int8: 0, 1 or UNKNOWN.
 
 
 def path(folder: pathlib.Path, split: str) -> pathlib.Path:
+  """Return the path of a split's molecules."""
   return folder / f'molecules-{split}.npz'
 
 
 def save(folder: pathlib.Path, split: str, molecules: Molecules) -> None:
+  """Write the molecules of a split.
+
+  Args:
+    folder: Folder of the dataset.
+    split: Name of the split.
+    molecules: All molecules of the split.
+  """
   with path(folder, split).open('wb') as file:
     np.savez(file, **molecules._asdict())
 
 
 def load(folder: pathlib.Path, split: str) -> Molecules:
-  """The molecules of a split.
+  """Return the molecules of a split.
 
   Raises:
-    DataError: its file is damaged.
+    DataError: The file is damaged.
   """
   file = path(folder, split)
   try:

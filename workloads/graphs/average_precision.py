@@ -1,12 +1,12 @@
 """Mean average precision over tasks whose labels are partly missing.
 
 The metric of ogbg-molpcba (Hu et al. 2020, "Open Graph Benchmark",
-arXiv:2005.00687). The average precision of one task is that of scikit-learn,
+arXiv:2005.00687). The average precision of one task equals scikit-learn's,
 
   AP = sum_n (R_n - R_{n-1}) P_n,
 
-where P_n and R_n are precision and recall if the examples with the n highest
-different scores are called positive.
+where P_n and R_n are precision and recall if all examples with the n highest
+distinct scores are predicted positive.
 """
 
 import numpy as np
@@ -15,16 +15,16 @@ import numpy as np
 def mean_average_precision(
   scores: np.ndarray, targets: np.ndarray, labelled: np.ndarray
 ) -> float:
-  """The mean over the tasks that have a positive and a negative label.
+  """Return the mean over all tasks with positive and negative labels.
 
   Args:
-    scores: [N, K], of N examples in K tasks; the higher the more positive.
-      A task's scores are only compared with each other, so logits will do.
+    scores: [N, K], for N examples in K tasks; higher means more positive.
+      Only the order within a task matters: logits are valid scores.
     targets: [N, K], one for positive, zero for negative.
     labelled: [N, K], one where a target is known, zero elsewhere.
 
   Returns:
-    A share from 0 to 1; NaN if a score is, or if no task has both labels.
+    A share from 0 to 1; NaN if a score is NaN, or if no task has both labels.
   """
   if np.isnan(scores).any():
     return float('nan')
@@ -43,7 +43,7 @@ def mean_average_precision(
 def _average_precisions(
   scores: np.ndarray, positive: np.ndarray, labelled: np.ndarray
 ) -> np.ndarray:
-  """[K], of tasks with a positive: the mean precision where positives are."""
+  """Return the mean precision [K] at the positives; each task has one."""
   order = np.argsort(-scores, axis=0)
   scores, positive, labelled = (
     np.take_along_axis(values, order, axis=0)
@@ -52,7 +52,7 @@ def _average_precisions(
   found = np.cumsum(positive, axis=0)  # [N, K]
   called = np.cumsum(labelled, axis=0)
   last = _last_of_equals(scores)
-  # Above the first labelled score nothing is called, and nothing counts.
+  # Rows above the first labelled score have no counts; avoid 0 / 0.
   precision = np.take_along_axis(found, last, axis=0) / np.maximum(
     np.take_along_axis(called, last, axis=0), 1
   )
@@ -60,11 +60,11 @@ def _average_precisions(
 
 
 def _last_of_equals(scores: np.ndarray) -> np.ndarray:
-  """Number [N, K] of the last row that has the same of the sorted scores."""
+  """Return the number [N, K] of the last row with an equal sorted score."""
   size = len(scores)
   rows = np.broadcast_to(np.arange(size)[:, None], scores.shape)
   ends = np.ones(scores.shape, bool)
   ends[:-1] = scores[:-1] != scores[1:]
-  # The first end at or after each row.
+  # Take the first end at or after each row.
   nearest = np.where(ends, rows, size)[::-1]
   return np.minimum.accumulate(nearest, axis=0)[::-1]

@@ -1,4 +1,4 @@
-"""Numbers from gzipped CSV files without a header, in a zip archive."""
+"""Numbers of gzipped CSV files without a header, in a zip archive."""
 
 import gzip
 import io
@@ -13,28 +13,28 @@ import pandas as pd
 
 from workloads.data.manifest import DataError
 
-BLOCK = 2**23  # Bytes of text that are parsed at once.
-BLANK = ('', 'nan')  # How a number that is not known may be written.
+BLOCK = 2**23  # Bytes of text per read.
+BLANK = ('', 'nan')  # Texts of an unknown number.
 WHOLE = re.compile(r'(-?[0-9]{1,18})(?:\.0*)?')
 
 
 class Table(NamedTuple):
-  """A file in the archive."""
+  """Name and valid numbers of a file in the archive."""
 
   name: str
-  width: int  # Numbers in a line.
-  dtype: Any  # That they get,
-  low: int  # and the whole numbers that they may be.
-  high: int
-  blank: int | None = None  # What stands for one that is not known, if any may.
+  width: int  # Numbers per line.
+  dtype: Any  # numpy type of the result.
+  low: int  # Smallest valid whole number.
+  high: int  # Largest valid whole number.
+  blank: int | None = None  # Replaces unknown numbers; None: all are known.
 
 
 def read(path: pathlib.Path, table: Table) -> np.ndarray:
-  """Its numbers, [lines, width].
+  """Return the numbers [lines, width] of a file in an archive.
 
   Raises:
-    DataError: the archive or the file is missing or damaged, or a line is not
-      as it must be; names file and line.
+    DataError: The archive or the file is missing or damaged, or a line is
+      wrong. The message names file and line.
   """
   parts = [np.empty((0, table.width), table.dtype)]
   lines = 0
@@ -48,11 +48,13 @@ def read(path: pathlib.Path, table: Table) -> np.ndarray:
         parts.append(_parsed(block, table, f'{path}, {table.name}', lines))
         lines += len(block)
   except KeyError:
-    raise DataError(f'{path} has no file {table.name}.') from None
+    raise DataError(
+      f'{path} has no file {table.name}. Get the published archive again.'
+    ) from None
   except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
     raise DataError(
       f'{path}, {table.name} is damaged in line {lines + 1} or after it: '
-      f'{error}.'
+      f'{error}. Get the published archive again.'
     ) from error
   return np.concatenate(parts)
 
@@ -61,20 +63,25 @@ def _parsed(
   block: list[bytes], table: Table, where: str, before: int
 ) -> np.ndarray:
   text = b''.join(block)
-  # The parser would fill up a line that is too short.
+  # Counting commas finds short lines, which the parser would fill up.
   if text.count(b',') == len(block) * (table.width - 1):
     numbers = _numbers(text, table)
     if numbers is not None and numbers.shape == (len(block), table.width):
       return numbers
   for line, content in enumerate(block, before + 1):
     if wrong := _fault(content, table):
-      raise DataError(f'{where}, line {line} has {wrong}.')
+      raise DataError(
+        f'{where}, line {line} has {wrong}. Get the published archive again.'
+      )
   last = before + len(block)
-  raise DataError(f'{where} is damaged in lines {before + 1} to {last}.')
+  raise DataError(
+    f'{where} is damaged in lines {before + 1} to {last}. Get the published '
+    'archive again.'
+  )
 
 
 def _numbers(text: bytes, table: Table) -> np.ndarray | None:
-  """None if some are not as they must be."""
+  """Return the numbers of a block, or None if a number is not valid."""
   try:
     found = pd.read_csv(
       io.BytesIO(text),
@@ -96,7 +103,7 @@ def _numbers(text: bytes, table: Table) -> np.ndarray | None:
 
 
 def _fault(line: bytes, table: Table) -> str | None:
-  """What is wrong with a line."""
+  """Return a description of what is wrong with a line, or None."""
   fields = line.decode('latin1').rstrip('\r\n').split(',')
   if len(fields) != table.width:
     return f'{len(fields)} fields instead of {table.width}'

@@ -1,4 +1,4 @@
-"""Molecules, decoded once, when their dataset is prepared."""
+"""Decoding of molecules during the preparation of their dataset."""
 
 import pathlib
 from collections.abc import Iterator
@@ -11,26 +11,33 @@ from workloads.data.records import Records
 from workloads.graphs import atoms
 from workloads.graphs.atoms import MOST, UNKNOWN, Molecules
 
-CHUNK = 1024  # Records that are read at once.
-PROGRESS = 50 * CHUNK  # Records from one message to the next.
+CHUNK = 1024  # Records per read.
+PROGRESS = 50 * CHUNK  # Records between two progress messages.
 
 
 def save(folder: pathlib.Path, split: str, tell) -> int:
-  """Decodes a split into its file; how many molecules it has.
+  """Decode a split, save its molecules and return their number.
+
+  Args:
+    folder: Folder of the dataset.
+    split: Name of the split.
+    tell: Receives progress messages.
 
   Raises:
-    DataError: a record is not what it must be; names file and record.
+    DataError: A record is wrong. The message names file and record.
   """
   parts = list(_decoded(Records(folder, split), split, tell))
   if not parts:
-    raise DataError(f'{folder} has no molecules in {split}.')
+    raise DataError(
+      f'{folder} has no molecules in {split}. Prepare the folder again.'
+    )
   whole = Molecules(*map(np.concatenate, zip(*parts, strict=True)))
   atoms.save(folder, split, whole)
   return len(whole.labels)
 
 
 def _decoded(records: Records, split: str, tell) -> Iterator[Molecules]:
-  """Many at a time."""
+  """Yield all molecules, CHUNK at a time."""
   for chunk in records.chunks(CHUNK):
     decoded = []
     for number, record in chunk:
@@ -38,7 +45,8 @@ def _decoded(records: Records, split: str, tell) -> Iterator[Molecules]:
         decoded.append(_molecule(record))
       except (ValueError, LookupError, TypeError) as error:
         raise DataError(
-          f'{records.where(number)} is no molecule: {error}.'
+          f'{records.where(number)} is no molecule: {error}. Prepare the '
+          'dataset again.'
         ) from error
     first, _ = chunk[0]
     if first % PROGRESS == 0:
@@ -47,7 +55,7 @@ def _decoded(records: Records, split: str, tell) -> Iterator[Molecules]:
 
 
 def _molecule(record: dict[str, Any]) -> Molecules:
-  """Of one record; ValueError where its parts do not agree."""
+  """Return the molecule of one record; ValueError if its parts disagree."""
   atoms, bonds = record['node_feat'], record['edge_feat']
   ends, labels = record['edge_index'], record['labels']
   n_atom, n_bond = record['num_nodes'], record['num_edges']
@@ -77,7 +85,7 @@ def _molecule(record: dict[str, Any]) -> Molecules:
 
 
 def _codes(features: np.ndarray, what: str) -> np.ndarray:
-  with np.errstate(invalid='ignore'):  # NaN is no code, and is found so.
+  with np.errstate(invalid='ignore'):  # The comparison below finds NaN.
     codes = features.astype(np.uint8)
   if not np.array_equal(codes, features):
     raise ValueError(f'features of {what} are not codes from 0 to 255')

@@ -1,16 +1,16 @@
-"""Padded graphs, and pools that hold the graphs of a batch without padding.
+"""Padded graphs, and pools that contain the graphs of a batch without padding.
 
-A batch has rows for the largest graph there may be in each of its graphs, so
-that its leading axis is B everywhere:
+Every graph of a batch has rows for the largest possible graph. The leading axis
+is B in all arrays:
 
   'nodes' [B, N, F], 'edges' [B, E, F]: features; edges are directed.
-  'senders', 'receivers' [B, E]: number within its graph of the node where an
-    edge begins or ends.
-  'n_node', 'n_edge' [B]: how many rows of each are real, the first ones.
+  'senders', 'receivers' [B, E]: nodes where an edge begins and ends, numbered
+    within their graph.
+  'n_node', 'n_edge' [B]: number of real rows, which come first.
 
-Molecules fill a twelfth of such rows. A network therefore sees a pool: the
-real rows of all graphs, one after another, in arrays of a static size. What
-padding holds never gets there.
+Molecules fill a twelfth of such rows. A network therefore receives a pool: the
+real rows of all graphs, one after another, in arrays of a static size. Padding
+never enters a pool.
 """
 
 from collections.abc import Callable
@@ -25,16 +25,19 @@ FIELDS = ('nodes', 'edges', 'senders', 'receivers', 'n_node', 'n_edge')
 
 
 class Size(NamedTuple):
-  """Rows for nodes and for edges."""
+  """Number of rows for nodes and for edges."""
 
   nodes: int
   edges: int
 
 
 def room(count: int, usual: Size, largest: Size) -> Size:
-  """Of a pool for that many graphs of the usual size.
+  """Return the size of a pool for `count` graphs of the usual size.
 
-  The largest graph fits into it, however few they are.
+  Args:
+    count: Number of graphs.
+    usual: Rows per usual graph.
+    largest: Rows of the largest graph, which fits into every pool.
   """
   return Size(
     max(count * usual.nodes, largest.nodes),
@@ -43,10 +46,10 @@ def room(count: int, usual: Size, largest: Size) -> Size:
 
 
 class Pool(NamedTuple):
-  """B graphs in P rows for nodes and Q for edges, the last of them empty.
+  """B graphs in P rows for nodes and Q rows for edges; the last are empty.
 
-  Empty rows have features zero, and P or B where they should point to a node
-  or a graph: one too many, which `take` and `total` understand.
+  Empty rows have zero features. Their node number is P and their graph number
+  is B, both out of range: `take` and `total` ignore such rows.
   """
 
   nodes: Array  # [P, F]
@@ -55,17 +58,17 @@ class Pool(NamedTuple):
   receivers: Array  # [Q]
   graph_of_node: Array  # [P]
   graph_of_edge: Array  # [Q]
-  fits: Array  # [B] bool: whether a graph is in the pool.
+  fits: Array  # [B] bool: the graph is in the pool.
 
 
 def fitting(batch: Batch, room: Size) -> Array:
-  """Bool [B]: the first graphs of a batch, as many as there is room for."""
+  """Return bool [B]: the first graphs of a batch that fit into `room`."""
   nodes = jnp.cumsum(batch['n_node']) <= room.nodes
   return nodes & (jnp.cumsum(batch['n_edge']) <= room.edges)
 
 
 def pooled(batch: Batch, room: Size) -> Pool:
-  """The first graphs of a batch, as many as there is room for."""
+  """Return a pool of the first graphs of a batch that fit into `room`."""
   fits = fitting(batch, room)
   starts = jnp.cumsum(batch['n_node']) - batch['n_node']  # [B]
   node_rows = _real_rows(batch['nodes'], batch['n_node'] * fits, room.nodes)
@@ -91,18 +94,18 @@ def pooled(batch: Batch, room: Size) -> Pool:
 def in_turn(
   batch: Batch, count: int, room: Size, network: Callable[[Pool], Array]
 ) -> tuple[Array, Array]:
-  """Outputs [B, K] for all graphs of a batch, one pool after another.
+  """Compute outputs [B, K] for all graphs of a batch, pool by pool.
 
-  How many pools it takes depends on the graphs; gradients do not go through.
+  The number of pools depends on the graphs. The loop has no gradients.
 
   Args:
     batch: Graphs.
-    count: That are put into a pool at most, B or fewer.
-    room: In a pool; every graph has it.
-    network: Outputs of the graphs in a pool.
+    count: Maximum graphs per pool, at most B.
+    room: Size of a pool; every single graph fits.
+    network: Returns outputs [count, K] of the graphs in a pool.
 
   Returns:
-    Outputs, and bool [B]: of each there are some.
+    Outputs [B, K], and bool [B]: the graph has an output.
   """
   total = len(batch['n_node'])
   graphs = {name: batch[name] for name in FIELDS}
@@ -114,7 +117,8 @@ def in_turn(
       name: jax.lax.dynamic_slice_in_dim(rows, start, count)
       for name, rows in graphs.items()
     }
-    left = start + jnp.arange(count) >= done  # Not those before, at the end.
+    # The last window starts early and may repeat finished graphs.
+    left = start + jnp.arange(count) >= done
     window |= {name: window[name] * left for name in ('n_node', 'n_edge')}
     pool = pooled(window, room)
     new = left & pool.fits
@@ -133,22 +137,29 @@ def in_turn(
 
 
 def take(values: Array, rows: Array) -> Array:
-  """The values [R, ...] in these rows [Q]; zero for a row one too many."""
+  """Return the values [R, ...] at rows [Q]; zero for row R."""
   return values.at[rows].get(mode='fill', fill_value=0)
 
 
 def total(values: Array, rows: Array, size: int) -> Array:
-  """Sums [size, ...] of the values [Q, ...] that belong to a row [Q].
+  """Sum values by row number; ignore row `size`.
 
-  What belongs to a row one too many is left out.
+  Args:
+    values: [Q, ...].
+    rows: Row of each value, [Q].
+    size: Number of rows.
+
+  Returns:
+    Sums [size, ...].
   """
   return jax.ops.segment_sum(values, rows, num_segments=size, mode='drop')
 
 
 def _real_rows(rows: Array, counts: Array, size: int) -> Array:
-  """Numbers [size] of the first counts [B] of the rows [B, N, ...] of graphs.
+  """Return the numbers [size] of real rows, the first `counts` [B] per graph.
 
-  Rows are numbered through all graphs; B * N fills what is left over.
+  The rows [B, N, ...] are numbered from 0 to B * N - 1. The remaining numbers
+  are B * N.
   """
   real = jnp.arange(rows.shape[1])[None] < counts[:, None]  # [B, N]
   return jnp.nonzero(real.reshape(-1), size=size, fill_value=real.size)[0]

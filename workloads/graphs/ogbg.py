@@ -1,10 +1,10 @@
-"""Properties of molecules by a graph network, on ogbg-molpcba.
+"""Prediction of molecular properties with a graph network, on ogbg-molpcba.
 
 Battaglia et al. 2018, "Relational inductive biases, deep learning, and graph
-networks", arXiv:1806.01261; sizes as in AlgoPerf's (Dahl et al. 2023,
-arXiv:2306.07179). Data: 437,929 molecules, whether each is active in up to
-128 assays (Hu et al. 2020, arXiv:2005.00687; Wu et al. 2018,
-arXiv:1703.00564), 350,343 to train, 43,793 to validate, 43,793 to test.
+networks", arXiv:1806.01261; sizes as in AlgoPerf (Dahl et al. 2023,
+arXiv:2306.07179). Data: 437,929 molecules with their activity in up to 128
+assays (Hu et al. 2020, arXiv:2005.00687; Wu et al. 2018, arXiv:1703.00564),
+350,343 to train, 43,793 to validate, 43,793 to test.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ from workloads.graphs.atoms import EDGE_FEATURES, NODE_FEATURES, TASKS
 from workloads.graphs.average_precision import mean_average_precision
 from workloads.workload import Model, Workload
 
-TOGETHER = 512  # Graphs that are looked at in one pool, at most.
+TOGETHER = 512  # Maximum graphs of a pool in evaluation.
 
 
 class GNN(nn.Module):
   """Steps of message passing between edges, nodes and whole graphs.
 
-  The fields say what Ogbg's say.
+  The fields mean the same as in Ogbg.
   """
 
   latent: int
@@ -40,7 +40,7 @@ class GNN(nn.Module):
 
   @nn.compact
   def __call__(self, pool, *, train, dropout):
-    """Logits [B, K] of the B graphs in a pool of P nodes and Q edges."""
+    """Return logits [B, K] of the B graphs in a pool of P nodes, Q edges."""
 
     def perceptron(*inputs):  # Each [rows, .].
       h = jnp.concatenate(inputs, axis=1)
@@ -53,7 +53,7 @@ class GNN(nn.Module):
     size, count = len(pool.nodes), len(pool.fits)
     nodes = nn.Dense(self.latent, name='node_embedding')(pool.nodes)
     edges = nn.Dense(self.latent, name='edge_embedding')(pool.edges)
-    whole = jnp.zeros((count, self.tasks))  # As wide as the output will be.
+    whole = jnp.zeros((count, self.tasks))  # Starts as wide as the output.
     for _ in range(self.steps):
       edges = perceptron(
         edges,
@@ -79,34 +79,33 @@ class GNN(nn.Module):
 class Ogbg(Workload):
   """Binary cross-entropy per known label; the metric is average precision.
 
-  Batch: graphs as in `graphs`, with 9 and 3 features, small integers, and each
-  bond as two edges; 'targets' [B, K], zero where not known, and 'labelled'
-  [B, K], one where known.
+  Batch: graphs as in graphs.py, with 9 node features and 3 edge features, all
+  small integers, and two edges per bond; 'targets' [B, K], zero if unknown, and
+  'labelled' [B, K], one if known.
 
   In training the graphs of a batch share a pool with room for B graphs of the
-  usual size. Of published data a batch has as many graphs as fit, as in
-  AlgoPerf, and its other rows are empty (see `compounds`). Of generated data it
-  has B; those that do not fit any more, in the order of the batch, are left out
-  of this step.
+  usual size. A batch of published data has as many graphs as fit, like
+  AlgoPerf's, and its other rows are empty (see reader.py). A batch of generated
+  data has B graphs; graphs at the end without room are left out of the step.
   """
 
   latent: int = 256  # Width of embedded nodes and edges.
-  width: int = 256  # Of each layer of a perceptron.
-  layers: int = 1  # Of a perceptron; there are three perceptrons in a step.
-  steps: int = 5  # Of message passing.
+  width: int = 256  # Width of each layer of a perceptron.
+  layers: int = 1  # Layers of each of the three perceptrons of a step.
+  steps: int = 5  # Steps of message passing.
   activation: str = 'relu'
   tasks: int = TASKS  # K
-  max_nodes: int = 336  # N: the data's largest graph has 332 nodes
-  max_edges: int = 768  # E: and about 730 edges. Reading checks it.
-  pool_nodes: int | None = 26  # Rows of the pool for each graph of a batch;
-  pool_edges: int | None = 56  # None: for the largest, so that all fit.
-  data: str = 'ogbg-molpcba'  # Or 'molecules', generated.
+  max_nodes: int = 336  # N: the data's largest graph has 332 nodes.
+  max_edges: int = 768  # E: the largest graph has about 730; reading checks.
+  pool_nodes: int | None = 26  # Rows of the pool per graph; None: max_nodes.
+  pool_edges: int | None = 56  # Rows of the pool per graph; None: max_edges.
+  data: str = 'ogbg-molpcba'  # Or 'molecules' (generated).
   quirks: tuple[str, ...] = ()
 
   loss_kind = 'sigmoid'
   QUIRKS: ClassVar[dict[str, str]] = {
-    'smoothing_over_tasks': 'Label smoothing s makes a binary label y '
-    'y (1 - s) + s / K, as if its K tasks were classes, not y (1 - s) + s / 2.'
+    'smoothing_over_tasks': 'Label smoothing s changes a binary label y to '
+    'y (1 - s) + s / K, as if the K tasks were classes, not y (1 - s) + s / 2.'
   }
 
   @property
@@ -126,7 +125,7 @@ class Ogbg(Workload):
     return reader.source('ogbg', split, data_dir, self._largest, self._usual)
 
   def fake_batch(self, key, batch_size):
-    # One draw for all: every draw would be compiled by itself, for a second.
+    # One draw for all arrays: compiling each draw takes about a second.
     nodes, edges, tasks = self.max_nodes, self.max_edges, self.tasks
     sizes = (1, 1, nodes * NODE_FEATURES, edges * EDGE_FEATURES, 2 * edges)
     total = sum(sizes) + 2 * tasks
@@ -137,7 +136,7 @@ class Ogbg(Workload):
       numbers = next(draws).reshape(batch_size, *shape) * high
       return numbers.astype(jnp.int32)  # From 0 to high - 1.
 
-    # Such that all fit into the pool.
+    # Sizes up to the usual size: all graphs fit into the pool.
     n_node = 1 + integers(self._usual.nodes)
     n_edge = integers(1 + self._usual.edges)
     is_node = jnp.arange(nodes)[None] < n_node[:, None]
@@ -194,7 +193,7 @@ class Ogbg(Workload):
     return (terms * known).sum(axis=1), known.sum(axis=1)
 
   def padding(self, batch):
-    """Share of a training pool's rows, of nodes and edges, that are empty."""
+    """Return the share of empty node and edge rows in a training pool."""
     count = len(batch['n_node'])
     room = graphs.room(count, self._usual, self._largest)
     fits = np.asarray(graphs.fitting(batch, room))
@@ -202,10 +201,10 @@ class Ogbg(Workload):
     return float(1 - real.sum() / sum(room))
 
   def predict(self, model, batch) -> Any:
-    """Every graph is looked at: pools are filled in turn.
+    """Return logits [B, K] of all graphs, and bool [B], from several pools.
 
-    They have an eighth more room than usual graphs need, so that one seldom
-    has to wait for another.
+    Pools have an eighth more room than usual graphs need. Most batches of at
+    most TOGETHER graphs therefore need one pool.
     """
     count = min(len(batch['n_node']), TOGETHER)
     room = graphs.room(count + count // 8, self._usual, self._largest)

@@ -1,9 +1,8 @@
-"""Builder of ogbg-molpcba, from the archive that OGB publishes.
+"""Builder of ogbg-molpcba from OGB's published archive.
 
 Hu et al. 2020, "Open Graph Benchmark", arXiv:2005.00687. TFDS's own builder
-needs no TensorFlow, but looks at nothing: counts that disagree with their lines
-would mix up molecules. What this writes is the same in features, keys and
-order.
+checks nothing: wrong counts would mix up molecules. This builder checks all
+files and writes the same features, keys and order.
 """
 
 import pathlib
@@ -40,11 +39,15 @@ SPLITS = {'train': 'train', 'validation': 'valid', 'test': 'test'}
 
 
 class Published(NamedTuple):
+  """Content of the published archive."""
+
   every: Molecules
-  splits: dict[str, np.ndarray]  # Numbers of molecules, rising.
+  splits: dict[str, np.ndarray]  # Increasing numbers of molecules by split.
 
 
 class OgbgMolpcba(Local, skip_registration=True):
+  """Builder of ogbg-molpcba."""
+
   name = 'ogbg_molpcba'
   dataset = DATASETS[name]
   VERSION = tfds.core.Version(dataset.version)
@@ -54,7 +57,7 @@ class OgbgMolpcba(Local, skip_registration=True):
     [file] = cls.dataset.raw
     path = pathlib.Path(raw or '') / file.name
     if raw and path.is_file() and manifest.sha256(path) != file.sha256:
-      tell(f'Note: {path} is not as it was published: its SHA-256 is another.')
+      tell(f'Note: {path} differs from the published file in its SHA-256.')
     super().make(data_dir, raw, tell)
 
   @classmethod
@@ -113,10 +116,11 @@ class OgbgMolpcba(Local, skip_registration=True):
 
 
 def read(path: pathlib.Path) -> Published:
-  """All that is in the archive; 0.6 kB a molecule.
+  """Read the whole archive into memory, about 0.6 kB per molecule.
 
   Raises:
-    DataError: it is damaged, or its files do not agree; names file and line.
+    DataError: The archive is damaged, or its files disagree. The message names
+      file and line.
   """
   n_atom, n_bond = (csv_tables.read(path, t)[:, 0] for t in (N_ATOM, N_BOND))
   every = Molecules(
@@ -140,13 +144,13 @@ def read(path: pathlib.Path) -> Published:
 def _same(path, table: Table, lines: int, other: Table, wanted: int) -> None:
   if lines != wanted:
     raise DataError(
-      f'{path}, {table.name} has {lines:,} lines, and by {other.name} they are '
-      f'{wanted:,}.'
+      f'{path}, {table.name} has {lines:,} lines; {other.name} requires '
+      f'{wanted:,}. Get the published archive again.'
     )
 
 
 def _check_ends(path: pathlib.Path, every: Molecules) -> None:
-  """DataError where a bond goes to an atom that its molecule does not have."""
+  """Raise DataError if a bond ends at an atom outside of its molecule."""
   number = np.repeat(np.arange(len(every.n_bond)), every.n_bond)
   beyond = every.ends >= every.n_atom[number][:, None]
   if beyond.any():
@@ -154,12 +158,12 @@ def _check_ends(path: pathlib.Path, every: Molecules) -> None:
     raise DataError(
       f'{path}, {ENDS.name}, line {line + 1} has a bond between atoms '
       f'{every.ends[line].tolist()} of molecule {number[line]}, which has '
-      f'{every.n_atom[number[line]]}.'
+      f'{every.n_atom[number[line]]} atoms. Get the published archive again.'
     )
 
 
 def _splits(path: pathlib.Path, count: int) -> dict[str, np.ndarray]:
-  """Numbers of the molecules of every split; each is in one of them."""
+  """Return the molecule numbers of every split, after checking overlaps."""
   found, lines = {}, np.zeros(count, int)
   for split, name in SPLITS.items():
     table = Table(f'{SPLIT}{name}.csv.gz', 1, np.int64, 0, count - 1)
@@ -169,6 +173,6 @@ def _splits(path: pathlib.Path, count: int) -> dict[str, np.ndarray]:
     number = int((lines != 1).argmax())
     raise DataError(
       f'{path}: molecule {number} is in {lines[number]} lines of the files in '
-      f'{SPLIT}; each must be in one.'
+      f'{SPLIT}, instead of one. Get the published archive again.'
     )
   return found

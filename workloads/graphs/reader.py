@@ -1,16 +1,15 @@
-"""Compounds of ogbg-molpcba, as they were prepared, in batches that fit pools.
+"""Source of ogbg-molpcba's molecules, in batches that fit pools.
 
-Training puts them into shards as AlgoPerf does (Dahl et al. 2023,
-arXiv:2306.07179): one after another while the shard has room for it, and what
-has none any more begins the next one. Rows of a batch that are left over hold
-no graph: no node, and no known label. AlgoPerf's shards are those of devices,
-64 graphs on eight of them; here they always are, so that batches do not depend
-on the machine, and a host's share is a part of the whole. No molecule is lost
-or comes twice in an epoch, whose last shard has what is left of it.
+Training fills shards as AlgoPerf does (Dahl et al. 2023, arXiv:2306.07179): a
+molecule without room in the current shard starts the next one. The remaining
+rows of a shard have no graph: no node, and no known label. AlgoPerf's shards
+belong to devices: eight devices with 64 graphs each. Here a shard always has 64
+rows, and batches depend neither on the number of devices nor on that of hosts.
+An epoch contains every molecule once; its last shard may be smaller.
 
-The order is another one: AlgoPerf's shuffles 32,768 at a time, here every epoch
-is a permutation of all of them. How many shards an epoch has depends on it, so
-those of earlier epochs are counted, once.
+The order differs from AlgoPerf, which shuffles 32,768 molecules at a time: here
+every epoch is a permutation of all molecules. The number of shards of an epoch
+depends on its order. The shards of earlier epochs are counted once.
 """
 
 import dataclasses
@@ -27,25 +26,25 @@ from workloads.graphs import atoms, graphs
 from workloads.graphs.atoms import EDGE_FEATURES, NODE_FEATURES, Molecules
 from workloads.graphs.graphs import Size
 
-SHARD = 64  # Graphs that share room with no others.
-NONE = -1  # In place of a molecule's number.
+SHARD = 64  # Rows of a shard: graphs that share room.
+NONE = -1  # Molecule number of an empty row.
 Rows = dict[str, np.ndarray]
 
 
 class Epoch(NamedTuple):
-  """The order of an epoch's molecules, cut into shards."""
+  """Order of an epoch's N molecules, cut into S shards."""
 
   order: np.ndarray  # [N] int32
-  bounds: np.ndarray  # [S + 1]: shard s has those from bounds[s] on.
+  bounds: np.ndarray  # [S + 1]: shard s is order[bounds[s] : bounds[s + 1]].
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Compounds:
-  """A source of molecules, each bond as two edges."""
+  """A source of molecules, with two edges per bond."""
 
   molecules: Molecules
-  largest: Size  # Rows for a graph in a batch; of edges, an even number.
-  usual: Size  # Of a pool, for each graph of a batch.
+  largest: Size  # Rows per graph in a batch; the number of edges is even.
+  usual: Size  # Rows of a pool per graph of a batch.
 
   ahead: ClassVar[int] = 2
 
@@ -53,14 +52,14 @@ class Compounds:
     return len(self.molecules.labels)
 
   def __getitem__(self, indices) -> Rows:  # pyrefly: ignore
-    """All of them, whatever room they need."""
+    """Return all of the given molecules, without a limit on room."""
     return self._rows(np.asarray(indices))
 
   def draw(self, seed: int, first: int, count: int) -> Rows:
-    """As workload.Drawn; positions are those of rows, filled or not.
+    """See workload.Drawn; positions count rows, including empty ones.
 
-    A batch begins with the shard that its first position is in. One whose size
-    is no multiple of a shard's is a shard by itself, and so are its neighbours.
+    A batch starts with the shard of its first position. If `count` is no
+    multiple of SHARD, shards have `count` rows instead.
     """
     shard = count if count % SHARD else SHARD
     number, left, epoch = first // shard, count // shard, 0
@@ -104,7 +103,7 @@ class Compounds:
 
   @functools.cached_property
   def _starts(self) -> tuple[np.ndarray, np.ndarray]:
-    """Where the atoms and the bonds of every molecule start, each [N]."""
+    """First atom and first bond of every molecule, each [N]."""
     counts = self.molecules.n_atom, self.molecules.n_bond
     atom, bond = (np.cumsum(n, dtype=np.int64) - n for n in counts)
     return atom, bond
@@ -113,18 +112,18 @@ class Compounds:
 def source(
   workload: str, split: str, data_dir: str | None, largest: Size, usual: Size
 ) -> Compounds:
-  """A split of the prepared molecules.
+  """Return a split of the prepared molecules.
 
   Args:
-    workload: Whose data.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
-    largest: Rows for a graph in a batch.
-    usual: Of a pool, for each graph of a batch.
+    largest: Rows per graph in a batch.
+    usual: Rows of a pool per graph of a batch.
 
   Raises:
-    ValueError: they are not there, or not as they were prepared, or one is
-      larger than a batch's rows.
+    ValueError: The data are missing, have changed since their preparation, or
+      contain a molecule that is larger than `largest`.
   """
   [place] = data.find(workload, data_dir).values()
   molecules = atoms.load(place, split)
@@ -136,7 +135,8 @@ def source(
     raise DataError(
       f'{atoms.path(place, split)}: molecule {number} has '
       f'{molecules.n_atom[number]} atoms and {molecules.n_bond[number]} bonds; '
-      f'{workload} takes up to {largest.nodes} and {largest.edges // 2}.'
+      f'{workload} takes up to {largest.nodes} and {largest.edges // 2}. '
+      'Prepare the published dataset.'
     )
   return Compounds(molecules, largest, usual)
 
@@ -144,20 +144,23 @@ def source(
 def bounds(
   n_node: np.ndarray, n_edge: np.ndarray, shard: int, room: Size
 ) -> np.ndarray:
-  """Cuts a row of graphs into shards: the first graph of each, and the end.
+  """Cut a sequence of graphs into shards.
 
   Args:
-    n_node: Of every graph, [N]; each has room.
-    n_edge: The same.
-    shard: Graphs in one at most.
-    room: For their nodes and edges.
+    n_node: Nodes of every graph, [N]; each graph fits into `room`.
+    n_edge: Edges of every graph, [N].
+    shard: Maximum graphs of a shard.
+    room: Nodes and edges of a shard.
+
+  Returns:
+    The first graph of every shard, and N: [S + 1].
   """
   count = len(n_node)
   ends = np.minimum(np.arange(count) + shard, count)
   for sizes, rows in zip((n_node, n_edge), room, strict=True):
     sums = np.cumsum(sizes, dtype=np.int64)
     fits = np.searchsorted(sums, sums - sizes + rows, side='right')
-    ends = np.minimum(ends, fits)  # Of a shard that begins at this graph.
+    ends = np.minimum(ends, fits)  # End of a shard that starts at this graph.
   found, ends = [0], ends.tolist()
   while found[-1] < count:
     found.append(ends[found[-1]])
@@ -176,19 +179,19 @@ def _epoch(of: Compounds, shard: int, seed: int, number: int) -> Epoch:
 
 @functools.lru_cache(maxsize=1024)
 def _size(of: Compounds, shard: int, seed: int, number: int) -> int:
-  """Shards of an epoch."""
+  """Return the number of shards of an epoch."""
   return len(_epoch(of, shard, seed, number).bounds) - 1
 
 
 def _places(
   starts: np.ndarray, counts: np.ndarray, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Rows of flat arrays, and the rows of a batch where they belong.
+  """Return rows of the flat arrays, and their rows in a batch.
 
   Args:
-    starts: Of every graph in the flat arrays, [B].
-    counts: How many rows it has.
-    width: Rows of the batch for each graph.
+    starts: First row of every graph in the flat arrays, [B].
+    counts: Rows of every graph, [B].
+    width: Rows per graph in the batch.
   """
   sizes = counts.astype(np.int64)
   graph = np.repeat(np.arange(len(sizes)), sizes)

@@ -1,16 +1,14 @@
-"""Generated molecules: what `ogbg/mini` learns from.
+"""Generated molecules, the data of `ogbg/mini`.
 
-Nobody's molecules: made-up ones with the batch dictionary of ogbg-molpcba and
-what makes that hard. They obey valences: chains and branches, of carbon mostly,
-grow on rings of five and six atoms, aromatic or not. Atoms and bonds come as
-small integers, the element as one code. An assay is positive where two groups
-of atoms lie a certain number of bonds apart, so that messages must travel.
-Positives are few, a quarter of the labels is missing, and there are too few
-molecules not to learn some of them by heart. In training two labels in a
-hundred are wrong, as measured ones are.
+Artificial molecules have the batch arrays of ogbg-molpcba and its difficulties.
+The molecules obey valences: chains and branches, mostly of carbon, grow on
+rings of five and six atoms, aromatic or not. Atoms and bonds are small numbers.
+An assay is positive if two groups of atoms have a certain distance in bonds:
+messages must travel. Positives are rare, a quarter of the labels is missing,
+and overfitting is easy. Two training labels in a hundred are wrong.
 
-Everything is drawn for all G molecules of a split at once, atom by atom; every
-split has a random stream of its own.
+All G molecules of a split are drawn together, atom by atom. Every split has its
+own random stream.
 """
 
 import functools
@@ -21,22 +19,22 @@ import numpy as np
 from workloads.batches import Arrays
 
 EXAMPLES = {'train': 1_024, 'validation': 1_024, 'test': 1_024}
-SIZES = (12, 28)  # Atoms of a molecule, at least and at most, without hydrogen.
+SIZES = (12, 28)  # Minimum and maximum atoms of a molecule, without hydrogen.
 ATOMS = SIZES[1]
-EDGES = 64  # A tree has 27 bonds, at most five rings close; times two.
+EDGES = 64  # Two per bond: 27 bonds of a tree, and at most five close rings.
 
 CARBON, NITROGEN, OXYGEN, FLUORINE, SULFUR, CHLORINE = range(6)
-CODES = np.array([5, 6, 7, 8, 15, 16])  # As published: atomic number less one.
+CODES = np.array([5, 6, 7, 8, 15, 16])  # Published codes: atomic number - 1.
 VALENCES = np.array([4, 3, 2, 1, 2, 1])
 IN_CHAIN = (0.58, 0.15, 0.16, 0.04, 0.03, 0.04)  # Shares of the elements.
 IN_RING = (0.74, 0.19, 0.03, 0.0, 0.04, 0.0)
-DOUBLED = np.array([0.12, 0.12, 0.55, 0.0, 0.0, 0.0])  # Of bonds in a chain.
-RING = 0.16  # How often a ring begins where it can,
-FLAT = 0.7  # and is aromatic.
-SINGLE, DOUBLE, AROMATIC = 0, 1, 3  # Codes of bonds, as published.
+DOUBLED = np.array([0.12, 0.12, 0.55, 0.0, 0.0, 0.0])  # Share of chain bonds.
+RING = 0.16  # Probability that a ring starts where possible.
+FLAT = 0.7  # Share of aromatic rings.
+SINGLE, DOUBLE, AROMATIC = 0, 1, 3  # Published codes of bonds.
 NOTHING = -1
 
-# An assay asks for two groups and the number of bonds between them.
+# An assay names two groups and the number of bonds between them.
 ASSAYS = (
   ('amine', 'carbonyl', 2),
   ('ether', 'branch', 2),
@@ -55,44 +53,44 @@ ASSAYS = (
   ('hydroxyl', 'stem', 5),
   ('pyridine', 'stem', 5),
 )
-REACH = 5  # Their largest number of bonds.
+REACH = 5  # Largest number of bonds in ASSAYS.
 TASKS = len(ASSAYS)
 MISSING = np.linspace(0.15, 0.35, TASKS)  # Share of an assay's labels.
 FLIPPED = 0.02  # Share of the training labels that are wrong.
 
 
 class Rings(NamedTuple):
-  """Which of the atoms, as they follow each other, make rings: each [G, N]."""
+  """Rings of consecutive atoms: each [G, N]."""
 
-  ring: np.ndarray  # Bool: whether the atom is in one,
-  flat: np.ndarray  # in an aromatic one,
-  place: np.ndarray  # and how many of its atoms came before.
-  closes: np.ndarray  # The first atom, at the last one; NOTHING elsewhere.
+  ring: np.ndarray  # Bool: the atom is in a ring.
+  flat: np.ndarray  # Bool: the atom is in an aromatic ring.
+  place: np.ndarray  # Position of the atom in its ring, from 0.
+  closes: np.ndarray  # First atom, at the last atom; NOTHING elsewhere.
 
 
 class Atoms(NamedTuple):
-  """What G molecules of up to N atoms consist of: each [G, N].
+  """Atoms of G molecules with up to N atoms: each [G, N].
 
-  Every atom but the first is bound to an earlier one, its parent.
+  Every atom but the first has a bond to an earlier atom, its parent.
   """
 
-  there: np.ndarray  # Bool: whether the molecule has so many.
+  there: np.ndarray  # Bool: the atom exists.
   element: np.ndarray
-  hydrogens: np.ndarray  # Valences left over.
+  hydrogens: np.ndarray  # Free valences.
   parent: np.ndarray
   bond: np.ndarray  # Code of the bond to the parent.
 
 
 class Bonds(NamedTuple):
-  """All bonds of G molecules, in rows some of which are empty: each [G, R]."""
+  """All bonds of G molecules in R rows, some of them empty: each [G, R]."""
 
-  there: np.ndarray  # Bool
-  begin: np.ndarray  # Numbers of atoms.
-  end: np.ndarray
+  there: np.ndarray  # Bool: the bond exists.
+  begin: np.ndarray  # Number of the first atom.
+  end: np.ndarray  # Number of the second atom.
   code: np.ndarray
 
   def near(self) -> np.ndarray:
-    """Whether two atoms are bound, or the same: bool [G, N, N]."""
+    """Return bool [G, N, N]: two atoms have a bond, or are the same atom."""
     near = np.repeat(np.eye(ATOMS, dtype=bool)[None], len(self.there), axis=0)
     graph, row = np.nonzero(self.there)
     begin, end = self.begin[graph, row], self.end[graph, row]
@@ -102,7 +100,7 @@ class Bonds(NamedTuple):
 
 @functools.cache
 def source(split: str) -> Arrays:
-  """Padded graphs as in `graphs`, 'targets' and 'labelled' [G, TASKS]."""
+  """Return padded graphs as in graphs.py, with 'targets' and 'labelled'."""
   rng = np.random.default_rng([2, list(EXAMPLES).index(split)])
   size = rng.integers(*SIZES, EXAMPLES[split], endpoint=True)
   rings = _rings(rng, size)
@@ -128,7 +126,7 @@ def source(split: str) -> Arrays:
 
 
 def _rings(rng: np.random.Generator, size: np.ndarray) -> Rings:
-  """Rings that begin anywhere, if they can end within the size [G]."""
+  """Draw rings at random atoms, if a ring fits within the size [G]."""
   count = len(size)
   ring = Rings(*(np.zeros((count, ATOMS), t) for t in (bool, bool, int, int)))
   ring.closes[:] = NOTHING
@@ -151,7 +149,7 @@ def _rings(rng: np.random.Generator, size: np.ndarray) -> Rings:
 
 
 def _atoms(rng: np.random.Generator, size: np.ndarray, rings: Rings) -> Atoms:
-  """Binds atom after atom to an earlier one that has a valence left."""
+  """Bind every atom to an earlier atom with a free valence."""
   count = len(size)
   every = np.arange(count)
   there = np.arange(ATOMS) < size[:, None]
@@ -164,16 +162,16 @@ def _atoms(rng: np.random.Generator, size: np.ndarray, rings: Rings) -> Atoms:
     kind = np.where(
       ring, _drawn(rng, IN_RING, count), _drawn(rng, IN_CHAIN, count)
     )
-    # Carbon comes first and second in a ring, so that more can grow on it.
+    # The first two atoms of a ring are carbon: chains can grow on the ring.
     kind = np.where(ring & (place < 2), CARBON, kind)
     bound = np.where(ring & (place > 0), n - 1, _parents(rng, before))
     double = ~ring & ~rings.ring[every, bound] & (free[every, bound] > 1)
     double &= rng.random(count) < DOUBLED[kind]
-    # A chain that would leave no valence to grow on goes on with carbon.
+    # An atom that would leave no free valence becomes carbon.
     rest = before.sum(axis=1) + VALENCES[kind] - 2 * (1 + double)
     kind = np.where(~ring & (rest < 1), CARBON, kind)
     double &= rest >= 1
-    # The bonds of a ring, 1.5 each where it is aromatic, and the one it is on.
+    # Valences for the two ring bonds (1.5 each if aromatic), then the parent.
     inner = ring * np.where(flat, np.minimum(3, VALENCES[kind]), 2)
     outer = (1 + double) * (place == 0) * (n > 0)
     element[:, n], parent[:, n] = kind, bound
@@ -188,9 +186,9 @@ def _drawn(rng: np.random.Generator, shares, count: int) -> np.ndarray:
 
 
 def _parents(rng: np.random.Generator, free: np.ndarray) -> np.ndarray:
-  """Numbers [G] of atoms of those [G, n] that have a valence left.
+  """Draw the number [G] of an atom with a free valence, from `free` [G, n].
 
-  Late ones more often: molecules are rather long than bushy.
+  Late atoms are more likely, which gives long molecules with few branches.
   """
   if not free.shape[1]:
     return np.zeros(len(free), int)
@@ -199,7 +197,7 @@ def _parents(rng: np.random.Generator, free: np.ndarray) -> np.ndarray:
 
 
 def _bonds(atoms: Atoms, rings: Rings) -> Bonds:
-  """Those to parents and those that close rings, moved to the front."""
+  """Return the bonds to parents and those that close rings, without gaps."""
   numbers = np.broadcast_to(np.arange(ATOMS), atoms.there.shape)
   closing = rings.closes != NOTHING
   bonds = [
@@ -216,7 +214,7 @@ def _bonds(atoms: Atoms, rings: Rings) -> Bonds:
 
 
 def _unsaturated(atoms: Atoms, bonds: Bonds) -> np.ndarray:
-  """Whether an atom has a double bond: bool [G, N]."""
+  """Return bool [G, N]: the atom has a double bond."""
   found = np.zeros(atoms.there.shape, bool)
   graph, row = np.nonzero(bonds.there & (bonds.code == DOUBLE))
   found[graph, bonds.begin[graph, row]] = True
@@ -225,7 +223,7 @@ def _unsaturated(atoms: Atoms, bonds: Bonds) -> np.ndarray:
 
 
 def _features(rng, atoms, rings, near, sp2) -> np.ndarray:
-  """'nodes' [G, N, 9]: the integers of OGB, in its order."""
+  """Return 'nodes' [G, N, 9]: OGB's integer features, in OGB's order."""
   noise = rng.random(atoms.there.shape)
   degree = near.sum(axis=2) - 1
   stereo = (atoms.element == CARBON) & ~sp2 & (degree > 2)
@@ -246,7 +244,7 @@ def _features(rng, atoms, rings, near, sp2) -> np.ndarray:
 
 
 def _edges(rng, bonds: Bonds, sp2: np.ndarray) -> dict[str, np.ndarray]:
-  """'edges' [G, E, 3] and where they are: every bond in both directions."""
+  """Return 'edges' [G, E, 3] and their ends: every bond in both directions."""
   begin, end = bonds.begin * bonds.there, bonds.end * bonds.there
   cis = rng.integers(0, 3, begin.shape) * (bonds.code == DOUBLE)
   every = np.arange(len(begin))[:, None]
@@ -266,7 +264,7 @@ def _edges(rng, bonds: Bonds, sp2: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _groups(atoms, rings, near, sp2) -> dict[str, np.ndarray]:
-  """Which atoms belong to which group: each bool [G, N]."""
+  """Return the atoms of every group: each bool [G, N]."""
   element, degree = atoms.element, near.sum(axis=2) - 1
   chain = ~rings.ring
   carbon, oxygen = element == CARBON, element == OXYGEN
@@ -288,7 +286,7 @@ def _groups(atoms, rings, near, sp2) -> dict[str, np.ndarray]:
 
 
 def _assays(groups: dict[str, np.ndarray], near: np.ndarray) -> np.ndarray:
-  """Which assays find what they ask for: bool [G, TASKS]."""
+  """Return the true results of all assays: bool [G, TASKS]."""
   step = near.astype(np.float32)
   within = [np.eye(ATOMS, dtype=bool) & near, near]  # [G, N, N] each.
   for _ in range(REACH - 1):

@@ -1,4 +1,4 @@
-"""ResNet-18 on CIFAR-10, for development: it is part of no leaderboard.
+"""ResNet-18 on CIFAR-10, a development workload outside the leaderboards.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition",
 arXiv:1512.03385, with a 3x3 stem that keeps the image's size. Data: CIFAR-10
@@ -12,8 +12,8 @@ from workloads.images import classification, resnet, small_images, synthetic
 from workloads.workload import Workload
 
 CHANNELS = 3
-TRAIN = 9 / 10  # Of the published training images; the others validate.
-SHIFT = 2  # Pixels, at most, to either side.
+TRAIN = 9 / 10  # Share of published training images; the rest validates.
+SHIFT = 2  # Maximum shift in each direction, in pixels.
 MEAN = (0.49139968, 0.48215827, 0.44653124)
 STD = (0.24703233, 0.24348505, 0.26158768)
 
@@ -22,15 +22,15 @@ STD = (0.24703233, 0.24348505, 0.26158768)
 class Cifar(Workload):
   """Softmax cross-entropy; the metric is the accuracy.
 
-  There is no dropout: a rate is accepted and does nothing.
+  The model has no dropout and ignores the rate.
   """
 
-  blocks: tuple[int, ...] = (2, 2, 2, 2)  # In each stage.
-  widths: tuple[int, ...] = (64, 128, 256, 512)  # Of each stage.
+  blocks: tuple[int, ...] = (2, 2, 2, 2)  # Blocks per stage.
+  widths: tuple[int, ...] = (64, 128, 256, 512)  # Channels per stage.
   activation: str = 'relu'
   image_size: int = 32
   classes: int = 10
-  data: str = 'cifar10'  # Or 'drawings', generated.
+  data: str = 'cifar10'  # Or 'drawings' (generated).
 
   loss_kind = 'softmax'
 
@@ -70,7 +70,7 @@ class Cifar(Workload):
     return resnet.init(self._net, key, self.image_size, CHANNELS)
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    del key, dropout  # Published without.
+    del key, dropout  # The published model has no dropout.
     if frozen:
       return self.predict(model, batch), model.state
     return resnet.forward(self._net, model, batch)

@@ -1,7 +1,7 @@
-"""What the families of image classifiers share: batch, loss and metrics.
+"""Batch, loss and metrics shared by all image classifiers.
 
-An image is [S, S, C] float32, about N(0, 1) over a data set. Its target is the
-number of a class or, as in mixup (Zhang et al. 2018, arXiv:1710.09412), a
+An image is [S, S, C] float32, about N(0, 1) over a dataset. A target is the
+number of a class or, after mixup (Zhang et al. 2018, arXiv:1710.09412), a
 distribution over all classes.
 """
 
@@ -16,7 +16,15 @@ from workloads.workload import Array, Batch, Key
 def fake_batch(
   key: Key, batch_size: int, size: int, channels: int, classes: int
 ) -> Batch:
-  """Normal pixels with random classes."""
+  """Return a batch of normally distributed pixels with random classes.
+
+  Args:
+    key: Random key.
+    batch_size: Images, B.
+    size: Height and width, S, in pixels.
+    channels: Colours, C.
+    classes: Number of classes, K.
+  """
   pixels, label = jax.random.split(key)
   shape = (batch_size, size, size, channels)
   return {
@@ -27,16 +35,16 @@ def fake_batch(
 
 
 def mixup(rows, rng: np.random.Generator, classes: int, alpha: float):
-  """Every image of a batch with some of the one before it, and its target.
+  """Mix every image of a batch, and its target, with the previous image.
 
   Args:
     rows: 'inputs' [B, S, S, C] and 'targets' [B] of a batch.
-    rng: Draws the share, one for the batch.
-    classes: How many, K.
+    rng: Draws one mixing share for the whole batch.
+    classes: Number of classes, K.
     alpha: Both parameters of the share's Beta distribution.
 
   Returns:
-    'inputs', and 'targets' [B, K] float32.
+    Mixed 'inputs' [B, S, S, C] and 'targets' [B, K] float32.
   """
   share = np.float32(rng.beta(alpha, alpha))
   hot = np.eye(classes, dtype=np.float32)[rows['targets']]
@@ -52,10 +60,16 @@ def _mixed(values: np.ndarray, share: np.float32) -> np.ndarray:
 def losses(
   logits: Array, batch: Batch, label_smoothing: float
 ) -> tuple[Array, Array]:
-  """Softmax cross-entropy [B] of logits [B, K], and ones [B]."""
+  """Return the softmax cross-entropy [B] per example, and ones [B].
+
+  Args:
+    logits: [B, K].
+    batch: 'targets' [B] or [B, K].
+    label_smoothing: From 0 (none) to 1.
+  """
   targets = batch['targets']
-  # By rank: AlgoPerf tells them by length, and takes 1000 numbers of classes
-  # for one distribution.
+  # The rank separates numbers from distributions. AlgoPerf compares lengths,
+  # and mistakes a batch of 1000 class numbers for one distribution.
   if targets.ndim == 1:
     targets = jax.nn.one_hot(targets, logits.shape[-1])  # [B, K]
   targets = optax.smooth_labels(targets, label_smoothing)
@@ -64,7 +78,7 @@ def losses(
 
 
 def statistics(logits: Array, batch: Batch) -> dict[str, Array]:
-  """Loss and error (is the likeliest class another one?), each [B]."""
+  """Return loss and error (1 if the top class is wrong), each [B]."""
   labels = batch['targets']
   if labels.ndim == 2:
     labels = labels.argmax(axis=-1)
@@ -75,7 +89,7 @@ def statistics(logits: Array, batch: Batch) -> dict[str, Array]:
 
 
 def summarize(stats: dict[str, np.ndarray]) -> dict[str, float]:
-  """Means of the statistics, and the accuracy."""
+  """Return the means of the statistics, and the accuracy."""
   means = {
     name: float(values.mean(dtype=np.float64)) for name, values in stats.items()
   }

@@ -1,6 +1,6 @@
-"""Small images, decoded once, when their dataset is prepared.
+"""Decoding of small images during the preparation of their dataset.
 
-They lie beside its records as arrays, which all fit into memory.
+The decoded arrays, which fit into memory, are saved next to the records.
 """
 
 import io
@@ -14,14 +14,14 @@ from workloads.data.manifest import DataError
 from workloads.data.records import Records
 from workloads.images import arrays
 
-CHUNK = 512  # Records that are read at once.
+CHUNK = 512  # Records per read.
 
 
 def save(folder: pathlib.Path, split: str) -> int:
-  """Decodes a split into its arrays; how many examples it has.
+  """Decode a split, save its arrays and return the number of examples.
 
   Raises:
-    DataError: an image cannot be decoded; names file and record.
+    DataError: An image cannot be decoded. The message names file and record.
   """
   images, targets = [], []
   for image, target in _decoded(Records(folder, split)):
@@ -40,7 +40,7 @@ def _decoded(records: Records) -> Iterator[tuple[np.ndarray, int]]:
       except (OSError, ValueError) as error:
         raise DataError(
           f'{records.where(number)} has an image that cannot be decoded: '
-          f'{error}.'
+          f'{error}. Prepare the dataset again from complete files.'
         ) from error
       channels = image if image.ndim == 3 else image[..., None]
       yield channels, int(record['label'])

@@ -1,9 +1,8 @@
 """Handwritten digits: a small convolutional network with batch norm.
 
-Data: the 1,797 grey 8x8 images that ship with scikit-learn (Alpaydin and
-Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository), real
-data that need no download. Fixed split: 1,197 to train, 300 to validate, 300
-to test.
+Data: the 1,797 grey 8x8 images in scikit-learn's package (Alpaydin and Kaynak
+1998, "Optical Recognition of Handwritten Digits", UCI repository), which need
+no download. Fixed split: 1,197 to train, 300 to validate, 300 to test.
 """
 
 import dataclasses
@@ -22,7 +21,7 @@ from workloads.images import classification
 from workloads.workload import Model, Workload
 
 CLASSES = 10
-FILE = 'datasets/data/digits.csv.gz'  # In scikit-learn's package.
+FILE = 'datasets/data/digits.csv.gz'  # Path inside scikit-learn's package.
 SPLITS = {
   'train': slice(0, 1197),
   'validation': slice(1197, 1497),
@@ -31,7 +30,7 @@ SPLITS = {
 
 
 class ConvNet(nn.Module):
-  """Convolutions with batch norm, then the mean over the image."""
+  """Convolutions with batch norm, then the mean over the image and a head."""
 
   widths: tuple[int, ...]
   activation: str
@@ -63,7 +62,7 @@ class Digits(Workload):
     return ConvNet(self.widths, self.activation)
 
   def source(self, split, data_dir):
-    del data_dir  # Nothing to read from disk.
+    del data_dir  # The images come with scikit-learn.
     return Arrays({k: rows[SPLITS[split]] for k, rows in _images().items()})
 
   def fake_batch(self, key, batch_size):
@@ -109,8 +108,8 @@ class Digits(Workload):
 
 @functools.cache
 def _images() -> dict[str, np.ndarray]:
-  """All images, in an order that mixes the writers, pixels about N(0, 1)."""
-  # Read from the package's file: importing the package itself takes longer than
+  """Return all images, with mixed writers and pixels about N(0, 1)."""
+  # The file is read directly: importing scikit-learn takes longer than
   # importing JAX, in every process that trains on digits.
   found: Any = importlib.util.find_spec('sklearn')
   [package] = found.submodule_search_locations

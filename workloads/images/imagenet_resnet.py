@@ -1,11 +1,11 @@
-"""ResNet-50 on ImageNet, as AlgoPerf trains it.
+"""AlgoPerf's ResNet-50 on ImageNet.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition",
 arXiv:1512.03385; the version with the stride in the 3x3 convolutions. Every
 branch starts at zero (Goyal et al. 2017, arXiv:1706.02677). Data: ImageNet
 (Russakovsky et al. 2015, arXiv:1409.0575), 1,281,167 images to train and
-50,000 to validate; the test are the 10,000 of ImageNet-v2 (Recht et al. 2019,
-arXiv:1902.10811), matched frequency.
+50,000 to validate; the test set is ImageNet-v2 (Recht et al. 2019,
+arXiv:1902.10811), matched frequency, with 10,000 images.
 """
 
 import dataclasses
@@ -18,19 +18,19 @@ CHANNELS = 3
 
 @dataclasses.dataclass(frozen=True)
 class ImageNetResNet(Workload):
-  """Softmax cross-entropy; the metric is the accuracy of the first guess.
+  """Softmax cross-entropy; the metric is the top-1 accuracy.
 
-  Training normalizes by the statistics of the whole batch, all devices
-  together. There is no dropout: a rate is accepted and does nothing.
+  Batch norm in training uses the statistics of the whole batch, over all
+  devices. The model has no dropout and ignores the rate.
   """
 
-  blocks: tuple[int, ...] = (3, 4, 6, 3)  # In each stage.
-  widths: tuple[int, ...] = (64, 128, 256, 512)  # A quarter of a stage's.
+  blocks: tuple[int, ...] = (3, 4, 6, 3)  # Blocks per stage.
+  widths: tuple[int, ...] = (64, 128, 256, 512)  # A quarter of the channels.
   activation: str = 'relu'  # Or 'silu' or 'gelu'.
-  last_scale: float = 0.0  # Initial, of the batch norm that ends a branch.
+  last_scale: float = 0.0  # Initial scale of each branch's last batch norm.
   image_size: int = 224
   classes: int = 1000
-  data: str = 'imagenet'  # Or 'drawings', generated.
+  data: str = 'imagenet'  # Or 'drawings' (generated).
 
   loss_kind = 'softmax'
 
@@ -64,7 +64,7 @@ class ImageNetResNet(Workload):
     return resnet.init(self._net, key, self.image_size, CHANNELS)
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    del key, dropout  # Published without.
+    del key, dropout  # The published model has no dropout.
     if frozen:
       return self.predict(model, batch), model.state
     return resnet.forward(self._net, model, batch)

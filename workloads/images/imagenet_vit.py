@@ -1,9 +1,9 @@
-"""ViT-S/16 on ImageNet, as AlgoPerf trains it.
+"""AlgoPerf's ViT-S/16 on ImageNet.
 
 Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", arXiv:2010.11929, in
 the version of Beyer et al. 2022, "Better plain ViT baselines for ImageNet-1k",
 arXiv:2205.01580: fixed positions, and the mean over all tokens instead of a
-token for the class. Data: as for imagenet_resnet, in training with RandAugment
+class token. The data are those of imagenet_resnet. Training adds RandAugment
 (Cubuk et al. 2020, arXiv:1909.13719) and mixup (Zhang et al. 2018,
 arXiv:1710.09412).
 """
@@ -31,9 +31,9 @@ XAVIER = nn.initializers.xavier_uniform()
 
 
 class ViT(nn.Module):
-  """Patches, positions, blocks, one vector for the image, and a head.
+  """Patches, positions, blocks, pooling to one vector, and a head.
 
-  The fields say what ImageNetViT's say.
+  The fields mean the same as in ImageNetViT.
   """
 
   patch: int
@@ -64,7 +64,7 @@ class ViT(nn.Module):
 
 
 class Block(nn.Module):
-  """Attention, then a perceptron; norms before both, or after both."""
+  """Attention and a perceptron, each with a norm before or after."""
 
   heads: int
   post_ln: bool
@@ -83,10 +83,10 @@ class Block(nn.Module):
 
 
 class MLP(nn.Module):
-  """Perceptron of four times the width, for every token.
+  """Perceptron with four times the width, applied to every token.
 
-  With `glu` the gate is computed from the activated hidden layer, not from the
-  input as in Shazeer 2020, arXiv:2002.05202. That is how it is published.
+  With `glu`, as in the published model, the gate is computed from the activated
+  hidden layer, not from the input as in Shazeer 2020, arXiv:2002.05202.
   """
 
   glu: bool = False
@@ -104,8 +104,9 @@ class MLP(nn.Module):
 
 
 class AttentionPool(nn.Module):
-  """One learned query attends to all tokens (Lee et al. 2019,
-  arXiv:1810.00825). As published, without dropout.
+  """Attention of one learned query to all tokens, without dropout.
+
+  Lee et al. 2019, arXiv:1810.00825.
   """
 
   heads: int
@@ -120,10 +121,16 @@ class AttentionPool(nn.Module):
 
 
 def positions(height: int, columns: int, width: int) -> np.ndarray:
-  """Sines and cosines of column and row, [1, height * columns, width].
+  """Return position embeddings [1, height * columns, width] float32.
 
-  Four quarters of channels: sin and cos of the column, sin and cos of the row,
-  each times the frequencies 10000**(-k / (width / 4 - 1)), k = 0, 1, ...
+  The four quarters of the channels are sin and cos of the column, and sin and
+  cos of the row, each times the frequencies 10000**(-k / (width / 4 - 1)) for
+  k = 0, 1, ...
+
+  Args:
+    height: Rows of patches.
+    columns: Columns of patches.
+    width: Channels, D.
   """
   quarter = width // 4
   frequencies = 10_000.0 ** -(np.arange(quarter) / (quarter - 1))
@@ -134,28 +141,28 @@ def positions(height: int, columns: int, width: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class ImageNetViT(Workload):
-  """Softmax cross-entropy; the metric is the accuracy of the first guess.
+  """Softmax cross-entropy; the metric is the top-1 accuracy.
 
   Dropout acts on the embedded patches, on the hidden layers of the blocks'
-  perceptrons and at the ends of all branches.
+  perceptrons and at the end of every branch.
   """
 
   patch: int = 16  # Side of a patch in pixels.
   width: int = 384
   layers: int = 12
   heads: int = 6
-  post_ln: bool = False  # Norms after the sums, and none at the end.
+  post_ln: bool = False  # Norms follow the sums; no norm at the end.
   glu: bool = False  # Gated perceptrons.
   pool: str = 'mean'  # Or 'map': attention of one learned query.
   image_size: int = 224
   classes: int = 1000
-  data: str = 'imagenet'  # Or 'drawings', generated.
+  data: str = 'imagenet'  # Or 'drawings' (generated).
   quirks: tuple[str, ...] = ()
 
   QUIRKS: ClassVar[dict[str, str]] = {
     'odd_randaugment': (
-      'Of the changes to training images, solarize inverts all, and contrast '
-      'is against 196 instead of the mean.'
+      'RandAugment with two mistakes: solarize inverts every pixel, and '
+      'contrast is relative to grey 196 instead of the mean.'
     ),
   }
   loss_kind = 'softmax'
@@ -175,7 +182,7 @@ class ImageNetViT(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'drawings':
-      # A transformer must learn from few images what a convolution knows.
+      # Less mess: a transformer must learn locality from few images.
       return synthetic.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.15
       )

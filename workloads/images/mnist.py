@@ -1,4 +1,4 @@
-"""A perceptron on MNIST, for development: it is part of no leaderboard.
+"""A perceptron on MNIST, a development workload outside the leaderboards.
 
 Data: handwritten digits (LeCun et al. 1998, "Gradient-Based Learning Applied to
 Document Recognition"), 50,000 images to train, 10,000 each to validate and
@@ -15,12 +15,12 @@ from workloads.images import classification, small_images, synthetic
 from workloads.workload import Model, Workload
 
 CHANNELS = 1
-TRAIN = 5 / 6  # Of the published training images; the others validate.
+TRAIN = 5 / 6  # Share of published training images; the rest validates.
 MEAN, STD = 0.1307, 0.3081
 
 
 class Perceptron(nn.Module):
-  """One hidden layer. The fields say what Mnist's say."""
+  """Perceptron with one hidden layer; the fields mean the same as in Mnist."""
 
   width: int
   activation: str
@@ -37,18 +37,20 @@ class Perceptron(nn.Module):
 class Mnist(Workload):
   """Softmax cross-entropy; the metric is the accuracy.
 
-  There is no dropout: a rate is accepted and does nothing.
+  The model has no dropout and ignores the rate.
   """
 
-  width: int = 128  # Of the hidden layer.
+  width: int = 128  # Units of the hidden layer.
   activation: str = 'sigmoid'
   image_size: int = 28
   classes: int = 10
-  data: str = 'mnist'  # Or 'drawings', generated.
+  data: str = 'mnist'  # Or 'drawings' (generated).
   quirks: tuple[str, ...] = ()
 
   QUIRKS: ClassVar[dict[str, str]] = {
-    'raw_pixels': 'Values from 0 to 255 are scaled as if they were 0 to 1.',
+    'raw_pixels': (
+      'Pixels from 0 to 255 are normalized as if they were from 0 to 1.'
+    ),
   }
   loss_kind = 'softmax'
 
@@ -58,7 +60,7 @@ class Mnist(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'drawings':
-      # A perceptron cannot look for a figure that may be anywhere.
+      # Less mess: a perceptron cannot find a figure in any position.
       return synthetic.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.35
       )
@@ -76,7 +78,7 @@ class Mnist(Workload):
     return Model(self._net.init(key, image)['params'])
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    del key, dropout  # Published without.
+    del key, dropout  # The published model has no dropout.
     return self.predict(model, batch), model.state
 
   def losses(self, outputs, batch, label_smoothing):

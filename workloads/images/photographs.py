@@ -1,9 +1,10 @@
-"""Photographs of any size, cut and scaled to what a classifier takes.
+"""Photographs of any size, cropped and scaled to the size of a classifier.
 
-As AlgoPerf does (Dahl et al. 2023, arXiv:2306.07179): to train, a random part
-of random proportions (Szegedy et al. 2015, arXiv:1409.4842), mirrored half of
-the time; to evaluate, a square around the middle. Both are scaled by bicubic
-interpolation without smoothing (Keys 1981), so that a pixel depends on 16.
+The crops are AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179). Training uses a
+random box of random proportions (Szegedy et al. 2015, arXiv:1409.4842),
+mirrored with probability 1/2; evaluation uses the central square. Bicubic
+interpolation without smoothing (Keys 1981) scales a box: every new pixel
+depends on 16 old ones.
 """
 
 import functools
@@ -22,21 +23,21 @@ from workloads.data.streams import Mix, Row, Stored
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
 AREA, ASPECT, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
-COVERED = 0.1  # Share of the image below which a part is drawn again.
-MIDDLE = 224 / 256  # Of the shorter side: the square that is evaluated.
-KEYS = -0.5  # Slope of the interpolation's kernel at one.
+COVERED = 0.1  # Minimum share of the image; a smaller box is drawn again.
+MIDDLE = 224 / 256  # Side of the evaluated square / shorter side of the image.
+KEYS = -0.5  # Slope of the interpolation kernel at distance 1.
 SPLITS = {
   'train': ('imagenet2012', 'train'),
   'validation': ('imagenet2012', 'validation'),
   'test': ('imagenet_v2', 'test'),
 }
 
-# Of images [S, S, 3] uint8, and random numbers.
+# augment(image [S, S, 3] uint8, rng) = image [S, S, 3] uint8.
 Augment = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 class Box(NamedTuple):
-  """A part of an image, in pixels."""
+  """Rectangle in an image, in pixels."""
 
   top: int
   left: int
@@ -45,10 +46,10 @@ class Box(NamedTuple):
 
 
 class Decoder(NamedTuple):
-  """From a record of ImageNet to a row of a batch."""
+  """Conversion of an ImageNet record to a row of a batch."""
 
-  size: int
-  augment: Augment | None = None  # In training, of pixels.
+  size: int  # Height and width of the result, in pixels.
+  augment: Augment | None = None  # Augmentation of training images.
 
   def __call__(self, record, rng: np.random.Generator | None) -> Row:
     image = decoded(record['image'])
@@ -75,18 +76,18 @@ def source(
   augment: Augment | None = None,
   mix: Mix | None = None,
 ) -> Stored:
-  """A split of ImageNet; the test is ImageNet-v2.
+  """Return a split of ImageNet; the test split is ImageNet-v2.
 
   Args:
-    workload: Whose it is.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
-    size: Of images, in pixels.
-    augment: Of training images.
-    mix: Of training batches.
+    size: Height and width of images, in pixels.
+    augment: Augmentation of training images.
+    mix: Mixing of training batches.
 
   Raises:
-    DataError: the data are not there, or not as they were prepared.
+    DataError: The data are missing, or have changed since their preparation.
   """
   dataset, theirs = SPLITS[split]
   records = Records(data.find(workload, data_dir)[dataset], theirs)
@@ -94,26 +95,31 @@ def source(
 
 
 def decoded(content: bytes) -> np.ndarray:
-  """[H, W, 3] uint8, whatever the image's colours are stored as."""
+  """Decode an image of any colour mode to RGB pixels [H, W, 3] uint8."""
   return np.asarray(Image.open(io.BytesIO(content)).convert('RGB'))
 
 
 def normalized(pixels: np.ndarray) -> np.ndarray:
-  """Pixels [S, S, 3] float32, about N(0, 1) in each colour."""
-  # A row at a time: numpy is slow over a last axis of three.
+  """Normalize pixels [S, S, 3] float32 to about N(0, 1) in each colour."""
+  # Rows are flattened: numpy is slow over a last axis of three.
   rows = pixels.reshape(len(pixels), -1) - np.tile(MEAN, pixels.shape[1])
   rows *= np.tile(1 / STD, pixels.shape[1])
   return rows.reshape(pixels.shape)
 
 
 def part(height: int, width: int, rng: np.random.Generator) -> Box:
-  """Draw a box; the middle where ten tries give none, or the whole image.
+  """Draw a random box; return the middle if ten tries fail.
 
-  Proportions are uniform between 3:4 and 4:3. The box's height is uniform
-  between those at which it has 8 % of the image and all of it, or no more room.
-  A box of less than 10 % is drawn again. As in TensorFlow's
-  sample_distorted_bounding_box, which AlgoPerf calls, the last place of a
-  smaller box is never drawn.
+  The proportions are uniform between 3:4 and 4:3. The height is uniform between
+  the heights at which the box covers 8 % and 100 % of the image, or as much as
+  fits. A box below 10 % is drawn again. A box as large as the image also
+  returns the middle. A smaller box never gets the last possible position: this
+  reproduces TensorFlow's sample_distorted_bounding_box, which AlgoPerf calls.
+
+  Args:
+    height: Height of the image, in pixels.
+    width: Width of the image, in pixels.
+    rng: Source of random numbers.
   """
   for _ in range(TRIES):
     aspect = rng.uniform(*ASPECT)
@@ -121,7 +127,7 @@ def part(height: int, width: int, rng: np.random.Generator) -> Box:
     high = min(high, height, int((width + 0.5) / aspect))
     tall = int(rng.integers(min(low, high), high + 1))
     if tall * round(tall * aspect) < AREA[0] * height * width:
-      tall += 1  # The height was rounded down; matters to tiny images alone.
+      tall += 1  # The height was rounded down; matters only for tiny images.
     wide = round(tall * aspect)
     if (tall, wide) == (height, width):
       break
@@ -133,13 +139,19 @@ def part(height: int, width: int, rng: np.random.Generator) -> Box:
 
 
 def middle(height: int, width: int) -> Box:
-  """The square in the middle, seven eighths as long as the shorter side."""
+  """Return the central square, 7/8 as long as the shorter side."""
   side = int(MIDDLE * min(height, width))
   return Box((height - side + 1) // 2, (width - side + 1) // 2, side, side)
 
 
 def scaled(image: np.ndarray, box: Box, size: int) -> np.ndarray:
-  """A box of an image [H, W, 3] uint8 as [size, size, 3] float32."""
+  """Scale a box of an image to [size, size, 3] float32.
+
+  Args:
+    image: [H, W, 3] uint8.
+    box: Part of the image.
+    size: New height and width, in pixels.
+  """
   cut = image[box.top :, box.left :][: box.height, : box.width]
   rows = bicubic(box.height, size) @ cut.reshape(box.height, -1)
   rows = rows.reshape(size, box.width, 3).swapaxes(0, 1)  # [W, size, 3]
@@ -147,12 +159,12 @@ def scaled(image: np.ndarray, box: Box, size: int) -> np.ndarray:
   return columns.reshape(size, size, 3).swapaxes(0, 1)
 
 
-@functools.lru_cache(maxsize=4096)  # Ten kilobytes each.
+@functools.lru_cache(maxsize=4096)  # About 10 kB per entry.
 def bicubic(length: int, size: int) -> scipy.sparse.csr_array:
-  """Weights [size, length] of old pixels in new ones.
+  """Return the weights [size, length] of old pixels in new pixels.
 
-  Pixels' middles lie at halves. Weights of what lies outside are left out, and
-  the others are divided by their sum.
+  The centres of pixels are at 0.5, 1.5, ... Weights of pixels outside the image
+  are left out, and the others are divided by their sum.
   """
   at = (np.arange(size) + 0.5) * length / size - 0.5
   taps = np.floor(at)[:, None] + np.arange(-1, 3)  # [size, 4]

@@ -1,9 +1,9 @@
 """Builders of ImageNet and of ImageNet-v2.
 
-TFDS's own read archives by TensorFlow. What these write has the same features,
-keys and order, except that images are never encoded again: the one PNG and the
-22 CMYK images of ImageNet stay what they are, and whoever decodes them makes
-them RGB. Every image is decoded once, so that none that is damaged gets in.
+TFDS's own builders read archives with TensorFlow. These builders write the same
+features, keys and order, but never encode an image again: ImageNet's one PNG
+and 22 CMYK images stay unchanged, and the decoder converts them to RGB. Every
+image is decoded once to find damaged images.
 """
 
 import io
@@ -17,12 +17,14 @@ from workloads.data.catalogue import DATASETS
 from workloads.data.local import Local
 from workloads.data.manifest import DataError
 
-LABELS = 'datasets/imagenet2012/labels.txt'  # In TFDS: names of classes.
+LABELS = 'datasets/imagenet2012/labels.txt'  # Class names, in TFDS's package.
 VALIDATION = 'datasets/imagenet2012/validation_labels.txt'
 V2_FOLDER = 'imagenetv2-matched-frequency-format-val'
 
 
 class Photographs(Local, skip_registration=True):
+  """Features that both datasets share."""
+
   def _info(self):
     return tfds.core.DatasetInfo(
       builder=self,
@@ -41,6 +43,8 @@ class Photographs(Local, skip_registration=True):
 
 
 class Imagenet2012(Photographs, skip_registration=True):
+  """Builder of ImageNet's training and validation images."""
+
   name = 'imagenet2012'
   dataset = DATASETS[name]
   VERSION = tfds.core.Version(dataset.version)
@@ -53,7 +57,7 @@ class Imagenet2012(Photographs, skip_registration=True):
     }
 
   def _generate_examples(self, path):
-    """The archive holds one of a class each, named after it."""
+    """Yield training images; every class has an inner archive of its name."""
     for member, archive in archives.files(path):
       label = member.removesuffix('.tar')
       for name, file in archives.files(path, archive):
@@ -61,9 +65,9 @@ class Imagenet2012(Photographs, skip_registration=True):
         yield name, {'file_name': name, 'image': image, 'label': label}
 
   def _generate_validation(self, path):
-    """Labels are by the names of images, in alphabetical order."""
+    """Yield validation images; labels are in the order of sorted names."""
     known = tfds.core.tfds_path(VALIDATION).read_text(encoding='utf-8').split()
-    with archives.opened(path) as archive:  # Skips the images themselves.
+    with archives.opened(path) as archive:  # First pass: names only.
       names = sorted(member.name for member in archive if member.isfile())
     labels = dict(zip(names, known, strict=False))
     for name, file in archives.files(path):
@@ -72,6 +76,8 @@ class Imagenet2012(Photographs, skip_registration=True):
 
 
 class ImagenetV2(Photographs, skip_registration=True):
+  """Builder of ImageNet-v2, matched frequency."""
+
   name = 'imagenet_v2'
   dataset = DATASETS[name]
   VERSION = tfds.core.Version(dataset.version)
@@ -82,11 +88,14 @@ class ImagenetV2(Photographs, skip_registration=True):
     return {'test': self._generate_examples(path)}
 
   def _generate_examples(self, path):
-    """Images lie in folders that have the number of their class as name."""
+    """Yield images; the name of a folder is the number of the class."""
     for member, file in archives.files(path):
       folder, label, name = pathlib.PurePosixPath(member).parts[-3:]
       if folder != V2_FOLDER or not label.isdecimal():
-        raise DataError(f'{path} has {member}: no image of {V2_FOLDER}.')
+        raise DataError(
+          f'{path} has {member}: no image of {V2_FOLDER}. Get the published '
+          'archive.'
+        )
       yield (
         f'{label}_{name}',
         {
@@ -98,11 +107,13 @@ class ImagenetV2(Photographs, skip_registration=True):
 
 
 def _checked(content: bytes, where: str) -> bytes:
-  """An image as it is; DataError if it cannot be decoded to its end."""
+  """Return the encoded image; raise DataError if decoding it fails."""
   try:
     image = Image.open(io.BytesIO(content))
-    image.draft('RGB', (1, 1))  # An eighth of the size shows as much.
+    image.draft('RGB', (1, 1))  # Decoding at 1/8 size also finds damage.
     image.load()
   except (OSError, ValueError, SyntaxError) as error:
-    raise DataError(f'{where} cannot be decoded: {error}.') from error
+    raise DataError(
+      f'{where} cannot be decoded: {error}. Get the published archive again.'
+    ) from error
   return content

@@ -1,7 +1,7 @@
 """Builders of MNIST and CIFAR-10.
 
-TFDS's own read and encode by TensorFlow. What these write is the same in
-features, keys and order, so that a dataset prepared by either is the other's.
+TFDS's own builders read and encode images with TensorFlow. These builders write
+the same features, keys and order: datasets of both are interchangeable.
 """
 
 import gzip
@@ -28,13 +28,13 @@ CIFAR_FILES = {
   'test': ['test_batch.bin'],
 }
 CIFAR_FOLDER = 'cifar-10-batches-bin'
-CIFAR_BYTES = 1 + 3 * 32 * 32  # A record: the class, and three planes.
+CIFAR_BYTES = 1 + 3 * 32 * 32  # Bytes of a record: class, and three planes.
 
 
 class Pixels(Local, skip_registration=True):
-  """Small images of ten classes, decoded once when they are prepared."""
+  """Small images of ten classes, decoded during preparation."""
 
-  shape: tuple[int, int, int]  # Of an image.
+  shape: tuple[int, int, int]  # Height, width and channels of an image.
 
   @classmethod
   def finish(cls, place, tell):
@@ -57,11 +57,13 @@ class Pixels(Local, skip_registration=True):
     )
 
   def _beside(self) -> dict[str, Any]:
-    """Features of an example beside its image and label."""
+    """Return features of an example other than its image and label."""
     return {}
 
 
 class Mnist(Pixels, skip_registration=True):
+  """Builder of MNIST."""
+
   name = 'mnist'
   VERSION = tfds.core.Version(DATASETS['mnist'].version)
   dataset = DATASETS['mnist']
@@ -79,13 +81,15 @@ class Mnist(Pixels, skip_registration=True):
     if len(pictures) != len(classes):
       raise DataError(
         f'{images} has {len(pictures)} images, and {labels} {len(classes)} '
-        'labels.'
+        'labels. Both numbers must be equal. Get the published files again.'
       )
     for key, (picture, label) in enumerate(zip(pictures, classes, strict=True)):
       yield key, {'image': _png(picture), 'label': int(label)}
 
 
 class Cifar10(Pixels, skip_registration=True):
+  """Builder of CIFAR-10."""
+
   name = 'cifar10'
   VERSION = tfds.core.Version(DATASETS['cifar10'].version)
   dataset = DATASETS['cifar10']
@@ -117,39 +121,47 @@ class Cifar10(Pixels, skip_registration=True):
 
 
 def _idx(path: pathlib.Path, magic: int) -> np.ndarray:
-  """A gzipped file of MNIST: [N, 28, 28] or [N] uint8."""
+  """Return the content of a gzipped MNIST file: [N, 28, 28] or [N] uint8."""
   try:
     content = gzip.decompress(path.read_bytes())
   except (OSError, EOFError, zlib.error) as error:
-    raise DataError(f'{path} is damaged: {error}.') from error
+    raise DataError(
+      f'{path} is damaged: {error}. Get the published file again.'
+    ) from error
   dims = 3 if magic == IDX_IMAGES else 1
   head = np.frombuffer(content[: 4 * (1 + dims)], '>u4')
   if len(head) <= dims or head[0] != magic:
-    raise DataError(f'{path} is no file of MNIST: it begins with {head[:1]}.')
+    raise DataError(
+      f'{path} is no file of MNIST: its first number is {head[:1]} instead of '
+      f'{magic}. Get the published file.'
+    )
   shape = tuple(int(n) for n in head[1:])
   body = np.frombuffer(content, np.uint8, offset=4 * (1 + dims))
   if body.size != np.prod(shape):
     size = int(np.prod(shape[1:]))
     raise DataError(
-      f'{path} ends in record {body.size // size}; its header says that it '
-      f'has {shape[0]}.'
+      f'{path} ends in record {body.size // size}; its header promises '
+      f'{shape[0]} records. Get the published file again.'
     )
   return body.reshape(shape)
 
 
 def _cifar(path: pathlib.Path, name: str) -> Iterator[np.ndarray]:
-  """Records [3073] uint8 of one file in the archive."""
+  """Yield the records [3073] uint8 of one file in the archive."""
   try:
     with tarfile.open(path) as archive:
       member = archive.getmember(f'{CIFAR_FOLDER}/{name}')
       file = archives.file_of(archive, member, path)
       content = file.read() if file else b''
   except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
-    raise DataError(f'{path}, {name}: {error}.') from error
+    raise DataError(
+      f'{path}, {name} cannot be read: {error}. Get the published file again.'
+    ) from error
   whole, rest = divmod(len(content), CIFAR_BYTES)
   if rest or not whole:
     raise DataError(
-      f'{path}, {name}: record {whole} has {rest} of {CIFAR_BYTES} bytes.'
+      f'{path}, {name}: record {whole} has {rest} of {CIFAR_BYTES} bytes. Get '
+      'the published file again.'
     )
   yield from np.frombuffer(content, np.uint8).reshape(whole, CIFAR_BYTES)
 

@@ -1,10 +1,9 @@
-"""RandAugment: two random changes to every image (Cubuk et al. 2020,
-arXiv:1909.13719), of the strength that AlgoPerf uses.
+"""RandAugment: two random changes to every image, as strong as in AlgoPerf.
 
-Pillow does the changes; what is moved away leaves grey. AlgoPerf's own code
-makes two of them something else, which `odd` asks for: to solarize inverts
-every pixel, since the threshold 256 becomes 0 as a byte, and contrast is
-against a grey that depends on the number of pixels instead of their mean.
+Cubuk et al. 2020, arXiv:1909.13719. Pillow makes the changes; empty areas
+become grey. AlgoPerf's code has two mistakes, which `odd` reproduces. Solarize
+inverts every pixel, since its threshold 256 overflows to 0. Contrast is
+relative to a grey that depends on the number of pixels instead of their mean.
 """
 
 from collections.abc import Callable
@@ -12,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-CHANGES = 2  # Of an image.
+CHANGES = 2  # Changes per image.
 MAGNITUDE = 10
-BLEND = MAGNITUDE / 10 * 1.8 + 0.1  # 0 is the plain image's opposite, 1 itself.
+BLEND = MAGNITUDE / 10 * 1.8 + 0.1  # 0: plain image, 1: image, > 1: more.
 SHEAR, DEGREES, PIXELS = 0.3, 30, 100
-BITS = 4  # That are left by posterize.
-THRESHOLD = 256  # Of solarize: at this strength it changes nothing.
+BITS = 4  # Bits per colour after posterize.
+THRESHOLD = 256  # Solarize's threshold; changes no pixel at this magnitude.
 LIGHTER, DARK = 110, 128
-CUT = 40  # Half the side of a square.
+CUT = 40  # Half the side of cutout's square, in pixels.
 GREY = (128, 128, 128)
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
@@ -28,7 +27,13 @@ Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 def augment(
   pixels: np.ndarray, rng: np.random.Generator, odd: bool = False
 ) -> np.ndarray:
-  """Two changes in turn, each one of sixteen, of an image [S, S, 3] uint8."""
+  """Apply two random operations, each one of sixteen, to an image.
+
+  Args:
+    pixels: [S, S, 3] uint8.
+    rng: Source of random numbers.
+    odd: Reproduces AlgoPerf's solarize and contrast.
+  """
   image = Image.fromarray(pixels)
   changes = list((OPERATIONS | (ODD if odd else {})).values())
   for number in rng.integers(len(changes), size=CHANGES):
@@ -54,7 +59,11 @@ def _odd_contrast(image: Image.Image) -> Image.Image:
 
 
 def _affine(*matrix: float) -> Change:
-  """A pixel (x, y) comes from (a x + b y + c, d x + e y + f), or mirrored."""
+  """Return a change that reads pixel (x, y) from a transformed position.
+
+  The position is (a x + b y + c, d x + e y + f), or the same with the opposite
+  direction, each with probability 1/2.
+  """
   signed = np.array(matrix) - (1, 0, 0, 0, 1, 0)
 
   def change(image, rng):
@@ -72,7 +81,7 @@ def _rotated(image, rng):
 
 def _with_hole(image, rng):
   x, y = rng.integers(image.width), rng.integers(image.height)
-  box = (x - CUT, y - CUT, x + CUT, y + CUT)  # Pillow cuts what is outside.
+  box = (x - CUT, y - CUT, x + CUT, y + CUT)  # Pillow clips large values.
   image = image.copy()
   image.paste(GREY, tuple(int(max(0, n)) for n in box))
   return image

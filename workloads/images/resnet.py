@@ -1,4 +1,4 @@
-"""Residual networks with batch norm: what ResNet-18 and ResNet-50 share.
+"""Residual networks with batch norm, shared by ResNet-18 and ResNet-50.
 
 He et al. 2016, "Deep Residual Learning for Image Recognition",
 arXiv:1512.03385, with the stride in the 3x3 convolution of a bottleneck (as in
@@ -62,14 +62,29 @@ class ResNet(nn.Module):
 
 
 def init(net: ResNet, key: Key, size: int, channels: int) -> Model:
-  """Parameters, and means and variances of all batch norms."""
+  """Return initial parameters and batch statistics.
+
+  Args:
+    net: The network.
+    key: Random key.
+    size: Height and width of images, in pixels.
+    channels: Colours.
+  """
   image = jnp.zeros((1, size, size, channels))
   variables = net.init(key, image, train=False)
   return Model(variables['params'], variables['batch_stats'])
 
 
 def forward(net: ResNet, model: Model, batch: Batch) -> tuple[Array, PyTree]:
-  """Logits [B, K] normalized by the batch, and the new running statistics."""
+  """Return logits [B, K] and the new running statistics.
+
+  Batch norm uses the statistics of the batch.
+
+  Args:
+    net: The network.
+    model: Parameters and running statistics.
+    batch: 'inputs' [B, S, S, C].
+  """
   logits, new = net.apply(
     {'params': model.params, 'batch_stats': model.state},
     batch['inputs'],
@@ -80,33 +95,64 @@ def forward(net: ResNet, model: Model, batch: Batch) -> tuple[Array, PyTree]:
 
 
 def evaluate(net: ResNet, model: Model, batch: Batch) -> Any:
-  """Logits [B, K] normalized by the running statistics."""
+  """Return logits [B, K]; batch norm uses the running statistics.
+
+  Args:
+    net: The network.
+    model: Parameters and running statistics.
+    batch: 'inputs' [B, S, S, C].
+  """
   variables = {'params': model.params, 'batch_stats': model.state}
   return net.apply(variables, batch['inputs'], train=False)
 
 
 def basic(x, width, stride, act, train, last_scale):
-  """Two 3x3 convolutions. Called inside a compact module."""
+  """Apply two 3x3 convolutions, inside a compact module.
+
+  Args:
+    x: [B, H, W, C].
+    width: Output channels.
+    stride: Stride of the first convolution, in pixels.
+    act: Activation function.
+    train: Uses batch statistics instead of running statistics.
+    last_scale: Initial scale of the last batch norm.
+  """
   y = act(_norm(train)(_conv(width, 3, stride)(x)))
   return _norm(train, last_scale)(_conv(width, 3)(y))
 
 
 def bottleneck(x, width, stride, act, train, last_scale):
-  """A 3x3 convolution between two of 1x1; four times as wide at its end."""
+  """Apply a 3x3 convolution between two 1x1 convolutions.
+
+  Args:
+    x: [B, H, W, C].
+    width: Inner channels; the output has 4 * width.
+    stride: Stride of the 3x3 convolution, in pixels.
+    act: Activation function.
+    train: Uses batch statistics instead of running statistics.
+    last_scale: Initial scale of the last batch norm.
+  """
   y = act(_norm(train)(_conv(width, 1)(x)))
   y = act(_norm(train)(_conv(width, 3, stride)(y)))
   return _norm(train, last_scale)(_conv(4 * width, 1)(y))
 
 
 def shortcut(x, shape, stride, train):
-  """x itself, or its projection where the branch has another shape."""
+  """Return x, or a projection of x if the branch has another shape.
+
+  Args:
+    x: [B, H, W, C].
+    shape: Shape of the branch's output.
+    stride: Stride of the projection, in pixels.
+    train: Uses batch statistics instead of running statistics.
+  """
   if x.shape == shape:
     return x
   return _norm(train)(_conv(shape[-1], 1, stride)(x))
 
 
 def _conv(width, size, stride=1, padding='SAME'):
-  # 'SAME' puts the odd row of a stride of 2 at the end, as published.
+  # 'SAME' with stride 2 pads at the end, as in the published model.
   return nn.Conv(width, (size, size), stride, padding, use_bias=False)
 
 

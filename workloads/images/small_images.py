@@ -1,7 +1,7 @@
-"""Sources of published images that all fit into memory.
+"""Sources of published images that fit into memory.
 
-Training moves and mirrors them as it draws them, each by random numbers of its
-own, so that a batch depends on nothing but its place in the stream.
+Training shifts and mirrors images when it draws them. The random numbers of an
+image depend only on its position in the stream.
 """
 
 import functools
@@ -15,20 +15,20 @@ from workloads.batches import stream
 from workloads.images import arrays
 
 Rows = dict[str, np.ndarray]
-# Of images [B, S, S, C] uint8 and numbers [B, NUMBERS] between 0 and 1.
+# augment(images [B, S, S, C] uint8, numbers [B, NUMBERS] in [0, 1)) = images.
 Augment = Callable[[np.ndarray, np.ndarray], np.ndarray]
-NUMBERS = 3
-BLOCK = 4096  # Positions whose numbers are drawn at once.
+NUMBERS = 3  # Random numbers per position.
+BLOCK = 4096  # Positions whose random numbers are drawn together.
 
 
 class Pixels(NamedTuple):
-  """A source of images, scaled when they are drawn."""
+  """A source of images, normalized when they are drawn."""
 
   images: np.ndarray  # [N, S, S, C] uint8.
   targets: np.ndarray  # [N] int32.
-  mean: tuple[float, ...]  # Of every channel, of values from 0 to 1.
-  std: tuple[float, ...]
-  augment: Augment | None = None  # Of uint8, for training.
+  mean: tuple[float, ...]  # Mean of every channel, with values from 0 to 1.
+  std: tuple[float, ...]  # Standard deviation of every channel.
+  augment: Augment | None = None  # Augmentation of training images.
   ahead = 0
 
   def __len__(self) -> int:
@@ -38,7 +38,7 @@ class Pixels(NamedTuple):
     return self._rows(self.images[indices], indices)
 
   def draw(self, seed: int, first: int, count: int) -> Rows:
-    """As workload.Drawn."""
+    """See workload.Drawn."""
     indices = stream(len(self), seed, first, count)
     images = self.images[indices]
     if self.augment is not None:
@@ -53,7 +53,13 @@ class Pixels(NamedTuple):
 
 
 def numbers(seed: int, first: int, count: int) -> np.ndarray:
-  """Random numbers [count, NUMBERS] of positions of a stream."""
+  """Return the random numbers [count, NUMBERS] of positions in a stream.
+
+  Args:
+    seed: Seed of the stream.
+    first: First position.
+    count: Number of positions.
+  """
   start, end = first // BLOCK, (first + count - 1) // BLOCK
   blocks = [_block(seed, number) for number in range(start, end + 1)]
   skip = first - start * BLOCK
@@ -62,12 +68,15 @@ def numbers(seed: int, first: int, count: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _block(seed: int, number: int) -> np.ndarray:
-  # Not the state that permutes the stream's epoch of that number.
+  # The 1 separates this seed from that of an epoch's permutation.
   return np.random.default_rng([seed, number, 1]).random((BLOCK, NUMBERS))
 
 
 def shift_and_flip(by: int) -> Augment:
-  """Moves images by up to so many pixels, black follows, and mirrors half."""
+  """Return an augmentation: shift by up to `by` pixels, mirror half.
+
+  Shifted images get black borders.
+  """
 
   def augment(images, drawn):
     size = images.shape[1]
@@ -92,20 +101,20 @@ def source(
   std: tuple[float, ...],
   augment: Augment | None = None,
 ) -> Pixels:
-  """A split of a prepared dataset.
+  """Return a split of a prepared dataset.
 
   Args:
-    workload: Whose dataset.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
-    train: Share of the published training examples, the first ones, that train;
-      the others validate.
-    mean: Of every channel, of values from 0 to 1.
-    std: The same.
-    augment: Of training images.
+    train: Share of the published training examples that train, from the first
+      on; the others validate.
+    mean: Mean of every channel, with values from 0 to 1.
+    std: Standard deviation of every channel, with values from 0 to 1.
+    augment: Augmentation of training images.
 
   Raises:
-    ValueError: the dataset is not there, or not as it was prepared.
+    ValueError: The dataset is missing, or has changed since its preparation.
   """
   splits = _published(workload, data_dir)
   pixels, targets = splits['test' if split == 'test' else 'train']
@@ -121,6 +130,6 @@ def source(
 def _published(
   workload: str, data_dir: str | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """By TFDS's split; a trial asks for three of its own, and looks once."""
+  """Return TFDS's splits by name; cached, since a trial needs three splits."""
   [place] = data.find(workload, data_dir).values()
   return {split: arrays.load(place, split) for split in ('train', 'test')}

@@ -1,14 +1,14 @@
-"""Drawn figures: what the mini image classifiers learn from.
+"""Drawn figures, the data of the mini image classifiers.
 
-Nobody's photographs: figures with known outlines, drawn in numpy within
-seconds. What makes photographs hard is kept. A figure has any size, place and
-lean, is bent like rubber and is filled or only outlined; textures, light and
-colours of figure and background tell next to nothing of the class; other
-pieces lie around, a bar may cover a part, a quarter of the images are
-negatives, and all are grainy. Some classes differ in one detail only (E and F,
-S and Z, stars of five and six rays). One label in fifty is wrong in training.
+Figures with known outlines are drawn in numpy within seconds. The images keep
+difficulties of photographs. Size, position, angle and bending of a figure vary,
+and some figures are only outlines. Textures, light and colours say almost
+nothing about the class. Other pieces lie around the figure, a bar may cover a
+part of it, up to a quarter of the images are negatives, and all have noise.
+Some classes differ in one detail only (E and F, S and Z, stars with five and
+six rays). One training label in fifty is wrong.
 
-All splits are draws from one world with random streams of their own.
+All splits come from one world, each with its own random stream.
 """
 
 import functools
@@ -19,12 +19,12 @@ import numpy as np
 from workloads.batches import Arrays
 
 EXAMPLES = {'train': 6_144, 'validation': 2_048, 'test': 2_048}
-WRONG_LABELS = 0.02  # In training.
+WRONG_LABELS = 0.02  # Share of training labels.
 
-# Stars: number of rays, and radius between them if that of the rays is one.
+# Stars: number of rays, and inner radius if the outer radius is 1.
 STARS = {'star5': (5, 0.45), 'disc': (8, 1.0), 'triangle': (3, 0.5)}
 MORE_STARS = {'star6': (6, 0.6), 'square': (4, 0.71), 'star4': (4, 0.4)}
-# Corners on a grid, each as two digits: across and up.
+# Corners on a grid, each as two digits: x and y.
 LETTERS = {
   'L': '00 30 31 11 14 04',
   'T': '10 20 23 33 34 04 03 13',
@@ -45,23 +45,23 @@ LETTERS = {
   'wedge': '00 40 04',
   'comb': '00 10 12 22 20 30 32 42 40 50 53 03',
 }
-CLASSES = (*STARS, *LETTERS, *MORE_STARS)  # A task has the first so many.
+CLASSES = (*STARS, *LETTERS, *MORE_STARS)  # Tasks use the first K classes.
 
-REACH = 1.8  # A figure lies within +-1; its distances are known this far.
-CELLS = 144  # Of the table of distances, along one side.
+REACH = 1.8  # Half the side of the distance table; figures are within +-1.
+CELLS = 144  # Cells of the distance table along each axis.
 OUTLINE = 0.09  # Half the width of a drawn outline.
-PIECES = 3  # Around a figure, at most.
-CHUNK = 128  # Images drawn at once: as many as stay in the cache.
+PIECES = 3  # Maximum number of pieces around a figure.
+CHUNK = 128  # Images drawn together; more would not fit the CPU cache.
 
 
 class Canvas(NamedTuple):
-  """What all images of a task have in common. P = size * size pixels."""
+  """Arrays that all images of a task share. P = size * size pixels."""
 
-  points: np.ndarray  # [2, P]: across and up, the image is +-1.
+  points: np.ndarray  # [2, P]: x and y of pixels; the image is +-1.
   waves: np.ndarray  # [9, P]: smooth patterns.
   distances: np.ndarray  # [classes, CELLS, CELLS]: to the outline, < 0 inside.
-  hues: np.ndarray  # [classes, C]: faint hint of a class.
-  mess: float
+  hues: np.ndarray  # [classes, C]: faint colour of a class.
+  mess: float  # Strength of all difficulties, from 0 to 1.
 
 
 @functools.cache
@@ -73,20 +73,20 @@ def source(
   mess: float,
   world: int = 0,
 ) -> Arrays:
-  """'inputs' [N, size, size, channels] float32 and 'targets' [N] int32.
+  """Draw 'inputs' [N, size, size, channels] float32 and 'targets' [N] int32.
 
   Args:
-    split: Of EXAMPLES.
-    size: Pixels along a side.
+    split: A key of EXAMPLES.
+    size: Height and width, in pixels.
     channels: Colours.
-    classes: How many, at most len(CLASSES).
+    classes: Number of classes, at most len(CLASSES).
     mess: Strength of all that hides the class, from 0 to 1.
-    world: Number of the task; others have other examples.
+    world: Number of the task; different tasks have different examples.
   """
   canvas = _canvas(np.random.default_rng([0, world]), size, channels, classes)
   canvas = canvas._replace(mess=mess)
   rng = np.random.default_rng([1, world, list(EXAMPLES).index(split)])
-  labels = rng.permutation(EXAMPLES[split]) % classes  # Equally often.
+  labels = rng.permutation(EXAMPLES[split]) % classes  # Balanced classes.
   images = np.empty((len(labels), size, size, channels), np.float32)
   for start in range(0, len(labels), CHUNK):
     part = slice(start, start + CHUNK)
@@ -99,11 +99,11 @@ def source(
 
 
 def _draw(rng: np.random.Generator, canvas: Canvas, labels) -> np.ndarray:
-  """Images [n, C, P] of these classes [n], one layer over the other."""
+  """Draw images [n, C, P] of the given classes [n], layer by layer."""
   count, mess = len(labels), canvas.mess
   channels = canvas.hues.shape[1]
   ground = 0.6 * mess * _normal(rng, count, channels)
-  # Lighter than the ground on the whole, and never too close to it.
+  # The figure's colour is lighter than the background, with a minimum distance.
   ink = 0.3 * canvas.hues[labels] + 0.8 * _normal(rng, count, channels)
   ink *= np.where(ink.sum(axis=1, keepdims=True) < 0, -1, 1)
   ink *= np.maximum(1, 1.3 / np.linalg.norm(ink, axis=1, keepdims=True))
@@ -119,13 +119,13 @@ def _draw(rng: np.random.Generator, canvas: Canvas, labels) -> np.ndarray:
 
 
 def _figure(rng: np.random.Generator, canvas: Canvas, labels) -> np.ndarray:
-  """How far the figure covers each pixel, [n, P] from 0 to 1."""
+  """Return the share [n, P] of each pixel that the figure covers."""
   count, mess = len(labels), canvas.mess
   turn = mess * _uniform(rng, -0.5, 0.5, count)  # Radians.
   size = 0.75 * 1.5 ** (mess * _uniform(rng, -1, 0.7, count))  # Half images.
   shear, stretch = mess * _uniform(rng, -0.25, 0.25, 2, count)
   cos, sin = np.cos(turn), np.sin(turn)
-  # From the image to the figure: shift, turn, stretch, shear.
+  # Map image coordinates to figure coordinates: shift, turn, stretch, shear.
   matrix = np.array([[cos, sin], [shear * cos - sin, shear * sin + cos]])
   matrix *= np.exp([[stretch], [-stretch]]) / size  # [2, 2, n]
   shift = mess * _uniform(rng, -0.3, 0.3, count, 2, 1)
@@ -143,7 +143,7 @@ def _figure(rng: np.random.Generator, canvas: Canvas, labels) -> np.ndarray:
 def _paint_bar(
   rng: np.random.Generator, canvas: Canvas, images: np.ndarray, short: bool
 ):
-  """Half of the images get a bar in one colour: short anywhere, or across."""
+  """Paint a bar into half of the images: short, or across the whole image."""
   chosen = np.flatnonzero(_uniform(rng, 0, 1, len(images)) < 0.5 * canvas.mess)
   count = len(chosen)
   middle = _uniform(rng, -1, 1, count, 2, 1)
@@ -161,7 +161,7 @@ def _paint_bar(
 
 
 def _texture(rng: np.random.Generator, canvas: Canvas, colour) -> np.ndarray:
-  """Colours [n, C] with stripes, under uneven light: [n, C, P]."""
+  """Return pixels [n, C, P] of colours [n, C] with stripes and uneven light."""
   count, channels = colour.shape
   light = 0.25 * _normal(rng, count, channels, len(canvas.waves)) @ canvas.waves
   beats = 6 * _normal(rng, count, 1, 2)  # Radians per half image.
@@ -172,7 +172,7 @@ def _texture(rng: np.random.Generator, canvas: Canvas, colour) -> np.ndarray:
 
 
 def _smooth(distance: np.ndarray, canvas: Canvas) -> np.ndarray:
-  """Covered share of a pixel whose middle is that far outside."""
+  """Return the covered share of pixels with this distance to the outline."""
   pixel = 2 / canvas.points.shape[1] ** 0.5
   return np.clip(0.5 - distance / pixel, 0, 1)
 
@@ -207,9 +207,9 @@ def _canvas(
 
 @functools.cache
 def _distances(figure: str) -> np.ndarray:
-  """Signed distance [CELLS, CELLS] of (up, across) to a figure's outline."""
+  """Return signed distances [CELLS (y), CELLS (x)] to a figure's outline."""
   line = ((2 * np.arange(CELLS) + 1) / CELLS - 1) * REACH
-  points = np.stack(np.meshgrid(line, line))  # [2, CELLS, CELLS]: across, up.
+  points = np.stack(np.meshgrid(line, line))  # [2, CELLS, CELLS]: x, y.
   corners = _corners(figure)
   nearest = np.full(points.shape[1:], np.inf)
   inside = np.zeros(points.shape[1:], bool)
@@ -219,7 +219,7 @@ def _distances(figure: str) -> np.ndarray:
     share = np.tensordot(way, away, 1) / (way @ way)
     rest = away - way[:, None, None] * share.clip(0, 1)
     nearest = np.minimum(nearest, np.hypot(*rest))
-    # A ray to the right leaves the figure once more often than it enters it.
+    # A ray to the right of an inner point crosses an odd number of edges.
     level = (start[1] <= points[1]) != (end[1] <= points[1])
     left = way[0] * away[1] - way[1] * away[0]
     inside ^= level & ((left > 0) == (way[1] > 0))
@@ -227,7 +227,7 @@ def _distances(figure: str) -> np.ndarray:
 
 
 def _corners(figure: str) -> np.ndarray:
-  """Corners [V, 2], across and up, about zero and within +-1."""
+  """Return the corners [V, 2], x and y, centred at zero and within +-1."""
   if figure in LETTERS:
     digits = [[int(d) for d in pair] for pair in LETTERS[figure].split()]
     corners = np.array(digits, float)

@@ -3,10 +3,10 @@
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image
 Segmentation", arXiv:1505.04597; sizes as in Zbontar et al. 2018, "fastMRI: An
 Open Dataset and Benchmarks for Accelerated MRI", arXiv:1811.08839, and in
-AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179). Data: single-coil scans of
-knees, of which a quarter of the measurements is used; a slice is an example.
-Volumes of the published training set train; of its validation set, the first
-100 validate and the other 99 test.
+AlgoPerf (Dahl et al. 2023, arXiv:2306.07179). Data: single-coil scans of knees
+with a quarter of their measurements; a slice is an example. The volumes of the
+published training set train. The first 100 volumes of the published validation
+set validate, and the other 99 test.
 """
 
 import dataclasses
@@ -31,10 +31,10 @@ SPACE = (1, 2)  # Axes of height and width.
 
 
 class UNet(nn.Module):
-  """Blocks of ever coarser images, then of ever finer ones.
+  """Convolution blocks at decreasing, then at increasing resolution.
 
-  Every finer block also sees the image that the coarser one of its size made.
-  The fields say what FastMRI's say.
+  Every block of the second half also receives the output of the block with the
+  same resolution in the first half. The fields mean the same as in FastMRI.
   """
 
   channels: int
@@ -63,7 +63,7 @@ class UNet(nn.Module):
 
 
 class ConvBlock(nn.Module):
-  """Twice: convolution, norm, activation, dropout of whole channels."""
+  """Two layers of convolution, norm, activation and channel dropout."""
 
   width: int
   activation: str
@@ -73,7 +73,7 @@ class ConvBlock(nn.Module):
   def __call__(self, x, *, train, dropout):  # [B, H, W, C]
     for _ in range(2):
       x = nn.Conv(self.width, (3, 3), use_bias=False)(x)
-      if self.layer_norm:  # Over the whole image, but a scale for each channel.
+      if self.layer_norm:  # Whole-image statistics, one scale per channel.
         x = nn.LayerNorm(reduction_axes=(*SPACE, 3))(x)
       else:
         x = _instance_norm()(x)
@@ -83,7 +83,7 @@ class ConvBlock(nn.Module):
 
 
 class TransposeConvBlock(nn.Module):
-  """Twice the height and width."""
+  """Transposed convolution that doubles height and width."""
 
   width: int
   activation: str
@@ -96,27 +96,25 @@ class TransposeConvBlock(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class FastMRI(Workload):
-  """Absolute error per pixel; the metrics are that and similarity.
+  """Absolute error per pixel; the metrics are this loss and SSIM.
 
   Batch: 'inputs' and 'targets' [B, S, S] float32, images with and without
-  artefacts, in units of the input's standard deviation about its mean; 'mean'
-  and 'std' [B] of the input, and 'volume_max' [B], the brightest value of the
-  volume that a slice is from, lead back to the unit of the scanner.
+  artefacts, normalized by the mean and standard deviation of the input; 'mean'
+  and 'std' [B] of the input, which restore the unit of the scanner; and
+  'volume_max' [B], the largest value of the slice's volume.
   """
 
-  channels: int = (
-    32  # Of the finest image; every coarser one has twice as many.
-  )
-  levels: int = 4  # How often images get coarser.
+  channels: int = 32  # Channels of the finest level; doubled at every level.
+  levels: int = 4  # Number of times the resolution is halved.
   activation: str = 'leaky_relu'  # Or 'tanh'.
-  layer_norm: bool = False  # Of whole images, else of every channel alone.
+  layer_norm: bool = False  # Norm over whole images; else per channel.
   size: int = 320  # Height and width of an image, S.
-  data: str = 'fastmri'  # Or 'phantoms', generated.
+  data: str = 'fastmri'  # Or 'phantoms' (generated).
   quirks: tuple[str, ...] = ()
 
   loss_kind = 'absolute'
   QUIRKS: ClassVar[dict[str, str]] = {
-    'no_dropout': 'The dropout rate is ignored: it never gets to the blocks.'
+    'no_dropout': 'The dropout rate is ignored: the blocks have no dropout.'
   }
 
   @property
@@ -160,7 +158,7 @@ class FastMRI(Workload):
     return images, model.state
 
   def losses(self, outputs, batch, label_smoothing):
-    del label_smoothing  # There are no labels.
+    del label_smoothing  # Targets are images, not labels.
     losses = jnp.abs(outputs - batch['targets']).mean(axis=SPACE)  # [B]
     return losses, jnp.ones_like(losses)
 
@@ -190,7 +188,7 @@ def _instance_norm() -> nn.InstanceNorm:
 
 
 def _like(skip, x):  # [B, H, W, C]
-  """Reflects the last row and column of x where halving lost an odd one."""
+  """Pad x by reflection to the height and width of `skip`, if those are odd."""
   rows, columns = (skip.shape[a] - x.shape[a] for a in SPACE)
   return jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), 'reflect')
 

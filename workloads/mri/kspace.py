@@ -1,22 +1,21 @@
-"""From what a scanner measures to what a network is trained on.
+"""Conversion of scanner measurements to a network's inputs and targets.
 
 Magnetic resonance imaging measures the Fourier transform of an image, its
-k-space. Measuring some of the columns only is faster and leaves an image with
-artefacts, which a network is to repair (Zbontar et al. 2018, "fastMRI: An Open
-Dataset and Benchmarks for Accelerated MRI", arXiv:1811.08839). All numbers here
-are published ones. Leading axes `...` are slices.
+k-space. Measuring only some columns is faster and causes artefacts in the
+image, which the network removes (Zbontar et al. 2018, "fastMRI: An Open Dataset
+and Benchmarks for Accelerated MRI", arXiv:1811.08839). All constants are
+published ones. Leading axes `...` are slices.
 
-Choosing columns and transforming along them do not disturb each other. So what
-is kept of a slice that is used again and again, with these columns or those, is
-transformed along its columns already, and has no rows but those of the image
-(`halfway`): that is half the numbers and a third of the work.
+The transform along columns does not depend on the choice of columns. Stored
+slices are therefore already transformed along their columns, and have only the
+rows of the image (`halfway`): half the numbers and a third of the work.
 """
 
 import numpy as np
 
-ACCELERATION = 4  # One in so many columns is measured.
-CENTRE = 0.08  # Share of the columns, in the middle, that always are.
-CLIP = 6.0  # Images end here, in standard deviations.
+ACCELERATION = 4  # Columns of the image / measured columns.
+CENTRE = 0.08  # Share of central columns, which are always measured.
+CLIP = 6.0  # Largest absolute value of images, in standard deviations.
 AXES = (-2, -1)
 ALONG_COLUMNS, ALONG_ROWS = (-2,), (-1,)
 
@@ -27,26 +26,26 @@ def example(
   target: np.ndarray,
   axes: tuple[int, ...] = AXES,
 ) -> dict[str, np.ndarray]:
-  """Network input and target, both on the scale of the input.
+  """Return network input and target, normalized by the input's statistics.
 
   Args:
     kspace: All measurements, complex [..., H, W].
-    columns: Which columns to use, bool [..., W].
-    target: What to reconstruct, [..., h, w] in the unit of the image.
-    axes: Those along which `kspace` is to be transformed yet.
+    columns: Columns to use, bool [..., W].
+    target: Correct image [..., h, w], in the unit of the scanner.
+    axes: Axes along which `kspace` must still be transformed.
 
   Returns:
-    'inputs' and 'targets' [..., h, w], 'mean' and 'std' [...] of the input
-    before it was normalized; float32.
+    'inputs' and 'targets' [..., h, w]; 'mean' and 'std' [...] of the input
+    before normalization; all float32.
 
   Raises:
-    ValueError: an image has no contrast, so that there is no such unit.
+    ValueError: An image has no contrast and cannot be normalized.
   """
   measured = np.where(columns[..., None, :], kspace, 0)
   image = reconstruct(measured, target.shape[-2:], axes)
   mean = image.mean(AXES, keepdims=True)
   std = image.std(AXES, keepdims=True)
-  if not (std > 0).all():  # Nor is it NaN.
+  if not (std > 0).all():  # Also False for NaN.
     raise ValueError(f'the standard deviation of an image is {std.min()}')
 
   def normalized(x):
@@ -63,9 +62,14 @@ def example(
 def draw_columns(
   rng: np.random.Generator, slices: int, width: int
 ) -> np.ndarray:
-  """Columns to use, bool [slices, width]: the centre and random ones.
+  """Draw columns to use, bool [slices, width]: the centre and random ones.
 
-  In the mean one in ACCELERATION; each slice has columns of its own.
+  On average one in ACCELERATION columns is used. Slices differ.
+
+  Args:
+    rng: Source of random numbers.
+    slices: Number of slices.
+    width: Columns of a slice.
   """
   low = int(CENTRE * width)
   start = (width - low + 1) // 2
@@ -80,30 +84,36 @@ def reconstruct(
   shape: tuple[int, ...],
   axes: tuple[int, ...] = AXES,
 ) -> np.ndarray:
-  """Magnitude [..., *shape] of the middle of the image of k-space."""
+  """Return the magnitude [..., *shape] of the centre of the image.
+
+  Args:
+    kspace: Complex [..., H, W].
+    shape: Height and width of the result.
+    axes: Axes along which `kspace` must still be transformed.
+  """
   return np.abs(crop(to_image(kspace, axes), shape))
 
 
 def halfway(kspace: np.ndarray, height: int) -> np.ndarray:
-  """Complex [..., height, W]: the middle rows, only to transform ALONG_ROWS."""
+  """Transform along columns only; return the central rows [..., height, W]."""
   rows = to_image(kspace, ALONG_COLUMNS)
   return crop(rows, (height, kspace.shape[-1]))
 
 
 def to_image(kspace: np.ndarray, axes: tuple[int, ...] = AXES) -> np.ndarray:
-  """Orthonormal inverse transform; frequency zero is in the middle."""
+  """Apply the orthonormal inverse transform; frequency 0 is in the centre."""
   shifted = np.fft.ifftshift(kspace, axes)
   return np.fft.fftshift(np.fft.ifftn(shifted, axes=axes, norm='ortho'), axes)
 
 
 def to_kspace(image: np.ndarray) -> np.ndarray:
-  """What `to_image` inverts."""
+  """Apply the orthonormal transform, the inverse of `to_image`."""
   shifted = np.fft.ifftshift(image, AXES)
   return np.fft.fftshift(np.fft.fft2(shifted, norm='ortho'), AXES)
 
 
 def crop(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-  """The middle of the last two axes."""
+  """Return the centre of the last two axes, with the given shape."""
   height, width = shape
   top = (image.shape[-2] - height) // 2
   left = (image.shape[-1] - width) // 2

@@ -1,10 +1,10 @@
 """Builder of fastMRI's single-coil scans of knees, from HDF5 volumes.
 
 Zbontar et al. 2018, "fastMRI: An Open Dataset and Benchmarks for Accelerated
-MRI", arXiv:1811.08839. TFDS does not have them. A volume becomes one file
-(volumes.py), so that a preparation that was interrupted goes on with those that
-are not there yet; an archive is unpacked from its beginning all the same. Every
-number is looked at, so that no slice that is damaged gets in.
+MRI", arXiv:1811.08839. TFDS has no such dataset. A volume becomes one file
+(volumes.py): an interrupted preparation continues with the missing volumes, but
+reads an archive from its beginning. Every number is checked to find damaged
+slices.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from workloads.data.manifest import DataError, lacking
 from workloads.mri import kspace, volumes
 from workloads.mri.volumes import PARTS, SIZE
 
-HEIGHT = 640  # Rows of all that was measured.
-PROGRESS = 60  # Seconds from one message to the next.
+HEIGHT = 640  # Measured rows of a slice.
+PROGRESS = 60  # Seconds between two progress messages.
 END = '.h5'
 
 
 class FastMRI:
-  """As prepare.Builder."""
+  """Builder of the dataset; see prepare.Builder."""
 
   name = 'fastmri'
   dataset = DATASETS[name]
@@ -44,14 +44,14 @@ class FastMRI:
       return
     if raw is None:
       names = ', '.join(file.name for file in cls.dataset.raw)
-      raise cls.dataset.refusal(f'{names}, or what is in them')
+      raise cls.dataset.refusal(f'{names}, or their content')
     found = {part: published(pathlib.Path(raw), part) for part in PARTS}
     with replacing(place) as partial:
       partial.mkdir(parents=True, exist_ok=True)
       for part, path in found.items():
         _write(part, path, partial, tell)
       for split in cls.dataset.examples:
-        volumes.Slices(partial, split)  # Or there are too few.
+        volumes.Slices(partial, split)  # Raises if there are too few volumes.
 
   @classmethod
   def finish(cls, place, tell):
@@ -66,37 +66,38 @@ class FastMRI:
 
 
 def published(raw: pathlib.Path, part: str) -> pathlib.Path:
-  """Where the volumes of a part are: an archive, or a folder.
+  """Return the archive or folder with the volumes of a part.
 
   Raises:
-    DataError: they are not there.
+    DataError: Neither exists.
   """
   name = f'knee_singlecoil_{part}'
-  folders = name, f'singlecoil_{part}'  # As AlgoPerf has it, and as unpacked.
+  folders = name, f'singlecoil_{part}'  # AlgoPerf's name, and the unpacked one.
   archives = [f'{name}{end}' for end in ('.tar.xz', '.tar.gz', '.tar')]
   for known in (*folders, *archives):
     if (raw / known).exists():
       return raw / known
   raise DataError(
-    f'{raw} has no {archives[0]}. It must have {" and ".join(PARTS)}, each as '
-    f'it is published ({" or ".join(archives)}), or as a folder of {END} files '
-    f'({" or ".join(folders)}).'
+    f'{raw} has no {archives[0]}. The folder must contain '
+    f'{" and ".join(PARTS)}, each as an archive ({" or ".join(archives)}) or '
+    f'a folder of {END} files ({" or ".join(folders)}). Download both.'
   )
 
 
 def slices(content: bytes, where: str, tell) -> np.ndarray:
-  """All slices of a volume, as volumes.row.
+  """Return all slices of a volume, in the format of volumes.row.
 
   Args:
-    content: Of an HDF5 file as fastMRI has it.
-    where: Its name, for messages.
-    tell: Hears if it lacks its brightest value.
+    content: Bytes of fastMRI's HDF5 file.
+    where: Name of the file, for messages.
+    tell: Receives a note if the volume's largest value is missing.
 
   Raises:
-    DataError: it is damaged, or no such file; names the slice.
+    DataError: The file is damaged or has another format. The message names the
+      slice.
   """
   try:
-    import h5py  # noqa: PLC0415  Training does without.
+    import h5py  # noqa: PLC0415  Only the preparation needs it.
   except ImportError as error:
     raise lacking('scans', 'h5py') from error
   place = where
@@ -114,14 +115,15 @@ def slices(content: bytes, where: str, tell) -> np.ndarray:
       return rows
   except DataError:
     raise
-  except Exception as error:  # Whatever a damaged file makes of it.
+  except Exception as error:  # Damaged files raise many types.
     raise DataError(
-      f'{place} cannot be read: {type(error).__name__} {error}.'
+      f'{place} cannot be read: {type(error).__name__} {error}. Get the '
+      'published file again.'
     ) from error
 
 
 def _write(part: str, path: pathlib.Path, partial: pathlib.Path, tell) -> None:
-  """Writes the volumes of a part that are not there, and leaves no others."""
+  """Write the missing volumes of a part, and remove all unknown files."""
   tell(f'Reading {path} ...')
   there = set(partial.glob(f'{part}-*.npy'))
   found, told = set(), time.monotonic()
@@ -134,7 +136,7 @@ def _write(part: str, path: pathlib.Path, partial: pathlib.Path, tell) -> None:
       told = time.monotonic()
       tell(f'  {len(found)} of about {PARTS[part]} volumes')
   if not found:
-    raise DataError(f'{path} has no volumes (*{END}).')
+    raise DataError(f'{path} has no volumes (*{END}). Get the published files.')
   for other in set(partial.glob(f'{part}-*')) - found:
     other.unlink()
 
@@ -142,7 +144,7 @@ def _write(part: str, path: pathlib.Path, partial: pathlib.Path, tell) -> None:
 def _files(
   path: pathlib.Path,
 ) -> Iterator[tuple[str, str, Callable[[], bytes]]]:
-  """Name, place for messages, and content of every volume."""
+  """Yield name, path for messages, and a reader of every volume."""
   if path.is_dir():
     for volume in sorted(path.glob(f'*{END}')):
       yield volume.stem, str(volume), volume.read_bytes
@@ -165,18 +167,23 @@ def _member(
 
 @contextlib.contextmanager
 def _damage_told(path: pathlib.Path) -> Iterator[None]:
-  """DataError where an archive turns out to be damaged."""
+  """Convert errors of a damaged archive to DataError."""
   try:
     yield
   except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as e:
-    raise DataError(f'{path} is damaged: {type(e).__name__} {e}.') from e
+    raise DataError(
+      f'{path} is damaged: {type(e).__name__} {e}. Get the archive again.'
+    ) from e
 
 
 def _arrays(file: Any, where: str) -> tuple[Any, Any]:
-  """Measurements [N, HEIGHT, W] and targets [N, SIZE, SIZE], not read yet."""
+  """Return measurements [N, HEIGHT, W] and targets [N, SIZE, SIZE], unread."""
   for name in ('kspace', 'reconstruction_esc'):
     if name not in file:
-      raise DataError(f'{where} has no {name}, but {", ".join(sorted(file))}.')
+      raise DataError(
+        f'{where} has no {name}, but {", ".join(sorted(file))}. Get the '
+        'published single-coil scans.'
+      )
   measured, targets = file['kspace'], file['reconstruction_esc']
   count, _, width = (*measured.shape, 0, 0, 0)[:3]
   if not (
@@ -187,26 +194,34 @@ def _arrays(file: Any, where: str) -> tuple[Any, Any]:
   ):
     raise DataError(
       f'{where} has kspace {measured.shape} of {measured.dtype} and '
-      f'reconstruction_esc {targets.shape} of {targets.dtype}. They must be '
+      f'reconstruction_esc {targets.shape} of {targets.dtype}. Needed are '
       f'(N, {HEIGHT}, {SIZE} or more) of complex64 and (N, {SIZE}, {SIZE}) of '
-      'float32, with as many slices N.'
+      'float32, with the same N. Get the published single-coil scans.'
     )
   return measured, targets
 
 
 def _brightest(file: Any, where: str, tell) -> float:
-  """Of the whole volume, as it says itself; zero where it does not."""
+  """Return the largest value stored for the volume, or 0 if it is missing."""
   if 'max' not in file.attrs:
-    tell(f'Note: {where} does not say its brightest value (max); taken is 0.')
+    tell(f'Note: {where} has no largest value (max); 0 is used instead.')
     return 0.0
   found = float(file.attrs['max'])
   if not 0 <= found < float('inf'):
-    raise DataError(f'{where} has {found} as its brightest value (max).')
+    raise DataError(
+      f'{where} has {found} as its largest value (max), which must be finite '
+      'and not negative. Get the published file again.'
+    )
   return found
 
 
 def _check(measured: np.ndarray, target: np.ndarray, where: str) -> None:
   if not (np.isfinite(measured).all() and np.isfinite(target).all()):
-    raise DataError(f'{where} has numbers that are not finite.')
+    raise DataError(
+      f'{where} has numbers that are not finite. Get the published file again.'
+    )
   if not measured.any():
-    raise DataError(f'{where} has measured nothing: all of its kspace is zero.')
+    raise DataError(
+      f'{where} has no measurements: its kspace is all zero. Get the published '
+      'file again.'
+    )

@@ -1,8 +1,8 @@
-"""Slices of knees as a scanner measured them, and what becomes of them.
+"""Source of fastMRI's measured slices of knees.
 
-As AlgoPerf does (Dahl et al. 2023, arXiv:2306.07179): in training, every slice
-has columns of its own, which stay the same in all epochs; what is evaluated has
-the same columns everywhere, if it is equally wide. `kspace` says the rest.
+The choice of columns follows AlgoPerf (Dahl et al. 2023, arXiv:2306.07179).
+Every training slice has its own columns, the same in all epochs. In evaluation
+all slices of the same width have the same columns. See also kspace.py.
 """
 
 import functools
@@ -14,29 +14,29 @@ from workloads.data.streams import Row, Stored
 from workloads.mri import kspace
 from workloads.mri.volumes import Slices
 
-EVALUATED = 0  # Seed of the columns of all that is evaluated.
+EVALUATED = 0  # Seed of the columns in evaluation.
 
 
 def source(workload: str, split: str, data_dir: str | None) -> Stored:
-  """A split of fastMRI's knees.
+  """Return a split of fastMRI's knees.
 
   Args:
-    workload: Whose it is.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
 
   Raises:
-    DataError: the data are not there, or not as they were prepared.
+    DataError: The data are missing, or have changed since their preparation.
   """
   slices = Slices(data.find(workload, data_dir)['fastmri'], split)
   return Stored(slices, decode, same_again=True)
 
 
 def decode(record, rng: np.random.Generator | None) -> Row:
-  """The row of a batch from a slice, as volumes.row has it.
+  """Return the row of a batch for a slice in the format of volumes.row.
 
   Raises:
-    ValueError: the image of the columns that are used has no contrast.
+    ValueError: The image of the chosen columns has no contrast.
   """
   measured = record['measured']
   width = measured.shape[1]
@@ -51,5 +51,5 @@ def _fixed(width: int) -> np.ndarray:
 
 
 def _drawn(rng: np.random.Generator, width: int) -> np.ndarray:
-  """Columns that are used, bool [width]."""
+  """Draw the columns to use, bool [width]."""
   return kspace.draw_columns(rng, 1, width)[0]

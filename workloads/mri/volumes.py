@@ -1,10 +1,9 @@
-"""How the scans of fastMRI lie on disk: one file of slices a volume.
+"""File format of fastMRI's scans: one file of slices per volume.
 
-The files are numpy's own (.npy), of rows of a fixed width, so that any slice
-can be read by its number. A slice is kept as `kspace.halfway` makes it: which
-columns are used is decided when it is drawn, and what was transformed before
-that is the same up to rounding, by some 1e-6 of an image's contrast. It takes
-1.4 MB, and would take 2.3 as it was measured.
+The files are numpy's (.npy), with rows of a fixed width: a slice can be read by
+its number. A slice is stored as `kspace.halfway` returns it, and reading
+chooses the columns. The transform before storing changes an image by rounding
+only, about 1e-6 of its contrast. A stored slice has 1.4 MB instead of 2.3 MB.
 """
 
 import os
@@ -17,36 +16,43 @@ import numpy as np
 from workloads.data.manifest import DataError
 
 SIZE = 320  # Height and width of an image.
-PARTS = {'train': 973, 'val': 199}  # Volumes, as they are published.
-VALIDATION = 100  # The first of 'val' in the order of their names; others test.
+PARTS = {'train': 973, 'val': 199}  # Published number of volumes.
+VALIDATION = 100  # First volumes of 'val', sorted by name; the others test.
 
 
 class Volume(NamedTuple):
-  """Where the slices of a file are."""
+  """Location of the slices in a file."""
 
   path: pathlib.Path
   slices: int
   row: np.dtype
-  start: int  # Of the first one, in bytes.
+  start: int  # Position of the first slice, in bytes.
 
 
 def row(width: int) -> np.dtype:
-  """Of a slice that was measured in so many columns."""
+  """Return the dtype of a slice with `width` measured columns."""
   return np.dtype(
     [
-      ('measured', '<c8', (SIZE, width)),  # As kspace.halfway.
+      ('measured', '<c8', (SIZE, width)),  # Result of kspace.halfway.
       ('target', '<f4', (SIZE, SIZE)),
-      ('volume_max', '<f4'),  # The brightest value of the whole volume.
+      ('volume_max', '<f4'),  # Largest value of the whole volume.
     ]
   )
 
 
 def path(folder: pathlib.Path, part: str, name: str) -> pathlib.Path:
+  """Return the path of a volume.
+
+  Args:
+    folder: Folder of the dataset.
+    part: A key of PARTS.
+    name: Name of the volume.
+  """
   return folder / f'{part}-{name}.npy'
 
 
 def save(target: pathlib.Path, rows: np.ndarray) -> None:
-  """Writes a volume, and gives it its name when it is whole."""
+  """Write a volume to target.partial, and rename the complete file."""
   partial = target.with_name(f'{target.name}.partial')
   with partial.open('wb') as file:
     np.save(file, rows)
@@ -56,23 +62,24 @@ def save(target: pathlib.Path, rows: np.ndarray) -> None:
 
 
 class Slices:
-  """Of one split, in the order of their volumes' names; as stored.Records."""
+  """Slices of one split, sorted by volume name; see streams.Records."""
 
   def __init__(self, folder: pathlib.Path, split: str):
-    """
+    """Open the volumes of one split.
+
     Args:
-      folder: Of the dataset, with its version.
+      folder: Folder of the dataset's version.
       split: 'train', 'validation' or 'test'.
 
     Raises:
-      DataError: there are none, or a file is damaged.
+      DataError: There are no volumes, or a file is damaged.
     """
-    # None stays open: a process may have fewer files than there are volumes.
+    # No file stays open: a process may open fewer files than there are volumes.
     self._volumes = [_volume(file) for file in _paths(folder, split)]
     if not self._volumes:
       raise DataError(
-        f'{folder} has no volumes of {split}. Prepare it again, of all that '
-        'are published.'
+        f'{folder} has no volumes of {split}. Prepare the folder again, from '
+        'all published volumes.'
       )
     self._ends = np.cumsum([volume.slices for volume in self._volumes])
 
@@ -83,7 +90,7 @@ class Slices:
     return [self._read(number) for number in numbers]
 
   def where(self, number: int) -> str:
-    """File and slice in it, for messages."""
+    """Return the file and number of a slice, for messages."""
     volume, n = self._find(number)
     return f'{volume.path.name}, slice {n}'
 
@@ -95,19 +102,23 @@ class Slices:
       [found] = np.fromfile(volume.path, volume.row, 1, offset=offset)
     except (OSError, ValueError) as error:
       raise DataError(
-        f'{self.where(number)} cannot be read: {type(error).__name__} {error}.'
+        f'{self.where(number)} cannot be read: {type(error).__name__} {error}. '
+        'Prepare the dataset again.'
       ) from error
     return {name: found[name] for name in found.dtype.names}
 
   def _find(self, number: int) -> tuple[Volume, int]:
-    """Its volume, and its number in it."""
+    """Return the volume of a slice, and the slice's number in this volume."""
     place = int(np.searchsorted(self._ends, number, side='right'))
     volume = self._volumes[place]
     return volume, int(number - self._ends[place] + volume.slices)
 
 
 def _paths(folder: pathlib.Path, split: str) -> list[pathlib.Path]:
-  """Of its volumes; where some are missing, the published share validates."""
+  """Return the files of a split.
+
+  The published share of 'val' validates, even if volumes are missing.
+  """
   if split == 'train':
     return sorted(folder.glob('train-*.npy'))
   found = sorted(folder.glob('val-*.npy'))

@@ -1,9 +1,9 @@
-"""Beam search on the device: the likeliest sequences of a step function.
+"""Beam search on the device for the most likely sequences of a step function.
 
-A step function gives the logits of the next token. Sequences start from token
-0 and end with `eos`; finished ones compete by log-probability divided by a
-penalty on their length (Wu et al. 2016, "Google's Neural Machine Translation
-System", arXiv:1609.08144, equation 14).
+A step function returns the logits of the next token. Sequences start from token
+0 and end with `eos`. The score of a finished sequence is its log-probability
+divided by a length penalty (Wu et al. 2016, "Google's Neural Machine
+Translation System", arXiv:1609.08144, equation 14).
 """
 
 from collections.abc import Callable
@@ -19,19 +19,19 @@ from workloads.workload import Array, PyTree
 # of a cache are [B, K, ...].
 Step = Callable[[Array, Array, PyTree], tuple[Array, PyTree]]
 
-# The score of what does not exist. Not infinite, since it gets added to.
+# Score of empty slots; finite, since log-probabilities are added.
 NOTHING = -1e7
 
 
 class Beams(NamedTuple):
-  """Where a search stands. K sequences of each kind, the best first."""
+  """State of a search with K live and K finished sequences, the best first."""
 
-  position: Array  # []: of the last token of the live sequences.
-  live: Array  # [B, K, L]: unfinished.
+  position: Array  # []: position of the last token of live sequences.
+  live: Array  # [B, K, L]: unfinished sequences.
   live_scores: Array  # [B, K]: log-probabilities.
-  done: Array  # [B, K, L]: finished.
-  done_scores: Array  # [B, K]: log-probabilities by penalties.
-  cache: PyTree  # What the step function remembers of the live ones.
+  done: Array  # [B, K, L]: finished sequences.
+  done_scores: Array  # [B, K]: log-probabilities divided by penalties.
+  cache: PyTree  # Cache of the step function for live sequences.
 
 
 def search(
@@ -43,18 +43,18 @@ def search(
   width: int = 4,
   alpha: float = 0.6,
 ) -> Array:
-  """The best sequence of every example, [B, length - 1] int32.
+  """Return the best sequence of every example, [B, length - 1] int32.
 
-  Where nothing finishes in time, the likeliest unfinished sequence.
+  If no sequence finishes in time, the most likely live sequence is the result.
 
   Args:
-    step: Logits of the token after `position`, and the new cache.
-    cache: Before the first token; leaves [B, ...], without beams.
-    length: Tokens of a sequence, with the 0 at its start.
-    eos: The token that finishes a sequence; zeros follow it.
-    width: Live sequences of every example, K. One is a greedy search, but for
-      lengths: it goes on after a sequence has finished.
-    alpha: Exponent of the penalty on length.
+    step: Returns the logits of the token after `position`, and the new cache.
+    cache: Cache before the first token; leaves [B, ...], without beams.
+    length: Tokens of a sequence, including the 0 at its start.
+    eos: Token that finishes a sequence; zeros follow `eos`.
+    width: Live sequences per example, K. Width 1 is a greedy search that
+      continues after a sequence has finished.
+    alpha: Exponent of the length penalty.
   """
   beams = lax.while_loop(
     lambda beams: _may_improve(beams, length, alpha),
@@ -67,12 +67,12 @@ def search(
 
 
 def penalty(length, alpha: float):
-  """What a log-probability of `length` tokens is divided by."""
+  """Return the divisor of the log-probability of `length` tokens."""
   return ((5 + length) / 6) ** alpha
 
 
 def _start(cache: PyTree, length: int, width: int) -> Beams:
-  """One live sequence of each example; the others are there in name only."""
+  """Return one live sequence per example; the other slots are empty."""
   batch = len(jax.tree.leaves(cache)[0])
   tokens = jnp.zeros((batch, width, length), jnp.int32)
   scores = jnp.full((batch, width), NOTHING, jnp.float32)
@@ -87,10 +87,10 @@ def _start(cache: PyTree, length: int, width: int) -> Beams:
 
 
 def _may_improve(beams: Beams, length: int, alpha: float) -> Array:
-  """Whether a live sequence of any example can still beat a finished one.
+  """Test if a live sequence of any example can still beat a finished one.
 
-  Log-probabilities only fall, and no penalty is above that of full length. So
-  the examples that have their answer keep it while others go on.
+  Log-probabilities only fall, and the penalty is largest at full length. An
+  example without possible improvement keeps its result while others continue.
   """
   bound = beams.live_scores[:, 0] / penalty(length, alpha)  # [B]
   answered = beams.done_scores.min(axis=1) > bound
@@ -98,10 +98,10 @@ def _may_improve(beams: Beams, length: int, alpha: float) -> Array:
 
 
 def _extend(step: Step, beams: Beams, eos: int, alpha: float) -> Beams:
-  """All live sequences one token longer.
+  """Extend all live sequences by one token.
 
-  Of 2K candidates at most K can have ended, as each comes from another beam:
-  K stay live.
+  At most K of the 2K candidates can have ended, since each of these comes from
+  a different beam. K candidates therefore stay live.
   """
   position, width = beams.position, beams.live.shape[1]
   last = lax.dynamic_index_in_dim(beams.live, position, 2, keepdims=False)
@@ -136,5 +136,5 @@ def _extend(step: Step, beams: Beams, eos: int, alpha: float) -> Beams:
 
 
 def _rows(x: Array, rows: Array) -> Array:
-  """Of x [B, N, ...] the rows [B, M] of each example: [B, M, ...]."""
+  """Take rows [B, M] of every example from x [B, N, ...]: [B, M, ...]."""
   return jax.vmap(lambda x, rows: x[rows])(x, rows)

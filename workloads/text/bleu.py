@@ -1,9 +1,9 @@
-"""BLEU of a corpus: how many words in a row a translation has right.
+"""Corpus BLEU, the share of correct word sequences in translations.
 
 Papineni et al. 2002, "BLEU: a Method for Automatic Evaluation of Machine
 Translation"; Post 2018, "A Call for Clarity in Reporting BLEU Scores",
-arXiv:1804.08771, whose sacrebleu counts: up to four words in a row, as
-tokenized by '13a', case and all, in percent.
+arXiv:1804.08771. Post's sacrebleu counts sequences of up to four words,
+tokenized by '13a', with case, in percent.
 """
 
 from collections.abc import Sequence
@@ -12,21 +12,21 @@ import numpy as np
 
 
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-  """Between 0 and 100; one reference for each hypothesis."""
+  """Return BLEU, from 0 to 100, with one reference for each hypothesis."""
   import sacrebleu  # noqa: PLC0415  Slow to import, needed late.
 
-  # By force: it warns of text that looks tokenized, as untrained models' does.
+  # `force` hides warnings: outputs of untrained models often look tokenized.
   score = sacrebleu.corpus_bleu(hypotheses, [references], force=True)
   return float(score.score)
 
 
 def sentence(ids: np.ndarray, eos: int, first_only: bool = False) -> np.ndarray:
-  """The ids [L] up to the first `eos`, which is left out.
+  """Return the ids before the first `eos`.
 
   Args:
-    ids: Of the pieces of one sentence.
-    eos: The id of the end.
-    first_only: Where there is no end, keep but the first id instead of all.
+    ids: Ids [L] of the pieces of one sentence.
+    eos: Id of the end.
+    first_only: Keeps only the first id, instead of all, if there is no end.
   """
   ends = np.flatnonzero(ids == eos)
   if len(ends):
@@ -35,5 +35,5 @@ def sentence(ids: np.ndarray, eos: int, first_only: bool = False) -> np.ndarray:
 
 
 def text(ids: np.ndarray, pieces: Sequence[str]) -> str:
-  """The pieces joined; a '▁' is the space before a word."""
+  """Return the text of pieces; a '▁' becomes the space before a word."""
   return ''.join(pieces[n] for n in ids).replace('▁', ' ').strip()

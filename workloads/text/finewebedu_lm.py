@@ -1,13 +1,13 @@
-"""A decoder language model on FineWeb-Edu, as AlgoPerf trains it.
+"""AlgoPerf's decoder language model on FineWeb-Edu.
 
 Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, with
 RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467), rotary positions (Su et
 al. 2021, arXiv:2104.09864), normalized queries and keys (Henry et al. 2020,
 arXiv:2010.04245) and gated linear units (Dauphin et al. 2017,
 arXiv:1612.08083). Data: the 10-billion-token sample of FineWeb-Edu (Penedo et
-al. 2024, arXiv:2406.17557) in tokens of GPT-2, nine documents in ten to train;
-documents one after another, cut into pieces. There is no test split: it is
-empty, and has no metrics.
+al. 2024, arXiv:2406.17557) in GPT-2's tokens. 90 % of the documents train. The
+joined documents are cut into sequences. The test split is empty and has no
+metrics.
 """
 
 import dataclasses
@@ -22,13 +22,13 @@ from workloads.text import reader, synthetic_text
 from workloads.workload import Model, Workload
 
 ROPE_THETA = 500_000.0
-EPSILON = 1e-6  # Of every norm.
+EPSILON = 1e-6  # Added in every norm.
 
 
 class Decoder(nn.Module):
-  """Pre-norm blocks; the output layer is the table of embeddings.
+  """Pre-norm blocks; the embedding table is also the output layer.
 
-  The fields say what FineWebEduLM's say.
+  The fields mean the same as in FineWebEduLM.
   """
 
   vocab: int
@@ -59,7 +59,7 @@ class Decoder(nn.Module):
 
 
 class Attention(nn.Module):
-  """Causal attention by the angle between queries and keys."""
+  """Causal attention with normalized queries and keys."""
 
   heads: int
   layers: int
@@ -74,8 +74,8 @@ class Attention(nn.Module):
       shape = (self.heads, width // self.heads)
       return _dense(shape, self.init_std, self.dtype, name)(x)
 
-    # As published, the scale is stored in the precision of the computation:
-    # in bfloat16 numbers near 20 are 1/8 apart, so small steps do not move it.
+    # The published model stores the scale in the precision of the computation.
+    # bfloat16 numbers near 20 are 1/8 apart: small steps do not change a scale.
     scale = self.param('attn_scale', _attn_scale, length, self.dtype)
     query = _unit(rotate(project('query'))) * scale.astype(self.dtype)
     key, value = _unit(rotate(project('key'))), project('value')
@@ -85,7 +85,7 @@ class Attention(nn.Module):
 
 
 class GatedMLP(nn.Module):
-  """Gated linear unit of four times the width."""
+  """Gated linear unit with four times the width."""
 
   layers: int
   init_std: float
@@ -96,15 +96,15 @@ class GatedMLP(nn.Module):
     width = x.shape[-1]
     hidden = _dense(8 * width, self.init_std, self.dtype, 'in')(x)
     std = _residual_std(self.init_std, self.layers)
-    # Gated: the first half times the sigmoid of the second.
     return _dense(width, std, self.dtype, 'out')(nn.glu(hidden))
 
 
 def rotate(x):  # [B, S, H, E]
-  """Turns the pairs of channels (2i, 2i + 1) by position * theta**(-2i / E).
+  """Rotate channel pairs (2i, 2i + 1) by position * theta**(-2i / E).
 
-  Channels leave in another order, first of all pairs before second of all
-  pairs: products of queries and keys that were both turned do not change.
+  The result has another order of channels: the first of all pairs, then the
+  second of all pairs. Products of rotated queries and keys are the same in
+  either order.
   """
   length, channels = x.shape[1], x.shape[3]
   speeds = ROPE_THETA ** -(jnp.arange(0, channels, 2) / channels)
@@ -117,10 +117,15 @@ def rotate(x):  # [B, S, H, E]
 
 
 def causal_attention(query, key, value):  # Each [B, S, H, E].
-  """Softmax of the products, without the usual division by a root.
+  """Return causal softmax attention without the division by a square root.
 
-  A GPU has a kernel for it that does not store the products; it knows 16-bit
-  numbers only.
+  On GPUs a cuDNN kernel computes bfloat16 attention without storing all
+  products.
+
+  Args:
+    query: [B, S, H, E].
+    key: [B, S, H, E].
+    value: [B, S, H, E].
   """
   fused = query.dtype == jnp.bfloat16 and jax.default_backend() == 'gpu'
   return jax.nn.dot_product_attention(
@@ -135,19 +140,19 @@ def causal_attention(query, key, value):  # Each [B, S, H, E].
 
 @dataclasses.dataclass(frozen=True)
 class FineWebEduLM(Workload):
-  """Cross-entropy per token; the metrics are its mean and exponential.
+  """Cross-entropy per token; the metrics are the mean loss and perplexity.
 
-  Batch: 'inputs' and 'targets' [B, S] int32, the same tokens one apart.
+  Batch: 'inputs' and 'targets' [B, S] int32; targets are the next tokens.
   """
 
   vocab: int = 50_257
   width: int = 1024
   layers: int = 12
   heads: int = 8
-  length: int = 1024  # Tokens in a piece, S.
-  init_std: float = 0.02  # Of all weights, less where a block ends.
-  dtype: str = 'bfloat16'  # Of the computation; parameters are float32.
-  data: str = 'finewebedu'  # Or 'grammar', generated.
+  length: int = 1024  # Tokens per sequence, S.
+  init_std: float = 0.02  # Initial weights; smaller at the end of a block.
+  dtype: str = 'bfloat16'  # Computation; parameters are float32.
+  data: str = 'finewebedu'  # Or 'grammar' (generated).
 
   loss_kind = 'softmax'
 
@@ -181,14 +186,14 @@ class FineWebEduLM(Workload):
     return Model(self._net.init(key, tokens)['params'])
 
   def forward(self, model, batch, key, dropout, frozen=False):
-    del key, dropout  # Published without.
+    del key, dropout  # The published model has no dropout.
     return self.predict(model, batch), model.state
 
   def predict(self, model, batch):
     return self._net.apply({'params': model.params}, batch['inputs'])
 
   def losses(self, outputs, batch, label_smoothing):
-    # In float32, where AlgoPerf sums the terms of training in bfloat16.
+    # float32 is more exact than AlgoPerf's sums, in bfloat16 during training.
     logits = outputs.astype(jnp.float32)  # [B, S, V]
     right = jnp.take_along_axis(logits, batch['targets'][..., None], axis=-1)
     wanted = (1 - label_smoothing) * right[..., 0]
@@ -206,12 +211,12 @@ class FineWebEduLM(Workload):
       stats[name].sum(dtype=np.float64) for name in ('loss', 'tokens')
     )
     loss = float(total / tokens)
-    with np.errstate(over='ignore'):  # A diverged model's may be infinite.
+    with np.errstate(over='ignore'):  # Diverged models have infinite values.
       return {'loss': loss, 'ppl': float(np.exp(loss))}
 
 
 def _attn_scale(key, length: int, dtype: str):
-  """About the least scale that lets one of `length` keys win a softmax."""
+  """Return about the smallest scale at which one of `length` keys can win."""
   del key  # Not random.
   return jnp.asarray(math.log2(length**2 - length), dtype)
 
@@ -232,7 +237,7 @@ def _dense(features, std: float, dtype: str, name: str, axis=-1):
 
 
 def _residual_std(std: float, layers: int) -> float:
-  """Smaller where a block ends, so that depth does not add variance."""
+  """Return a smaller deviation for block ends: depth adds no variance."""
   return std / math.sqrt(2 * layers)
 
 
@@ -244,7 +249,7 @@ VARIANTS = {
     layers=2,
     heads=2,
     length=96,
-    init_std=0.08,  # With the width, the published variance of activations.
+    init_std=0.08,  # Keeps the published variance of activations.
     dtype='float32',
     data='grammar',
   ),

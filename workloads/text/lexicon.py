@@ -1,9 +1,9 @@
-"""Words of the generated pair of languages, and the pieces they are made of.
+"""Words and word pieces of the two generated languages.
 
-Both languages share one vocabulary, as translation does that copies names.
-Frequent words are one piece; rare nouns and verbs are spelt in two that other
-words have as well, as subword vocabularies do (Sennrich et al. 2016, "Neural
-Machine Translation of Rare Words with Subword Units", arXiv:1508.07909).
+Both languages share one vocabulary, since translations copy names. Frequent
+words are one piece. Rare nouns and verbs are spelled with two pieces that other
+words share, as in subword vocabularies (Sennrich et al. 2016, "Neural Machine
+Translation of Rare Words with Subword Units", arXiv:1508.07909).
 """
 
 import functools
@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 NOUNS, VERBS, ADJECTIVES, ADVERBS, NAMES = 200, 100, 60, 24, 40
-WHOLE_NOUNS, WHOLE_VERBS = 100, 50  # The more frequent: in one piece.
-TWO_VERBS, TWO_ADJECTIVES = 12, 8  # Have a translation for what is alive.
-SYLLABLES = 32  # First ones, and second ones, of the rare words.
+WHOLE_NOUNS, WHOLE_VERBS = 100, 50  # Frequent words, spelled with one piece.
+TWO_VERBS, TWO_ADJECTIVES = 12, 8  # Words with a second, animate translation.
+SYLLABLES = 32  # First syllables, and second syllables, of rare words.
 GENDERS, TENSES, RELATIONS = 3, 3, 3
 
-# Pieces: '▁' is the space before a word. Prefixes of the source begin a word
-# that its stem goes on with; suffixes of the target end one.
+# Pieces: '▁' is the space before a word. In the source language a prefix starts
+# a word and the stem follows; in the target language suffixes end a word.
 FIXED = (
   *('▁⁇', '▁⁇', '', '.', '?'),  # Padding, unknown, the end, marks.
   *('▁le', '▁un', '▁not', '▁who', '▁does'),  # Source: words
@@ -37,11 +37,11 @@ PAD, EOS, STOP, MARK = 0, 2, 3, 4
 THE, A, NOT, WHO, DOES, PREPOSITION, NUMBER, TENSE = 5, 6, 7, 8, 9, 10, 13, 15
 ARTICLE, CASE, ADJECTIVE_END, VERB_END, PERSON = 18, 21, 31, 46, 52
 PARTICIPLE, QUESTION = 58, 61
-SUBJECT, OBJECT, PLACE = 0, 1, 2  # Roles: places go on, one by relation.
+SUBJECT, OBJECT, PLACE = 0, 1, 2  # Roles; each relation adds one to PLACE.
 ROLES = PLACE + RELATIONS
 NOTHING = -1
 
-SIZES = (  # Of the groups of pieces, in their order.
+SIZES = (  # Number of pieces in every group, in order.
   len(FIXED),
   NAMES,
   *(WHOLE_NOUNS, WHOLE_VERBS, ADJECTIVES, ADVERBS, SYLLABLES, SYLLABLES),
@@ -51,23 +51,23 @@ SIZES = (  # Of the groups of pieces, in their order.
 STARTS = np.cumsum((0, *SIZES))
 VOCAB = int(STARTS[-1])
 NAME, SOURCE, TARGET = STARTS[1], STARTS[2:8], STARTS[8:14]
-# Groups that begin a word: stems of source nouns and verbs have prefixes, and
-# the last group of a language is of second syllables.
+# Groups that begin a word. Stems of source nouns and verbs follow a prefix, and
+# the last group of a language contains second syllables.
 WORDS = (1, 4, 5, 8, 9, 10, 11, 12)
 
 
 class Lexicon(NamedTuple):
-  """The two pieces, or one and nothing, of the words of a language."""
+  """Two pieces, or one piece and NOTHING, for every word of a language."""
 
   noun: np.ndarray  # [NOUNS + NAMES, 2]
-  verb: np.ndarray  # [VERBS, 2]; the second translations come last.
-  adjective: np.ndarray  # [ADJECTIVES, 2]; alike.
+  verb: np.ndarray  # [VERBS + TWO_VERBS, 2]; second translations come last.
+  adjective: np.ndarray  # [ADJECTIVES + TWO_ADJECTIVES, 2]; likewise.
   adverb: np.ndarray  # [ADVERBS, 2]
 
 
 @functools.cache
 def pieces() -> tuple[str, ...]:
-  """The text of every piece; '▁' is a space before it."""
+  """Return the text of every piece; '▁' is the space before a word."""
   rng = np.random.default_rng(2)
   letters = [list(kind) for kind in ('bdfgkmprvz', 'aeiou', 'lnrst')]
   stems = (
@@ -83,9 +83,16 @@ def pieces() -> tuple[str, ...]:
 
 
 def spell(rng: np.random.Generator, starts: np.ndarray) -> Lexicon:
-  """Spells the words of a language whose groups of pieces start there."""
+  """Spell the words of a language.
+
+  Args:
+    rng: Source of random numbers.
+    starts: First piece of each of the language's six groups.
+  """
   noun, verb, adjective, adverb, first, second = starts
-  rare = rng.choice(SYLLABLES**2, NOUNS + VERBS, replace=False)  # All unlike.
+  rare = rng.choice(
+    SYLLABLES**2, NOUNS + VERBS, replace=False
+  )  # All different.
   spelt = np.stack([first + rare // SYLLABLES, second + rare % SYLLABLES], 1)
   return Lexicon(
     noun=np.concatenate(
@@ -108,5 +115,5 @@ def spell(rng: np.random.Generator, starts: np.ndarray) -> Lexicon:
 
 
 def _whole(first: int, count: int) -> np.ndarray:
-  """Words of one piece each, [count, 2]."""
+  """Return words of one piece each, [count, 2]."""
   return np.stack([first + np.arange(count), np.full(count, NOTHING)], axis=1)

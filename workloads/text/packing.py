@@ -1,14 +1,13 @@
-"""Sentence pairs in rows of one length: several in a row to train on.
+"""Sentence pairs in rows of a fixed length, several pairs per training row.
 
-Packed as AlgoPerf packs them (Dahl et al. 2023, arXiv:2306.07179): of 256 pairs
-in a row of the stream, one after another is put into a row while both of its
-sides have room there; the next ones start from an empty row. The stream is
-another one: AlgoPerf's shuffles 1,024 pairs at a time, here every epoch is a
-permutation of all of them, and its last pairs, fewer than 256, are packed by
-themselves.
+Packing follows AlgoPerf (Dahl et al. 2023, arXiv:2306.07179). Every group of
+256 consecutive pairs starts with an empty row. A pair is added to the current
+row if both languages have room, and otherwise starts the next row. The order
+differs from AlgoPerf, which shuffles 1,024 pairs at a time: here every epoch is
+a permutation of all pairs. The last group of an epoch may be smaller.
 
-How many rows an epoch has depends on its order. So that any row can be made
-without those before it, the rows of earlier epochs are counted, once.
+The number of rows of an epoch depends on its order. Finding a row by its number
+needs these counts for all earlier epochs, which are computed once.
 """
 
 import dataclasses
@@ -23,25 +22,25 @@ from workloads.data import manifest, pieces
 from workloads.data.manifest import DataError
 from workloads.data.pieces import Texts
 
-GROUP = 256  # Pairs that share rows with no others.
+GROUP = 256  # Pairs that are packed together.
 SIDES = ('inputs', 'targets')
 Rows = dict[str, np.ndarray]
 
 
 class Epoch(NamedTuple):
-  """The order of an epoch's pairs, cut into rows."""
+  """Order of an epoch's N pairs, cut into R rows."""
 
   order: np.ndarray  # [N] int32.
-  bounds: np.ndarray  # [R + 1]: row r has the pairs from bounds[r] on.
+  bounds: np.ndarray  # [R + 1]: row r is order[bounds[r] : bounds[r + 1]].
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Packed:
-  """A source: examples are pairs, and drawn rows hold several of them."""
+  """A source of sentence pairs; drawn rows contain several pairs."""
 
   pairs: Texts
-  length: int  # Of a row, L; no side of a pair is longer.
-  starts: np.ndarray  # [N, 2]: where the sides of pairs start.
+  length: int  # Tokens of a row, L; no text is longer.
+  starts: np.ndarray  # [N, 2]: first token of both texts of every pair.
 
   ahead: ClassVar[int] = 2
 
@@ -49,11 +48,11 @@ class Packed:
     return len(self.pairs.lengths)
 
   def __getitem__(self, indices) -> Rows:  # pyrefly: ignore
-    """One pair a row."""
+    """Return rows with one pair each."""
     return self._rows(np.asarray(indices), np.ones(len(indices), int))
 
   def draw(self, seed: int, first: int, count: int) -> Rows:
-    """As workload.Drawn; positions are those of rows."""
+    """See workload.Drawn; positions count rows."""
     number = 0
     while first >= (size := _size(self, seed, number)):
       first, number = first - size, number + 1
@@ -68,7 +67,7 @@ class Packed:
     return self._rows(np.concatenate(pairs), np.concatenate(sizes))
 
   def _rows(self, pairs: np.ndarray, sizes: np.ndarray) -> Rows:
-    """Rows of the first sizes[0] pairs, the next sizes[1], ..."""
+    """Return rows with the first sizes[0] pairs, the next sizes[1], ..."""
     rows: Rows = {}
     for side, name in enumerate(SIDES):
       rows |= self._columns(name, pairs, sizes, side)
@@ -77,13 +76,13 @@ class Packed:
   def _columns(
     self, name: str, pairs: np.ndarray, sizes: np.ndarray, side: int
   ) -> Rows:
-    """Tokens, positions and segments of a side, each [len(sizes), L]."""
+    """Return tokens, positions and segments of a language, each [rows, L]."""
     lengths = self.pairs.lengths[pairs, side].astype(int)
-    heads = np.cumsum(sizes) - sizes  # The first pair of every row,
-    row = np.repeat(np.arange(len(sizes)), sizes)  # and the row of every pair.
+    heads = np.cumsum(sizes) - sizes  # First pair of every row.
+    row = np.repeat(np.arange(len(sizes)), sizes)  # Row of every pair.
     before = np.cumsum(lengths) - lengths
-    offset = before - before[heads][row]  # Where it starts in its row.
-    pair = np.repeat(np.arange(len(pairs)), lengths)  # Of every token.
+    offset = before - before[heads][row]  # Start of every pair in its row.
+    pair = np.repeat(np.arange(len(pairs)), lengths)  # Pair of every token.
     within = np.arange(len(pair)) - before[pair]
     here = row[pair], offset[pair] + within
     tokens = self.pairs.tokens[self.starts[pairs, side][pair] + within]
@@ -103,17 +102,17 @@ class Packed:
 def source(
   workload: str, split: str, data_dir: str | None, length: int
 ) -> Packed:
-  """A split of published pairs: WMT17's train, WMT14's are looked at.
+  """Return a split of published pairs: WMT17 to train, else WMT14.
 
   Args:
-    workload: Whose dataset.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
-    length: Of a row, in tokens.
+    length: Tokens of a row.
 
   Raises:
-    ValueError: they are not there, or not as they were prepared, or their
-      tokens do not mean the same.
+    ValueError: The data are missing, have changed since their preparation, or
+      come from different SentencePiece models.
   """
   trained, tested = data.find(workload, data_dir).values()
   models = [
@@ -130,23 +129,26 @@ def source(
 
 
 def packed(pairs: Texts, length: int) -> Packed:
-  """A source of pairs, in rows of that many tokens."""
+  """Return a source of pairs in rows of `length` tokens."""
   ends = np.cumsum(pairs.lengths.ravel(), dtype=np.int64)
   starts = ends.reshape(-1, 2) - pairs.lengths
   return Packed(pairs, length, starts)
 
 
 def bounds(lengths: np.ndarray, room: int) -> np.ndarray:
-  """Cuts a stream of pairs into rows: the first pair of each, and the end.
+  """Cut a stream of pairs into rows.
 
   Args:
-    lengths: Of both sides of every pair, [N, 2].
-    room: For the tokens of a side in a row.
+    lengths: Tokens of both texts of every pair, [N, 2].
+    room: Tokens of a row.
+
+  Returns:
+    The first pair of every row, and N: [R + 1].
   """
   groups = -(-len(lengths) // GROUP)
   sizes = np.zeros((groups * GROUP, 2), np.int32)
   sizes[: len(lengths)] = lengths
-  # One pair of every group after the other: [GROUP, 2, groups].
+  # All groups are packed in parallel, pair by pair: [GROUP, 2, groups].
   sizes = np.ascontiguousarray(sizes.reshape(groups, GROUP, 2).T.swapaxes(0, 1))
   starts = np.ones((GROUP, groups), bool)
   filled = sizes[0]
@@ -167,5 +169,5 @@ def _epoch(packed: Packed, seed: int, number: int) -> Epoch:
 
 @functools.lru_cache(maxsize=1024)
 def _size(packed: Packed, seed: int, number: int) -> int:
-  """Rows of an epoch."""
+  """Return the number of rows of an epoch."""
   return len(_epoch(packed, seed, number).bounds) - 1

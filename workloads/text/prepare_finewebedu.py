@@ -1,19 +1,19 @@
-"""Builder of the 10-billion-token sample of FineWeb-Edu, in tokens of GPT-2.
+"""Builder of FineWeb-Edu's 10-billion-token sample, in GPT-2's tokens.
 
 Penedo et al. 2024, "The FineWeb Datasets", arXiv:2406.17557; Radford et al.
-2019, "Language Models are Unsupervised Multitask Learners". TFDS does not have
-it, and a record a sequence would be slower to read than flat files.
+2019, "Language Models are Unsupervised Multitask Learners". TFDS has no such
+dataset. The builder writes flat files, which are faster to read than records.
 
-Documents are split as AlgoPerf splits them, by a permutation that Hugging
-Face's `train_test_split(test_size=0.1, seed=42)` draws, and follow one another
-in its order, an end of text behind each. Where AlgoPerf has prepared them
-already, as folders `train` and `val` of Hugging Face's datasets, their tokens
-are taken over. Text that says '<|endoftext|>' is text here.
+The split is AlgoPerf's: a permutation of documents drawn by Hugging Face's
+`train_test_split(test_size=0.1, seed=42)`. Documents follow each other in this
+order, each with an end-of-text token. The folders `train` and `val` that
+AlgoPerf prepares (in Hugging Face's format) work as input, too. The string
+'<|endoftext|>' inside a document is encoded as ordinary text.
 
-Tokens are written twice: in the order of the text, a file at a time, so that a
-preparation that was interrupted goes on with the files that are not there yet;
-then in that of the permutation. Of documents only lengths and places are kept
-in memory, some 30 bytes each.
+Tokens are written twice: first in the order of the files, one file at a time,
+which lets an interrupted preparation continue with the missing files; then in
+the order of the permutation. Memory keeps only lengths and positions of
+documents, about 30 bytes each.
 """
 
 import itertools
@@ -32,22 +32,24 @@ from workloads.data.manifest import DataError, lacking
 from workloads.data.threads import cores, pool
 from workloads.text import sequences
 
-END_OF_TEXT = 50_256  # The last of GPT-2's tokens.
-HELD_OUT, SEED = 0.1, 42  # Of documents that validate, and of the permutation.
-SAVED = {'train': 'train', 'validation': 'val'}  # AlgoPerf's folders, by split.
-END_OF_STREAM = b'\xff\xff\xff\xff\0\0\0\0'  # Of Arrow's files.
-CHUNK = 1024  # Documents that are read at once.
+END_OF_TEXT = 50_256  # GPT-2's last token.
+HELD_OUT, SEED = 0.1, 42  # Validation share, and seed of the permutation.
+SAVED = {'train': 'train', 'validation': 'val'}  # AlgoPerf's folders by split.
+END_OF_STREAM = b'\xff\xff\xff\xff\0\0\0\0'  # Last bytes of Arrow files.
+CHUNK = 1024  # Documents per read.
 
 
 class Documents(NamedTuple):
-  """Of one file, in its order."""
+  """Documents of one file, in its order."""
 
-  tokens: np.ndarray  # [T], mapped.
-  bounds: np.ndarray  # [N + 1]: document n has the tokens from bounds[n] on.
+  tokens: np.ndarray  # [T], memory-mapped.
+  bounds: (
+    np.ndarray
+  )  # [N + 1]: document n is tokens[bounds[n] : bounds[n + 1]].
 
 
 class FineWebEdu:
-  """As prepare.Builder."""
+  """Builder of the dataset; see prepare.Builder."""
 
   name = 'fineweb_edu'
   dataset = DATASETS[name]
@@ -62,7 +64,7 @@ class FineWebEdu:
     with replacing(place) as partial:
       partial.mkdir(parents=True, exist_ok=True)
       for path in partial.glob('tokens-*.bin'):
-        path.unlink()  # Not all of them may be there.
+        path.unlink()  # An interrupted run may have left incomplete files.
       splits = _splits(pathlib.Path(raw), partial, tell)
       for split, parts in splits.items():
         tell(f'Writing the sequences of {split} ...')
@@ -85,7 +87,7 @@ class FineWebEdu:
 def _splits(
   raw: pathlib.Path, partial: pathlib.Path, tell
 ) -> Mapping[str, Iterator[np.ndarray]]:
-  """Tokens of the documents of every split, in order."""
+  """Return the tokens of the documents of every split, in order."""
   if all((raw / name).is_dir() for name in SAVED.values()):
     return {split: _saved(raw / name) for split, name in SAVED.items()}
   texts, vocabulary = _published(raw, tell)
@@ -110,26 +112,29 @@ def _names() -> str:
 def _published(
   raw: pathlib.Path, tell
 ) -> tuple[list[pathlib.Path], list[pathlib.Path]]:
-  """Files of text, and the two of the vocabulary."""
+  """Return the text files, and the two vocabulary files."""
   for file in FineWebEdu.dataset.raw:
     path = raw / file.name
     if not path.is_file():
-      raise DataError(f'{path} is missing. {raw} must have {_names()}.')
+      raise DataError(
+        f'{path} is missing. {raw} must contain {_names()}. Download the '
+        'missing files.'
+      )
     if file.sha256 and manifest.sha256(path) != file.sha256:
-      tell(f'Note: {path} is not as it was published: its SHA-256 is another.')
+      tell(f'Note: {path} differs from the published file in its SHA-256.')
   paths = [raw / file.name for file in FineWebEdu.dataset.raw]
   return paths[:-2], paths[-2:]
 
 
 def _encoding(merges: pathlib.Path, vocabulary: pathlib.Path) -> Any:
   try:
-    import tiktoken  # noqa: PLC0415  Training does without.
+    import tiktoken  # noqa: PLC0415  Only the preparation needs it.
     from tiktoken import load  # noqa: PLC0415
     from tiktoken_ext import openai_public  # noqa: PLC0415
   except ImportError as error:
     raise lacking('text', 'tiktoken') from error
   try:
-    # It caches files by their paths, and looks only at these hashes.
+    # tiktoken caches files by path and compares only these hashes.
     ranks = load.data_gym_to_mergeable_bpe_ranks(
       str(merges),
       str(vocabulary),
@@ -138,8 +143,8 @@ def _encoding(merges: pathlib.Path, vocabulary: pathlib.Path) -> Any:
     )
   except (AssertionError, ValueError, LookupError) as error:
     raise DataError(
-      f'{merges} and {vocabulary} are not those of GPT-2: '
-      f'{type(error).__name__} {error}.'
+      f'{merges} and {vocabulary} are not the vocabulary of GPT-2: '
+      f'{type(error).__name__} {error}. Download both files again.'
     ) from error
   return tiktoken.Encoding(
     'gpt2',
@@ -152,8 +157,8 @@ def _encoding(merges: pathlib.Path, vocabulary: pathlib.Path) -> Any:
 def _documents(
   path: pathlib.Path, home: pathlib.Path, encoding: Any, tell
 ) -> Documents:
-  """The tokens of a file of text, written once."""
-  # A file that was replaced since has another length.
+  """Return the tokens of a text file; encode the file once."""
+  # The length in the name detects a replaced file.
   stem = f'{path.stem}-{path.stat().st_size}'
   tokens, lengths = (home / f'{stem}.{end}' for end in ('tokens', 'lengths'))
   if not lengths.exists():
@@ -164,7 +169,7 @@ def _documents(
         file.write(np.append(part, END_OF_TEXT).astype('<u2').tobytes())
         sizes.append(len(part) + 1)
     if not sizes:
-      raise DataError(f'{path} has no documents.')
+      raise DataError(f'{path} has no documents. Download the file again.')
     partial = lengths.with_suffix('.partial')
     np.array(sizes, '<u4').tofile(partial)
     partial.replace(lengths)
@@ -174,18 +179,21 @@ def _documents(
 
 
 def _encoded(path: pathlib.Path, encoding: Any) -> Iterator[np.ndarray]:
-  """Tokens of every document, without its end."""
+  """Yield the tokens of every document, without the end-of-text token."""
   for first, texts in _texts(path):
     if None in texts:
-      raise DataError(f'{path}, row {first + texts.index(None)} has no text.')
+      raise DataError(
+        f'{path}, row {first + texts.index(None)} has no text. Download the '
+        'file again.'
+      )
     yield from pool(cores()).map(
       lambda text: encoding.encode_to_numpy(text, disallowed_special=()), texts
     )
 
 
 def _texts(path: pathlib.Path) -> Iterator[tuple[int, list[str | None]]]:
-  """Number of the first row, and the texts of some rows."""
-  import pyarrow as pa  # noqa: PLC0415  Training does without.
+  """Yield the texts of CHUNK rows, with the number of the first row."""
+  import pyarrow as pa  # noqa: PLC0415  Only the preparation needs it.
   from pyarrow import parquet  # noqa: PLC0415
 
   row = 0
@@ -197,14 +205,17 @@ def _texts(path: pathlib.Path) -> Iterator[tuple[int, list[str | None]]]:
   except (pa.ArrowException, OSError, LookupError, ValueError) as error:
     raise DataError(
       f'{path}, row {row} or one of the next {CHUNK}, cannot be read: '
-      f'{type(error).__name__} {error}.'
+      f'{type(error).__name__} {error}. Download the file again.'
     ) from error
 
 
 def _ordered(
   read: Sequence[Documents], order: np.ndarray
 ) -> Iterator[np.ndarray]:
-  """Tokens of documents in any order; numbers go on from file to file."""
+  """Yield tokens of documents in a given order.
+
+  Documents are numbered through all files.
+  """
   counts = [len(one.bounds) - 1 for one in read]
   firsts = np.cumsum([0, *counts])
   for start in range(0, len(order), CHUNK):
@@ -218,7 +229,7 @@ def _ordered(
 
 
 def _saved(home: pathlib.Path) -> Iterator[np.ndarray]:
-  """Tokens of a folder that Hugging Face's datasets have written."""
+  """Return the tokens of a folder saved by Hugging Face's `datasets`."""
   state = home / 'state.json'
   try:
     files = json.loads(state.read_text(encoding='utf-8'))['_data_files']
@@ -226,7 +237,7 @@ def _saved(home: pathlib.Path) -> Iterator[np.ndarray]:
   except (OSError, ValueError, LookupError, TypeError) as error:
     raise DataError(
       f'{home} is no dataset saved by Hugging Face: {type(error).__name__} '
-      f'{error}.'
+      f'{error}. Use the folders that AlgoPerf has prepared.'
     ) from error
   return itertools.chain.from_iterable(_arrow(home / name) for name in names)
 
@@ -240,13 +251,18 @@ def _arrow(path: pathlib.Path) -> Iterator[np.ndarray]:
     with path.open('rb') as file:
       file.seek(-len(END_OF_STREAM), 2)
       if file.read() != END_OF_STREAM:
-        raise DataError(f'{path} has been cut short: it has no end.')
+        raise DataError(
+          f'{path} has been cut short: it has no end. Copy the file again.'
+        )
     with pa.memory_map(str(path)) as file, ipc.open_stream(file) as stream:
       for batch in stream:
         lists = batch.column('input_ids')
         tokens = lists.flatten()
         if lists.null_count or tokens.null_count:
-          raise DataError(f'{path}, batch {number} has documents without text.')
+          raise DataError(
+            f'{path}, batch {number} has documents without text. Prepare the '
+            'folder again.'
+          )
         numbers = tokens.to_numpy()
         if (
           len(numbers)
@@ -254,7 +270,8 @@ def _arrow(path: pathlib.Path) -> Iterator[np.ndarray]:
         ):
           raise DataError(
             f'{path}, batch {number} has tokens from {numbers.min()} to '
-            f"{numbers.max()}; GPT-2's are 0 to {END_OF_TEXT}."
+            f"{numbers.max()}; GPT-2's are 0 to {END_OF_TEXT}. Prepare the "
+            'folder with the tokenizer of GPT-2.'
           )
         yield numbers
         number += 1
@@ -262,5 +279,6 @@ def _arrow(path: pathlib.Path) -> Iterator[np.ndarray]:
     raise
   except (pa.ArrowException, OSError, LookupError, ValueError) as error:
     raise DataError(
-      f'{path}, batch {number} cannot be read: {type(error).__name__} {error}.'
+      f'{path}, batch {number} cannot be read: {type(error).__name__} {error}. '
+      'Copy the file again.'
     ) from error

@@ -1,9 +1,9 @@
 """Builders of WMT17's and WMT14's pairs of German and English sentences.
 
-TFDS's own take TensorFlow to unpack archives, and whole files into memory. What
-these write is the same in features, keys and order. Bojar et al. 2017,
-"Findings of the 2017 Conference on Machine Translation"; Bojar et al. 2014,
-"Findings of the 2014 Workshop on Statistical Machine Translation".
+Bojar et al. 2017, "Findings of the 2017 Conference on Machine Translation";
+Bojar et al. 2014, "Findings of the 2014 Workshop on Statistical Machine
+Translation". TFDS's own builders need TensorFlow and read whole files into
+memory. These builders write the same features, keys and order.
 """
 
 import itertools
@@ -25,14 +25,14 @@ from workloads.data.local import Local
 from workloads.data.manifest import DataError
 
 CONFIG = 'de-en'
-VOCAB = 32_000  # Pieces of words, of both languages.
-SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')  # A line of an SGML file.
+VOCAB = 32_000  # Word pieces, shared by both languages.
+SEGMENT = re.compile(r'<seg id="\d+">(.*)</seg>')  # Line of an SGML file.
 
 
 class Corpus(NamedTuple):
-  """Two files of an archive whose lines translate each other."""
+  """Two files of an archive; lines with the same number form a pair."""
 
-  name: str  # TFDS's, part of its keys.
+  name: str  # TFDS's name, part of its keys.
   archive: str
   german: str
   english: str
@@ -74,7 +74,7 @@ def _newstest(year: int) -> Corpus:
   return Corpus(name, 'dev.tgz', german, english)
 
 
-WMT17 = {  # By split, in TFDS's order.
+WMT17 = {  # Corpora by split, in TFDS's order.
   'train': (EUROPARL, COMMONCRAWL, NEWS, RAPID),
   'validation': (_newstest(2016),),
   'test': (_newstest(2017),),
@@ -83,10 +83,10 @@ WMT14 = {'validation': (_newstest(2013),), 'test': (_newstest(2014),)}
 
 
 class Translations(Local, skip_registration=True):
-  """Pairs of sentences, and their tokens beside them.
+  """Builder of sentence pairs and their tokens.
 
   Attributes:
-    corpora: By split, one after another.
+    corpora: Corpora of every split, in order.
   """
 
   BUILDER_CONFIGS: ClassVar[list[tfds.core.BuilderConfig]] = [
@@ -121,6 +121,8 @@ class Translations(Local, skip_registration=True):
 
 
 class Wmt17(Translations, skip_registration=True):
+  """Builder of WMT17 and of the SentencePiece model."""
+
   name = 'wmt17_translate'
   VERSION = tfds.core.Version(DATASETS[name].version)
   dataset = DATASETS[name]
@@ -128,15 +130,17 @@ class Wmt17(Translations, skip_registration=True):
 
   @classmethod
   def finish(cls, place, tell):
-    """Only what trains gets tokens: others are read of WMT14."""
+    """Encode the training split only: WMT14 validates and tests."""
     examples = super().finish(place, tell)
-    tell('Finding the pieces that words are made of ...')
+    tell('Training the SentencePiece model ...')
     wordpieces.train(place, wordpieces.sentences(place, 'train'), VOCAB)
     _encode(place, 'train', tell)
     return examples
 
 
 class Wmt14(Translations, skip_registration=True):
+  """Builder of WMT14, which validates and tests."""
+
   name = 'wmt14_translate'
   VERSION = tfds.core.Version(DATASETS[name].version)
   dataset = DATASETS[name]
@@ -144,13 +148,14 @@ class Wmt14(Translations, skip_registration=True):
 
   @classmethod
   def finish(cls, place, tell):
-    """In the pieces of WMT17, which are copied: they say what tokens mean."""
+    """Encode all splits with a copy of WMT17's SentencePiece model."""
     examples = super().finish(place, tell)
     trained = data.folder(Wmt17.dataset, place.parents[2])
     if not (trained / manifest.NAME).exists():
       raise DataError(
-        f'{cls.dataset.title} gets the tokens of {Wmt17.dataset.title}, which '
-        f'{trained} does not have yet. Prepare or import that first.'
+        f'{cls.dataset.title} needs the SentencePiece model of '
+        f'{Wmt17.dataset.title}, but {trained} is not prepared. Prepare or '
+        'import that first.'
       )
     for name in (pieces.MODEL, pieces.TEXT):
       shutil.copyfile(trained / name, place / name)
@@ -163,29 +168,30 @@ def _encode(place: pathlib.Path, split: str, tell) -> None:
   tell(f'Encoding {split} ...')
   kept, dropped = wordpieces.encode(place, split)
   tell(
-    f'{split} has {kept:,} pairs; left out are {dropped:,} with a side of more '
-    f'than {pieces.LIMIT} tokens.'
+    f'{split} has {kept:,} pairs; {dropped:,} pairs with a sentence of more '
+    f'than {pieces.LIMIT} tokens are left out.'
   )
 
 
 def _pairs(corpus: Corpus, archive: pathlib.Path) -> Iterator[tuple[str, str]]:
-  """Both files are read at once, each in an unpacking of its own."""
+  """Yield the pairs of a corpus; both files are read at the same time."""
   sides = corpus.german, corpus.english
   files = [_sentences(archive, name) for name in sides]
   for n, (german, english) in enumerate(itertools.zip_longest(*files)):
     if german is None or english is None:
       short = sides[0] if german is None else sides[1]
       raise DataError(
-        f'{archive}: {short} ends after {n} sentences, and its translation '
-        'goes on.'
+        f'{archive}: {short} ends after {n} sentences, before its translation. '
+        'Get the published archive again.'
       )
     yield german, english
 
 
 def _sentences(archive: pathlib.Path, name: str) -> Iterator[str]:
-  """Of a file in an archive, one a line; of SGML what is within segments.
+  """Yield the sentences of a file in an archive.
 
-  What stands for a character (&amp;) stays, as TFDS has it.
+  A text file has one sentence per line; an SGML file has one per segment.
+  Entities (&amp;) stay, as in TFDS.
   """
   for line in _lines(archive, name):
     if not name.endswith('.sgm'):
@@ -207,6 +213,9 @@ def _lines(archive: pathlib.Path, name: str) -> Iterator[str]:
         return
   except (OSError, EOFError, tarfile.TarError, zlib.error, ValueError) as error:
     raise DataError(
-      f'{archive}, {name}, line {number}: {type(error).__name__} {error}.'
+      f'{archive}, {name}, line {number}: {type(error).__name__} {error}. Get '
+      'the published archive again.'
     ) from error
-  raise DataError(f'{archive} has no file {name}.')
+  raise DataError(
+    f'{archive} has no file {name}. Get the published archive again.'
+  )

@@ -1,7 +1,7 @@
-"""Sequences of published text, as a source.
+"""Source of sequences of published text.
 
-Every epoch is a permutation of all of them, where AlgoPerf shuffles a thousand
-at a time. A batch is read from the disk ahead of its step.
+Every epoch is a permutation of all sequences; AlgoPerf shuffles only a thousand
+at a time. Batches are read from disk before their step.
 """
 
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from workloads.text import sequences
 
 
 class Text(NamedTuple):
-  """Of the first `size` sequences."""
+  """A source of the first `size` sequences."""
 
   sequences: sequences.Sequences
   size: int
@@ -24,20 +24,25 @@ class Text(NamedTuple):
     return self.size
 
   def __getitem__(self, indices) -> dict[str, np.ndarray]:  # pyrefly: ignore
-    """'inputs' and the tokens that follow them, 'targets': [B, 1024] int32."""
+    """Return 'inputs' and 'targets' (the next tokens), each [B, 1024] int32."""
     rows = self.sequences.take(indices)
     return {'inputs': rows[:, :-1], 'targets': rows[:, 1:]}
 
   def draw(self, seed: int, first: int, count: int) -> dict[str, np.ndarray]:
-    """As workload.Drawn."""
+    """See workload.Drawn."""
     return self[stream(self.size, seed, first, count)]
 
 
 def source(workload: str, split: str, data_dir: str | None) -> Text:
-  """Sequences of a split; of 'test' there are none.
+  """Return the sequences of a split; the 'test' split is empty.
+
+  Args:
+    workload: Name of the workload.
+    split: 'train', 'validation' or 'test'.
+    data_dir: Folder of all datasets.
 
   Raises:
-    DataError: they are not there, or not as they were prepared.
+    DataError: The data are missing, or have changed since their preparation.
   """
   [place] = data.find(workload, data_dir).values()
   found = sequences.load(place, 'train' if split == 'train' else 'validation')

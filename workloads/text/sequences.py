@@ -1,7 +1,7 @@
-"""Text in tokens, cut into sequences: where they lie, and how they are read.
+"""Files with sequences of tokens.
 
-Of every split some files of 16-bit numbers, little-endian: sequences of 1,025
-tokens one after another, 2**18 in a file and fewer in the last one.
+Every split has several files of 16-bit numbers, little-endian. A file contains
+2**18 sequences of 1,025 tokens each; the last file may have fewer.
 """
 
 import os
@@ -13,24 +13,24 @@ import numpy as np
 
 from workloads.data.manifest import DataError
 
-LENGTH = 1025  # What is read and, one later, what is to be told: 1,024 each.
-SHARD = 2**18  # Sequences of a file.
-# The first ones validate, as AlgoPerf says; what it reads are 96 more, to fill
-# its last batch of 256.
+LENGTH = 1025  # Tokens: 1,024 inputs and, one later, 1,024 targets.
+SHARD = 2**18  # Sequences per file.
+# AlgoPerf's number of validation sequences. AlgoPerf reads 96 more to fill its
+# last batch of 256.
 VALIDATION = 100_000
-NUMBER = '<u2'  # Type of what the files hold.
+NUMBER = '<u2'  # numpy type of the files.
 
 
 class Sequences(NamedTuple):
-  """Of one split; read from the disk when they are looked at."""
+  """Sequences of one split, read from disk on access."""
 
-  shards: list[np.ndarray]  # Each [SHARD, LENGTH], but for the last one.
+  shards: list[np.ndarray]  # [SHARD, LENGTH] each; the last may be shorter.
 
   def __len__(self) -> int:
     return sum(map(len, self.shards))
 
   def take(self, indices) -> np.ndarray:
-    """Sequences [len(indices), LENGTH] int32."""
+    """Return sequences [len(indices), LENGTH] int32."""
     rows = np.empty((len(indices), LENGTH), np.int32)
     for row, index in zip(rows, indices, strict=True):
       row[:] = self.shards[index // SHARD][index % SHARD]
@@ -38,12 +38,12 @@ class Sequences(NamedTuple):
 
 
 def save(folder: pathlib.Path, split: str, parts: Iterable[np.ndarray]) -> None:
-  """Writes the tokens of all parts in a row; drops what fills no sequence.
+  """Write the tokens of all parts; drop the last incomplete sequence.
 
   Args:
-    folder: Has no files of this split.
-    split: Of which.
-    parts: Tokens [T], many at a time: each is written at once.
+    folder: Folder of the dataset, without files of this split.
+    split: Name of the split.
+    parts: Arrays of tokens [T]; larger arrays are faster to write.
   """
   total = 0
   for part in parts:
@@ -62,10 +62,10 @@ def save(folder: pathlib.Path, split: str, parts: Iterable[np.ndarray]) -> None:
 
 
 def load(folder: pathlib.Path, split: str) -> Sequences:
-  """The sequences of a split.
+  """Return the sequences of a split.
 
   Raises:
-    DataError: a file is missing, or has not as many as it must.
+    DataError: A file is missing or has a wrong number of tokens.
   """
   paths = sorted(folder.glob(f'tokens-{split}-*.bin'))
   shards = []
@@ -75,12 +75,14 @@ def load(folder: pathlib.Path, split: str) -> Sequences:
     last = number == len(paths) - 1 and not len(tokens) % LENGTH
     if path != _path(folder, split, number) or not (whole or last):
       raise DataError(
-        f'{path} has {len(tokens)} tokens; it is file {number} of {len(paths)} '
-        f'of {split}. Prepare {folder} again.'
+        f'{path} has {len(tokens)} tokens, which is wrong for file {number} '
+        f'of {len(paths)} of {split}. Prepare {folder} again.'
       )
     shards.append(np.asarray(tokens).reshape(-1, LENGTH))
   if not shards:
-    raise DataError(f'{folder} has no sequences of {split}. Prepare it again.')
+    raise DataError(
+      f'{folder} has no sequences of {split}. Prepare the folder again.'
+    )
   return Sequences(shards)
 
 

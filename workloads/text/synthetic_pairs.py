@@ -1,19 +1,18 @@
-"""A generated pair of languages: what `wmt/mini` learns to translate.
+"""Two generated languages, the data of `wmt/mini`.
 
-A sentence is a meaning, drawn at random, that each language says in its own
-way. The source says subject, verb, object, with articles, prepositions and
-prefixes. The target says subject, object, verb, after the place, in suffixes.
-What makes translation hard is kept. Words move: a relative clause follows its
-noun in the one language and precedes it in the other. The target shows what the
-source does not: genders, which are a matter of the noun, in articles,
-adjectives and the verb; case by role and by preposition, fused with number.
-Some adjectives and verbs depend on whether what they are about is alive. Words
-follow Zipf's law (Zipf 1949), the rare ones are spelled in two pieces, and
-names are copied.
+A sentence expresses a random meaning in both languages. The source language has
+the order subject, verb, object, with articles, prepositions and prefixes. The
+target language has the order place, subject, object, verb, with suffixes.
+The languages keep difficulties of translation. Words move: a relative clause
+follows its noun in the source and precedes it in the target. The target marks
+the gender of nouns in articles, adjectives and the verb, and case (by role and
+preposition) together with number; the source marks neither gender nor case.
+Some adjectives and verbs have another translation for living things. Words
+follow Zipf's law (Zipf 1949), rare words have two pieces, and names are copied.
 
-Everything is drawn for all sentences at once: a sentence is a row of slots, a
-slot holds a piece or nothing. All splits speak the same languages, by random
-streams of their own; a checksum says which split a sentence may be in.
+All sentences are drawn together. A sentence is a row of slots; a slot has a
+piece or NOTHING. All splits use the same languages, each with its own random
+stream. A checksum of a sentence decides in which split it may occur.
 """
 
 import functools
@@ -29,7 +28,7 @@ SENTENCES = {'train': 6_144, 'validation': 256, 'test': 256}
 
 
 class World(NamedTuple):
-  """What all sentences have in common."""
+  """Languages and properties of nouns, shared by all sentences."""
 
   source: Lexicon
   target: Lexicon
@@ -38,17 +37,17 @@ class World(NamedTuple):
 
 
 class Phrase(NamedTuple):
-  """Something and what is said of it, for all sentences: each [N]."""
+  """A noun phrase for all N sentences: each [N]."""
 
-  noun: np.ndarray  # From NOUNS on, a name.
+  noun: np.ndarray  # Number of a noun; from NOUNS on, a name.
   plural: np.ndarray
   definite: np.ndarray
-  described: np.ndarray  # Whether it has the adjective.
+  described: np.ndarray  # Bool: the phrase has an adjective.
   adjective: np.ndarray
 
 
 class Meaning(NamedTuple):
-  """What is said, for all sentences: each [N]."""
+  """Meaning of all N sentences: each [N]."""
 
   subject: Phrase
   object: Phrase
@@ -57,21 +56,21 @@ class Meaning(NamedTuple):
   verb: np.ndarray
   deed: np.ndarray  # The verb of the relative clause.
   tense: np.ndarray
-  relation: np.ndarray  # To the place.
+  relation: np.ndarray  # Preposition of the place.
   adverb: np.ndarray
-  acted: np.ndarray  # Whether there is an object,
-  placed: np.ndarray  # a place,
-  related: np.ndarray  # a relative clause,
-  modified: np.ndarray  # an adverb.
+  acted: np.ndarray  # Bool: the sentence has an object.
+  placed: np.ndarray  # Bool: the sentence has a place.
+  related: np.ndarray  # Bool: the sentence has a relative clause.
+  modified: np.ndarray  # Bool: the sentence has an adverb.
   negated: np.ndarray
   asked: np.ndarray
 
 
 @functools.cache
 def source(split: str, length: int) -> Arrays:
-  """Sentence pairs, one a row: WMT's batch dictionary, [N, length] int32.
+  """Return N sentence pairs as WMT's batch arrays, each [N, length] int32.
 
-  Pairs with a longer side are left out.
+  Pairs with a sentence longer than `length` are left out.
   """
   world = _world(np.random.default_rng(0))
   number = list(SENTENCES).index(split)
@@ -139,7 +138,7 @@ def _meaning(rng: np.random.Generator, size: int) -> Meaning:
 
 
 def _source(world: World, m: Meaning) -> list[np.ndarray]:
-  """Slots of what the source language says, each [N]."""
+  """Return the slots of the source sentences, each [N]."""
   words, size = world.source, len(m.verb)
 
   def phrase(p: Phrase) -> list[np.ndarray]:
@@ -168,7 +167,7 @@ def _source(world: World, m: Meaning) -> list[np.ndarray]:
 
 
 def _target(world: World, m: Meaning) -> list[np.ndarray]:
-  """Slots of what the target language says, each [N]."""
+  """Return the slots of the target sentences, each [N]."""
   words, size = world.target, len(m.verb)
 
   def phrase(p: Phrase, role) -> list[np.ndarray]:
@@ -211,12 +210,12 @@ def _target(world: World, m: Meaning) -> list[np.ndarray]:
 
 
 def _only(where: np.ndarray, *slots) -> list[np.ndarray]:
-  """The slots, arrays or constants, in those sentences; else nothing."""
+  """Return the slots, with NOTHING in sentences where `where` is False."""
   return [np.where(where, slot, NOTHING) for slot in slots]
 
 
 def _rows(slots: list[np.ndarray], length: int) -> np.ndarray:
-  """The first `length` pieces of every sentence and padding, [N, length]."""
+  """Return the first `length` pieces of all sentences, padded: [N, length]."""
   text = np.stack(slots, axis=1)
   order = np.argsort(text == NOTHING, axis=1, kind='stable')[:, :length]
   rows = np.take_along_axis(text, order, axis=1)
@@ -224,13 +223,13 @@ def _rows(slots: list[np.ndarray], length: int) -> np.ndarray:
 
 
 def _checksum(rows: np.ndarray) -> np.ndarray:
-  """A number for every row that is the same in every split."""
+  """Return a number for every row, independent of the split."""
   factors = np.random.default_rng(3).integers(1, 2**20, rows.shape[1])
   return rows.astype(np.int64) @ factors
 
 
 def _columns(side: str, rows: np.ndarray) -> dict[str, np.ndarray]:
-  """The rows with positions and segments: one sentence each, from zero."""
+  """Return the rows with their positions and segments, one sentence each."""
   real = rows != lexicon.PAD
   positions = np.arange(rows.shape[1])[None] * real
   return {

@@ -1,17 +1,18 @@
-"""Generated text: what `finewebedu_lm/mini` learns from.
+"""Generated text, the data of `finewebedu_lm/mini`.
 
-A seeded grammar of a made-up language writes documents, as token numbers. What
-makes a language model's life hard is kept. Words follow Zipf's law (Zipf 1949),
-so that most words are rare. Nouns choose their adjectives and verbs, verbs
-their objects and adverbs, topics their nouns: far more facts than a corpus
-shows often. A verb agrees in number with its subject across a relative clause,
-a pronoun with the subject of an earlier sentence; a sentence may end in a copy
-of its subject; and a document keeps naming the same two persons.
+A seeded grammar of an artificial language generates documents of tokens with
+the difficulties of real text. Words follow Zipf's law (Zipf 1949): most words
+are rare. The probabilities of adjectives and verbs depend on the noun, those of
+objects and adverbs on the verb, those of nouns on the topic. These are more
+facts than the text shows often. A verb agrees in number with its subject across
+a relative clause, and a pronoun with the subject of an earlier sentence. A
+sentence may end in a copy of its subject. A document names the same two persons
+again and again.
 
-Everything is drawn for all sentences at once: a sentence is a row of slots, a
-slot holds a token or nothing, and the rows read in order are the text.
+All sentences are drawn together. A sentence is a row of slots, a slot has a
+token or NOTHING, and the rows in order are the text.
 
-All splits are written in one language by random streams of their own.
+All splits use one language, each with its own random stream.
 """
 
 import functools
@@ -21,17 +22,18 @@ import numpy as np
 
 from workloads.batches import Arrays
 
-# Words of every class. Nouns and verbs have a singular and a plural form, each
-# a token of its own.
+# Number of words per class. The singular and the plural of a noun or verb are
+# two tokens.
 TOPICS, NAMES, NOUNS, VERBS, ADJECTIVES, ADVERBS = 8, 112, 240, 120, 128, 48
 DOCUMENTS = {'train': 3_000, 'validation': 600, 'test': 600}
-SENTENCES = (4, 13)  # In a document: from 4 to 12.
+SENTENCES = (4, 13)  # Sentences per document: 4 to 12.
 
-ZIPF = 1.0  # The word of rank r is drawn about r**-ZIPF times,
-CHOICE = 2.5  # times the exponential of a normal of this standard deviation.
+# Weight of the word of rank r: r**-ZIPF * exp(CHOICE * standard normal).
+ZIPF = 1.0
+CHOICE = 2.5
 
 END, STOP, THE, THESE, WHICH, AND, TOO, NEAR, IT, THEY = range(10)
-NAME = 16  # The first name; before it there is room for function words.
+NAME = 16  # First name; function words have smaller numbers.
 NOUN = NAME + NAMES
 VERB = NOUN + 2 * NOUNS
 ADJECTIVE = VERB + 2 * VERBS
@@ -41,44 +43,44 @@ NOTHING = -1
 
 
 class Choices(NamedTuple):
-  """Draws words that depend on a context, by inverse distribution functions."""
+  """Word distributions by context, as cumulative distribution functions."""
 
-  heights: np.ndarray  # [contexts * words]: the functions, each one higher.
-  words: int
+  heights: np.ndarray  # [contexts * words]: context c's function plus c.
+  words: int  # Words per context.
 
   def draw(self, rng: np.random.Generator, contexts: np.ndarray) -> np.ndarray:
-    """A word [N] for each context [N]."""
+    """Draw a word [N] for each context [N]."""
     points = contexts + rng.random(len(contexts))
     found = np.searchsorted(self.heights, points, side='right')
     return np.minimum(found - contexts * self.words, self.words - 1)
 
 
 class Language(NamedTuple):
-  """What chooses what."""
+  """Word distributions of each class; comments name the context."""
 
-  name: Choices  # By topic.
-  noun: Choices  # By topic.
-  adjective: Choices  # By noun.
-  verb: Choices  # By noun, its subject.
-  object: Choices  # By topic and verb: topic * VERBS + verb.
-  adverb: Choices  # By verb.
+  name: Choices  # Topic.
+  noun: Choices  # Topic.
+  adjective: Choices  # Noun.
+  verb: Choices  # Noun (the subject).
+  object: Choices  # Topic and verb: topic * VERBS + verb.
+  adverb: Choices  # Verb.
 
 
 class Scene(NamedTuple):
-  """What a sentence is about, for all N sentences of a text: each [N]."""
+  """Topic and persons of all N sentences of a text: each [N]."""
 
   topic: np.ndarray
-  hero: np.ndarray  # The tokens of the document's two names.
-  friend: np.ndarray
-  first: np.ndarray  # Whether the sentence begins or ends its document.
-  last: np.ndarray
+  hero: np.ndarray  # Token of the document's first name.
+  friend: np.ndarray  # Token of the document's second name.
+  first: np.ndarray  # Bool: the sentence begins its document.
+  last: np.ndarray  # Bool: the sentence ends its document.
 
 
 @functools.cache
 def source(split: str, length: int) -> Arrays:
-  """'inputs' and the tokens that follow them, 'targets': [N, length] int32.
+  """Return 'inputs' and 'targets' (the next tokens), each [N, length] int32.
 
-  Documents one after another, cut into pieces of length + 1 tokens.
+  The joined documents are cut into pieces of length + 1 tokens.
   """
   language = _language(np.random.default_rng(0))
   rng = np.random.default_rng([1, list(DOCUMENTS).index(split)])
@@ -100,7 +102,7 @@ def _language(rng: np.random.Generator) -> Language:
 
 
 def _choices(rng: np.random.Generator, contexts: int, words: int) -> Choices:
-  """Zipf's law, whose ranks are the same in all contexts, tilted by context."""
+  """Draw distributions: Zipf's law with one order, reweighted per context."""
   tilt = CHOICE * rng.standard_normal((contexts, words))
   weights = np.exp(tilt - ZIPF * np.log1p(np.arange(words)))
   shares = np.cumsum(weights, axis=1)
@@ -111,7 +113,7 @@ def _choices(rng: np.random.Generator, contexts: int, words: int) -> Choices:
 def _write(
   rng: np.random.Generator, language: Language, documents: int
 ) -> np.ndarray:
-  """The text of that many documents, one row of slots for each sentence."""
+  """Return the tokens of `documents` documents, one after another."""
   scene = _scene(rng, language, documents)
   slots = _sentences(rng, language, scene)
   slots += _only(scene.last, np.full(len(scene.last), END))
@@ -139,7 +141,7 @@ def _scene(
 def _sentences(
   rng: np.random.Generator, language: Language, scene: Scene
 ) -> list[np.ndarray]:
-  """Slots, each [N]."""
+  """Return the slots of all sentences, each [N]."""
   size = len(scene.topic)
 
   def some(share: float) -> np.ndarray:
@@ -159,8 +161,8 @@ def _sentences(
     which, the = np.full(size, WHICH), np.full(size, THE)
     return [which, VERB + 2 * verb + plural, the, NOUN + 2 * thing]
 
-  # A subject is a person, a pronoun or a noun. What a pronoun stands for is
-  # the subject of the last sentence before it that has no pronoun.
+  # A subject is a person, a pronoun or a noun. A pronoun refers to the subject
+  # of the last sentence without a pronoun.
   person = np.where(some(0.7), scene.hero, scene.friend)
   pronoun = some(0.2) & ~scene.first
   named = some(0.3) & ~pronoun
@@ -194,5 +196,5 @@ def _sentences(
 
 
 def _only(where: np.ndarray, *slots: np.ndarray) -> list[np.ndarray]:
-  """The slots in those sentences, nothing in the others."""
+  """Return the slots, with NOTHING in sentences where `where` is False."""
   return [np.where(where, slot, NOTHING) for slot in slots]

@@ -1,11 +1,11 @@
-"""An encoder and a decoder of attention, with a cache to decode from.
+"""Transformer with encoder, decoder and a cache for decoding.
 
 Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; by default
 with norms before the sublayers (Xiong et al. 2020, "On Layer Normalization in
 the Transformer Architecture", arXiv:2002.04745).
 
-Leading axes '...' may be anything: examples, or examples and their beams.
-T is the length of what asks, S of what is asked.
+Leading axes '...' are examples, or examples and their beams. Attention has T
+queries and S keys.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ XAVIER = nn.initializers.xavier_uniform()
 
 
 class Memory(NamedTuple):
-  """Keys and values of an attention, each [..., S, H, E]."""
+  """Keys and values of an attention layer, each [..., S, H, E]."""
 
   key: Array
   value: Array
@@ -32,7 +32,7 @@ class Memory(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-  """What all layers have in common; the fields say what WMT's say."""
+  """Settings that all layers share; the fields mean the same as in WMT."""
 
   width: int
   heads: int
@@ -41,12 +41,12 @@ class Block:
   glu: bool
   post_norm: bool
   temperature: float
-  dropout: float  # Zero means evaluation too: nothing else differs there.
-  attention_dropout: float | None  # Of attention probabilities, if at all.
+  dropout: float  # Zero in evaluation, the only difference from training.
+  attention_dropout: float | None  # Rate for attention probabilities.
 
 
 class Transformer(nn.Module):
-  """From tokens to logits; one table for both languages and the output."""
+  """Tokens to logits; one table embeds both languages and is the output."""
 
   vocab: int
   layers: int
@@ -67,13 +67,14 @@ class Transformer(nn.Module):
       self.decoder_norm = nn.LayerNorm()
 
   def __call__(self, batch, shifted):
-    """Logits [B, T, V] of every target from those before it, `shifted`."""
+    """Return logits [B, T, V] of all targets from the `shifted` targets."""
     memory = self.remember(self.encode(batch))
     cache = self.empty_cache((len(shifted),))
     positions, masks = batch['targets_position'], _target_masks(batch)
     return self.decode(shifted, positions, memory, masks, cache, 0)[0]
 
   def encode(self, batch):
+    """Return the encoder's output [B, S, D] for the inputs of a batch."""
     x = self._embedded(batch['inputs'], batch['inputs_position'])  # [B, S, D]
     mask = _both(batch, 'inputs', 'inputs')  # [B, S, S]
     for layer in self.encoder:
@@ -81,25 +82,25 @@ class Transformer(nn.Module):
     return x if self.block.post_norm else self.encoder_norm(x)
 
   def remember(self, encoded) -> list[Memory]:
-    """What each decoder layer may ask of the inputs."""
+    """Return each decoder layer's keys and values of the encoded inputs."""
     return [layer.cross.project(encoded) for layer in self.decoder]
 
   def empty_cache(self, leading: tuple[int, ...]) -> list[Memory]:
-    """What each decoder layer may ask of the targets: nothing yet."""
+    """Return zero keys and values of L targets for each decoder layer."""
     width, heads = self.block.width, self.block.heads
     zeros = jnp.zeros((*leading, self.length, heads, width // heads))
     return [Memory(zeros, zeros) for _ in range(self.layers)]
 
   def decode(self, tokens, positions, memory, masks, cache, start):
-    """Logits [..., T, V] after each of the tokens [..., T], and the new cache.
+    """Return logits [..., T, V] after each token, and the new cache.
 
     Args:
-      tokens: All of a sequence, or a piece of it whose past is in the cache.
-      positions: Of the tokens in their sentences, [..., T].
-      memory: From `remember`; leading axes of size one are broadcast.
-      masks: Which targets and which inputs are seen: [..., T, L], [..., T, S].
-      cache: From `empty_cache` or the call before.
-      start: Where in the cache the first of the tokens belongs.
+      tokens: Whole sequences or their next tokens, [..., T].
+      positions: Positions of the tokens in their sentences, [..., T].
+      memory: Result of `remember`; leading axes of size one are broadcast.
+      masks: Visible targets [..., T, L] and visible inputs [..., T, S].
+      cache: Result of `empty_cache` or of the previous call.
+      start: Position of the first token in the cache.
     """
     x = self._embedded(tokens, positions)  # [..., T, D]
     new = []
@@ -115,7 +116,7 @@ class Transformer(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-  """Attention among the inputs, and a perceptron."""
+  """Self-attention of the inputs, and a perceptron."""
 
   block: Block
 
@@ -132,7 +133,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-  """Attention among the targets and to the inputs, and a perceptron."""
+  """Self-attention of the targets, attention to inputs, and a perceptron."""
 
   block: Block
 
@@ -152,7 +153,7 @@ class DecoderLayer(nn.Module):
 
 
 class Joint(nn.Module):
-  """Where a sublayer leaves the main path and where it joins it again."""
+  """Start and end of a residual branch, with norm and dropout."""
 
   block: Block
 
@@ -161,15 +162,17 @@ class Joint(nn.Module):
     self.drop = Dropout(self.block.dropout, deterministic=False)
 
   def leave(self, x):
+    """Return the branch's input for x [..., T, D]."""
     return x if self.block.post_norm else self.norm(x)
 
   def join(self, x, y):
+    """Add the branch's output y to x, each [..., T, D]."""
     x = x + self.drop(y)
     return self.norm(x) if self.block.post_norm else x
 
 
 class Attention(nn.Module):
-  """Of several heads, without biases."""
+  """Multi-head attention without biases."""
 
   block: Block
 
@@ -188,6 +191,7 @@ class Attention(nn.Module):
       self.drop = Dropout(self.block.attention_dropout, deterministic=False)
 
   def project(self, x) -> Memory:
+    """Return the keys and values of x [..., S, D]."""
     return Memory(self.key(x), self.value(x))
 
   def __call__(self, x, memory, mask):  # [..., T, D], mask [..., T, S]
@@ -203,7 +207,10 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-  """One hidden layer, gated or not (Shazeer 2020, arXiv:2002.05202)."""
+  """Perceptron with one hidden layer, optionally gated.
+
+  Shazeer 2020, arXiv:2002.05202.
+  """
 
   block: Block
 
@@ -221,7 +228,7 @@ class MLP(nn.Module):
 
 
 def sinusoids(length: int, width: int) -> np.ndarray:
-  """Waves [L, D] for positions: all sines, then all cosines."""
+  """Return position embeddings [L, D]: all sines, then all cosines."""
   rates = 10_000.0 ** -(np.arange(width // 2) / (width // 2 - 1))
   angles = np.arange(length)[:, None] * rates[None]
   waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
@@ -229,7 +236,7 @@ def sinusoids(length: int, width: int) -> np.ndarray:
 
 
 def _target_masks(batch):
-  """Targets see what precedes them [B, T, T], and their inputs [B, T, S]."""
+  """Return masks of visible targets [B, T, T] and visible inputs [B, T, S]."""
   length = batch['targets'].shape[1]
   earlier = np.tri(length, dtype=bool)[None]
   own = _both(batch, 'targets', 'targets') & earlier
@@ -237,14 +244,14 @@ def _target_masks(batch):
 
 
 def _both(batch, asking: str, asked: str):
-  """Pairs of tokens, neither of them padding, of one sentence of the row."""
+  """Return the mask of real token pairs in the same sentence of a row."""
   tokens = (batch[asking] > 0)[:, :, None] & (batch[asked] > 0)[:, None, :]
   one, other = (batch[f'{side}_segmentation'] for side in (asking, asked))
   return tokens & (one[:, :, None] == other[:, None, :])
 
 
 def _written(past: Memory, new: Memory, start) -> Memory:
-  """The cache with new keys and values, [..., T, H, E], from `start` on."""
+  """Write new keys and values [..., T, H, E] into the cache at `start`."""
   return Memory(
     *(
       lax.dynamic_update_slice_in_dim(

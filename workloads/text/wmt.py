@@ -1,9 +1,9 @@
 """Translation from German to English with a Transformer.
 
 Bojar et al. 2017, "Findings of the 2017 Conference on Machine Translation";
-sizes and initial values as in AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179).
-Data: WMT17 German-English, 5.9 million pairs, to train, several in a row;
-WMT14's newstest2013 to validate and newstest2014 to test, one pair in a row.
+sizes and initial values as in AlgoPerf (Dahl et al. 2023, arXiv:2306.07179).
+Data: 5.9 million German-English pairs of WMT17 to train, several per row;
+WMT14's newstest2013 to validate and newstest2014 to test, one pair per row.
 """
 
 import dataclasses
@@ -28,37 +28,38 @@ SIDES = ('inputs', 'targets')
 class WMT(Workload):
   """Cross-entropy per target token; the metric is BLEU of a beam search.
 
-  Batch: 'inputs' and 'targets' [B, L] int32, zero on padding. For rows with
-  several sentences '..._position' [B, L] int32 counts in each from zero, and
-  '..._segmentation' numbers them from one; zero on padding.
+  Batch: 'inputs' and 'targets' [B, L] int32. A row may have several sentences:
+  '..._position' [B, L] int32 counts tokens from zero in each sentence, and
+  '..._segmentation' [B, L] int32 numbers the sentences from one. All arrays are
+  zero on padding.
   """
 
-  vocab: int = 32_000  # Pieces, of both languages.
+  vocab: int = 32_000  # Pieces, shared by both languages.
   width: int = 1024
-  layers: int = 6  # Of the encoder, and of the decoder.
+  layers: int = 6  # Layers of the encoder, and of the decoder.
   heads: int = 16
-  hidden: int = 1024  # Width within a perceptron.
-  length: int = 256  # Tokens in a row, L.
+  hidden: int = 1024  # Hidden units of a perceptron.
+  length: int = 256  # Tokens per row, L.
   activation: str = 'relu'
-  glu: bool = False  # Perceptrons are gated.
-  post_norm: bool = False  # Norms follow the sums, and none ends a stack.
-  temperature: float = 1.0  # Times which attention takes what asks.
-  aux_dropout: float | None = None  # Of attention probabilities, if at all.
-  data: str = 'wmt17'  # Or 'languages', generated.
+  glu: bool = False  # Gated perceptrons.
+  post_norm: bool = False  # Norms follow the sums; no norm ends a stack.
+  temperature: float = 1.0  # Factor on the queries' inputs.
+  aux_dropout: float | None = None  # Rate for attention probabilities.
+  data: str = 'wmt17'  # Or 'languages' (generated).
   quirks: tuple[str, ...] = ()
-  # Text of published tokens; of no matter to what is compiled.
+  # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
   )
 
   loss_kind = 'softmax'
   QUIRKS: ClassVar[dict[str, str]] = {
-    'previous_eos_starts_segment': 'In a row of several sentences, all but the '
-    'first start from the end of the one before instead of from 0.',
-    'first_token_without_eos': 'Of a translation without an end only the first '
-    'token is kept.',
-    auxiliary.QUIRK: 'Attention probabilities drop a tenth whatever rate is '
-    'asked for; without the quirk, nothing.',
+    'previous_eos_starts_segment': 'In rows with several sentences, every '
+    'later sentence starts from the end of the previous sentence instead of 0.',
+    'first_token_without_eos': 'Only the first token of a translation without '
+    'an end is kept.',
+    auxiliary.QUIRK: 'Attention probabilities have dropout 0.1; without the '
+    'quirk, none.',
   }
 
   def _net(
@@ -126,9 +127,9 @@ class WMT(Workload):
     return logits, model.state
 
   def _shifted(self, batch):
-    """What the decoder reads: the targets one later, and 0 before a sentence.
+    """Return the decoder's inputs: targets shifted by one, 0 at each start.
 
-    Positions are zero at the starts of sentences and on padding.
+    A zero position marks the start of a sentence or padding.
     """
     before = jnp.pad(batch['targets'][:, :-1], ((0, 0), (1, 0)))
     if 'previous_eos_starts_segment' in self.quirks:
@@ -163,14 +164,14 @@ class WMT(Workload):
     }
 
   def _translated(self, params, batch):
-    """Tokens [B, L - 1] that a beam search finds, of rows of one sentence."""
+    """Return translations [B, L - 1] of rows with one sentence each."""
     net = self._net()
 
     def run(method, *arguments) -> Any:
       return net.apply({'params': params}, *arguments, method=method)
 
     encoded = run('encode', batch)
-    # All beams of an example ask the same memory: an axis of one, [B, 1, ...].
+    # All beams of an example share one memory, [B, 1, ...].
     memory = jax.tree.map(lambda x: x[:, None], run('remember', encoded))
     cross = (batch['inputs'] > 0)[:, None, None]  # [B, 1, 1, S]
 
@@ -194,8 +195,8 @@ class WMT(Workload):
     texts = lexicon.pieces() if self.data == 'languages' else self.pieces
     if not texts:
       raise DataError(
-        f'BLEU needs text, and the SentencePiece model of {self.data} lies '
-        'with its data: ask workload.with_text(data_dir) for metrics.'
+        'BLEU needs the text of SentencePiece pieces, stored with the data of '
+        f'{self.data}: use workload.with_text(data_dir).summarize(stats).'
       )
     loss, right, tokens = (
       stats[name].sum(dtype=np.float64) for name in ('loss', 'right', 'tokens')

@@ -1,1 +1,1 @@
-"""What `export` copies into a folder: not for use from here."""
+"""Files that `export` copies into an AlgoPerf folder; not imported here."""

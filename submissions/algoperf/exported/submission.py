@@ -1,7 +1,7 @@
-"""A submission to AlgoPerf, written from one of TimeTrial's.
+"""AlgoPerf submission exported from TimeTrial.
 
-`algorithm.py` is the algorithm; `task.py`, what it is told of a workload. A
-parameter of the algorithm that is not in the search space has its default.
+`algorithm.py` is the algorithm, and `task.py` describes the workload to it.
+Parameters that are missing in the search space have the algorithm's defaults.
 """
 
 import functools
@@ -18,17 +18,21 @@ from .task import Task
 
 
 def get_batch_size(workload_name):
+  """Return the batch size of a workload."""
   if workload_name not in BATCH_SIZES:
-    raise ValueError(f'Unsupported workload name: {workload_name}.')
+    raise ValueError(
+      f'No batch size for {workload_name!r}. Add one to batch_sizes.py.'
+    )
   return BATCH_SIZES[workload_name]
 
 
 def init_optimizer_state(
   workload, model_params, model_state, hyperparameters, rng
 ):
+  """Return the optimizer state, and the compiled step."""
   del model_state, rng
   recipe = _recipe(workload, hyperparameters)
-  # Copied: the step donates both, and a state may hold one array twice.
+  # The step donates its arguments, and a state may hold an array twice.
   opt = jax.tree.map(jnp.copy, recipe.tx.init(model_params))
   return {'opt': opt, 'held': None}, _step(workload, recipe)
 
@@ -47,6 +51,7 @@ def update_params(
   rng,
   train_state=None,
 ):
+  """Make one step; return optimizer state, parameters and model state."""
   del current_params_types, loss_type, eval_results, train_state
   recipe = _recipe(workload, hyperparameters)
   if recipe.steps is not None and global_step >= recipe.steps:
@@ -77,7 +82,7 @@ def prepare_for_eval(
   global_step,
   rng,
 ):
-  """Shows other parameters than those trained, which are held meanwhile."""
+  """Return the parameters to evaluate, and hold the trained ones meanwhile."""
   del current_params_types, loss_type, eval_results, global_step, rng
   recipe = _recipe(workload, hyperparameters)
   state, step = optimizer_state
@@ -98,6 +103,7 @@ def data_selection(
   global_step,
   rng,
 ):
+  """Return the next batch."""
   del workload, optimizer_state, current_param_container, model_state
   del hyperparameters, global_step, rng
   return next(input_queue)
@@ -115,7 +121,10 @@ def _recipe(workload, hyperparameters):
     if one.default is one.empty and one.kind is one.KEYWORD_ONLY
   }
   if lacking := required - point.keys():
-    raise ValueError(f'The search space lacks {sorted(lacking)}.')
+    raise ValueError(
+      f'The search space lacks {sorted(lacking)}. Add them to '
+      'tuning_search_space.json.'
+    )
   return algorithm.build(Task(workload), **point)
 
 

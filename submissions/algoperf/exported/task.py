@@ -1,4 +1,4 @@
-"""What an algorithm is told of a workload, by what AlgoPerf knows of it."""
+"""Facts of an AlgoPerf workload, in the form that TimeTrial algorithms use."""
 
 from typing import Any, NamedTuple
 
@@ -10,12 +10,14 @@ PyTree = Any
 
 
 class Model(NamedTuple):
+  """Parameters and model state."""
+
   params: Any
   state: Any = ()
 
 
 class Recipe(NamedTuple):
-  """An algorithm: an optax transformation and how gradients are taken."""
+  """An algorithm: an optax transformation, and how to compute gradients."""
 
   tx: Any
   eval_params: Any
@@ -37,9 +39,24 @@ def from_optax(
   label_smoothing=0.0,
   grad_clip=None,
 ):
+  """Return the recipe of an algorithm.
+
+  Args:
+    task: Unused.
+    tx: An optax transformation.
+    schedule: Unused.
+    eval_params: (optimizer state, parameters) -> parameters to evaluate.
+    steps: Steps until training ends; None means it never ends by itself.
+    batch_size: Must be None; see get_batch_size in submission.py.
+    dropout: Dropout rate.
+    label_smoothing: Share of the label spread evenly over all classes.
+    grad_clip: Largest global norm of the gradient; None means no limit.
+  """
   del task, schedule
   if batch_size is not None:
-    raise ValueError('Batch sizes are those of get_batch_size.')
+    raise ValueError(
+      f'batch_size is {batch_size}. It must be None: change batch_sizes.py.'
+    )
   return Recipe(tx, eval_params, steps, dropout, label_smoothing, grad_clip)
 
 
@@ -56,6 +73,7 @@ class Task:
 
   @property
   def shapes(self):
+    """Shapes and dtypes of the parameters."""
     return Model(
       jax.tree.map(
         lambda s: jax.ShapeDtypeStruct(s.shape_tuple, jnp.float32),
@@ -81,7 +99,7 @@ class Task:
 
   @property
   def input_axes(self):
-    """A tree like the parameters: how many leading axes are inputs."""
+    """A tree like the parameters: the number of leading input axes."""
 
     def count(leaf, kind):
       if kind.name in ('ATTENTION_Q', 'ATTENTION_K', 'ATTENTION_V'):
@@ -93,7 +111,7 @@ class Task:
     )
 
   def mask(self, *wanted):
-    """A tree like the parameters: True where the role is one of these."""
+    """A tree like the parameters: True where the role is in `wanted`."""
     return jax.tree.map(lambda role: role in wanted, self.roles)
 
 

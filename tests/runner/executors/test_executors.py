@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 import pathlib
 import subprocess
@@ -14,7 +13,8 @@ import pytest
 
 from runner import planning
 from runner.executors import cluster, race, ray, slurm
-from runner.executors.base import Fleet
+from runner.executors.base import Queue
+from runner.executors.cluster import ClusterExecutor
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as speeds_
@@ -25,7 +25,7 @@ from runner.protocol import (
   storage,
   suite as rules,
 )
-from runner.protocol.plan import Speed
+from runner.protocol.plan import Machine, PlannedTrial, Speed
 from tests.support import races
 
 QUICK = race.RetryPolicy(attempts=2, pause=0.0)
@@ -54,8 +54,34 @@ def planned(home, studies=1, machine=None) -> plan.Plan:
   )
 
 
+def kind(name, **facts):
+  """Return a machine like this one under another name."""
+  facts = {**hardware.describe().facts, 'name': name, **facts}
+  return Machine(name=name, facts=facts)
+
+
+def waiting(name):
+  """Return a trial of which only the id counts."""
+  return PlannedTrial(
+    submission='x',
+    workload='digits',
+    study=0,
+    trial=1,
+    seed=0,
+    hyperparameters={},
+    id=name,
+  )
+
+
 def folders(out, made):
   return [trial.folder(out) for trial in made.trials]
+
+
+class Made(types.SimpleNamespace):
+  """A scheduler made of three functions."""
+
+  def __init__(self, submit, ended, leave):
+    super().__init__(submit=submit, ended=ended, leave=leave)
 
 
 def at_once(does, log):
@@ -71,13 +97,13 @@ def at_once(does, log):
   def over(names):
     return {name: left.get(name, GONE) for name in names}
 
-  return Fleet(submit, over, lambda: 'Jobs go on.')
+  return Made(submit, over, lambda: 'Jobs go on.')
 
 
-def raced(home, made, its_fleet, care=QUICK):
-  through = functools.partial(cluster.run, its_fleet)
+def raced(home, made, scheduler, retry=QUICK):
+  executor = ClusterExecutor(scheduler)
   return race.run(
-    home / 'out', made, TrialOptions(), care=care, through=through
+    home / 'out', made, TrialOptions(), retry=retry, executor=executor
   )
 
 
@@ -90,7 +116,7 @@ def place(command) -> pathlib.Path:
   """The folder of a command's trial."""
   out = pathlib.Path(flag(command, 'out'))
   table = results_folder.stored(out)
-  [trial] = [t for t in table['trials'] if t['id'] == flag(command, 'trial')]
+  [trial] = [t for t in table.trials if t.id == flag(command, 'trial')]
   return trial.folder(out)
 
 
@@ -116,7 +142,7 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
     trial.id for trial in made.trials
   )
   assert log[0][2:6] == [sys.executable, '-m', 'runner', 'work']
-  assert flag(log[0], 'silence') == str(TrialOptions().silence)
+  assert flag(log[0], 'hang_timeout') == str(TrialOptions().hang_timeout)
   assert storage.read_json(home / 'out' / cluster.JOBS) == {
     flag(words, 'trial'): str(n) for n, words in enumerate(log)
   }
@@ -127,9 +153,9 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
 def test_workers_in_other_folders_find_the_data(home, monkeypatch):
   monkeypatch.chdir(home)
   made, log = planned(home), []
-  through = functools.partial(cluster.run, at_once(finish, log))
+  through = ClusterExecutor(at_once(finish, log))
   terms = attempt.TrialOptions(data_dir='data', memory_gib=3.0)
-  race.run(pathlib.Path('out'), made, terms, care=QUICK, through=through)
+  race.run(pathlib.Path('out'), made, terms, retry=QUICK, executor=through)
   assert flag(log[0], 'data_dir') == str(home / 'data')
   assert flag(log[0], 'memory_gib') == '3.0'
   assert flag(log[0], 'out') == str(home / 'out')
@@ -168,14 +194,14 @@ def test_a_worker_that_never_began_is_told_and_its_trial_stays_open(
   made, log = planned(home), []
   raced(home, made, at_once(lambda words: 'No disk here.', log))
   [folder] = folders(home / 'out', made)
-  assert layout.status(folder) == layout.Status(None, '', 0, 0.0, {})
+  assert layout.status(folder) == layout.Status()
   assert len(log) == QUICK.attempts
   printed = capsys.readouterr().out
   assert printed.count('not begun') == 2 and 'No disk here.' in printed
 
 
 def test_a_machine_of_another_kind_refuses(home):
-  other = hardware.describe() | {'name': '8xh100-64-abcdef'}
+  other = kind('8xh100-64-abcdef')
   made, told = planned(home, machine=other), []
 
   def work(command):
@@ -186,7 +212,7 @@ def test_a_machine_of_another_kind_refuses(home):
 
   raced(home, made, at_once(work, []), race.RetryPolicy(attempts=1))
   [words] = told
-  assert f'This machine is {hardware.describe()["name"]}' in words
+  assert f'This machine is {hardware.describe().name}' in words
   assert 'are for 8xh100-64-abcdef' in words
   [folder] = folders(home / 'out', made)
   assert not layout.status(folder).attempts
@@ -209,7 +235,7 @@ def test_one_process_at_a_time_runs_a_trial(home):
     assert lock is not None
     [trial] = made.trials
     status = cluster.work(home / 'out', trial.id, TrialOptions())
-    assert (status.outcome, status.again) == (None, True)
+    assert (status.outcome, status.retryable) == (None, True)
     assert status.reason == 'Another process runs it on n7.'
   assert layout.status(folder).outcome is None
   assert [p.name for p in folder.glob('trial.log')] == []
@@ -226,16 +252,16 @@ def test_a_trial_that_outlives_its_job_is_waited_for(home):
     orphan.__enter__()
     return GONE
 
-  its_fleet = at_once(work, log)
+  scheduler = at_once(work, log)
 
   def over(names):
     looks.extend(names)
     if len(looks) == 5:
       end(folder, 0)
       orphan.__exit__(None, None, None)
-    return its_fleet.over(names)
+    return scheduler.ended(names)
 
-  raced(home, made, its_fleet._replace(over=over))
+  raced(home, made, Made(scheduler.submit, over, scheduler.leave))
   assert (len(log), len(looks)) == (1, 5)
   status = layout.status(folder)
   assert (status.outcome, status.attempts) == ('ended', 1)
@@ -259,7 +285,7 @@ def test_jobs_of_a_killed_submitter_are_followed_and_not_sent_again(home):
     raise Killed
 
   told = []
-  first = Fleet(submit, killed, lambda: told.append(1) or 'They go on.')
+  first = Made(submit, killed, lambda: told.append(1) or 'They go on.')
   with pytest.raises(Killed):
     raced(home, made, first)
   assert len(log) == 2 and told
@@ -276,7 +302,7 @@ def test_jobs_of_a_killed_submitter_are_followed_and_not_sent_again(home):
       left.update(job1='', job2='')
     return {name: left[name] for name in names if name in left}
 
-  raced(home, made, Fleet(submit, over, lambda: ''))
+  raced(home, made, Made(submit, over, lambda: ''))
   assert len(log) == 3
   assert flag(log[2], 'trial') == flag(log[0], 'trial')
   assert all(
@@ -355,12 +381,12 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
 def test_who_has_waited_long_enough_is_due(monkeypatch):
   now = [100.0]
   monkeypatch.setattr(time, 'monotonic', lambda: now[0])
-  queue = race.Queue([{'id': 'a'}, {'id': 'b'}])
-  queue.put({'id': 'c'}, 10.0)
-  assert [trial['id'] for trial in queue.due()] == ['a', 'b']
+  queue = Queue([waiting('a'), waiting('b')])
+  queue.put(waiting('c'), 10.0)
+  assert [trial.id for trial in queue.due()] == ['a', 'b']
   assert (queue.due(), len(queue)) == ([], 1)
   now[0] = 110.0
-  assert [trial['id'] for trial in queue.due()] == ['c']
+  assert [trial.id for trial in queue.due()] == ['c']
   assert not queue
 
 
@@ -384,14 +410,14 @@ def test_options_that_nobody_reads_are_wrong(home):
 def test_slurm_options_are_looked_at(home, monkeypatch):
   monkeypatch.setattr(slurm, '_executor', lambda logs: Executor())
   with pytest.raises(ValueError, match='array_parallelism=all is no number'):
-    slurm.fleet(home, planned(home), {'array_parallelism': 'all'})
+    slurm.Slurm(home, planned(home), {'array_parallelism': 'all'})
 
 
 CARDS = {'accelerators': ['NVIDIA H100', 'NVIDIA H100']}
 
 
 def test_slurm_is_asked_for_a_whole_node_with_its_cards(home):
-  made = planned(home, machine=hardware.describe() | CARDS)
+  made = planned(home, machine=kind(hardware.describe().name, **CARDS))
   assert slurm.parameters(made, {}) == {
     'exclusive': True,
     'mem': 0,
@@ -431,19 +457,19 @@ def test_slurm_jobs_are_over_when_their_state_is_final(home, monkeypatch):
   executor = Executor()
   monkeypatch.setattr(slurm, '_executor', lambda logs: executor)
   out = home / 'out'
-  made = slurm.fleet(out, planned(home), {'array_parallelism': '4'})
+  made = slurm.Slurm(out, planned(home), {'array_parallelism': '4'})
   assert executor.how['array_parallelism'] == 4
   logs = out / slurm.LOGS
   logs.mkdir(parents=True)
   (logs / '7_1_0_log.out').write_text('a\nFailed: no such disk.\n')
   names = ['7_0', '7_1', '7_2', '7_3', '6_0']
-  assert made.over(names) == {
+  assert made.ended(names) == {
     '7_1': 'Slurm job 7_1 FAILED n2. Failed: no such disk.',
     '6_0': 'Slurm job 6_0 GONE.',
   }
   assert f'--name={executor.how["job_name"]}' in (home / 'asked').read_text()
   path.write_text('#!/bin/sh\nexit 1\n')
-  assert made.over(names) == {}  # Nothing is lost because nobody answers.
+  assert made.ended(names) == {}  # Nothing is lost because nobody answers.
 
 
 def test_a_cluster_without_such_a_node_is_explained():
@@ -473,7 +499,7 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   done = races.run(home, 'preflight', '--engine=slurm', **flags)
   assert done.returncode == 2
   assert '--engine=slurm is for the trials of `run`' in done.stderr
-  other = hardware.describe() | {'name': 'other'}
+  other = kind('other')
   loaded = rules.load(str(toml))
   speeds = {'digits': Speed(600.0, 0.0)}
   speeds_.save(home / 'hardware', other, loaded, speeds)

@@ -63,7 +63,7 @@ def test_silence_ends_in_stacks_of_all_threads_and_death(follow):
     'threading.Thread(target=waits_in_a_thread, daemon=True).start()\n'
     'def waits_for_ever(): time.sleep(1000)\n'
     'tell(step=1)\nwaits_for_ever()',
-    silence=3.0,
+    hang=3.0,
   )
   assert time.monotonic() - began < 30
   assert left.stopped == 'There was no progress for 3 s.'
@@ -73,7 +73,7 @@ def test_silence_ends_in_stacks_of_all_threads_and_death(follow):
 
 def test_whoever_goes_on_may_do_so_until_the_wall(follow):
   text = 'for n in range(1000):\n  tell(step=n)\n  time.sleep(0.1)'
-  left, news, _ = follow(text, silence=2.0, wall=4.0)
+  left, news, _ = follow(text, hang=2.0, wall=4.0)
   assert left.stopped == 'It took longer than 4 s.'
   assert len(news) > 10
 
@@ -82,7 +82,7 @@ def test_nothing_that_it_started_is_left(follow):
   left, news, _ = follow(
     "other = subprocess.Popen(['sleep', '1000'])\n"
     'tell(pid=other.pid)\ntime.sleep(1000)',
-    silence=3.0,
+    hang=3.0,
   )
   assert left.stopped
   deadline = time.monotonic() + 60
@@ -156,9 +156,9 @@ def environ(path):
 
 
 def test_silence_is_noticed_where_the_pipe_is_closed(follow):
-  left, _, _ = follow('os.close(fd)\ntime.sleep(1000)', silence=2.0)
+  left, _, _ = follow('os.close(fd)\ntime.sleep(1000)', hang=2.0)
   assert left.stopped == 'There was no progress for 2 s.'
-  left, _, _ = follow('os.close(fd)\ntime.sleep(1)\nsys.exit(4)', silence=30.0)
+  left, _, _ = follow('os.close(fd)\ntime.sleep(1)\nsys.exit(4)', hang=30.0)
   assert (left.code, left.stopped) == (4, '')
 
 
@@ -218,6 +218,6 @@ def test_one_killed_before_it_says_anything_has_an_end_of_its_own(
   left = child_process.Exit(-signal.SIGKILL, 1.0, '')
   outcomes.close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
   status = layout.status(tmp_path)
-  assert (status.outcome, status.again) == ('preempted', True)
+  assert (status.outcome, status.retryable) == ('preempted', True)
   assert status.attempts == len(before) + 1
   assert 'SIGKILL' in status.reason

@@ -65,8 +65,8 @@ def test_who_races_by_steps_is_not_stopped_by_seconds(tmp_path):
   layout.event(other, 'start', 0)
   layout.event(other, 'end', 0, **facts)
   source = races.mine(tmp_path, 'mine').read_text()
-  terms = attempt.TrialOptions(prune=True)
-  status, folder = suites.trial(tmp_path, source, terms=terms)
+  options = attempt.TrialOptions(prune=True)
+  status, folder = suites.trial(tmp_path, source, options=options)
   assert early_stop.limit(folder) == 0.0
   assert status.outcome == 'ended'
 

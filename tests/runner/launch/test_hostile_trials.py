@@ -135,7 +135,7 @@ def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
   left = child_process.Exit(0, 1.0, '')
   outcomes.close(tmp_path, 1, left, {'wall_seconds': 1.0}, False, '', fault)
   status = layout.status(tmp_path)
-  assert (status.outcome, status.again) == ('crashed', False)
+  assert (status.outcome, status.retryable) == ('crashed', False)
   assert status.attempts == 2
   assert (tmp_path / layout.ATTEMPTS).read_bytes().startswith(before)
 
@@ -204,6 +204,6 @@ def test_any_line_is_progress_that_can_be_shown_or_is_refused(line):
     assert 'no progress' in str(error)
     return
   live = progress.Progress(1, Console(file=io.StringIO()))
-  live.begin('x[/y]', {'metric': 'loss', 'target': 0.5})
-  live.tell(told)
+  live.begin('x[/y]')
+  live.on_progress(told)
   live._console.print(live._table())

@@ -36,9 +36,9 @@ def test_who_takes_more_memory_than_is_allowed_is_out_of_memory(tmp_path, take):
   status, folder = suites.trial(
     tmp_path,
     GREEDY.format(take=take),
-    terms=attempt.TrialOptions(memory_gib=4.0),
+    options=attempt.TrialOptions(memory_gib=4.0),
   )
-  assert (status.outcome, status.again) == ('oom', False), status.reason
+  assert (status.outcome, status.retryable) == ('oom', False), status.reason
   meta = storage.read_json(folder / 'meta_data_0.json')
   assert meta['memory_limit_gib'] == 4.0
 
@@ -49,8 +49,8 @@ def test_a_trial_has_the_network_only_if_it_is_asked_for(tmp_path, network):
     pytest.skip(refusal)
   with socket.create_server(('127.0.0.1', 0)) as server:
     source = CALLER.format(port=server.getsockname()[1])
-    terms = attempt.TrialOptions(network=network)
-    status, folder = suites.trial(tmp_path, source, terms=terms)
+    options = attempt.TrialOptions(network=network)
+    status, folder = suites.trial(tmp_path, source, options=options)
   expected = 'Somebody answers' if network else 'Connection refused'
   assert expected in status.reason
   said = storage.read_json(folder / 'meta_data_0.json')['network']

@@ -125,7 +125,7 @@ def test_speeds_of_other_clocks_are_measured_anew(card, tmp_path):
   speeds = {'digits': Speed(1.0, 0.5)}
   speeds_.save(tmp_path / 'speeds', machine, suite, speeds)
 
-  def known(name=machine['name']):
+  def known(name=machine.name):
     return speeds_.load(tmp_path / 'speeds', name, suite)
 
   assert known() == speeds

@@ -242,7 +242,7 @@ def ended(folder, outcome, waiting):
 def test_a_budget_missed_while_held_up_is_no_miss(tmp_path):
   """The next attempt begins anew, and inherits nothing of its clock."""
   status = ended(tmp_path, 'budget', waiting=4.0)
-  assert (status.outcome, status.again) == ('invalid', True)
+  assert (status.outcome, status.retryable) == ('invalid', True)
   assert 'others had 40% of the processor time' in status.reason
   assert not (tmp_path / layout.CHECKPOINT).exists()
 
@@ -253,7 +253,7 @@ def test_a_budget_missed_while_held_up_is_no_miss(tmp_path):
 )
 def test_others_are_scored_as_they_are(tmp_path, outcome, waiting):
   status = ended(tmp_path, outcome, waiting)
-  assert (status.outcome, status.again) == (outcome, False)
+  assert (status.outcome, status.retryable) == (outcome, False)
   assert (tmp_path / layout.CHECKPOINT).exists()
 
 
@@ -294,11 +294,19 @@ def test_a_speed_that_is_measured_on_a_busy_machine_is_told(
   """Budgets would be too long, and stay so."""
   spent = load.Load(10.0, 10.0 - waiting, waiting, 50.0, 10.0)._asdict()
   accounts = {'compile': 1.0, 'train': 2.0, 'data': 0.0, 'view': 0.0}
-  status = layout.Status('ended', '', 1, 3.0, accounts)
-  end = {'step': 100, 'load': spent}
-  monkeypatch.setattr(
-    short_trial, 'run', lambda *_: short_trial.Probe(status, [], end, {}, '')
+  status = layout.Status(
+    outcome='ended', attempts=1, seconds=3.0, accounts=accounts
   )
+  found = short_trial.ShortTrial(
+    status=status,
+    rows=[],
+    steps=100,
+    memory={},
+    held_up=layout.held_up(spent),
+    examples={},
+    trace='',
+  )
+  monkeypatch.setattr(short_trial, 'run', lambda *_: found)
   suite = rules.load(str(races.suite(tmp_path)))
   speed = calibrate.measure(
     suite, 'digits', hardware.describe(), TrialOptions(), lambda news: None

@@ -181,7 +181,9 @@ def test_rules_in_results_cannot_have_other_files_read(file):
   """They could: a plan's `extends` named any file of this machine."""
   content = suite_files.find('mini').read_text()
   with pytest.raises(rules.SuiteError, match='only the file of a suite'):
-    rules.parse(tomllib.loads(content) | {'extends': str(file)}, 'x', 'x')
+    rules.parse(
+      tomllib.loads(content) | {'extends': str(file)}, name='x', where='x'
+    )
 
 
 HEAD = 'def build(task, *, rate, **options):\n  pass\n'

@@ -15,10 +15,11 @@ from runner.protocol import (
   search_space,
   suite as rules,
 )
-from runner.protocol.plan import Speed
+from runner.protocol.plan import Machine, Speed
 
 SUITE = rules.load('mini')
-MACHINE = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}
+FACTS = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}
+MACHINE = Machine(name='here', facts=FACTS)
 SPEEDS = {name: Speed(2.0, 0.01) for name in SUITE.workloads}
 
 
@@ -65,8 +66,8 @@ def test_budgets_follow_the_measured_speed():
 def test_external_trials_draw_fresh_points_for_every_study():
   made = make('nadamw', ruleset='external')
   points = {json.dumps(t.hyperparameters) for t in made.trials}
-  studies, trials, _ = SUITE.rulesets['external']
-  assert len(points) == studies * trials
+  external = SUITE.rulesets['external']
+  assert len(points) == external.studies * external.trials
 
 
 def test_a_listed_space_gives_the_same_points_to_every_study(tmp_path):
@@ -180,7 +181,7 @@ def test_unknown_names_are_explained():
 
 def test_a_file_may_not_take_the_name_of_a_submission_of_ours(tmp_path):
   path = written(tmp_path, 'def build(task): ...', 'lion.py')
-  with pytest.raises(ValueError, match='Rename it'):
+  with pytest.raises(ValueError, match='Rename the path'):
     make(path)
 
 
@@ -195,8 +196,9 @@ def test_hours_cost_what_an_hour_costs():
   speeds = dict.fromkeys(SUITE.workloads, Speed(0.0, 0.0))
   hour = {n: Speed(3600.0, 0.0) for n in list(SUITE.workloads)[:1]}
   made = planning.make(SUITE, 'self', ['lion'], MACHINE, speeds | hour)
-  studies, trials, factor = SUITE.rulesets['self']
-  assert made.hours == pytest.approx(studies * trials * factor)
+  own = SUITE.rulesets['self']
+  count = own.studies * own.trials
+  assert made.hours == pytest.approx(count * own.budget_factor)
   text = summaries.of_plan(made, price=2.5)
   assert f'{2.5 * made.hours:.2f} at 2.5 an hour.' in text
   assert 'an hour' not in summaries.of_plan(made)

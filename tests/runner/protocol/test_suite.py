@@ -261,3 +261,18 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
 def test_targets_are_relaxed_by_a_share_of_them(share):
   with pytest.raises(rules.SuiteError, match='Say a share'):
     parse().relaxed(share)
+
+
+@pytest.mark.parametrize('cutoff', [1 + 2e-16, 1 + 1e-9, 1.001])
+def test_a_cutoff_of_one_is_refused(cutoff):
+  """A score would be divided by nothing."""
+  with pytest.raises(rules.SuiteError, match=r'cutoff = 1.* more than 1\.001'):
+    rules.parse(TABLE | {'cutoff': cutoff}, name='x', where='x.toml')
+
+
+def test_studies_without_number_are_refused():
+  """Scoring a tree of folders by such rules had no end."""
+  for key, most in (('studies', 1000), ('trials', 10_000)):
+    own = TABLE['rulesets'] | {'self': TABLE['rulesets']['self'] | {key: 10**9}}
+    with pytest.raises(rules.SuiteError, match=f'{key} .* at most {most}'):
+      rules.parse(TABLE | {'rulesets': own}, name='x', where='x.toml')

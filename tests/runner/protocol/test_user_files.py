@@ -15,7 +15,7 @@ import pytest
 
 from runner.machine import speeds as speeds_
 from runner.protocol import storage, suite as rules, suite_files, user_files
-from runner.protocol.plan import Speed
+from runner.protocol.plan import Machine, Speed
 from runner.tools import set_targets as targets
 from scoring.load import results as read
 from scoring.rank import analysis, board
@@ -49,7 +49,9 @@ def calibrate(path):
   only = dataclasses.replace(
     suite, workloads={'digits': (suite.workloads | suite.unscored)['digits']}
   )
-  speeds_.save(path.parent, {'name': path.stem, 'cpu': 'x'}, only, speeds)
+  facts = {'name': path.stem, 'cpu': 'x'}
+  machine = Machine(name=path.stem, facts=facts)
+  speeds_.save(path.parent, machine, only, speeds)
 
 
 WRITERS = {

@@ -13,9 +13,11 @@ import pytest
 import submissions
 from runner import commands, options, planning
 from runner.launch import attempt as engine
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
 from runner.tools import check, rehearsal
+from runner.tools.stage import Rehearsal
 from runner.trial import checkpoint
 from tests.support import suites
 from tests.support.written import IDLE, write
@@ -44,7 +46,7 @@ class Machine:
     self.log = ''
     self.runs = []
 
-  def run_attempt(self, out, folder, tell, terms):
+  def run_attempt(self, out, folder, on_progress, options):
     limits = storage.read_json(folder / layout.TRIAL)['budget']
     self.runs.append((folder.parents[1].name, limits['steps']))
     attempt = layout.status(folder).attempts
@@ -95,10 +97,13 @@ def found(machine, tmp_path):
     made = planning.make_endless(
       rules.load(str(suite)), 'self', [request], hardware.describe()
     )
-    one = rehearsal.Rehearsal(
-      submissions.find(request), made, made.trials[0], engine.TERMS
+    one = Rehearsal(
+      entry=submissions.find(request),
+      plan=made,
+      trial=made.trials[0],
+      options=TrialOptions(),
     )
-    return [tuple(f) for f in rehearsal.findings(one, lambda news: None)]
+    return [tuple(f) for f in rehearsal.findings(one, lambda event: None)]
 
   return of
 
@@ -234,7 +239,7 @@ def test_the_quick_ones_come_first(tmp_path):
 def asked(path, names, **changes):
   return dataclasses.replace(
     options.Options(
-      str(path), tuple(map(str, names)), (), 'self', None, path.parent, False
+      suite=str(path), submissions=tuple(map(str, names)), out=path.parent
     ),
     **changes,
   )

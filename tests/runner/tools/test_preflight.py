@@ -5,13 +5,15 @@ import json
 
 import pytest
 
-from runner import commands, options as requests, planning, summaries
+from runner import commands, planning, summaries
+from runner.launch.attempt import TrialOptions
+from runner.options import Options
 from runner.protocol import layout, suite as rules
-from runner.protocol.plan import Speed
+from runner.protocol.plan import Machine, Speed
 from runner.tools import preflight, short_trial
 from tests.support import suites
 
-MACHINE = {'name': 'cpu'}
+MACHINE = Machine(name='cpu', facts={'name': 'cpu'})
 SPACE = """
 SPACE = [
   {'learning_rate': 0.1, 'beta': 0.9, 'layers': 2},
@@ -32,7 +34,10 @@ def planned(home, ruleset='external', seconds=10.0, trials=4):
   suite.write_text(suites.digits(target=0.5, steps=400))
   loaded = rules.load(str(suite))
   loaded = dataclasses.replace(
-    loaded, rulesets={ruleset: rules.Ruleset(2, trials, 1.0)}
+    loaded,
+    rulesets={
+      ruleset: rules.Ruleset(studies=2, trials=trials, budget_factor=1.0)
+    },
   )
   speeds = {'digits': Speed(seconds, 0.0)}
   return planning.make(loaded, ruleset, [str(path)], MACHINE, speeds)
@@ -75,13 +80,21 @@ def tried(**changes):
   first |= {'accumulated_compile_time': '5', 'accumulated_eval_time': '3'}
   last |= {'accumulated_compile_time': '5.5', 'accumulated_eval_time': '6'}
   spent = {'compile': 5.5, 'train': 5.0, 'data': 0.7, 'view': 0.3}
-  status = layout.Status('ended', '', 1, 11.5, spent)
-  memory = {'peak_memory_bytes': {'host': 2**30, 'device': 2**31}}
-  examples = {'train': 1197, 'validation': 300, 'test': 301}
-  made = short_trial.Probe(
-    status, [first, last], {'step': 8} | memory, examples, ''
+  status = layout.Status(
+    outcome='ended', attempts=1, seconds=11.5, accounts=spent
   )
-  return made._replace(**changes)
+  memory = {'host': 2**30, 'device': 2**31}
+  examples = {'train': 1197, 'validation': 300, 'test': 301}
+  made = short_trial.ShortTrial(
+    status=status,
+    rows=[first, last],
+    steps=8,
+    memory=memory,
+    held_up=0.0,
+    examples=examples,
+    trace='',
+  )
+  return dataclasses.replace(made, **changes)
 
 
 def test_a_trial_takes_what_its_steps_take_and_at_most_its_budget(tmp_path):
@@ -109,7 +122,7 @@ def test_what_fails_is_told_and_counts_no_hours(tmp_path):
   made = planned(tmp_path)
   cells = preflight.cells(made.trials)
   row = made.suite.workloads['digits']
-  status = layout.Status('oom', 'RESOURCE_EXHAUSTED', 1, 0.0, {})
+  status = layout.Status(outcome='oom', reason='RESOURCE_EXHAUSTED', attempts=1)
   found = [
     preflight.forecast(cells[0], row, 100.0, tried()),
     preflight.forecast(cells[1], row, 100.0, tried(status=status)),
@@ -126,7 +139,7 @@ def test_runs_try_what_is_long_and_not_begun_and_only_once(
 ):
   outcome, asked = {'is': 'crashed'}, []
 
-  def run(made, some, terms):
+  def run(plan, some, options):
     asked.append(len(some))
     return [
       preflight.Forecast('mine', 'digits', 1, outcome['is'], 'no build')
@@ -139,8 +152,8 @@ def test_runs_try_what_is_long_and_not_begun_and_only_once(
   def before(**options):
     asked.clear()
     # One folder for budgets that are not of one machine.
-    made = dataclasses.replace(planned(tmp_path, **options), mixed=True)
-    preflight.before(out, made, None)
+    made = planned(tmp_path, **options)
+    preflight.before(out, made, TrialOptions(), mixed=True)
     return asked
 
   assert before(seconds=20.0) == []  # Four trials take 80 s, as of mini.
@@ -176,11 +189,14 @@ def test_one_that_runs_and_one_that_does_not(tmp_path, capsys, monkeypatch):
     return probes[-1]
 
   monkeypatch.setattr(short_trial, 'run', kept)
-  request = requests.Options(
-    str(suite), ('lion', str(broken)), (), 'self', None, tmp_path, True,
-    hardware=tmp_path,
-  )  # fmt: skip
-  assert commands.preflight(request) == 1
+  options = Options(
+    suite=str(suite),
+    submissions=('lion', str(broken)),
+    out=tmp_path,
+    json=True,
+    hardware_dir=tmp_path,
+  )
+  assert commands.preflight(options) == 1
   told = json.loads(capsys.readouterr().out)
   lion, bad = told['forecasts']
   assert (lion['outcome'], bad['outcome']) == ('ended', 'crashed')

@@ -5,11 +5,14 @@ import tomllib
 
 import pytest
 
+import submissions
 from runner import planning
-from runner.protocol import plan, suite as rules, suite_files
+from runner.protocol import suite as rules, suite_files
+from runner.protocol.plan import Machine
 from runner.tools import set_targets
 
 SUITE = rules.load('mini')
+MACHINE = Machine(name='here', facts={'name': 'here'})
 
 
 @pytest.mark.parametrize('lower', [True, False])
@@ -24,17 +27,17 @@ def test_rounding_never_makes_a_target_stricter(value, lower):
 
 
 def made(submission, point):
-  entry = plan.submissions.find(submission)
-  return planning.trial(SUITE, entry, 'criteo1tb/mini', 0, 1, point)
+  entry = submissions.find(submission)
+  return planning.trial(
+    SUITE, entry, 'criteo1tb/mini', study=0, number=1, point=point
+  )
 
 
 def test_nothing_that_is_raced_has_set_a_target():
   """AdamW once raced two points, seeds and all, that had set its targets."""
-  raced = planning.make(SUITE, 'external', ['adamw'], {'name': 'here'}, {})
+  raced = planning.make(SUITE, 'external', ['adamw'], MACHINE, {})
   apart = set_targets.apart(SUITE)
-  tried = set_targets._plan(
-    apart, ['adamw'], {'name': 'here'}, studies=1, trials=10
-  )
+  tried = set_targets._plan(apart, ['adamw'], MACHINE, studies=1, trials=10)
   for what in ('seed', 'hyperparameters'):
     both = [{str(getattr(t, what)) for t in x.trials} for x in (raced, tried)]
     assert not both[0] & both[1]

@@ -105,7 +105,14 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
 
   def run():
     machine = hardware.describe()
-    return tune.tune(loaded, str(path), 1, machine, out, TrialOptions())
+    return tune.tune(
+      loaded,
+      str(path),
+      draws=1,
+      machine=machine,
+      out=out,
+      options=TrialOptions(),
+    )
 
   best, *rest = run()
   assert best.point == {'rate': 0.01}

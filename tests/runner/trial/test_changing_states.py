@@ -6,13 +6,15 @@ import pytest
 
 from runner import planning
 from runner.launch import attempt
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import plan_file, suite as rules
+from runner.protocol import suite as rules
+from runner.protocol.trial_file import StepLimits
 from tests.support import faults, suites
 from tests.support.written import HERE
 
 CHANGING = HERE / 'changing.py'
-LIMITS = {'steps': 9, 'eval_steps': 2}
+LIMITS = StepLimits(steps=9, eval_steps=2)
 OURS = '''"""Descent of ours, with a state that grows."""
 import os, signal
 import jax, jax.numpy as jnp
@@ -47,12 +49,13 @@ def planned(tmp_path, request):
   made = planning.make_endless(
     rules.load(str(suite)), 'self', [str(request)], hardware.describe()
   )
-  table = plan_file.dump(made) | {'limits': LIMITS}
-  return table, table['trials'][0]
+  return made, made.trials[0]
 
 
-def trained(out, table, trial):
-  status = attempt.run_trial(out, table, trial, lambda news: None)
+def trained(out, plan, trial):
+  status = attempt.run_trial(
+    out, plan, trial, lambda event: None, TrialOptions(), limits=LIMITS
+  )
   return status, trial.folder(out)
 
 

@@ -3,7 +3,7 @@
 XLA makes eight devices of a CPU in a process of their own; one is here. Batch
 norm is over the whole batch, dropout has the same keys, evaluation is padded to
 what divides; sums are taken in another order, and nothing else differs. What
-every workload gives is in BENCHMARKS.md.
+every workload gives is in docs/benchmarks/devices.md.
 """
 
 import jax

@@ -9,9 +9,10 @@ import time
 from runner import planning
 from runner.machine import hardware
 from runner.protocol import suite as rules
+from runner.protocol.trial_file import StepLimits
 from tests.support import faults, races
 
-LIMITS = {'steps': 120, 'eval_steps': 10}
+LIMITS = StepLimits(steps=120, eval_steps=10)
 KINDS = ('training', 'writing', 'training')
 
 

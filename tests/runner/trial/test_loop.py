@@ -2,11 +2,13 @@
 
 import itertools
 import math
+import types
 
 import pytest
 
+from runner.protocol.trial_file import Budget
 from runner.trial.clock import Clock
-from runner.trial.loop import Budget, Leaving, TrialHarness, run
+from runner.trial.loop import Leaving, run
 from runner.trial.monitor import Diverged, Watch
 from submissions.submission import Start, Submission
 from workloads.workload import Model
@@ -71,18 +73,20 @@ class Trial:
     def save(state):
       self.saved = (state, self.feed.steps, clock.charged())
 
-    bench = TrialHarness(
-      clock,
-      self.feed,
-      Watch(submission.scalars, 1),
-      evaluate,
-      lambda metrics: metrics['validation/n'] >= target,
-      lambda result, state: save(state),
+    harness = types.SimpleNamespace(
+      clock=clock,
+      feed=self.feed,
+      watch=Watch(submission.scalars, 1),
+      evaluate=evaluate,
+      reached=lambda metrics: metrics['validation/n'] >= target,
+      record=lambda result, state: save(state),
       save=save,
+      leaving=lambda: False,
       not_finite=lambda model: bad,
+      trained=lambda step: None,
     )
     start = Start(None, self.time, self.feed, self.evals, state=state)
-    self.ending = run(submission, start, budget, bench)
+    self.ending = run(submission, start, budget, harness)
 
   @property
   def steps(self):

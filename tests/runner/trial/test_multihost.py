@@ -48,7 +48,7 @@ def follower_of(path: pathlib.Path) -> int:
   [found] = [
     one
     for one in processes_of(path)
-    if b'--host=1' in pathlib.Path(f'/proc/{one}/cmdline').read_bytes()
+    if b'"host": 1,' in pathlib.Path(f'/proc/{one}/cmdline').read_bytes()
   ]
   return found
 
@@ -88,7 +88,7 @@ def test_two_hosts_train_as_one_does_whatever_happens_to_them(race):
   _, said = runner.communicate(timeout=LONG)
   assert runner.returncode == 1, said
   status = layout.status(path)
-  assert (status.outcome, status.again) == ('preempted', True)
+  assert (status.outcome, status.retryable) == ('preempted', True)
   assert status.reason == 'Host 1 (env) was ended by signal 9.'
   assert not processes_of(path)
 
@@ -136,9 +136,8 @@ def connected(end):
   with ThreadPoolExecutor(1) as pool:
     accepted = pool.submit(multihost.accepted, port, key, 1)
     called = multihost.called('localhost', port, key)
-    return multihost.leader(accepted.result()), multihost.follower(
-      1, called, end
-    )
+    leader = multihost.Leader(accepted.result())
+    return leader, multihost.Follower(1, called, end)
 
 
 def test_the_first_host_answers_for_all_and_ends_all():
@@ -175,5 +174,5 @@ def test_a_host_that_cannot_be_reached_is_named(race):
   done = run(home, 'run', **flags, out=home / 'far')
   assert done.returncode == 1 and time.monotonic() - began < multihost.JOIN / 2
   status = layout.status(folder(home / 'far', 'mine'))
-  assert (status.outcome, status.again) == ('crashed', True)
+  assert (status.outcome, status.retryable) == ('crashed', True)
   assert 'left with exit code 3: no route to it' in status.reason

@@ -17,7 +17,7 @@ import rich.console
 
 from runner.protocol import layout, storage, suite
 from scoring import verify
-from scoring.load import results as read
+from scoring.load import details, results as read
 from scoring.rank import analysis, board
 from scoring.report import export, page
 from tests.scoring.load import test_verify
@@ -293,3 +293,11 @@ def test_what_stands_twice_in_a_table_cannot_hide_a_change(whole, name):
   for key in json.loads(text):
     path.write_text(f'{text[:-1]}, "{key}": 12.5}}')
     held(whole)
+
+
+def test_a_folder_that_cannot_be_read_spoils_no_report(whole):
+  """A report ended where one trial's folder was another user's."""
+  [trial, *_] = read.read(whole).trials
+  found = details.read(trial._replace(folder=whole / ('x' * 300)), None)
+  assert found.facts == {}
+  assert 'It cannot be read: File name too long.' in found.damage

@@ -7,8 +7,8 @@ import pytest
 
 from runner import planning
 from runner.machine import hardware
-from runner.protocol import layout, results_folder as results, suite
-from runner.protocol.plan import Speed
+from runner.protocol import layout, plan_file, results_folder as results, suite
+from runner.protocol.plan import Machine, Speed
 from scoring.load import plan as planned, results as read
 from scoring.rank import board
 from tests.support import made_results as made
@@ -92,29 +92,29 @@ def test_a_plan_that_names_no_machines_is_damaged(tmp_path, also):
     read.read(out)
 
 
-def planned_on(name, mixed=False):
-  machine = {'name': name, 'cpu': 'x', 'cores': 2, 'accelerators': []}
-  made = planning.make(SUITE, 'self', ['lion'], machine, SPEEDS)
-  return dataclasses.replace(made, mixed=mixed)
+def planned_on(name, times=1.0):
+  """A plan for a machine that is so many times as fast."""
+  facts = {'name': name, 'cpu': 'x', 'cores': 2, 'accelerators': []}
+  machine = Machine(name=name, facts=facts)
+  plan = planning.make(SUITE, 'self', ['lion'], machine, SPEEDS)
+  budgets = {name: seconds / times for name, seconds in plan.budgets.items()}
+  return plan_file.sealed(dataclasses.replace(plan, budgets=budgets))
 
 
 def test_a_folder_takes_another_kind_only_if_told(tmp_path):
   out = tmp_path / 'out'
   with results.opened(out, planned_on(FAST)) as first:
-    assert 'also' not in first
+    assert first.also == ()
   with (
     pytest.raises(results.ResultsError, match='--mix_hardware'),
     results.opened(out, planned_on(SLOW)),
   ):
     pass
-  slow = planned_on(SLOW, mixed=True)
-  slow.budgets.update(dict.fromkeys(slow.budgets, 77.0))
-  for _ in range(2):  # Once it is told, it is known.
-    with results.opened(out, slow) as table:
-      assert [machine['name'] for machine in table['also']] == [SLOW]
-      assert table['hardware']['name'] == FAST
-      assert table['seconds'] == first['seconds']
-    slow = dataclasses.replace(slow, mixed=False)
+  for mixed in (True, False):  # Once it is told, it is known.
+    with results.opened(out, planned_on(SLOW, 0.2), mixed=mixed) as whole:
+      assert [machine.name for machine in whole.also] == [SLOW]
+      assert whole.machine.name == FAST
+      assert whole.budgets == first.budgets
 
 
 @pytest.mark.parametrize(('times', 'alike'), [(1.2, 1), (0.8, 1), (1.6, 0)])
@@ -123,17 +123,15 @@ def test_one_name_may_be_of_machines_that_differ(tmp_path, times, alike):
   out = tmp_path / 'out'
   with results.opened(out, planned_on(FAST)) as first:
     pass
-  again = planned_on(FAST)
-  again.budgets.update({n: s / times for n, s in again.budgets.items()})
+  again = planned_on(FAST, times)
   if not alike:
     with (
       pytest.raises(results.ResultsError, match=r'1\.60 times as long.*calibr'),
       results.opened(out, again),
     ):
       pass
-    again = dataclasses.replace(again, mixed=True)
-  with results.opened(out, again) as table:
-    assert table['seconds'] == first['seconds']
+  with results.opened(out, again, mixed=not alike) as whole:
+    assert whole.budgets == first.budgets
 
 
 CPUS = 'processor\t: 0\nvendor_id\t: AuthenticAMD\n{}\n\nprocessor\t: 1\n'

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from runner import planning
+from runner.launch import prepare
 from runner.machine import hardware
 from runner.protocol import (
   layout,
@@ -37,16 +38,16 @@ def left_behind(out, entered, studies=3):
   often = dataclasses.replace(only.rulesets['self'], studies=studies)
   only = dataclasses.replace(only, rulesets={'self': often})
   made = planning.make(only, 'self', entered, MACHINE, {})
-  table = plan_file.dump(
+  plan = plan_file.sealed(
     dataclasses.replace(made, budgets={row.workload: 10.0})
   )
   out.mkdir()
-  storage.write_json(out / layout.PLAN, table)
-  for trial in table['trials']:
-    place = results_folder.prepare(out, table, trial)
+  results_folder.write(out, plan)
+  for trial in plan.trials:
+    place = prepare.prepare(out, plan, trial)
     made_results._write_evals(place / layout.EVALS, VALUES, row.metric)
     made_results._write_attempts(place / layout.ATTEMPTS, 4.0, 'ended', '')
-    facts = made_results.META | {'hardware': {'name': MACHINE['name']}}
+    facts = made_results.META | {'hardware': {'name': MACHINE.name}}
     storage.write_json(place / 'meta_data_0.json', facts)
   return out
 

@@ -15,7 +15,17 @@ from scoring.report import formats
 from tests.support import made_results as made
 
 INF, NAN = math.inf, math.nan
-ROW = WorkloadSpec('w', 'loss', 'lower', 0.5, 100, 8, 8, 25, 8)
+ROW = WorkloadSpec(
+  workload='w',
+  metric='loss',
+  better='lower',
+  target=0.5,
+  steps=100,
+  batch_size=8,
+  eval_batch_size=8,
+  train_examples=25,
+  evaluations=8,
+)
 # The time to w's target, and all that is needed to make a race of it.
 RULES = made.RULES | {
   'workloads': {

@@ -279,9 +279,12 @@ def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
 @pytest.mark.parametrize(('cores', 'said'), [(1, '1 core'), (2, '2 cores')])
 def test_a_machine_is_told_in_words(race, cores, said):
   results = read.read(race / 'results')
-  results = dataclasses.replace(
-    results, machine=results.machine | {'cores': cores}
+  machine = results.plan.machine
+  machine = dataclasses.replace(
+    machine, facts=dict(machine.facts) | {'cores': cores}
   )
+  plan = dataclasses.replace(results.plan, machine=machine)
+  results = dataclasses.replace(results, plan=plan)
   assert f'cpu-2-5f8a5c: AMD EPYC, {said}' in sentences.facts(results)
 
 

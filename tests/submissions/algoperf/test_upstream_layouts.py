@@ -10,10 +10,10 @@ import sys
 import pytest
 
 import submissions
-from runner.protocol import results_folder
+from runner.launch import prepare
 from runner.tools import source_lint
 from submissions.algoperf import asked, folders, import_shims, layout, missing
-from tests.support.written import IDLE, MARKS, REST, alone, write  # noqa: F401
+from tests.support.written import IDLE, MARKS, REST, write
 
 pytestmark = MARKS
 SPACE = {'rate': {'min': 0.1, 'max': 1.0, 'scaling': 'uniform'}}
@@ -33,7 +33,7 @@ def laid(home, files):
 def copied(entry, home):
   """The source as a trial has it, whatever its folder was called."""
   home.mkdir()
-  results_folder._copy(entry.path, home, entry.name)
+  prepare._copy(entry.path, home, entry.name)
   folder = home / entry.name
   return folder if folder.is_dir() else home / f'{entry.name}.py'
 
@@ -279,7 +279,7 @@ def test_commands_run_where_upstream_lies(marked, tmp_path):
   )  # fmt: skip
   sources = json.loads(done.stdout)['sources']
   assert sources['theirs']['path'] == str(tmp_path / place.rpartition('/')[0])
-  assert sources['lion']['path'] == str(root / 'submissions' / 'lion.py')
+  assert sources['lion']['path'] == str(submissions.HERE / 'lion.py')
 
 
 @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ def test_paths_may_have_any_signs(tmp_path):
 @pytest.mark.parametrize(
   ('given', 'message'),
   [
-    ('lion=one', "'lion' is a submission of ours"),
+    ('lion=one', "'lion' is a submission of TimeTrial"),
     ('all=one', "can be called 'all'"),
     ('..=one', "can be called '..'"),
     ('=one', 'No submission'),

@@ -29,7 +29,7 @@ SPLITS = ('train', 'validation', 'test')
 raw, home, copy = fixtures(
   'criteo1tb',
   published.criteo1tb,
-  ('Note: day 1 has 10 lines; published are 199,563,535.',),
+  ('Note: day 1 has 10 lines; the published file has 199,563,535.',),
   dataset=DATASET,
 )
 
@@ -179,7 +179,7 @@ def test_prepared_again_nothing_changes_and_what_is_left_goes_on(
 ):
   heard = []
   prepare.prepare(DATASET, str(tmp_path / 'data'), None, heard.append)
-  assert heard == [f'{copy} is there already, to the byte.']
+  assert heard == [f'{copy} is complete: all files match its manifest.']
   (copy / manifest.NAME).unlink()
   row_format.path(copy, 5).rename(copy / 'day_05.rows.partial')
   with pytest.raises(data.DataError, match='not finished'):
@@ -377,7 +377,7 @@ FILES = {
   ),
   'a part lacking': (
     lambda folder: (folder / 'day_3_01').unlink(),
-    'day_3_01 is missing, and .*day_3_02 is there',
+    'day_3_01 is missing, but .*day_3_02 exists',
   ),
 }  # fmt: skip
 

@@ -36,7 +36,7 @@ def _write(folder):
 raw, home, copy = fixtures(
   'mnist,cifar',
   _write,
-  ('Note: train has 60 examples; published are 60000.',),
+  ('Note: train has 60 examples; the published dataset has 60000.',),
 )
 
 
@@ -149,7 +149,7 @@ def test_tfds_reads_what_was_prepared(home):
 def test_prepared_again_nothing_changes(home, raw):
   before = {p: p.stat().st_mtime_ns for p in home.rglob('*') if p.is_file()}
   done = command('prepare', raw=raw[0], data_dir=home, workload='mnist')
-  assert done.returncode == 0 and 'is there already' in done.stdout
+  assert done.returncode == 0 and 'is complete: all files' in done.stdout
   assert before == {
     p: p.stat().st_mtime_ns for p in home.rglob('*') if p.is_file()
   }
@@ -319,7 +319,7 @@ RAW_DAMAGES = {
   ),
   'labels that are too few': ('mnist', _lose_labels, '60 images, and'),
   'images that are too few': (
-    'mnist', _cut_images, 'ends in record 7; its header says that it has 60'
+    'mnist', _cut_images, 'ends in record 7; its header promises 60'
   ),
   'no file': (
     'mnist',

@@ -39,8 +39,8 @@ raw, home, copy = fixtures(
   'ogbg',
   lambda folder: published.write(folder, COUNTS),
   (
-    'pcba.zip is not as it was published',
-    'Note: train has 150 examples; published are 350343.',
+    'pcba.zip differs from the published',
+    'Note: train has 150 examples; the published dataset has 350343.',
   ),
 )
 
@@ -328,7 +328,7 @@ def test_what_tfds_has_prepared_is_taken_over(
 
 def test_prepared_again_nothing_changes_and_status_knows(home, raw):
   done = command('prepare', workload='ogbg', raw=raw[0], data_dir=home)
-  assert 'is there already' in done.stdout
+  assert 'is complete: all files' in done.stdout
   done = command('status', workload='ogbg', data_dir=home)
   assert done.returncode == 0
   assert 'ogbg_molpcba 0.1.3 for ogbg: ready' in done.stdout
@@ -384,24 +384,23 @@ TRAIN = 'pcba/split/scaffold/train.csv.gz'
 RAW_DAMAGES = {
   'a count that is too high': (
     line(N_NODE, 3, lambda fields: [str(int(fields[0]) + 1)]),
-    r'node-feat.csv.gz has ([\d,]+) lines, and by \S+num-node-list.csv.gz they',
+    r'node-feat.csv.gz has ([\d,]+) lines; \S+num-node-list.csv.gz requires',
   ),
   'a bond that is too few': (
     line(BONDS, 9, lambda fields: None),
-    'edge-feat.csv.gz has .* lines, and by .*num-edge-list.csv.gz they are',
+    'edge-feat.csv.gz has .* lines; .*num-edge-list.csv.gz requires',
   ),
   'ends that are too few': (
     line(EDGES, 9, lambda fields: None),
-    'edge.csv.gz has .* lines, and by .*num-edge-list.csv.gz they are',
+    'edge.csv.gz has .* lines; .*num-edge-list.csv.gz requires',
   ),
   'labels that are too few': (
     line(LABELS, 7, lambda fields: None),
-    'graph-label.csv.gz has 178 lines, and by .*num-node-list.csv.gz they are '
-    '179',
+    'graph-label.csv.gz has 178 lines; .*num-node-list.csv.gz requires 179',
   ),
   'counts of bonds that are too few': (
     line(N_EDGE, 7, lambda fields: None),
-    'num-edge-list.csv.gz has 178 lines, and by .*num-node-list.csv.gz',
+    'num-edge-list.csv.gz has 178 lines; .*num-node-list.csv.gz',
   ),
   'a bond to nowhere': (
     line(EDGES, 5, put(1, '61')),

@@ -457,7 +457,7 @@ def test_prepared_again_nothing_changes_and_status_knows(home, raw):
   done = command(
     'prepare', workload='imagenet_resnet', raw=raw[0], data_dir=home
   )
-  assert done.stdout.count('is there already') == 2
+  assert done.stdout.count('is complete: all files') == 2
   done = command('status', workload='imagenet_resnet', data_dir=home)
   assert done.returncode == 0
   assert 'imagenet_v2 matched-frequency 3.0.0 for imagenet_resnet: ready' in (

@@ -29,7 +29,7 @@ CLOSE = {'rtol': 1e-5, 'atol': 1e-5}  # Of float32, in standard deviations.
 raw, home, copy = fixtures(
   'fastmri',
   published.write,
-  ('Note: train has 5 examples; published are 34742.',),
+  ('Note: train has 5 examples; the published dataset has 34742.',),
   dataset=DATASET,
 )
 
@@ -199,8 +199,8 @@ def test_prepared_again_nothing_changes_and_what_is_left_goes_on(
   """What failed has left whole volumes; what does not belong there goes."""
   heard = []
   prepare.prepare(DATASET, str(home), None, heard.append)
-  assert heard == [f'{data.folder(DATASET, home)} is there already, to the '
-                   'byte.']  # fmt: skip
+  place = data.folder(DATASET, home)
+  assert heard == [f'{place} is complete: all files match its manifest.']
   folder = tmp_path / 'raw'
   shutil.copytree(raw[0], folder)
   archive = folder / 'knee_singlecoil_val.tar.xz'
@@ -234,9 +234,8 @@ def test_a_long_preparation_tells_how_far_it_is(raw, tmp_path, monkeypatch):
 def test_what_needs_a_sign_up_is_not_downloaded(tmp_path):
   done = command('prepare', workload='fastmri', data_dir=tmp_path)
   assert done.returncode == 2
-  assert 'cannot be downloaded (after signing up): see https://fastmri.med' in (
-    done.stderr
-  )
+  assert 'cannot be downloaded (after signing up). Get these' in done.stderr
+  assert 'files from https://fastmri.med' in done.stderr
   assert '--raw=FOLDER: knee_singlecoil_train.tar.xz, knee_s' in done.stderr
 
 
@@ -249,7 +248,7 @@ def test_only_what_is_prepared_is_imported(home, copy, raw, tmp_path):
   folder = raw[0] / 'knee_singlecoil_train'
   done = command('import', workload='fastmri', source=folder, data_dir=mine)
   assert done.returncode == 2
-  assert 'are prepared: prepare --raw=' in done.stderr
+  assert 'For published files use: data prepare --raw=' in done.stderr
 
 
 KSPACE = np.random.default_rng(0).standard_normal((2, 640, 640), np.float32)
@@ -276,7 +275,7 @@ DAMAGES = {  # Measurements, targets and brightest value.
   ),
   'several coils': (
     (KSPACE[:, None], TARGET, 1.0),
-    r'has kspace \(2, 1, 640, 320\) of complex64.* must be \(N, 640, 320 or',
+    r'has kspace \(2, 1, 640, 320\) of complex64.* Needed are \(N, 640, 320 or',
   ),
   'few rows': (
     (KSPACE[:, :-1], TARGET, 1.0), r'has kspace \(2, 639, 320\) of complex64'
@@ -298,7 +297,7 @@ DAMAGES = {  # Measurements, targets and brightest value.
   ),
   'fewer targets': (
     (KSPACE, TARGET[:1], 1.0),
-    r'kspace \(2, .* reconstruction_esc \(1, .*, with as many slices N',
+    r'kspace \(2, .* reconstruction_esc \(1, .*, with the same N',
   ),
   'a measurement that is none': (
     (changed(KSPACE, np.nan), TARGET, 1.0),
@@ -309,10 +308,10 @@ DAMAGES = {  # Measurements, targets and brightest value.
     'knee.h5, slice 1 has numbers that are not finite',
   ),
   'nothing measured': (
-    (ONE_EMPTY, TARGET, 1.0), 'knee.h5, slice 1 has measured nothing'
+    (ONE_EMPTY, TARGET, 1.0), 'knee.h5, slice 1 has no measurements'
   ),
   'no brightest value': (
-    (KSPACE, TARGET, np.nan), 'knee.h5 has nan as its brightest value'
+    (KSPACE, TARGET, np.nan), 'knee.h5 has nan as its largest value'
   ),
 }  # fmt: skip
 
@@ -351,15 +350,13 @@ def test_a_volume_that_does_not_say_its_brightest_value_has_zero():
   heard = []
   found = fastmri.slices(published.hdf5(KSPACE, TARGET), 'a.h5', heard.append)
   assert found['volume_max'].tolist() == [0, 0]
-  assert heard == [
-    'Note: a.h5 does not say its brightest value (max); taken is 0.'
-  ]
+  assert heard == ['Note: a.h5 has no largest value (max); 0 is used instead.']
 
 
 PLACES = {
   'no part': (
     lambda f: (f / 'knee_singlecoil_val.tar.xz').unlink(),
-    r'has no knee_singlecoil_val\.tar\.xz\. It must have train and val',
+    r'has no knee_singlecoil_val\.tar\.xz\. The folder must contain train and',
   ),
   'an empty folder': (
     lambda f: [p.unlink() for p in f.glob('*/*.h5')],
@@ -369,7 +366,7 @@ PLACES = {
     lambda f: (f / 'knee_singlecoil_val.tar.xz').write_bytes(
       published.archive({'file1.h5': published.hdf5(KSPACE, TARGET, 1.0)})
     ),
-    r'has no volumes of validation\. Prepare it again, of all',
+    r'has no volumes of validation\. Prepare the folder again, from',
   ),
   'a damaged volume in a folder': (
     lambda f: (f / 'knee_singlecoil_train/file1000007.h5').write_bytes(b'no'),

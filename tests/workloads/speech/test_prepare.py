@@ -38,7 +38,7 @@ raw, home, copy = fixtures(
   published.librispeech,
   (
     'train has 25 utterances; left out are 2 of',
-    'Note: test has 5 examples; published are 2472.',
+    'Note: test has 5 examples; the published dataset has 2472.',
   ),
 )
 
@@ -252,7 +252,7 @@ def test_prepared_again_nothing_changes_and_status_knows(home, raw, place):
   known = manifest.load(place)
   assert {pieces.MODEL, pieces.TEXT, 'tokens-train.bin'} <= set(known.files)
   done = command('prepare', raw=raw[0], data_dir=home, workload=BOTH[1])
-  assert done.stdout.count('is there already') == 1
+  assert done.stdout.count('is complete: all files') == 1
   done = command('status', workload=BOTH[0], data_dir=home)
   assert done.returncode == 0
   assert 'librispeech lazy_decode 2.1.2 for librispeech_conformer: ready' in (
@@ -383,7 +383,7 @@ def test_damaged_audio_that_tfds_has_prepared_is_told(
     match=r'train_clean100\S*, record 3 \(103-\S+\) cannot be decoded: ',
   ):
     prepare.take([DATASET], str(tmp_path / 'mine'), str(theirs), say)
-  with pytest.raises(data.DataError, match='not finished: prepare goes on'):
+  with pytest.raises(data.DataError, match='not finished'):
     prepare.take([DATASET], str(tmp_path / 'mine'), str(theirs), say)
 
 
@@ -469,7 +469,7 @@ DAMAGES = {
   ),
   'no archive': (
     lambda f: (f / 'dev-other.tar.gz').unlink(),
-    r'dev-other.tar.gz is missing. .* must have .*train-clean-360.tar.gz',
+    r'dev-other.tar.gz is missing. .* must contain .*train-clean-360.tar.gz',
   ),
   'half an archive': (_half, r'train-other-500.tar.gz is damaged'),
   'a changed byte': (_byte, r'dev-other.tar.gz is damaged: CRC check failed'),
@@ -570,6 +570,6 @@ def test_tokens_that_do_not_belong_to_the_records_are_told(copy, end):
       shutil.copyfile(place / f'{name}-test.bin', place / f'{name}-train.bin')
   manifest.write(place, manifest.load(place).examples)
   with pytest.raises(
-    data.DataError, match=r'tokens; by|27 utterances in train, and tokens of 5'
+    data.DataError, match=r'requires|27 utterances in train, and tokens of 5'
   ):
     source(copy, 'train')

@@ -28,8 +28,8 @@ raw, home, copy = fixtures(
   NAME,
   published.fineweb,
   (
-    'vocab.bpe is not as it was published',
-    'examples; published are 8749870.',
+    'vocab.bpe differs from the published',
+    'examples; the published dataset has 8749870.',
   ),
 )
 
@@ -243,7 +243,7 @@ DAMAGES = {
   'no column of text': (_no_column, '003_00000.parquet, row 0'),
   'another vocabulary': (
     lambda f: (f / 'encoder.json').write_text('{"a": 0}'),
-    'encoder.json are not those of GPT-2: AssertionError',
+    'encoder.json are not the vocabulary of GPT-2: AssertionError',
   ),
 }
 

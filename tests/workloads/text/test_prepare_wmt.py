@@ -28,8 +28,8 @@ raw, home, copy = fixtures(
   'wmt',
   published.wmt,
   (
-    'train has 592 pairs; left out are 4 with a side',
-    'Note: test has 7 examples; published are 3003.',
+    'train has 592 pairs; 4 pairs with a sentence',
+    'Note: test has 7 examples; the published dataset has 3003.',
   ),
 )
 
@@ -259,7 +259,7 @@ def test_tokens_that_are_too_few_are_told(copy):
   with pytest.raises(data.DataError, match=r'tokens-test\.bin has'):
     workloads.get('wmt').source('test', str(copy))
   manifest.write(place, manifest.load(place).examples)
-  with pytest.raises(data.DataError, match=r'lengths-test\.bin they are'):
+  with pytest.raises(data.DataError, match=r'lengths-test\.bin requires'):
     workloads.get('wmt').source('test', str(copy))
 
 

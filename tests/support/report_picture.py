@@ -1,0 +1,60 @@
+"""Picture of the top of a report's page, for README.
+
+    python -m tests.support.report_picture
+
+renders docs/leaderboard/self/index.html into docs/report.png with the Chromium
+that the tests of the page use, without a network. Other files:
+`python -m tests.support.report_picture PAGE PICTURE`.
+"""
+
+import pathlib
+import shutil
+import sys
+
+from playwright import sync_api
+
+DOCS = pathlib.Path(__file__).parents[2] / 'docs'
+SIZE = {'width': 1180, 'height': 900}  # Pixels: the leaderboard's first rows.
+
+
+def render(page: pathlib.Path, picture: pathlib.Path) -> None:
+  """Write the top of `page` to `picture`, a PNG file of SIZE.
+
+  Raises:
+    FileNotFoundError: no Chromium is installed, or `page` is missing.
+  """
+  chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+  if chromium is None:
+    raise FileNotFoundError(
+      'No Chromium is installed. Install one: apt-get install chromium'
+    )
+  address = page.resolve(strict=True).as_uri()
+  with sync_api.sync_playwright() as playwright:
+    browser = playwright.chromium.launch(
+      executable_path=chromium, args=['--no-sandbox']
+    )
+    tab = browser.new_page(viewport=SIZE, color_scheme='light')
+    tab.context.set_offline(True)
+    tab.goto(address)
+    tab.screenshot(path=picture)
+    browser.close()
+
+
+def main(words: list[str]) -> int:
+  """Render the picture that the command line names; return an exit code."""
+  given = words or [DOCS / 'leaderboard/self/index.html', DOCS / 'report.png']
+  if len(given) != 2:
+    print(__doc__, file=sys.stderr)
+    return 2
+  page, picture = map(pathlib.Path, given)
+  try:
+    render(page, picture)
+  except FileNotFoundError as error:
+    print(f'Error: {error}', file=sys.stderr)
+    return 2
+  print(f'{page} is rendered in {picture}, {picture.stat().st_size:,} bytes.')
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(main(sys.argv[1:]))
