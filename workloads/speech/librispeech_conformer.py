@@ -26,7 +26,7 @@ LONGEST = 10_000.0  # Frames per radian of the slowest position wave.
 
 
 class Conformer(nn.Module):
-  """Network with blocks; fields mean the same as in LibriSpeechConformer."""
+  """Conformer network; fields mean the same as in LibriSpeechConformer."""
 
   vocab: int
   channels: int

@@ -505,7 +505,7 @@ def test_letters_that_no_piece_has_are_told(raw, tmp_path):
   _change(tmp_path / 'raw', 'dev-clean', change)
   with pytest.raises(
     data.DataError,
-    match=r"record \d \(2277-149896-0001\) says 'Æ.*train_clean100 does not have",
+    match=r"record \d \(2277-149896-0001\) says 'Æ.*train_clean100 does not",
   ):
     prepare.prepare(DATASET, str(tmp_path), str(tmp_path / 'raw'), say)
 
