@@ -39,7 +39,7 @@ class Conformer(nn.Module):
   temperature: float
   block_norm: bool
   momentum: float
-  input_dropout: float | None  # None: same rate as in other layers.
+  input_dropout: float | None  # Same as other layers if None.
   inner_dropout: bool  # Dropout in feed-forward layers, after convolutions.
 
   @nn.compact

@@ -38,7 +38,7 @@ class DeepSpeech(nn.Module):
   layer_norm: bool
   momentum: float
   fixed_dropout: bool
-  input_dropout: float | None  # None: same rate as in other layers.
+  input_dropout: float | None  # Same as other layers if None.
 
   @nn.compact
   def __call__(self, features, paddings, *, train, dropout, frozen=False):

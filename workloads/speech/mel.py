@@ -35,7 +35,7 @@ def log_mel(samples, paddings):  # Each [B, S].
     frame has 400 samples and starts every 160: T is 1998 for S = 320,000.
     Frames of padding have the features of silence, which are not zero.
   """
-  waves = samples * (1 - paddings) / 2**15  # In [-1, 1).
+  waves = samples * (1 - paddings) / 2**15  # Range [-1, 1).
   windows = _windows(waves)  # [B, T, 401]
   first = (1 - PRE_EMPHASIS) * windows[..., :1]
   others = windows[..., 1:-1] - PRE_EMPHASIS * windows[..., :-2]
