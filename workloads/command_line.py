@@ -87,7 +87,7 @@ def _in_utf8() -> None:
   Plans and records contain file names, and other locales must read them. The
   printed text keeps the encoding of the terminal.
   """
-  told = os.environ.get('PYTHONUTF8') == '1'  # -X utf8=0 could override it.
+  told = os.environ.get('PYTHONUTF8') == '1'  # Avoids a loop with -X utf8=0.
   if sys.getfilesystemencoding() != 'utf-8' and not told:
     own = {'PYTHONUTF8': '1', 'PYTHONIOENCODING': sys.stdout.encoding}
     words = [sys.executable, *sys.orig_argv[1:]]

@@ -28,8 +28,9 @@ class Model(NamedTuple):
 class Source(Protocol):
   """Examples, read by number: any batch can be made at any time.
 
-  `source[indices]` is a dictionary of arrays with leading axis len(indices).
-  It has no 'weights': batches.py adds them to separate examples from padding.
+  `source[indices]` is a dictionary of arrays with leading axis len(indices),
+  without 'weights'. Weights separate examples from padding; batches.py adds
+  weights.
   """
 
   def __len__(self) -> int: ...

@@ -62,7 +62,7 @@ class DLRM(nn.Module):
   def _embedded(self, ids):  # [B, 26]
     """Return embeddings [B, 26, E] from one table that all fields share."""
     shape = (self.vocab, self.embed_dim)
-    scale = nn.initializers.uniform(self.embed_scale)  # In [0, embed_scale).
+    scale = nn.initializers.uniform(self.embed_scale)  # Range [0, embed_scale).
     table = self.param('embedding', scale, shape)
     embedded = table[ids.astype(jnp.int32) % self.vocab]  # [B, 26, E]
     return nn.LayerNorm()(embedded) if self.layer_norm else embedded

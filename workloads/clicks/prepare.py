@@ -178,7 +178,7 @@ def _progress(place: pathlib.Path) -> str:
 def _size(path: pathlib.Path) -> int:
   try:
     return path.stat().st_size
-  except FileNotFoundError:  # Another process has just renamed the file.
+  except FileNotFoundError:  # A writer has just renamed the file.
     return 0
 
 

@@ -42,7 +42,7 @@ class Logs:
   parts: tuple[Part, ...]
   block: int = 1024  # Rows per read.
   window: int = 256  # Blocks whose rows are shuffled together.
-  threads: int | None = None  # None: one thread per core.
+  threads: int | None = None  # One per core if None.
   ahead = 2
 
   def __len__(self) -> int:

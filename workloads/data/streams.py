@@ -48,7 +48,7 @@ class Stored:
   # True repeats an example's random numbers in every epoch: their seed is the
   # example's number instead of the position in the stream.
   same_again: bool = False
-  threads: int | None = None  # None: one thread per core.
+  threads: int | None = None  # One per core if None.
   ahead: ClassVar[int] = 2
 
   def __len__(self) -> int:

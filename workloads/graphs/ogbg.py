@@ -134,7 +134,7 @@ class Ogbg(Workload):
 
     def integers(high, *shape):
       numbers = next(draws).reshape(batch_size, *shape) * high
-      return numbers.astype(jnp.int32)  # From 0 to high - 1.
+      return numbers.astype(jnp.int32)  # Values 0 to high - 1.
 
     # Sizes up to the usual size: all graphs fit into the pool.
     n_node = 1 + integers(self._usual.nodes)

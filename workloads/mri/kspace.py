@@ -45,7 +45,7 @@ def example(
   image = reconstruct(measured, target.shape[-2:], axes)
   mean = image.mean(AXES, keepdims=True)
   std = image.std(AXES, keepdims=True)
-  if not (std > 0).all():  # Also False for NaN.
+  if not (std > 0).all():  # NaN fails this test, too.
     raise ValueError(f'the standard deviation of an image is {std.min()}')
 
   def normalized(x):

@@ -1,9 +1,9 @@
-"""Speech as LibriSpeech stores it: lossless, in about half of its bytes.
+"""Decoder of FLAC, LibriSpeech's lossless audio format.
 
-Kept like that beside records and decoded when it is drawn: 3 ms a 12 s
-utterance, in a thread that lets others run. Every frame of 4,096 samples has a
-checksum, so no changed byte is trained on, though nobody hashes 60 GB at every
-start.
+FLAC has about half of the bytes. Records stay encoded and are decoded when they
+are drawn: 3 ms for an utterance of 12 s, while other threads run. Every frame
+of 4,096 samples has a checksum, which finds changed bytes without hashing 60 GB
+at every start.
 """
 
 import io
@@ -11,15 +11,15 @@ import io
 import numpy as np
 import soundfile
 
-RATE = 16_000  # Samples a second.
-FORM = ('FLAC', 'PCM_16', RATE, 1)  # Format, samples, their rate, channels.
+RATE = 16_000  # Samples per second.
+FORM = ('FLAC', 'PCM_16', RATE, 1)  # Format, sample type, rate, channels.
 
 
 def decoded(content: bytes) -> np.ndarray:
-  """Samples [S] int16.
+  """Decode a FLAC file to samples [S] int16.
 
   Raises:
-    ValueError: it is cut short, changed, empty, or something else.
+    ValueError: The file is damaged, empty, or has another format.
   """
   try:
     with soundfile.SoundFile(io.BytesIO(content)) as file:

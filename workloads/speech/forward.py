@@ -1,7 +1,7 @@
-"""From waveforms to the outputs of a network, for both speech workloads.
+"""Initialization, training pass and evaluation of both speech networks.
 
-A network takes features [B, T, 80] and their paddings [B, T], gives logits and
-theirs, and may have running statistics of batch norms.
+A network receives features [B, T, 80] and their paddings [B, T], and returns
+logits and their paddings. Batch norms have running statistics.
 """
 
 import jax
@@ -11,11 +11,11 @@ from flax import linen as nn
 from workloads.speech import mel, speech
 from workloads.workload import Array, Batch, Key, Model, PyTree
 
-FRAMES = 8  # Enough to tell all shapes of parameters.
+FRAMES = 8  # Frames for initialization; enough for all parameter shapes.
 
 
 def init(net: nn.Module, key: Key) -> Model:
-  """Parameters, and means and variances of all batch norms, if it has some."""
+  """Return initial parameters and batch statistics (() without batch norm)."""
   features = jnp.zeros((1, FRAMES, mel.BANDS))
   paddings = jnp.zeros((1, FRAMES))
   variables = net.init(key, features, paddings, train=False, dropout=0.0)
@@ -33,7 +33,18 @@ def forward(
   frequency_masks: int,
   frozen: bool,
 ) -> tuple[tuple[Array, Array], PyTree]:
-  """Logits and paddings of what masks leave, and the new running statistics."""
+  """Return training-mode logits and paddings, and new running statistics.
+
+  Args:
+    net: The network.
+    model: Parameters and running statistics.
+    batch: Waveforms and paddings; see speech.py.
+    key: Random key for masks and dropout.
+    dropout: Rate from 0 to 1.
+    time_masks: Number of time masks of SpecAugment.
+    frequency_masks: Number of frequency masks of SpecAugment.
+    frozen: Makes batch norm use its running statistics, unchanged.
+  """
   masks, drop = jax.random.split(key)
   features, paddings = mel.log_mel(batch['inputs'], batch['input_paddings'])
   features = speech.spec_augment(
@@ -57,7 +68,13 @@ def forward(
 
 
 def evaluate(net: nn.Module, model: Model, batch: Batch):
-  """Logits and paddings, normalized by the running statistics."""
+  """Return evaluation-mode logits and paddings.
+
+  Args:
+    net: The network.
+    model: Parameters and running statistics.
+    batch: Waveforms and paddings; see speech.py.
+  """
   features, paddings = mel.log_mel(batch['inputs'], batch['input_paddings'])
   return net.apply(
     _variables(model), features, paddings, train=False, dropout=0.0
@@ -65,6 +82,6 @@ def evaluate(net: nn.Module, model: Model, batch: Batch):
 
 
 def _variables(model: Model) -> dict:
-  """As flax has them; a network without batch norm has no state."""
+  """Return flax's variables; a network without batch norm has no state."""
   state = {'batch_stats': model.state} if model.state else {}
   return {'params': model.params, **state}

@@ -4,8 +4,8 @@ Gulati et al. 2020, "Conformer: Convolution-augmented Transformer for Speech
 Recognition", arXiv:2005.08100, with the convolution after the attention and
 absolute positions, as in AlgoPerf (Dahl et al. 2023, arXiv:2306.07179). Data:
 LibriSpeech (Panayotov et al. 2015), 263,840 utterances of at most 20 s to
-train, dev-clean and dev-other to validate, test-clean to test; 1,024 pieces of
-words (Kudo and Richardson 2018, arXiv:1808.06226).
+train, dev-clean and dev-other to validate, test-clean to test; 1,024 word
+pieces (Kudo and Richardson 2018, arXiv:1808.06226).
 """
 
 import dataclasses
@@ -22,14 +22,11 @@ from workloads.speech import forward as recognition, speech, synthetic
 from workloads.speech.speech import XAVIER
 from workloads.workload import Workload
 
-LONGEST = 10_000.0  # Wavelength of the slowest position, in radians of a frame.
+LONGEST = 10_000.0  # Frames per radian of the slowest position wave.
 
 
 class Conformer(nn.Module):
-  """From features to logits [B, T/4, V] and their paddings [B, T/4].
-
-  The fields say what LibriSpeechConformer's say.
-  """
+  """Conformer network; fields mean the same as in LibriSpeechConformer."""
 
   vocab: int
   channels: int
@@ -42,12 +39,12 @@ class Conformer(nn.Module):
   temperature: float
   block_norm: bool
   momentum: float
-  input_dropout: float | None  # None: as everywhere else.
-  inner_dropout: bool  # Within feed-forward layers and after convolutions.
+  input_dropout: float | None  # Same as other layers if None.
+  inner_dropout: bool  # Dropout in feed-forward layers, after convolutions.
 
   @nn.compact
   def __call__(self, features, paddings, *, train, dropout, frozen=False):
-    """Logits [B, T/4, V] and paddings [B, T/4] of [B, T, F] and [B, T]."""
+    """Return logits [B, T/4, V], paddings [B, T/4] of [B, T, F], [B, T]."""
     moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, 'relu')
     x, paddings = subsample(features, paddings)
@@ -76,7 +73,7 @@ class Conformer(nn.Module):
 
 
 class FeedForward(nn.Module):
-  """Two layers, with what `drop` does to the hidden one between them."""
+  """Two dense layers with `drop` on the hidden layer."""
 
   hidden: int
   activation: str
@@ -89,11 +86,11 @@ class FeedForward(nn.Module):
 
 
 class Attention(nn.Module):
-  """Attention among frames that are not padding.
+  """Self-attention of the frames that are not padding.
 
-  Every channel of the queries has a factor of its own, shared by the heads.
-  The temperature multiplies what attention gives, where another might divide
-  the logits: AlgoPerf's variant is defined like that.
+  Every channel of the queries has a learned factor, shared by all heads. The
+  temperature multiplies the result of attention, as in AlgoPerf's variant; the
+  usual temperature would divide the logits.
   """
 
   heads: int
@@ -107,7 +104,7 @@ class Attention(nn.Module):
       _dense((self.heads, size), name)(x) for name in ('query', 'key', 'value')
     )  # [B, T, H, E]
     scale = self.param('query_scale', nn.initializers.zeros, (size,))
-    factors = nn.softplus(scale) / math.log(2)  # One at first.
+    factors = nn.softplus(scale) / math.log(2)  # Initially 1.
     real = paddings == 0
     mixed = jax.nn.dot_product_attention(
       query * factors[None, None, None],
@@ -119,7 +116,7 @@ class Attention(nn.Module):
 
 
 class Convolution(nn.Module):
-  """A gate, a convolution of every channel by itself, and batch norm."""
+  """Gated linear unit, depthwise convolution and batch norm."""
 
   kernel: int
   activation: str
@@ -141,7 +138,7 @@ class Convolution(nn.Module):
 
 
 def positions(length: int, width: int) -> np.ndarray:  # [T, D]
-  """Sines, then cosines, of every frame's number at D/2 speeds."""
+  """Return position embeddings [T, D]: sines, then cosines, at D/2 speeds."""
   speeds = LONGEST ** -np.linspace(0, 1, width // 2)
   angles = np.arange(length)[:, None] * speeds[None]
   both = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
@@ -150,30 +147,30 @@ def positions(length: int, width: int) -> np.ndarray:  # [T, D]
 
 @dataclasses.dataclass(frozen=True)
 class LibriSpeechConformer(Workload):
-  """CTC loss per piece; the metrics are that and the word error rate.
+  """CTC loss per piece; the metrics are this loss and the word error rate.
 
   Batch: see speech.py.
   """
 
-  vocab: int = 1024
-  channels: int = 512  # Of the convolutions that subsample.
+  vocab: int = 1024  # Word pieces, including the blank.
+  channels: int = 512  # Channels of the subsampling convolutions.
   width: int = 512
-  hidden: int = 2048  # Of the feed-forward layers.
+  hidden: int = 2048  # Hidden units of feed-forward layers.
   blocks: int = 4
   heads: int = 8
-  kernel: int = 5  # Frames of a convolution.
+  kernel: int = 5  # Size of a convolution, in frames.
   activation: str = 'swish'
-  temperature: float = 1.0  # A factor of what attention gives.
-  block_norm: bool = True  # A norm where a block ends.
-  momentum: float = 0.999  # Of the averages of batch norm.
-  aux_dropout: float | None = None  # Of the inputs; None: as everywhere.
-  samples: int = 320_000  # Of the longest waveform, S.
-  length: int = 256  # Of the longest transcript in pieces, L.
-  time_masks: int = 10
+  temperature: float = 1.0  # Factor on the result of attention.
+  block_norm: bool = True  # Norm at the end of a block.
+  momentum: float = 0.999  # Momentum of batch norm's running statistics.
+  aux_dropout: float | None = None  # Rate for inputs; None: same rate.
+  samples: int = 320_000  # Samples of the longest waveform (20 s), S.
+  length: int = 256  # Pieces of the longest transcript, L.
+  time_masks: int = 10  # Masks of SpecAugment.
   frequency_masks: int = 2
-  data: str = 'librispeech'  # Or 'utterances', generated.
+  data: str = 'librispeech'  # Or 'utterances' (generated).
   quirks: tuple[str, ...] = ()
-  # Text of published tokens; of no matter to what is compiled.
+  # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
   )
@@ -182,8 +179,8 @@ class LibriSpeechConformer(Workload):
   QUIRKS: ClassVar[dict[str, str]] = {
     **speech.QUIRKS,
     auxiliary.QUIRK: (
-      'The inputs drop a tenth whatever rate is asked for, which acts on what '
-      'attention and feed-forward layers add to the main path and nowhere else.'
+      'Inputs always have dropout 0.1. The requested rate applies only to what '
+      'attention and feed-forward layers add to the main path.'
     ),
   }
 
@@ -249,7 +246,7 @@ class LibriSpeechConformer(Workload):
     )
 
   def losses(self, outputs, batch, label_smoothing):
-    del label_smoothing  # Published without.
+    del label_smoothing  # The published loss has no label smoothing.
     return speech.ctc_losses(outputs, batch)
 
   def predict(self, model, batch):
@@ -282,7 +279,7 @@ MINI = LibriSpeechConformer(
   samples=synthetic.SAMPLES,
   length=synthetic.LENGTH,
   time_masks=1,
-  frequency_masks=0,  # One hides so much that little is learnt in minutes.
+  frequency_masks=0,  # One mask hides too much for short training.
   data='utterances',
 )
 VARIANTS = {

@@ -2,8 +2,8 @@
 
 Amodei et al. 2015, "Deep Speech 2: End-to-End Speech Recognition in English and
 Mandarin", arXiv:1512.02595; sizes, residual connections and initial values as
-in AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179). Data: 960 hours of books
-read aloud, in pieces of 20 s at most (Panayotov et al. 2015, "Librispeech").
+in AlgoPerf (Dahl et al. 2023, arXiv:2306.07179). Data: 960 hours of read books,
+in utterances of at most 20 s (Panayotov et al. 2015, "Librispeech").
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ from workloads.dropout import Dropout
 from workloads.speech import forward as recognition, speech, synthetic
 from workloads.workload import Workload
 
-GATES = 4  # Of an LSTM: input, forget, candidate, output.
-FIXED_DROPOUT = 0.1  # Of a quirk.
+GATES = 4  # An LSTM's input, forget, candidate and output.
+FIXED_DROPOUT = 0.1  # Rate of the quirk 'fixed_dropout'.
 
 
 class DeepSpeech(nn.Module):
-  """Convolutions, recurrent layers, feed-forward layers.
+  """Convolutions, recurrent layers and feed-forward layers.
 
-  The fields say what LibriSpeechDeepSpeech's say.
+  The fields mean the same as in LibriSpeechDeepSpeech.
   """
 
   channels: int
@@ -38,11 +38,11 @@ class DeepSpeech(nn.Module):
   layer_norm: bool
   momentum: float
   fixed_dropout: bool
-  input_dropout: float | None  # None: as everywhere else.
+  input_dropout: float | None  # Same as other layers if None.
 
   @nn.compact
   def __call__(self, features, paddings, *, train, dropout, frozen=False):
-    """Logits [B, T/4, V] and paddings [B, T/4] of [B, T, F] and [B, T]."""
+    """Return logits [B, T/4, V], paddings [B, T/4] of [B, T, F], [B, T]."""
     moving = train and not frozen
     subsample = speech.Subsample(self.channels, self.width, self.activation)
     x, paddings = subsample(features, paddings)  # [B, T/4, D], [B, T/4]
@@ -69,13 +69,14 @@ class DeepSpeech(nn.Module):
 
 
 class BidirectionalLSTM(nn.Module):
-  """Long short-term memory, once forwards and once backwards.
+  """Long short-term memory, one forwards and one backwards.
 
   Hochreiter and Schmidhuber 1997, "Long Short-Term Memory"; Graves and
-  Schmidhuber 2005. Backwards begins with the last frame that is not padding.
+  Schmidhuber 2005. The backward direction starts at the last frame that is not
+  padding.
   """
 
-  width: int  # H, of either direction.
+  width: int  # Width of each direction, H.
 
   @nn.compact
   def __call__(self, x, paddings):  # [B, T, D], [B, T]
@@ -100,12 +101,12 @@ class BidirectionalLSTM(nn.Module):
     return jnp.concatenate([forwards, flip(backwards, sizes)], axis=-1)
 
   def _kernels(self, name: str, init, size: int) -> list:
-    """[size, H] for every gate forwards, then backwards, each drawn alone.
+    """Return kernels [size, H] of all gates, forwards, then backwards.
 
-    To draw them at once compiles several times faster.
+    One vectorized draw compiles several times faster than single draws.
     """
     shape = (2 * GATES, size, self.width)
-    drawn = jnp.zeros(shape)  # Only looked at for its shape, but by init.
+    drawn = jnp.zeros(shape)  # Outside of init only the shape matters.
     if self.is_initializing():
       keys = jax.random.split(self.make_rng('params'), 2 * GATES)
       drawn = jax.vmap(lambda key: init(key, shape[1:]))(keys)
@@ -116,12 +117,12 @@ class BidirectionalLSTM(nn.Module):
 
 
 def lstm(inputs, recurrent):  # [B, T, 4H], [H, 4H]
-  """Outputs [B, T, H] of a cell that starts from zero.
+  """Return the outputs [B, T, H] of an LSTM cell with zero initial state.
 
   Args:
-    inputs: What every frame adds to the gates: input, forget, candidate and
-      output, before their sigmoids or, the candidate's, hyperbolic tangent.
-    recurrent: What the output adds to the gates of the next frame.
+    inputs: Contribution of every frame to the gates input, forget, candidate
+      and output, before their activations, [B, T, 4H].
+    recurrent: Kernel from the output to the next frame's gates, [H, 4H].
   """
 
   def step(carry, gates):  # [B, 4H]
@@ -138,7 +139,7 @@ def lstm(inputs, recurrent):  # [B, T, 4H], [H, 4H]
 
 
 def flip(x, sizes):  # [B, T, D], [B]
-  """Reverses the first `sizes` frames; padding stays behind, reversed too."""
+  """Reverse the first `sizes` frames and, separately, the padding."""
   total = x.shape[1]
   order = (total - 1 - jnp.arange(total)[None] + sizes[:, None]) % total
   return jnp.take_along_axis(x, order[..., None], axis=1)
@@ -146,28 +147,28 @@ def flip(x, sizes):  # [B, T, D], [B]
 
 @dataclasses.dataclass(frozen=True)
 class LibriSpeechDeepSpeech(Workload):
-  """Connectionist temporal classification; the metric is the word error rate.
+  """CTC loss per piece; the metrics are this loss and the word error rate.
 
-  Batch: as speech.py says.
+  Batch: see speech.py.
   """
 
-  channels: int = 512  # Of the convolutions.
-  width: int = 512  # Of all other layers; half for either direction.
-  recurrent: int = 6  # Layers.
-  feed_forward: int = 3  # Layers.
-  vocab: int = 1024  # Word pieces, the blank included.
-  samples: int = 320_000  # In an utterance, 20 s, S.
-  length: int = 256  # Word pieces in an utterance, L.
-  time_masks: int = 10  # Of SpecAugment.
+  channels: int = 512  # Channels of the convolutions.
+  width: int = 512  # Width of other layers; half for each LSTM direction.
+  recurrent: int = 6  # Number of recurrent layers.
+  feed_forward: int = 3  # Number of feed-forward layers.
+  vocab: int = 1024  # Word pieces, including the blank.
+  samples: int = 320_000  # Samples of the longest waveform (20 s), S.
+  length: int = 256  # Pieces of the longest transcript, L.
+  time_masks: int = 10  # Masks of SpecAugment.
   frequency_masks: int = 2
   activation: str = 'relu'
-  residual: bool = True  # Recurrent and feed-forward layers.
-  layer_norm: bool = False  # Instead of batch norm, and none before the head.
-  momentum: float = 0.999  # Of the running statistics of batch norm.
-  aux_dropout: float | None = None  # Of the inputs; None: as everywhere.
-  data: str = 'librispeech'  # Or 'utterances', generated.
+  residual: bool = True  # Recurrent and feed-forward layers are residual.
+  layer_norm: bool = False  # Replaces batch norm; no norm before the head.
+  momentum: float = 0.999  # Momentum of batch norm's running statistics.
+  aux_dropout: float | None = None  # Rate for inputs; None: same rate.
+  data: str = 'librispeech'  # Or 'utterances' (generated).
   quirks: tuple[str, ...] = ()
-  # Text of published tokens; of no matter to what is compiled.
+  # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
   )
@@ -175,10 +176,8 @@ class LibriSpeechDeepSpeech(Workload):
   loss_kind = 'ctc'
   QUIRKS: ClassVar[dict[str, str]] = {
     **speech.QUIRKS,
-    'fixed_dropout': (
-      'Residual feed-forward layers drop a tenth whatever rate is asked for.'
-    ),
-    auxiliary.QUIRK: 'The inputs drop a tenth whatever rate is asked for.',
+    'fixed_dropout': ('Residual feed-forward layers always have dropout 0.1.'),
+    auxiliary.QUIRK: 'Inputs always have dropout 0.1.',
   }
 
   @property
@@ -241,7 +240,7 @@ class LibriSpeechDeepSpeech(Workload):
     )
 
   def losses(self, outputs, batch, label_smoothing):
-    del label_smoothing  # Ignored, as published.
+    del label_smoothing  # The published loss has no label smoothing.
     return speech.ctc_losses(outputs, batch)
 
   def predict(self, model, batch):
@@ -267,9 +266,9 @@ MINI = LibriSpeechDeepSpeech(
   vocab=len(synthetic.PIECES),
   samples=synthetic.SAMPLES,
   length=synthetic.LENGTH,
-  time_masks=2,  # Utterances are short, and so is training.
+  time_masks=2,  # Fewer masks for short utterances and short training.
   frequency_masks=1,
-  momentum=0.95,  # Hundreds of steps, not ten thousands.
+  momentum=0.95,  # Suits hundreds of steps instead of ten thousands.
   data='utterances',
 )
 

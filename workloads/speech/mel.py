@@ -1,9 +1,9 @@
-"""Log-mel energies, what both speech workloads hear of a waveform.
+"""Log-mel energies, the input features of both speech workloads.
 
 Davis and Mermelstein 1980, "Comparison of Parametric Representations for
-Monosyllabic Word Recognition in Continuously Spoken Sentences"; the details
-are those of HTK (Young et al., "The HTK Book") by way of AlgoPerf. It has no
-parameters, and nothing is differentiated through it.
+Monosyllabic Word Recognition in Continuously Spoken Sentences"; details as in
+AlgoPerf, which follows HTK (Young et al., "The HTK Book"). The features have no
+parameters and need no gradients.
 """
 
 import functools
@@ -13,29 +13,29 @@ import numpy as np
 
 from workloads.speech.mel_statistics import MEAN, STD
 
-RATE = 16_000  # Samples a second.
-HOP = 160  # Samples from frame to frame, 10 ms.
-WINDOW = 401  # Samples of a frame, and one before them.
+RATE = 16_000  # Samples per second.
+HOP = 160  # Samples between two frames, 10 ms.
+WINDOW = 401  # 400 samples of a frame, and the previous sample.
 FFT = 512
 BANDS = 80
 LOWEST, HIGHEST = 125.0, 7600.0  # Hz.
 PRE_EMPHASIS = 0.97
-FLOOR = 1e-5  # Of energies: silence has a logarithm too.
+FLOOR = 1e-5  # Smallest energy; gives silence a logarithm.
 
 
 def log_mel(samples, paddings):  # Each [B, S].
-  """Normalized log-mel energies, and which frames are all padding.
+  """Return normalized log-mel energies, and which frames are all padding.
 
   Args:
-    samples: Waveforms at 16 kHz in units of int16, any float.
-    paddings: 1 where there is no sample, else 0.
+    samples: Waveforms [B, S] at 16 kHz in units of int16, any float type.
+    paddings: [B, S], 1 for padding, else 0.
 
   Returns:
     Features [B, T, 80], about N(0, 1) on LibriSpeech, and paddings [B, T]. A
-    frame is of 400 samples, every 160, so T is 1998 of 320,000. Frames of
-    padding have the features of silence, which are not zero.
+    frame has 400 samples and starts every 160: T is 1998 for S = 320,000.
+    Frames of padding have the features of silence, which are not zero.
   """
-  waves = samples * (1 - paddings) / 2**15  # In [-1, 1).
+  waves = samples * (1 - paddings) / 2**15  # Range [-1, 1).
   windows = _windows(waves)  # [B, T, 401]
   first = (1 - PRE_EMPHASIS) * windows[..., :1]
   others = windows[..., 1:-1] - PRE_EMPHASIS * windows[..., :-2]
@@ -48,13 +48,13 @@ def log_mel(samples, paddings):  # Each [B, S].
 
 
 def count_frames(samples: int) -> int:
-  """Frames T of so many samples, padding included."""
+  """Return the number of frames T of a waveform, including padding."""
   return (samples - WINDOW) // HOP + 1
 
 
 @functools.cache
 def mel_matrix() -> np.ndarray:  # [257, 80]
-  """Triangles that overlap by half, linear in mel; the constant is left out."""
+  """Return half-overlapping triangles, linear in mel, without frequency 0."""
   edges = np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2)[None]
   mels = _mel(np.arange(FFT // 2 + 1) * RATE / FFT)[:, None]
   rise = (mels - edges[:, :-2]) / np.diff(edges)[:, :-1]
@@ -69,15 +69,15 @@ def _mel(hertz):
 
 
 def _hann() -> np.ndarray:  # [400]
-  """Periodic: the first value is zero, the one after the last would be."""
+  """Return a periodic Hann window: zero at 0 and (not included) at 400."""
   turns = np.arange(WINDOW - 1) / (WINDOW - 1)
   return (0.5 - 0.5 * np.cos(2 * np.pi * turns)).astype(np.float32)
 
 
 def _windows(x):  # [B, S]
-  """Windows [B, T, 401] by shifting hops, which is cheaper than gathering."""
+  """Return windows [B, T, 401]; shifted hops are cheaper than a gather."""
   count = count_frames(x.shape[1])
-  hops = -(-WINDOW // HOP)  # That a window touches.
+  hops = -(-WINDOW // HOP)  # Hops per window, rounded up.
   x = jnp.pad(x, ((0, 0), (0, HOP)))[:, : (count + hops - 1) * HOP]
   x = x.reshape(len(x), -1, HOP)
   shifted = [x[:, n : n + count] for n in range(hops)]

@@ -1,8 +1,8 @@
-"""Mean and deviation of log-mel energies on LibriSpeech, band by band.
+"""Mean and standard deviation of log-mel energies on LibriSpeech, per band.
 
-AlgoPerf's numbers (Dahl et al. 2023, arXiv:2306.07179), which it took over from
-Lingvo (Shen et al. 2019, arXiv:1902.08295). What scale they are of is fixed by
-mel.py: natural logarithms of power spectra of samples in [-1, 1).
+The numbers are AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179), copied from
+Lingvo (Shen et al. 2019, arXiv:1902.08295). The unit is that of mel.py: natural
+logarithms of power spectra of samples in [-1, 1).
 """
 
 import numpy as np

@@ -1,16 +1,15 @@
-"""Builder of LibriSpeech: books read aloud, an utterance a record, in FLAC.
+"""Builder of LibriSpeech: one record per utterance, in FLAC.
 
 Panayotov et al. 2015, "Librispeech: an ASR corpus based on public domain audio
-books". TFDS's own takes TensorFlow. What this writes has the records, keys,
-splits and order of its configuration `lazy_decode`, in which audio stays as it
-is published, but for test_other, which nobody here reads; and beside them
-tokens of all transcripts.
+books". TFDS's own builder needs TensorFlow. This builder writes the records,
+keys, splits and order of TFDS's configuration `lazy_decode`, which keeps the
+published audio. The unused split test_other is missing, and the tokens of all
+transcripts are added.
 
-As AlgoPerf prepares it (Dahl et al. 2023, arXiv:2306.07179): left out are
-transcripts of more than 256 characters and audio of more than 20 s, of every
-split; tokens are 1,024 pieces that the transcripts of train_clean100 are made
-of. AlgoPerf reads these in the order of a folder's listing, here it is that of
-their names.
+The preparation follows AlgoPerf (Dahl et al. 2023, arXiv:2306.07179).
+Transcripts of more than 256 characters and audio of more than 20 s are left out
+of every split. The 1,024 word pieces are trained on the transcripts of
+train_clean100, sorted by name; AlgoPerf's order is that of a folder's listing.
 """
 
 import itertools
@@ -30,10 +29,10 @@ from workloads.data.records import Records
 from workloads.data.threads import cores, pool
 from workloads.speech import flac
 
-VOCAB = 1024  # Pieces of words.
-SPOKEN_IN = 'train_clean100'  # Whose transcripts the pieces are found in.
-CHARACTERS, SAMPLES = 256, 320_000  # Of an utterance; longer ones are left out.
-SPLITS = {  # TFDS's, by those of a workload.
+VOCAB = 1024  # Number of word pieces.
+SPOKEN_IN = 'train_clean100'  # Split that trains the SentencePiece model.
+CHARACTERS, SAMPLES = 256, 320_000  # Limits; longer utterances are left out.
+SPLITS = {  # TFDS's splits by those of a workload.
   'train': (SPOKEN_IN, 'train_clean360', 'train_other500'),
   'validation': ('dev_clean', 'dev_other'),
   'test': ('test_clean',),
@@ -41,9 +40,9 @@ SPLITS = {  # TFDS's, by those of a workload.
 FILE = re.compile(
   r'(?:\./)?LibriSpeech/([^/]+)/\d+/\d+/(\d+-\d+[-\d]*)\.(flac|trans\.txt)'
 )
-CHUNK = 64  # Records that are read at once.
-TOLD = 100  # Chunks between two reports.
-# TFDS's declares the audio as such, which takes TensorFlow even to say.
+CHUNK = 64  # Records per read.
+TOLD = 100  # Chunks between two progress messages.
+# TFDS's own type for audio needs TensorFlow.
 FEATURES = tfds.features.FeaturesDict(
   {
     'speech': tfds.features.Tensor(shape=(), dtype=np.object_),  # Bytes.
@@ -56,25 +55,27 @@ FEATURES = tfds.features.FeaturesDict(
 
 
 class Utterance(NamedTuple):
-  """Of an archive or a record."""
+  """Utterance from an archive or a record."""
 
   name: str
   text: str
-  speech: bytes
-  where: str  # For messages.
+  speech: bytes  # FLAC file.
+  where: str  # File and position, for messages.
 
 
 def records(place: pathlib.Path, split: str) -> Records:
-  """All utterances of 'train', 'validation' or 'test', however long."""
+  """Return all utterances of a workload's split, of any length."""
   return Records(place, '+'.join(SPLITS[split]))
 
 
 class LibriSpeech(Local, skip_registration=True):
+  """Builder of LibriSpeech."""
+
   name = 'librispeech'
   dataset = DATASETS[name]
   VERSION = tfds.core.Version(dataset.version)
   BUILDER_CONFIGS = (tfds.core.BuilderConfig(name=dataset.config),)
-  MAX_SIMULTANEOUS_DOWNLOADS = 5  # As openslr.org asks for.
+  MAX_SIMULTANEOUS_DOWNLOADS = 5  # Limit of openslr.org.
 
   def _info(self):
     return tfds.core.DatasetInfo(
@@ -109,9 +110,9 @@ class LibriSpeech(Local, skip_registration=True):
 
   @classmethod
   def finish(cls, place, tell):
-    """Tokens, and of every utterance whether it is short enough."""
+    """Write the tokens of all utterances that are short enough."""
     FEATURES.save_config(place)
-    tell('Finding the pieces that words are made of ...')
+    tell('Training the SentencePiece model ...')
     wordpieces.train(place, _spoken(place), VOCAB)
     examples = {split: _encode(place, split, tell) for split in SPLITS}
     tell('Hashing the files ...')
@@ -119,9 +120,9 @@ class LibriSpeech(Local, skip_registration=True):
 
 
 def _utterances(path: pathlib.Path, subset: str) -> Iterator[Utterance]:
-  """All of an archive.
+  """Yield all utterances of an archive.
 
-  Audio waits for the transcripts of its chapter, which may come after it.
+  Transcripts may come after the audio of their chapter.
   """
   audio: dict[str, bytes] = {}
   texts: dict[str, str] = {}
@@ -132,7 +133,10 @@ def _utterances(path: pathlib.Path, subset: str) -> Iterator[Utterance]:
       continue
     folder, name, kind = match.groups()
     if folder != subset:
-      raise DataError(f'{path} has {member}, which is not of {subset}.')
+      raise DataError(
+        f'{path} has {member}, which is not of {subset}. Get the published '
+        'archive again.'
+      )
     found = True
     if kind == 'flac':
       audio[name] = content
@@ -146,52 +150,62 @@ def _utterances(path: pathlib.Path, subset: str) -> Iterator[Utterance]:
         where = f'{path}, {name}.flac'
         yield Utterance(name, texts.pop(name), audio.pop(name), where)
   if not found:
-    raise DataError(f'{path} has no utterances of {subset}.')
+    raise DataError(
+      f'{path} has no utterances of {subset}. Get the published archive again.'
+    )
   for left, what in ((audio, 'transcript'), (texts, 'audio')):
     if left:
       raise DataError(
-        f'{path}: {min(left)} has no {what}, and {len(left) - 1} others.'
+        f'{path}: {min(left)} has no {what}, and {len(left) - 1} others. Get '
+        'the published archive again.'
       )
 
 
 def _transcripts(content: bytes, where: str) -> dict[str, str]:
-  """Of a chapter, by the names of utterances: a line each."""
+  """Return the transcripts of a chapter by name; every line is one."""
   found = {}
   for number, line in enumerate(content.splitlines(), 1):
     try:
       name, _, text = line.decode().strip().partition(' ')
     except UnicodeDecodeError as error:
-      raise DataError(f'{where}, line {number}: {error}.') from error
+      raise DataError(
+        f'{where}, line {number}: {error}. Get the published archive again.'
+      ) from error
     if not text:
-      raise DataError(f'{where}, line {number} has no transcript: {line!r}.')
+      raise DataError(
+        f'{where}, line {number} has no transcript: {line!r}. Get the '
+        'published archive again.'
+      )
     found[name] = text
   return found
 
 
 def _samples(one: Utterance) -> int:
-  """How many there are; DataError if not all of them can be decoded."""
+  """Return the number of samples; raise DataError if decoding fails."""
   try:
     return len(flac.decoded(one.speech))
   except ValueError as error:
-    raise DataError(f'{one.where} cannot be decoded: {error}.') from error
+    raise DataError(
+      f'{one.where} cannot be decoded: {error}. Get the archive again.'
+    ) from error
 
 
 def _spoken(place: pathlib.Path) -> list[str]:
-  """The texts that pieces are found in, by the names of their utterances."""
+  """Return the training texts of the word pieces, sorted by name."""
   found = itertools.chain.from_iterable(_read(Records(place, SPOKEN_IN)))
   return [text for _, text in sorted((one.name, one.text) for one in found)]
 
 
 def _encode(place: pathlib.Path, split: str, tell: Tell) -> int:
-  """Writes the tokens of a split; how many utterances have some."""
+  """Write the tokens of a split; return the number of utterances kept."""
   found = records(place, split)
   model = wordpieces.load(place)
   pieces.save(place, split, _short(found, model, split, tell))
   kept = int(np.count_nonzero(pieces.load(place, split, 1).lengths))
   tell(
-    f'{split} has {kept:,} utterances; left out are {len(found) - kept:,} of '
-    f'more than {CHARACTERS} characters, {pieces.LIMIT} tokens or '
-    f'{SAMPLES // flac.RATE} s.'
+    f'{split} has {kept:,} utterances; {len(found) - kept:,} with more than '
+    f'{CHARACTERS} characters, {pieces.LIMIT} tokens or '
+    f'{SAMPLES // flac.RATE} s are left out.'
   )
   return kept
 
@@ -199,7 +213,7 @@ def _encode(place: pathlib.Path, split: str, tell: Tell) -> int:
 def _short(
   found: Records, model: Any, split: str, tell: Tell
 ) -> Iterator[list[list[int]]]:
-  """Tokens of every utterance of a split; none of those left out."""
+  """Yield the tokens of every utterance; [] for those that are left out."""
   for number, chunk in enumerate(_read(found)):
     if number % TOLD == 0:
       done = number * CHUNK
@@ -209,15 +223,15 @@ def _short(
       tokens = [*model.encode(one.text), model.eos_id()]
       if model.unk_id() in tokens:
         raise DataError(
-          f'{one.where} says {one.text!r}: {SPOKEN_IN} has not all of its '
-          'characters.'
+          f'{one.where} says {one.text!r}, which has a character that '
+          f'{SPOKEN_IN} does not have. Get the published archives again.'
         )
       longest = max(len(one.text) / CHARACTERS, len(tokens) / pieces.LIMIT)
       yield [tokens if max(longest, samples / SAMPLES) <= 1 else []]
 
 
 def _read(found: Records) -> Iterator[list[Utterance]]:
-  """All of them, some at a time."""
+  """Yield all utterances, CHUNK at a time."""
   for chunk in found.chunks(CHUNK):
     yield [
       Utterance(

@@ -1,7 +1,7 @@
-"""LibriSpeech as a source: books read aloud, decoded when they are drawn.
+"""Source of LibriSpeech's utterances, decoded when they are drawn.
 
-Waveforms and tokens as AlgoPerf has them (Dahl et al. 2023, arXiv:2306.07179),
-but every epoch is a permutation of all utterances, by the stream's seed.
+Waveforms and tokens are AlgoPerf's (Dahl et al. 2023, arXiv:2306.07179). The
+order differs: every epoch is a permutation of all utterances.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ from workloads.speech import flac, prepare
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Short:
-  """Records of the utterances that have tokens, and these; as Records.
+  """Records of the N utterances with tokens; see streams.Records.
 
-  Those without were too long for AlgoPerf, and are left out.
+  Utterances without tokens are too long for AlgoPerf and are left out.
   """
 
   records: Records
   texts: Texts
-  numbers: np.ndarray  # [N], of the records.
-  starts: np.ndarray  # [N], of their tokens.
+  numbers: np.ndarray  # [N]: number of the record.
+  starts: np.ndarray  # [N]: first token of the transcript.
 
   def __len__(self) -> int:
     return len(self.numbers)
@@ -49,13 +49,13 @@ class Short:
 
 
 class Decoder(NamedTuple):
-  """From a record to a row of a batch, padded with zeros at the end."""
+  """Conversion of a record to a row of a batch, zero after its end."""
 
-  samples: int  # S
-  length: int  # L, of tokens.
+  samples: int  # Samples of a waveform, S.
+  length: int  # Tokens of a transcript, L.
 
   def __call__(self, record, rng: np.random.Generator | None) -> Row:
-    del rng  # SpecAugment is the model's.
+    del rng  # SpecAugment is a part of the model.
     wave, tokens = flac.decoded(record['speech']), record['tokens']
     return {
       'inputs': _padded(wave, self.samples, np.float32),
@@ -68,10 +68,16 @@ class Decoder(NamedTuple):
 def source(
   workload: str, split: str, data_dir: str | None, decoder: Decoder
 ) -> Stored:
-  """Utterances of at most 20 s of 'train', 'validation' or 'test'.
+  """Return the utterances of a split, each of at most 20 s.
+
+  Args:
+    workload: Name of the workload.
+    split: 'train', 'validation' or 'test'.
+    data_dir: Folder of all datasets.
+    decoder: Converts records to rows.
 
   Raises:
-    DataError: they are not there, or not as they were prepared.
+    DataError: The data are missing, or have changed since their preparation.
   """
   [place] = data.find(workload, data_dir).values()
   records, texts = (
@@ -82,7 +88,7 @@ def source(
   if len(lengths) != len(records):
     raise DataError(
       f'{place} has {len(records)} utterances in {split}, and tokens of '
-      f'{len(lengths)}. Prepare it again.'
+      f'{len(lengths)}. Prepare the folder again.'
     )
   numbers = np.flatnonzero(lengths)
   starts = (np.cumsum(lengths) - lengths)[numbers]
@@ -90,14 +96,14 @@ def source(
 
 
 def _padded(values: np.ndarray, size: int, dtype) -> np.ndarray:
-  """Values and then zeros, [size]."""
+  """Return the values followed by zeros, [size]."""
   padded = np.zeros(size, dtype)
   padded[: len(values)] = values
   return padded
 
 
 def _paddings(values: np.ndarray, size: int) -> np.ndarray:
-  """1 where there is no value, 0 elsewhere, [size]."""
+  """Return 0 for every value, followed by ones, [size]."""
   paddings = np.ones(size, np.float32)
   paddings[: len(values)] = 0
   return paddings

@@ -1,12 +1,12 @@
-"""What the two speech workloads share: layers, masks, the loss and the metric.
+"""Layers, masks, loss and metric shared by both speech workloads.
 
-Both turn a waveform into log-mel energies (mel.py), hide parts of them in
-training, quarter the frame rate, and end in logits of word pieces or a blank
-for every frame. Paddings are 1 where there is nothing and 0 elsewhere.
+Both models convert a waveform to log-mel energies (mel.py), mask parts of these
+in training, divide the frame rate by four, and compute logits of word pieces
+and a blank for every frame. Paddings are 1 after the end, and 0 before.
 
 Batch: 'inputs' [B, S] float32 waveforms in units of int16, 'input_paddings'
 [B, S] float32, 'targets' [B, L] int32 pieces, 'target_paddings' [B, L] float32.
-Sources fill both with zeros at the end.
+Inputs and targets are zero after their end.
 """
 
 from collections.abc import Sequence
@@ -22,28 +22,35 @@ from workloads.data import DataError, pieces
 from workloads.speech import mel, wer as transcripts
 from workloads.workload import Array, Batch, Key, Source
 
-BLANK = 0  # Of CTC; no target has it.
+BLANK = 0  # CTC's blank, which is no target.
 XAVIER = nn.initializers.xavier_uniform()
-TIME_SHARE = 0.05  # Of the frames of an utterance, what a time mask may hide.
-WIDEST = 27  # Frequency masks hide fewer bands than that.
+TIME_SHARE = 0.05  # Largest share of an utterance's frames per time mask.
+WIDEST = 27  # Upper bound (exclusive) of bands per frequency mask.
 QUIRKS = {
   'wer_repr': (
-    "The word error rate compares printed tensors, as AlgoPerf's does: two "
-    'more reference words an utterance, and quotes that depend on apostrophes.'
+    'The word error rate compares printed tensors, as in AlgoPerf: every '
+    'reference has two more words, and quotes depend on apostrophes.'
   ),
   'text_after_end': (
-    'The word error rate counts words that were heard after an end mark, and '
-    'printed tensors keep a space at their end. Without, they end at the mark.'
+    'The word error rate counts recognized words after an end mark, and '
+    'printed tensors keep a final space. Otherwise texts end at the mark.'
   ),
 }
 
 
 def spec_augment(key, features, paddings, *, time_masks, frequency_masks):
-  """Hides random stretches of frames and of bands, in training.
+  """Mask random ranges of frames and of bands.
 
-  Park et al. 2019, "SpecAugment", arXiv:1904.08779, with time masks that grow
-  with the utterance (Park et al. 2019, arXiv:1912.05533). What is hidden
-  becomes 0, the mean of features [B, T, F].
+  Park et al. 2019, "SpecAugment", arXiv:1904.08779, with time masks in
+  proportion to the utterance (Park et al. 2019, arXiv:1912.05533). Masked
+  features become 0, which is the mean.
+
+  Args:
+    key: Random key.
+    features: [B, T, F].
+    paddings: [B, T].
+    time_masks: Number of time masks.
+    frequency_masks: Number of frequency masks.
   """
   size, frames, bands = features.shape
   times, frequencies = jax.random.split(key)
@@ -59,9 +66,9 @@ def spec_augment(key, features, paddings, *, time_masks, frequency_masks):
 
 
 def _stretches(key, lengths, largest, count: int, total: int) -> Array:
-  """Union [B, total] of `count` stretches, each shorter than `largest` [B].
+  """Draw bool [B, total]: the union of `count` ranges below `largest` [B].
 
-  Their sizes are uniform, and so is where in the first `lengths` [B] they lie.
+  The sizes are uniform, and so are the positions in the first `lengths` [B].
   """
   shape = (len(lengths), count)
   u, v = (jax.random.uniform(k, shape) for k in jax.random.split(key))
@@ -73,14 +80,14 @@ def _stretches(key, lengths, largest, count: int, total: int) -> Array:
 
 
 class Subsample(nn.Module):
-  """Two convolutions of stride two over frames and bands, then a layer.
+  """Two convolutions with stride 2 over frames and bands, and a dense layer.
 
-  Returns x [B, T/4, D] and its paddings [B, T/4], both rounded up.
+  The result is x [B, T/4, D] and its paddings [B, T/4], both rounded up.
   """
 
   width: int  # Channels of the convolutions.
   features: int  # D.
-  activation: str  # Of the convolutions, by its name in flax.linen.
+  activation: str  # Name of the convolutions' activation in flax.linen.
 
   @nn.compact
   def __call__(self, features, paddings):  # [B, T, F], [B, T]
@@ -94,10 +101,10 @@ class Subsample(nn.Module):
 
 
 class BatchNorm(nn.Module):
-  """Normalizes over the frames of a batch that are not padding.
+  """Batch norm over all frames that are not padding.
 
-  Ioffe and Szegedy 2015, arXiv:1502.03167. The scale is stored less one. The
-  published momentum needs thousands of steps; fewer need a smaller one.
+  Ioffe and Szegedy 2015, arXiv:1502.03167. The parameter is the scale minus 1.
+  The published momentum needs thousands of steps; short training needs less.
   """
 
   momentum: float = 0.999
@@ -128,7 +135,7 @@ class BatchNorm(nn.Module):
 
 
 class LayerNorm(nn.Module):
-  """Ba et al. 2016, arXiv:1607.06450. The scale is stored less one."""
+  """Layer norm (Ba et al. 2016, arXiv:1607.06450), with scale minus 1."""
 
   @nn.compact
   def __call__(self, x):  # [B, T, D]
@@ -141,16 +148,16 @@ class LayerNorm(nn.Module):
 
 
 def mask(paddings):  # [B, T]
-  """Factors [B, T, 1] that make padding zero."""
+  """Return factors [B, T, 1] that set padding to zero."""
   return 1 - paddings[..., None]
 
 
 def ctc_losses(outputs, batch) -> tuple[Array, Array]:
-  """Connectionist temporal classification, and the pieces of its targets.
+  """Return the CTC loss [B] and the number of target pieces [B].
 
-  Graves et al. 2006, "Connectionist Temporal Classification". The loss [B] is
-  minus the logarithm of the probability of all alignments. AlgoPerf takes its
-  mean over the pieces of the targets [B], not over utterances.
+  Graves et al. 2006, "Connectionist Temporal Classification". The loss is the
+  negative logarithm of the probability of all alignments. AlgoPerf's mean loss
+  is per target piece, not per utterance.
   """
   logits, paddings = outputs  # [B, T, V], [B, T]
   losses = optax.ctc_loss(
@@ -164,7 +171,7 @@ def ctc_losses(outputs, batch) -> tuple[Array, Array]:
 
 
 def eval_stats(outputs, batch) -> dict[str, Array]:
-  """The loss of every utterance, what was heard and what was said."""
+  """Return loss, recognized pieces and correct pieces of every utterance."""
   losses, tokens = ctc_losses(outputs, batch)
   return {
     'ctc_loss': losses,  # [B]
@@ -175,28 +182,33 @@ def eval_stats(outputs, batch) -> dict[str, Array]:
 
 
 def greedy(logits, paddings) -> Array:  # [B, T, V], [B, T]
-  """Likeliest pieces of the frames without repetitions and blanks.
+  """Return the most likely pieces without repetitions and blanks.
 
-  They move to the left of an array [B, T] of int32 that ends in zeros.
+  The pieces are at the front of the result [B, T] int32; zeros follow.
   """
   best = logits.argmax(axis=-1).astype(jnp.int32)  # [B, T]
   before = jnp.pad(best, ((0, 0), (1, 0)), constant_values=BLANK)[:, :-1]
   kept = (best != BLANK) & (best != before) & (paddings == 0)
-  # A stable sort brings what is kept to the front, in its order.
+  # A stable sort moves the kept pieces to the front, in order.
   order = jnp.argsort(~kept, axis=1, stable=True)
   return jnp.take_along_axis(jnp.where(kept, best, 0), order, axis=1)
 
 
 def summarize(stats, texts: Sequence[str], quirks: Sequence[str]):
-  """Word error rate, and CTC loss a piece, of a whole split.
+  """Return the word error rate and the CTC loss per piece of a whole split.
+
+  Args:
+    stats: Arrays of `eval_stats` for all utterances.
+    texts: Text of every piece.
+    quirks: Names of QUIRKS to reproduce.
 
   Raises:
-    DataError: there are no texts of pieces.
+    DataError: `texts` is empty.
   """
   if not texts:
     raise DataError(
-      'The word error rate needs text, and the pieces of words lie with '
-      "LibriSpeech's data: ask workload.with_text(data_dir) for metrics."
+      'The word error rate needs the text of word pieces, stored with the data '
+      'of LibriSpeech: use workload.with_text(data_dir).summarize(stats).'
     )
   whole = 'text_after_end' in quirks
   hypotheses, references = (
@@ -215,15 +227,17 @@ def summarize(stats, texts: Sequence[str], quirks: Sequence[str]):
 def fake_batch(
   key: Key, batch_size: int, *, samples: int, length: int, vocab: int
 ) -> Batch:
-  """Noise of different lengths with random pieces, few enough for the frames.
+  """Return noise of different lengths with random pieces.
+
+  Every piece has at least two frames after subsampling: one for the piece, and
+  one for a blank before a repetition.
 
   Args:
-    key: Draws them.
+    key: Random key.
     batch_size: Utterances, B.
-    samples: S. Utterances have half of them at least.
-    length: L. Utterances have fewer pieces if there are no two frames for each,
-      after subsampling: one, and one for the blank before a repetition.
-    vocab: Pieces, with the blank.
+    samples: Samples of a waveform, S; at least half of them are not padding.
+    length: Maximum pieces of an utterance, L.
+    vocab: Number of pieces, including the blank.
   """
   noise, size, pieces, count = jax.random.split(key, 4)
   sizes = jax.random.randint(size, (batch_size,), samples // 2, samples + 1)
@@ -245,17 +259,17 @@ def fake_batch(
 def published(
   workload: str, split: str, data_dir: str | None, samples: int, length: int
 ) -> Source:
-  """Utterances of a split of LibriSpeech.
+  """Return the utterances of a split of LibriSpeech.
 
   Args:
-    workload: Whose they are.
+    workload: Name of the workload.
     split: 'train', 'validation' or 'test'.
     data_dir: Folder of all datasets.
-    samples: S.
-    length: L.
+    samples: Samples of a waveform, S.
+    length: Pieces of a transcript, L.
 
   Raises:
-    ValueError: they are not there, or not as they were prepared.
+    ValueError: The data are missing, or have changed since their preparation.
   """
   from workloads.speech import reader  # noqa: PLC0415  Imports TFDS.
 
@@ -264,19 +278,20 @@ def published(
 
 
 def text(workload: str, data_dir: str | None, vocab: int) -> tuple[str, ...]:
-  """Of every piece that a network of `vocab` outputs can say of LibriSpeech.
+  """Return the text of LibriSpeech's pieces.
+
+  Args:
+    workload: Name of the workload.
+    data_dir: Folder of all datasets.
+    vocab: Outputs of the network, the number of pieces.
 
   Raises:
-    ValueError: as `published`.
+    ValueError: The data are missing or changed, as in `published`.
   """
   [place] = data.find(workload, data_dir).values()
   return pieces.text(place, vocab)
 
 
 def padding(batch: Batch) -> float:
-  """Share of samples that are padding.
-
-  Of a waveform, all samples become frames and all frames are computed on; the
-  tokens, a thousandth as many, do not count.
-  """
+  """Return the share of samples that are padding; tokens do not count."""
   return float(np.mean(batch['input_paddings']))

@@ -1,13 +1,12 @@
-"""Generated speech: what the minis of both speech workloads listen to.
+"""Generated speech, the data of both mini speech workloads.
 
-Nobody's speech: made-up voices (voices.py) speak sentences of a made-up
-language, with the batch dictionary of LibriSpeech. A lexicon of words, many of
-them close to others, is spelt as it sounds; which word follows depends on the
-word before, and some are rare. As in LibriSpeech nobody speaks in two splits:
-what is learnt must carry over to unheard voices, and training has few enough
-of them to know them by heart.
+Artificial voices (voices.py) speak sentences of an artificial language, with
+the batch arrays of LibriSpeech. Words are spelled as they sound, and many words
+are similar. The probability of a word depends on the previous word, and some
+words are rare. As in LibriSpeech no speaker occurs in two splits: models must
+generalize to new voices, and can overfit to the few voices in training.
 
-All splits are of one language, by random streams of their own.
+All splits use one language, each with its own random stream.
 """
 
 import functools
@@ -17,18 +16,18 @@ import numpy as np
 
 from workloads.speech import voices
 
-SAMPLES = 16_000  # 1 s at 16 kHz, the longest.
-LENGTH = 10  # Pieces, the end mark included.
+SAMPLES = 16_000  # Samples of the longest utterance: 1 s at 16 kHz.
+LENGTH = 10  # Maximum pieces of an utterance, including the end mark.
 UTTERANCES = {'train': 2_000, 'validation': 300, 'test': 300}
 SPEAKERS = {'train': 80, 'validation': 40, 'test': 40}
 WORDS = 60
 NOISE = (5.0, 20.0)  # Ratio of speech to noise in dB.
-CHUNK = 200  # Utterances synthesized at once, for the sake of memory.
+CHUNK = 200  # Utterances synthesized together; limits memory.
 
 LETTERS = tuple(voices.PHONES)
-VOWELS, CONSONANTS = range(5), range(5, len(LETTERS))  # Of LETTERS.
+VOWELS, CONSONANTS = range(5), range(5, len(LETTERS))  # Indices of LETTERS.
 PIECES = (
-  *('<unk>', '<s>', '</s>'),  # Reserved as SentencePiece does.
+  *('<unk>', '<s>', '</s>'),  # Reserved, as in SentencePiece.
   *LETTERS,
   *('▁' + letter for letter in LETTERS),  # Starts a word.
 )
@@ -38,18 +37,18 @@ FRAMES = SAMPLES // voices.HOP
 
 
 class Sentences(NamedTuple):
-  """What is said: letters of N utterances, -1 where there is none."""
+  """Letters of N utterances; -1 after the last letter."""
 
   letters: np.ndarray  # [N, LENGTH - 1]
-  starts: np.ndarray  # Whether the letter starts a word.
+  starts: np.ndarray  # Bool [N, LENGTH - 1]: the letter starts a word.
 
 
 class Recordings(NamedTuple):
-  """A source of waveforms, kept as int16: `source[indices]` pads them."""
+  """A source of waveforms, stored as int16."""
 
-  waves: np.ndarray  # [N, SAMPLES] int16, then zeros.
-  sizes: np.ndarray  # [N] samples.
-  targets: np.ndarray  # [N, LENGTH] int32, then zeros.
+  waves: np.ndarray  # [N, SAMPLES] int16, zero after the end.
+  sizes: np.ndarray  # [N]: samples of every waveform.
+  targets: np.ndarray  # [N, LENGTH] int32, zero after the end.
 
   def __len__(self) -> int:
     return len(self.waves)
@@ -67,7 +66,7 @@ class Recordings(NamedTuple):
 
 @functools.cache
 def source(split: str) -> Recordings:
-  """All utterances of 'train', 'validation' or 'test'."""
+  """Generate all utterances of 'train', 'validation' or 'test'."""
   rng = np.random.default_rng([1, list(UTTERANCES).index(split)])
   people = voices.speakers(rng, SPEAKERS[split])
   sentences = _sentences(rng, UTTERANCES[split])
@@ -82,7 +81,7 @@ def source(split: str) -> Recordings:
 
 
 def _sentences(rng: np.random.Generator, count: int) -> Sentences:
-  """A chain of words each, as many as there is room for."""
+  """Draw sentences as Markov chains of words, as many words as fit."""
   lexicon, heights = _language()
   sizes = (lexicon >= 0).sum(axis=1)  # [WORDS]
   chain = [rng.integers(0, WORDS, count)]
@@ -90,14 +89,14 @@ def _sentences(rng: np.random.Generator, count: int) -> Sentences:
     points = rng.random(count)[:, None]
     word = (heights[chain[-1]] < points).sum(axis=1)
     chain.append(np.minimum(word, WORDS - 1))
-  # Begin where the first word, drawn evenly, is forgotten.
+  # Drop the first word, which is uniform and not from the chain.
   words = np.stack(chain[1:], axis=1)  # [N, LENGTH / 2]
   room = rng.integers(LENGTH // 2, LENGTH, count)[:, None]
   kept = np.cumsum(sizes[words], axis=1) <= room
   letters = np.where(kept[..., None], lexicon[words], -1)
   starts = np.zeros(letters.shape, bool)
   starts[..., 0] = True
-  # Moves the letters, in order, before the places where there is none.
+  # Move all letters, in order, to the front.
   letters, starts = (x.reshape(count, -1) for x in (letters, starts))
   order = np.argsort(letters < 0, axis=1, kind='stable')[:, : LENGTH - 1]
   letters, starts = (
@@ -108,12 +107,13 @@ def _sentences(rng: np.random.Generator, count: int) -> Sentences:
 
 @functools.cache
 def _language() -> tuple[np.ndarray, np.ndarray]:
-  """Words [WORDS, 5] as letters, -1 after the last, and what follows what.
+  """Return the words and the distribution functions of the next word.
 
-  The second, [WORDS, WORDS], is the distribution function of the next word.
+  Words [WORDS, 5] are letters, -1 after the last letter. The distribution
+  functions are [WORDS, WORDS], one row per previous word.
   """
   rng = np.random.default_rng(0)
-  words: dict[tuple[int, ...], None] = {}  # A set that keeps its order.
+  words: dict[tuple[int, ...], None] = {}  # An ordered set.
   while len(words) < WORDS:
     shape = SHAPES[rng.integers(len(SHAPES))]
     kinds = [VOWELS if kind == 'v' else CONSONANTS for kind in shape]
@@ -127,7 +127,7 @@ def _language() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _targets(sentences: Sentences) -> np.ndarray:
-  """Pieces and the end mark, [N, LENGTH] int32."""
+  """Return pieces and the end mark, [N, LENGTH] int32."""
   letters, starts = sentences
   pieces = FIRST + letters + len(LETTERS) * starts
   targets = np.pad(np.where(letters < 0, 0, pieces), ((0, 0), (0, 1)))
@@ -139,7 +139,7 @@ def _targets(sentences: Sentences) -> np.ndarray:
 def _recorded(
   rng: np.random.Generator, letters: np.ndarray, people: voices.Speakers
 ) -> list[np.ndarray]:
-  """Waveforms of utterances, spoken one after another and cut apart."""
+  """Synthesize all utterances as one tape, and split the waveform."""
   count = len(letters)
   silence = np.full((count, 1), voices.SILENCE)
   phones = np.concatenate([silence, letters, silence], axis=1)
@@ -159,7 +159,7 @@ def _recorded(
 
 
 def _lengths(rng: np.random.Generator, phones: np.ndarray) -> np.ndarray:
-  """Whole frames of every phone [N, P], so many that utterances fit."""
+  """Draw the whole frames of every phone [N, P]; all utterances fit."""
   lengths = voices.durations(rng, phones)
   lengths *= rng.uniform(0.8, 1.25, len(phones))[:, None]  # Speaking rate.
   lengths[:, 1:-1] *= phones[:, 1:-1] >= 0

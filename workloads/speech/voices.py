@@ -1,26 +1,26 @@
-"""Voices that never were: from phones to waveforms.
+"""Artificial voices: synthesis of waveforms from phones.
 
 Formant synthesis (Klatt 1980, "Software for a cascade/parallel formant
 synthesizer"): pulses of the glottis and noise of the breath pass through three
-resonances that move, 100 times a second, from phone to phone. What makes
-speech hard to recognize is kept. A phone leans towards its neighbours
-(coarticulation), speakers differ in pitch, in the length of the throat and in
-how they say every phone, and the microphone hears echoes and noise.
+resonances, which move from phone to phone 100 times per second. The speech
+keeps difficulties of recognition. A phone depends on its neighbours
+(coarticulation); speakers differ in pitch, in the length of the throat and in
+the sound of every phone; and the recordings have echoes and noise.
 
-Utterances lie one after another on a tape of frames of 10 ms, so everything is
-computed for all of them at once.
+Utterances follow each other on one tape of 10 ms frames: all utterances are
+computed together.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-RATE = 16_000  # Samples a second.
-HOP = 160  # Samples of a frame.
-SILENCE = -1  # A phone number; the last row of the tables.
+RATE = 16_000  # Samples per second.
+HOP = 160  # Samples per frame.
+SILENCE = -1  # Phone number of silence, the last row of the tables.
 
-# Resonances in Hz of vowels after Peterson and Barney 1952, of consonants what
-# the tract is set to; loudness of the voice and of the noise; frames of 10 ms.
+# Three resonances in Hz (vowels: Peterson and Barney 1952), loudness of voice
+# and of noise, and duration in frames of 10 ms.
 PHONES = {
   'a': (730, 1090, 2440, 1.0, 0.0, 10),
   'e': (530, 1840, 2480, 1.0, 0.0, 9),
@@ -47,31 +47,31 @@ PHONES = {
   'g': (400, 2300, 2700, 0.5, 0.2, 7),
 }
 STOPS = tuple(list(PHONES).index(phone) for phone in 'ptkbdg')
-CLOSED = 0.6  # Of a stop the tract is shut, and then it bursts open.
+CLOSED = 0.6  # Share of a stop before its burst.
 
-ACCENT = 0.03  # Deviation of the logarithms of a speaker's resonances.
+ACCENT = 0.03  # Standard deviation of the log resonances of a speaker.
 GLIDE, ATTACK = 9, 3  # Frames over which resonances and loudness are smoothed.
 ECHOES = 5
 
 
 class Speakers(NamedTuple):
-  """Who speaks."""
+  """Properties of N speakers."""
 
   pitch: np.ndarray  # [N] Hz.
-  formants: np.ndarray  # [N, P + 1, 3] Hz, of every phone and of silence.
+  formants: np.ndarray  # [N, P + 1, 3] Hz: every phone, and silence.
 
 
 class Tape(NamedTuple):
-  """What is said in every frame, of all utterances: each [T]."""
+  """Phone and speaker of every frame, for all utterances: each [T]."""
 
   phones: np.ndarray
   speaker: np.ndarray
-  progress: np.ndarray  # From 0 at the start of a phone to 1 at its end.
+  progress: np.ndarray  # 0 at the start of a phone, 1 at its end.
   utterance: np.ndarray
 
 
 def speakers(rng: np.random.Generator, count: int) -> Speakers:
-  """Low voices come with long throats, so with low resonances."""
+  """Draw speakers; low voices have long throats and low resonances."""
   height = rng.standard_normal(count)
   pitch = 150 * np.exp(0.28 * height + 0.08 * rng.standard_normal(count))
   throat = np.exp(0.09 * height + 0.03 * rng.standard_normal(count))
@@ -82,7 +82,7 @@ def speakers(rng: np.random.Generator, count: int) -> Speakers:
 
 
 def durations(rng: np.random.Generator, phones: np.ndarray) -> np.ndarray:
-  """Frames, not yet whole, of every phone of an array of any shape."""
+  """Draw the duration of every phone, in (fractional) frames."""
   usual = np.array([*[row[5] for row in PHONES.values()], 10.0])
   return usual[phones] * np.exp(0.2 * rng.standard_normal(phones.shape))
 
@@ -90,13 +90,19 @@ def durations(rng: np.random.Generator, phones: np.ndarray) -> np.ndarray:
 def synthesize(
   rng: np.random.Generator, tape: Tape, voices: Speakers
 ) -> np.ndarray:
-  """Waveform [T * HOP] of a tape, float32, without a room around it."""
+  """Return the waveform [T * HOP] float32 of a tape, without room effects.
+
+  Args:
+    rng: Source of random numbers.
+    tape: Phones and speakers of T frames.
+    voices: Properties of the speakers.
+  """
   formants = _smooth(voices.formants[tape.speaker, tape.phones], GLIDE)
   voiced, noisy = _smooth(_loudness(tape), ATTACK).astype(np.float32).T
   sources = _pulses(rng, tape, voices) * voiced[:, None]
   hiss = rng.standard_normal(sources.shape, dtype=np.float32)
   sources += hiss * noisy[:, None]  # [T, HOP]
-  # Frames of two hops that overlap by one; their windows sum to one.
+  # Frames of two hops overlap by one hop; the windows sum to 1.
   following = np.concatenate([sources[1:], sources[:1]])
   window = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * HOP) / HOP)
   frames = np.concatenate([sources, following], axis=1)
@@ -112,21 +118,21 @@ def synthesize(
 def record(
   rng: np.random.Generator, wave: np.ndarray, noise: tuple[float, float]
 ) -> np.ndarray:
-  """An utterance [S] in a room: echoes, noise, gain; int16.
+  """Add echoes, noise and gain of a random room to an utterance: [S] int16.
 
   Args:
-    rng: Chooses the room.
-    wave: Dry.
+    rng: Source of random numbers.
+    wave: Utterance without room effects, [S] float32.
     noise: Range of the ratio of speech to noise in dB.
   """
   wet = wave.copy()
   delays = rng.integers(int(0.005 * RATE), int(0.08 * RATE), ECHOES)
   strengths = rng.uniform(-0.4, 0.4, ECHOES) * np.exp(-delays / (0.04 * RATE))
-  # Python's floats, unlike numpy's, leave arrays in float32.
+  # Python's floats, unlike numpy's, keep float32 arrays in float32.
   for delay, strength in zip(delays, strengths.tolist(), strict=True):
     wet[delay:] += strength * wave[:-delay]
   hiss = rng.standard_normal(len(wet) + 1, dtype=np.float32)
-  hiss = hiss[1:] + hiss[:-1]  # Less of it at high frequencies.
+  hiss = hiss[1:] + hiss[:-1]  # Reduces high frequencies.
   ratio = 10 ** (rng.uniform(*noise) / 20)
   wet += hiss * float(wet.std() / (2**0.5 * ratio))
   gain = float(rng.uniform(3_000, 10_000) / np.abs(wet).max())
@@ -134,7 +140,10 @@ def record(
 
 
 def _loudness(tape: Tape) -> np.ndarray:
-  """Of voice and noise [T, 2]; the voice never stops quite in a stop."""
+  """Return the loudness of voice and noise [T, 2].
+
+  A voiced stop keeps some voice while the tract is closed.
+  """
   levels = [row[3:5] for row in PHONES.values()]
   table = np.array([*levels, (0.0, 0.0)])
   loudness = table[tape.phones]
@@ -148,9 +157,9 @@ def _loudness(tape: Tape) -> np.ndarray:
 def _pulses(
   rng: np.random.Generator, tape: Tape, voices: Speakers
 ) -> np.ndarray:
-  """One impulse a period of the voice, [T, HOP], of about unit variance.
+  """Return one impulse per period of the voice, [T, HOP], variance about 1.
 
-  Pitch falls and wavers while somebody speaks.
+  The pitch falls during an utterance and varies at random.
   """
   total = len(tape.phones)
   frames = np.bincount(tape.utterance)
@@ -168,9 +177,9 @@ def _pulses(
 
 
 def _envelopes(formants: np.ndarray, voice: np.ndarray) -> np.ndarray:
-  """Gains [T, HOP + 1] by frequency: resonances beside one another.
+  """Return gains [T, HOP + 1] by frequency: a sum of resonances.
 
-  The voice, unlike noise, is weaker the higher.
+  Higher resonances are weaker for voice than for noise.
   """
   hertz = np.linspace(0, RATE / 2, HOP + 1, dtype=np.float32)[None]
   gains = np.full((len(formants), HOP + 1), 0.01, np.float32)
@@ -183,7 +192,7 @@ def _envelopes(formants: np.ndarray, voice: np.ndarray) -> np.ndarray:
 
 
 def _smooth(tracks: np.ndarray, size: int) -> np.ndarray:
-  """Averages of `size` neighbours, with weights that fall to the sides."""
+  """Return weighted averages over `size` neighbours, by a Hann window."""
   weights = np.hanning(size + 2)[1:-1]
   weights /= weights.sum()
   flat = tracks.reshape(len(tracks), -1)

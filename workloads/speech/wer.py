@@ -1,23 +1,23 @@
-"""Transcripts: from word pieces to words, and the rate of errors in words."""
+"""Transcripts of word pieces, and their word error rate."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-EOS = 2  # As SentencePiece numbers it; 0 is unknown, and padding here.
+EOS = 2  # SentencePiece's end mark; 0 is unknown, and here padding.
 START = '▁'  # Marks a piece that starts a word.
 
 
 def text(
   ids: Iterable[int], pieces: Sequence[str], *, whole: bool = False
 ) -> str:
-  """The words that pieces spell, up to the end mark or the padding.
+  """Return the text of pieces up to the end mark or the padding.
 
   Args:
     ids: Numbers of pieces, [L].
     pieces: Text of every piece.
-    whole: Spell what follows an end mark too, and keep spaces at the end. So
-      does SentencePiece, and with it AlgoPerf's word error rate.
+    whole: Keeps pieces after an end mark, and final spaces, as SentencePiece
+      and AlgoPerf's word error rate do.
   """
   spelt = []
   for number in ids:
@@ -34,15 +34,15 @@ def word_error_rate(
   *,
   as_algoperf: bool = False,
 ) -> float:
-  """Edits that turn all hypotheses into their references, per reference word.
+  """Return the edits from hypotheses to references, per reference word.
 
-  An edit puts in, takes out or replaces a word. Rates may exceed one.
+  An edit inserts, removes or replaces a word. The rate may exceed 1.
 
   Args:
-    hypotheses: What was heard, one text an utterance.
-    references: What was said.
-    as_algoperf: Compare the texts as TensorFlow prints them, by which the first
-      and the last word have company, and every reference has two words more.
+    hypotheses: Recognized text of every utterance.
+    references: Correct text of every utterance.
+    as_algoperf: Compares printed TensorFlow tensors: the first and last word
+      have extra characters, and every reference has two more words.
   """
   if as_algoperf:
     hypotheses = [_printed(hypothesis) for hypothesis in hypotheses]
@@ -54,17 +54,18 @@ def word_error_rate(
 
 
 def _printed(words: str) -> str:
-  """A scalar tensor as a string; Python quotes apostrophes in its own way."""
+  """Return the printed tensor; Python's quotes depend on apostrophes."""
   return f'tf.Tensor({words.encode()!r}, shape=(), dtype=string)'
 
 
 def _distances(
   heard: Sequence[list[str]], said: Sequence[list[str]]
 ) -> np.ndarray:
-  """Levenshtein's distances [N] between lists of words, all at once.
+  """Return Levenshtein distances [N] between lists of words, vectorized.
 
-  Wagner and Fischer 1974, "The String-to-String Correction Problem": row i
-  holds the distances of the first i words heard to the first j said, j = 0..J.
+  Wagner and Fischer 1974, "The String-to-String Correction Problem". Row i has
+  the distances of the first i recognized words to the first j correct words,
+  j = 0..J.
   """
   numbers: dict[str, int] = {}
   a, a_sizes = _numbered(heard, numbers)  # [N, I]
@@ -75,7 +76,7 @@ def _distances(
     below = row + 1
     replaced = row[:, :-1] + (a[:, i : i + 1] != b)
     below[:, 1:] = np.minimum(below[:, 1:], replaced)
-    # Words put in cost one each: a running minimum over where they begin.
+    # Inserted words cost 1 each: a running minimum over their first position.
     below = np.minimum.accumulate(below - at, axis=1) + at
     row = np.where((i < a_sizes)[:, None], below, row)
   return row[np.arange(len(row)), b_sizes]
@@ -84,7 +85,7 @@ def _distances(
 def _numbered(
   texts: Sequence[list[str]], numbers: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Words as numbers [N, longest], new ones added to numbers; and sizes [N]."""
+  """Return words as numbers [N, longest], and sizes [N]; extend `numbers`."""
   sizes = np.array([len(words) for words in texts], np.int64)
   table = np.full((len(texts), sizes.max(initial=0)), -1)
   for row, words in zip(table, texts, strict=True):

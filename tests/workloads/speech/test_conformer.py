@@ -177,7 +177,7 @@ def test_metrics_need_the_pieces_of_words():
     'reference': np.array([[3, 0]]),
   }
   assert _tiny().summarize(stats) == {'wer': 0.0, 'ctc_loss': 2.0}
-  with pytest.raises(DataError, match=r'ask workload.with_text\(data_dir\)'):
+  with pytest.raises(DataError, match=r'use workload.with_text\(data_dir\)'):
     workloads.get('librispeech_conformer').summarize(stats)
 
 

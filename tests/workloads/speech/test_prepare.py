@@ -37,7 +37,7 @@ raw, home, copy = fixtures(
   BOTH[0],
   published.librispeech,
   (
-    'train has 25 utterances; left out are 2 of',
+    'train has 25 utterances; 2 with more than',
     'Note: test has 5 examples; the published dataset has 2472.',
   ),
 )
@@ -505,7 +505,7 @@ def test_letters_that_no_piece_has_are_told(raw, tmp_path):
   _change(tmp_path / 'raw', 'dev-clean', change)
   with pytest.raises(
     data.DataError,
-    match=r"record \d \(2277-149896-0001\) says 'Æ.*train_clean100 has not",
+    match=r"record \d \(2277-149896-0001\) says 'Æ.*train_clean100 does not",
   ):
     prepare.prepare(DATASET, str(tmp_path), str(tmp_path / 'raw'), say)
 
