@@ -20,9 +20,10 @@ from scoring.report import sentences, terminal
 from workloads import command_line
 from workloads.command_line import Command
 
-_RULES = flags.DEFINE_string(
-  'rules', None, "Name or .toml file of a suite, instead of the results' own."
+_SUITE = flags.DEFINE_string(
+  'suite', None, "Name or .toml file of a suite, instead of the results' own."
 )
+flags.DEFINE_alias('rules', 'suite')
 _RULESET = flags.DEFINE_enum(
   'ruleset',
   None,
@@ -73,7 +74,7 @@ _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
-_READING = ('rules', 'ruleset', 'mix_hardware', 'relax')
+_READING = ('suite', 'ruleset', 'mix_hardware', 'relax')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
 PROGRAM = command_line.Program(
   'scoring',
@@ -120,7 +121,7 @@ def main(argv: list[str]) -> int:
 def _read(folder: str) -> read.Results:
   return read.read(
     pathlib.Path(folder),
-    _RULES.value,
+    _SUITE.value,
     _RULESET.value,
     _MIXED.value,
     _RELAX.value,

@@ -76,7 +76,7 @@ def measured(folder: pathlib.Path, *words: str) -> tuple[float, float]:
     'print(u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)'
   )
   command = [sys.executable, '-m', 'scoring', str(folder)]
-  command += ['--rules=algoperf_v05', '--ruleset=external', *words]
+  command += ['--suite=algoperf_v05', '--ruleset=external', *words]
   done = subprocess.run(
     [sys.executable, '-c', code, *command],
     check=True,

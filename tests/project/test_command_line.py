@@ -52,8 +52,11 @@ def test_a_command_tells_its_own_flags_and_no_others(program):
   assert (done.returncode, done.stderr) == (0, '')
   told = set(re.findall(r'^  --(?:\[no\])?(\w+)', done.stdout, re.M))
   wanted, strange = {
-    'runner': ({'out', 'studies', 'preflight', 'silence'}, {'points', 'trial'}),
-    'scoring': ({'json', 'rules'}, {'into', 'report'}),
+    'runner': (
+      {'out', 'studies', 'preflight', 'hang_timeout'},
+      {'points', 'trial'},
+    ),
+    'scoring': ({'json', 'suite'}, {'into', 'report'}),
     'workloads': ({'data_dir', 'workload'}, {'raw', 'source'}),
   }[program]
   assert wanted <= told and not strange & told
@@ -65,17 +68,9 @@ known = it.flags.FLAGS.flags_by_module_dict()[it.__name__]
 told = [flag for one in it.PROGRAM.commands.values() for flag in one.flags]
 print(json.dumps([[flag.name for flag in known], told]))
 """
-INNER = {  # Of processes that other commands start.
-  'runner': {
-    'trial',
-    'folder',
-    'started',
-    'progress_fd',
-    'beaten',
-    'host',
-    'hosts',
-    'coordinator',
-  }
+INNER = {  # Flags of processes that other commands start, and old names.
+  'runner': {'trial', 'spec', 'progress_fd', 'silence', 'also_on'},
+  'scoring': {'rules'},
 }
 
 

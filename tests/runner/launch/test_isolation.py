@@ -72,9 +72,9 @@ def test_limits_hold_and_leave_no_core_dumps():
   probe = (
     'import pathlib, resource; from runner.launch import isolation\n'
     'def score(): return int(open("/proc/self/oom_score_adj").read())\n'
-    'before = score(); confine.limit(1.5); r = resource\n'
+    'before = score(); isolation.limit(1.5); r = resource\n'
     'print(r.getrlimit(r.RLIMIT_CORE), r.getrlimit(r.RLIMIT_DATA),\n'
-    '      score() - min(before, 500), confine.here())\n'
+    '      score() - min(before, 500), isolation.here())\n'
   )
   done = subprocess.run(
     [sys.executable, '-c', probe], capture_output=True, text=True, check=True
@@ -109,7 +109,7 @@ time.sleep(100)
 TRIAL = """
 import time
 from runner.launch import isolation
-confine.limit(None)
+isolation.limit(None)
 print('limited', flush=True)
 time.sleep(100)
 """

@@ -39,12 +39,14 @@ TABLE = {
 def parse(change=lambda table: None):
   table = copy.deepcopy(TABLE)
   change(table)
-  return rules.parse(table, name='x', where='x.toml')
+  return rules.parse(
+    table, name='x', where='x.toml', canonical=workloads.canonical
+  )
 
 
 @pytest.mark.parametrize('name', SUITES + BOARDS)
 def test_every_suite_names_what_exists(name):
-  suite = rules.load(name)
+  suite = rules.load(name, workloads.canonical)
   rows = suite.workloads | suite.unscored
   assert rows.keys() <= set(workloads.names())
   assert suite.reference in submissions.names()
@@ -63,7 +65,7 @@ def test_rules_of_published_boards_say_what_was_published(board):
   targets = json.loads(
     (PUBLISHED / f'workload_targets_{file}.json').read_text()
   )
-  found = rules.load(f'algoperf_{board}')
+  found = rules.load(f'algoperf_{board}', workloads.canonical)
   assert list(found.scored) == targets['base_workloads']
   held_out = [n for n, row in found.workloads.items() if row.held_out_of]
   assert held_out == [
@@ -120,7 +122,7 @@ def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
     '[workloads."ogbg/mini_gelu"]\nlike = "ogbg/mini"\n'
     'held_out_of = "ogbg_mini"\n'
   )
-  mini, found = rules.load('mini'), rules.load(str(path))
+  mini, found = rules.load('mini'), rules.load(str(path), workloads.canonical)
   assert (found.version, found.seed) == ('7', mini.seed)
   assert found.scored == mini.workloads
   row = found.workloads['ogbg/mini_gelu']
@@ -130,7 +132,7 @@ def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
   again = tmp_path / 'again.toml'
   again.write_text(f'extends = "{path}"\n')
   with pytest.raises(rules.SuiteError, match='extends another suite itself'):
-    rules.load(str(again))
+    rules.load(str(again), workloads.canonical)
 
 
 def test_every_family_with_variants_has_one_held_out():
@@ -206,7 +208,7 @@ def test_a_file_that_is_not_toml_is_explained(tmp_path):
   path = tmp_path / 'bad.toml'
   path.write_text('version = ')
   with pytest.raises(rules.SuiteError, match='not valid TOML'):
-    rules.load(str(path))
+    rules.load(str(path), workloads.canonical)
 
 
 @pytest.mark.parametrize('better', ['lower', 'higher'])

@@ -393,7 +393,7 @@ def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
   assert found['x']['workloads']['criteo1tb/mini']['seconds'] == 8.5
   assert found['y']['workloads']['criteo1tb/mini']['state'] == 'missed'
   assert "'mnist' is no workload" in table['problems'][0]['reason']
-  with pytest.raises(read.ReadError, match='--rules=mini'):
+  with pytest.raises(read.ReadError, match='--suite=mini'):
     read.read(folder)
 
 
