@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan
-from scoring import audit
+from scoring import audit, peers
 from scoring.load import details
 from scoring.load.results import Results
 from scoring.load.tree import relative
@@ -142,11 +142,13 @@ def _machines(results: Results) -> Iterator[Finding]:
   """Whether all ran on one kind of hardware, with the same code and data."""
   kinds = collections.defaultdict(set)
   environments: list[dict[str, Any]] = []
+  all_known = []
   for trial in results.trials:
     if not os.path.isdir(trial.folder):
       continue
     where = relative(results.folder, trial.folder)
     known = details.read(trial, None)
+    all_known.append((trial, known))
     for text in known.damage:
       yield Finding(where, True, text)
     facts = known.facts
@@ -165,6 +167,8 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
     own = facts.get('environment')
     environments += [own] if isinstance(own, dict) else []
+  for trial, text in peers.unusual(all_known):
+    yield Finding(relative(results.folder, trial.folder), True, text)
   # Trials from before these were recorded say nothing.
   for name, values in audit.different(environments).items():
     text = f'Trials ran with different {name}: {", ".join(values)}.'

@@ -45,21 +45,26 @@ class Load(NamedTuple):
 
 def read() -> Reading:
   """Read the counters now. What the system does not tell is None or empty."""
-  own = resource.getrusage(resource.RUSAGE_SELF)
-  gone = resource.getrusage(resource.RUSAGE_CHILDREN)
-  processor = own.ru_utime + own.ru_stime + gone.ru_utime + gone.ru_stime
+  spent = processor()
   ready = dict(_ready(PROC / 'self'))
   for child in _children(PROC / 'self'):
     with contextlib.suppress(OSError):  # It has just ended.
-      processor += processor_seconds(_text(child / 'stat'))
+      spent += processor_seconds(_text(child / 'stat'))
       ready |= dict(_ready(child))
   limited = cgroup.used()
   return Reading(
-    processor,
+    spent,
     ready,
     _busy() if limited is None else limited,
     pressed_seconds(_text(PROC / 'pressure' / 'cpu')),
   )
+
+
+def processor() -> float:
+  """Return the processor seconds of this process and its ended children."""
+  own = resource.getrusage(resource.RUSAGE_SELF)
+  gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+  return own.ru_utime + own.ru_stime + gone.ru_utime + gone.ru_stime
 
 
 def between(start: Reading, end: Reading, seconds: float) -> Load:

@@ -36,13 +36,15 @@ class Checkpoint(NamedTuple):
   facts: dict[str, Any]  # What the harness knows beside them.
 
 
-def snapshot(state: PyTree) -> dict[str, np.ndarray]:
-  """Copies on the host, by path; the state may be donated after that.
+def snapshot(leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
+  """Return copies on the host; the state may be donated after that.
 
   Hosts that share a state must take it together.
+
+  Args:
+    leaves: Leaves of a state by path, as state_tree.Flattener gives them.
   """
-  leaves, _ = jax.tree_util.tree_flatten_with_path(state)
-  plain = {jax.tree_util.keystr(path): _plain(leaf) for path, leaf in leaves}
+  plain = {name: _plain(leaf) for name, leaf in leaves.items()}
   # On a CPU what JAX hands out is the buffer itself.
   return {name: np.array(x) for name, x in jax.device_get(plain).items()}
 

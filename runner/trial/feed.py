@@ -1,7 +1,7 @@
 """Training data on their way to the devices."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from runner.trial import devices
 from runner.trial.clock import Clock
 from workloads import batches
+from workloads.data import threads
 from workloads.workload import Batch, Drawn, Source
 
 
@@ -48,7 +49,7 @@ class Feed:
     self._seed = seed
     self._clock = clock
     self._ahead = source.ahead if isinstance(source, Drawn) else 0
-    self._thread = ThreadPoolExecutor(1, 'feed')
+    self._thread = threads.executor(1, 'feed')
     self._coming: dict[Place, Future[Batch]] = {}
     self.steps = 0
     self.examples = 0

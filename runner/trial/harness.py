@@ -4,10 +4,10 @@ import signal
 import threading
 from collections.abc import Mapping
 
-import jax
-
+from runner.machine import load
+from runner.protocol import columns
 from runner.protocol.trial_file import TrialSpec
-from runner.trial import evaluate, state_tree, task as tasks
+from runner.trial import company, evaluate, plain, state_tree, task as tasks
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.loop import Metrics, Result
@@ -29,6 +29,7 @@ class TrialHarness:
     watch: Reads losses while training runs; set by `follow`.
     task: What is trained.
     recorder: Keeps evaluations and states.
+    costs: Processor seconds of every evaluation, by split.
   """
 
   watch: Watch
@@ -64,9 +65,11 @@ class TrialHarness:
     self._hosts = hosts
     self._on_progress = on_progress
     self._wanted = threading.Event()
+    self._company = company.Company()
+    self.costs: dict[str, list[float]] = {split: [] for split in columns.SPLITS}
     self._start: Start | None = None
     self._submission: Submission | None = None
-    self._first = None  # The tree of the first state.
+    self._flatten = state_tree.Flattener()
     self._profile = profile
     signal.signal(signal.SIGTERM, self._signalled)
 
@@ -80,7 +83,8 @@ class TrialHarness:
       start: Its start.
       first: The tree of its first state, where the trial goes on.
     """
-    self._submission, self._start, self._first = submission, start, first
+    self._submission, self._start = submission, start
+    self._flatten = state_tree.Flattener(first)
     self.watch = Watch(
       submission.scalars,
       tasks.record_every(self.task.spec),
@@ -90,8 +94,22 @@ class TrialHarness:
       self.feed.steps,
     )
 
+  def plain(self, model: Model) -> Model:
+    """Return a model as plain arrays; the submission pays for this."""
+    assert self._start is not None
+    return plain.model(model, self._start.model)
+
   def evaluate(self, model: Model, split: str) -> Metrics:
     """Evaluate a model on one split. Raises Leaving when asked to leave."""
+    self._company.check()
+    processor = load.processor()
+    found = self.metrics(model, split)
+    self._company.check()
+    self.costs[split].append(load.processor() - processor)
+    return found
+
+  def metrics(self, model: Model, split: str) -> Metrics:
+    """Evaluate a model on one split, whatever else runs."""
     return tasks.metrics(
       self.task, model, split, self._on_progress, self.leaving
     )
@@ -107,10 +125,8 @@ class TrialHarness:
   def record(self, result: Result, state: PyTree) -> None:
     """Keep an evaluation and the state that was evaluated."""
     assert self._start is not None
-    taken = self.watch.take()
-    self.recorder.record(
-      result, state, self.feed, taken, self._start.model, self._lost(state)
-    )
+    flat, taken = self._flat(state), self.watch.take()
+    self.recorder.record(result, flat, self.feed, taken, self._start.model)
     self._on_progress(
       {
         'step': result.step,
@@ -123,8 +139,8 @@ class TrialHarness:
   def save(self, state: PyTree) -> None:
     """Keep a state from which the trial can go on."""
     self.watch.catch_up()
-    taken = self.watch.take()
-    self.recorder.save(state, self.feed, taken, self._lost(state))
+    flat, taken = self._flat(state), self.watch.take()
+    self.recorder.save(flat, self.feed, taken)
 
   def leaving(self) -> bool:
     """Return whether any host is wanted back, which a signal there says."""
@@ -140,11 +156,13 @@ class TrialHarness:
     """Trace some steps, where that is asked for."""
     self._profile(step)
 
-  def _lost(self, state: PyTree) -> str:
-    """Return what of a state a checkpoint cannot hold, or ''."""
+  def _flat(self, state: PyTree) -> state_tree.Flat:
+    """Return a state as plain leaves; the submission pays for this."""
     assert self._submission is not None
-    self._first = self._first or jax.tree.structure(state)
-    return self._submission.lost(state) or state_tree.lost(state, self._first)
+    with self.clock.account('train'):
+      flat = self._flatten(state)
+      lost = str(self._submission.lost(state))
+    return flat._replace(lost=lost or flat.lost)
 
   def _signalled(self, *_: object) -> None:
     self._wanted.set()

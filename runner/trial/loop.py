@@ -49,6 +49,10 @@ class Harness(Protocol):
   feed: Feed
   watch: Watch
 
+  def plain(self, model: Model) -> Model:
+    """Return a model as plain arrays; the submission pays for this."""
+    ...
+
   def evaluate(self, model: Model, split: str) -> Metrics:
     """Evaluate a model on one split. Raises Leaving when asked to leave."""
     ...
@@ -112,7 +116,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     if evals and evals[-1].step == harness.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
     with clock.account('view'):
-      model = submission.model(state)
+      model = harness.plain(submission.model(state))
     if clock.charged() > budget.end:
       return _spent(budget)
     stop = budget.steps is not None and harness.feed.steps >= budget.steps

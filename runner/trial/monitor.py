@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from runner.trial import plain
 from submissions.submission import Scalars
 from workloads.workload import PyTree
 
@@ -61,7 +62,7 @@ class Watch:
 
   def __call__(self, step: int, seconds: float, state: PyTree) -> None:
     """Raises Diverged if an earlier loss was not finite."""
-    scalars = self._scalars(state) or _marker(state)
+    scalars = plain.scalars(self._scalars(state)) or _marker(state)
     self._pending.append((step, seconds, scalars))
     if len(self._pending) > 2 * LAG:
       self._look(LAG)

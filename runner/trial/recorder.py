@@ -8,20 +8,22 @@ import dataclasses
 import os
 import pathlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 
 import jax
 
 from runner.machine import hardware
 from runner.protocol import columns, layout, storage
-from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
+from runner.trial import checkpoint, csv_rows, memory as footprint
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
 from runner.trial.feed import Feed
 from runner.trial.loop import Ending, Result
 from runner.trial.monitor import Scalar
-from workloads.workload import Model, PyTree
+from runner.trial.state_tree import Flat
+from workloads.data import threads
+from workloads.workload import Model
 
 
 class Recorder:
@@ -49,7 +51,7 @@ class Recorder:
     self._clock = clock
     self._suspended = suspended
     self._compiled = compiled or Compiled()
-    self._thread = futures.ThreadPoolExecutor(1)
+    self._thread = threads.executor(1, 'record')
     self._writing: futures.Future | None = None
     self._rows: dict[str, list[dict]] = {layout.EVALS: [], layout.SCALARS: []}
     self._step = 0
@@ -104,11 +106,10 @@ class Recorder:
   def record(
     self,
     result: Result,
-    state: PyTree,
+    state: Flat,
     feed: Feed,
     scalars: list[Scalar],
     model: Model,
-    lost: str = '',
   ) -> None:
     """Of an evaluation: a checkpoint, and then the rows.
 
@@ -117,16 +118,14 @@ class Recorder:
     like this one is the optimizer's. Where something of the state would be
     lost there is no checkpoint, and a trial that is interrupted starts over.
     """
-    found = footprint.beside(model, state)
+    found = footprint.beside(model, state.leaves)
     self._optimizer_bytes, self._device_bytes = found
     row = csv_rows.evaluation(result, self._clock.accounts(), self.attempt)
-    self._write([row], scalars, state, feed, lost)
+    self._write([row], scalars, state, feed)
 
-  def save(
-    self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
-  ) -> None:
+  def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
     """A checkpoint between evaluations."""
-    self._write([], scalars, state, feed, lost)
+    self._write([], scalars, state, feed)
     self.settle()
 
   def settle(self) -> None:
@@ -140,18 +139,18 @@ class Recorder:
       with self._clock.account('checkpoint'):
         writing.result()
 
-  def _write(self, evals, scalars, state, feed: Feed, lost: str) -> None:
+  def _write(self, evals, scalars, state: Flat, feed: Feed) -> None:
     self.settle()
     fresh = self._keep(evals, scalars)
     self._step = feed.steps
     with self._clock.account('checkpoint'):
-      if lost:
-        self._warn(lost)
+      if state.lost:
+        self._warn(state.lost)
         self._writing = self._thread.submit(self._append, fresh)
         return
-      arrays = checkpoint.snapshot(state)
+      arrays = checkpoint.snapshot(state.leaves)
       facts = {
-        'tree': state_tree.described(state),
+        'tree': state.said,
         'steps': feed.steps,
         'examples': feed.examples,
         'accounts': self._clock.accounts(),
@@ -215,8 +214,10 @@ class Recorder:
     ending: Ending,
     step: int = 0,
     scalars: Sequence[Scalar] = (),
+    *,
     padding: float | None = None,
     profiled: int = 0,
+    costs: Mapping[str, Sequence[float]] | None = None,
   ) -> None:
     """Says how the attempt ended; its last seconds are on 'record'."""
     self.settle()
@@ -240,6 +241,9 @@ class Recorder:
       optimizer_bytes=self._optimizer_bytes,
       optimizer_bytes_per_device=self._device_bytes,
       padding=padding,
+      evaluation_processor_seconds={
+        split: list(spent) for split, spent in (costs or {}).items()
+      },
       profiled_steps=profiled,
       again=ending.outcome == 'preempted',
       files=layout.row_hashes(self._folder),
@@ -261,26 +265,25 @@ class NullRecorder:
   def record(
     self,
     result: Result,
-    state: PyTree,
+    state: Flat,
     feed: Feed,
     scalars: list[Scalar],
     model: Model,
-    lost: str = '',
   ) -> None:
-    self.save(state, feed, scalars, lost)
+    self.save(state, feed, scalars)
 
-  def save(
-    self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
-  ) -> None:
-    if not lost:
-      checkpoint.snapshot(state)
+  def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
+    if not state.lost:
+      checkpoint.snapshot(state.leaves)
 
   def end(
     self,
     ending: Ending,
     step: int = 0,
     scalars: Sequence[Scalar] = (),
+    *,
     padding: float | None = None,
     profiled: int = 0,
+    costs: Mapping[str, Sequence[float]] | None = None,
   ) -> None:
     pass

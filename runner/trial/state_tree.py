@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 
 from runner.trial.same_code import same
@@ -24,6 +25,8 @@ REGISTRY = jax.tree_util.default_registry
 TreeDef = jax.tree_util.PyTreeDef
 LEAF, NOTHING = jax.tree.structure(0), jax.tree.structure(None)
 NUMBERS = (bool, int, float, complex)  # Python's own.
+# Subclasses could run code of theirs wherever they are read.
+SCALARS = {*np.sctypeDict.values(), ml_dtypes.bfloat16}
 PLAIN = (type(None), bool, int, float, str)  # As JSON has them.
 INTEGERS = range(-(1 << 63), 1 << 64)  # That an array can hold.
 
@@ -57,13 +60,53 @@ def described(state: PyTree, first: TreeDef | None = None) -> Any:
   return _said(tree, tree if first is None else first, leaves)
 
 
-def lost(state: PyTree, first: TreeDef) -> str:
-  """Return why a state cannot be stored; '' if it can."""
-  try:
-    described(state, first)
-  except UnstorableError as error:
-    return str(error)
-  return ''
+class Flat(NamedTuple):
+  """A state as plain leaves, which are read without any code of its classes.
+
+  Attributes:
+    leaves: Leaves by their paths.
+    said: The state's tree as JSON; None where the state cannot be stored.
+    lost: Why the state cannot be stored; '' if it can.
+  """
+
+  leaves: dict[str, Any]
+  said: Any
+  lost: str
+
+
+class Flattener:
+  """Flattens the states of one trial.
+
+  Classes of a submission may run code of theirs when they are flattened, so
+  this is called while the submission pays. Most states have the tree of the
+  one before, whose paths and description are used again.
+  """
+
+  def __init__(self, first: TreeDef | None = None):
+    """Remember the tree of the trial's first state, where it is known."""
+    self._first = first
+    self._tree: TreeDef | None = None
+    self._names: list[str] = []
+    self._rows: list[Leaf] = []
+    self._said: Any = None
+
+  def __call__(self, state: PyTree) -> Flat:
+    """Return a state as plain leaves."""
+    leaves, tree = jax.tree.flatten(state)
+    self._first = self._first or tree
+    if self._tree is None or tree != self._tree:
+      pairs, _ = jax.tree_util.tree_flatten_with_path(state)
+      self._names = [jax.tree_util.keystr(path) for path, _ in pairs]
+      self._tree, self._rows, self._said = tree, [], None
+    by_name = dict(zip(self._names, leaves, strict=True))
+    try:
+      rows = [_leaf(name, leaf) for name, leaf in by_name.items()]
+      if self._said is None or rows != self._rows:
+        self._said = _said(tree, self._first, iter(rows))
+        self._rows = rows
+    except UnstorableError as error:
+      return Flat(by_name, None, str(error))
+    return Flat(by_name, self._said, '')
 
 
 def restored(said: Any, first: TreeDef) -> tuple[TreeDef, list[Leaf]]:
@@ -171,7 +214,7 @@ def _leaf(name: str, leaf: Any) -> Leaf:
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
       return Leaf(name, f'key {jax.random.key_impl(leaf)}')
     return Leaf(name, 'weak' if leaf.weak_type and not leaf.ndim else 'array')
-  if isinstance(leaf, np.ndarray | np.generic):
+  if type(leaf) is np.ndarray or type(leaf) in SCALARS:
     if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):
       raise UnstorableError(f'{where} is an array of {leaf.dtype}')
     return Leaf(name, 'scalar' if isinstance(leaf, np.generic) else 'numpy')

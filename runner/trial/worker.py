@@ -126,7 +126,7 @@ def _train(
       layout.source(folder, trial.trial.submission),
       tasks.for_submission(task),
       trial.trial.hyperparameters,
-      tasks.goal(task, budget, harness.evaluate, harness.accounts),
+      tasks.goal(task, budget, harness.metrics, harness.accounts),
     )
 
   with clock.account('train'):
@@ -148,7 +148,14 @@ def _train(
   steps = harness.feed.steps
   profile.stop(steps)
   taken = harness.watch.take()
-  recorder.end(ending, steps, taken, harness.feed.padding, profile.steps)
+  recorder.end(
+    ending,
+    steps,
+    taken,
+    padding=harness.feed.padding,
+    profiled=profile.steps,
+    costs=harness.costs,
+  )
 
 
 def _start(

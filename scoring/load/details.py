@@ -22,6 +22,9 @@ class Details(NamedTuple):
   programs: int  # Compiled by XLA, in all attempts.
   found: int  # Of these, compiled by other trials before.
   damage: list[str]  # What could not be read.
+  # Processor seconds of evaluations on the validation split, but for the first
+  # of each attempt.
+  evaluation_seconds: tuple[float, ...] = ()
 
 
 def read(trial: Trial, planned: PlannedTrial | None) -> Details:
@@ -53,6 +56,7 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     _compiled(events, 'programs'),
     _compiled(events, 'found'),
     damage,
+    _evaluations(events),
   )
 
 
@@ -73,6 +77,16 @@ def _compiled(events: list[Any], what: str) -> int:
   tables = [event.get('compiled') for event in _ends(events)]
   found = [table.get(what) for table in tables if isinstance(table, dict)]
   return sum(v for v in found if type(v) is int and 0 < v < MOST)
+
+
+def _evaluations(events: list[Any]) -> tuple[float, ...]:
+  found: list[float] = []
+  for event in _ends(events):
+    table = event.get('evaluation_processor_seconds')
+    spent = table.get('validation') if isinstance(table, dict) else None
+    if isinstance(spent, list):
+      found += [float(x) for x in spent[1:] if layout.is_time(x)]
+  return tuple(found)
 
 
 def _most(values: list[Any]) -> int | None:

@@ -24,6 +24,7 @@ from runner.launch import attempt, remote_hosts
 from runner.trial import checkpoint, devices, evaluate
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
+from runner.trial.state_tree import Flattener
 from submissions.submission import Start, Submission, Task
 from tests.support.tiny import tiny
 
@@ -62,7 +63,9 @@ def figures(case: Case, folder: pathlib.Path | None = None) -> dict[str, Any]:
   for state in itertools.islice(submission.train(start), STEPS):
     _look(submission, state, found)
     if folder and len(found['losses']) == SAVED:
-      checkpoint.save(folder, SAVED, checkpoint.snapshot(state), {})
+      checkpoint.save(
+        folder, SAVED, checkpoint.snapshot(Flattener()(state).leaves), {}
+      )
   problem = tiny(case.workload)
   source = problem.source('validation', None)
   model = submission.model(state)

@@ -7,6 +7,7 @@ import optax
 import pytest
 
 from runner.trial import checkpoint
+from runner.trial.state_tree import Flattener
 
 STATE = {
   'params': {'w': jnp.arange(6.0).reshape(2, 3)},
@@ -19,7 +20,12 @@ STATE = {
 
 
 def save_and_load(folder, state, step=1):
-  checkpoint.save(folder, step, checkpoint.snapshot(state), {'steps': step})
+  checkpoint.save(
+    folder,
+    step,
+    checkpoint.snapshot(Flattener()(state).leaves),
+    {'steps': step},
+  )
   return checkpoint.load(folder)
 
 
@@ -47,7 +53,7 @@ def test_the_newest_counts_and_old_ones_go(tmp_path):
 def test_a_snapshot_outlives_the_state(tmp_path):
   """Its buffers are donated while a thread still writes them."""
   state = {'w': jnp.zeros(1000)}
-  taken = checkpoint.snapshot(state)
+  taken = checkpoint.snapshot(Flattener()(state).leaves)
   step = jax.jit(lambda x: jax.tree.map(lambda w: w + 1, x), donate_argnums=0)
   jax.block_until_ready(step(state))
   np.testing.assert_array_equal(taken["['w']"], np.zeros(1000))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from runner.trial import checkpoint
+from runner.trial.state_tree import Flattener
 from tests.conftest import QUICK
 from tests.support import several
 from tests.support.several import Case
@@ -60,6 +61,8 @@ def test_what_lies_where_it_likes_is_restored_to_where_it_likes():
   free = jnp.zeros(3)
   fixed = jax.device_put(jnp.zeros(3), jax.devices()[0])
   state = {'free': free, 'fixed': fixed}
-  again = checkpoint.restore(state, checkpoint.snapshot(state))
+  again = checkpoint.restore(
+    state, checkpoint.snapshot(Flattener()(state).leaves)
+  )
   assert not again['free'].committed and again['fixed'].committed
   np.testing.assert_array_equal(again['free'], free)

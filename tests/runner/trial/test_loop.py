@@ -77,6 +77,7 @@ class Trial:
       clock=clock,
       feed=self.feed,
       watch=Watch(submission.scalars, 1),
+      plain=lambda model: model,
       evaluate=evaluate,
       reached=lambda metrics: metrics['validation/n'] >= target,
       record=lambda result, state: save(state),

@@ -12,6 +12,7 @@ from runner.trial.clock import Clock
 from runner.trial.loop import Ending, Result
 from runner.trial.monitor import Scalar
 from runner.trial.recorder import Recorder
+from runner.trial.state_tree import Flattener
 from workloads.workload import Model
 
 MODEL = Model({'w': jnp.ones(3)})
@@ -21,7 +22,7 @@ def record(journal, step):
   """An evaluation after so many steps, and a scalar of the step before."""
   journal.record(
     Result(step, float(step), {'validation/loss': 1 / step}),
-    {'w': jnp.full(3, step), 'momentum': jnp.zeros(3)},
+    Flattener()({'w': jnp.full(3, step), 'momentum': jnp.zeros(3)}),
     types.SimpleNamespace(steps=step, examples=10 * step),
     [Scalar(step - 1, step - 0.5, {'loss': 2.0})],
     MODEL,

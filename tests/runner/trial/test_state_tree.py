@@ -15,6 +15,7 @@ from flax import core, struct
 
 from runner.trial import checkpoint, state_tree
 from runner.trial.same_code import same
+from runner.trial.state_tree import Flattener
 from submissions.algoperf.training import Kept, Training
 
 
@@ -56,9 +57,11 @@ def halved(x):
 
 def stored(tmp_path, first, later):
   """Store a state, and restore it where a fresh loop begins with `first`."""
-  assert state_tree.lost(later, jax.tree.structure(first)) == ''
+  assert Flattener(jax.tree.structure(first))(later).lost == ''
   facts = {'tree': state_tree.described(later)}
-  checkpoint.save(tmp_path, 1, checkpoint.snapshot(later), facts)
+  checkpoint.save(
+    tmp_path, 1, checkpoint.snapshot(Flattener()(later).leaves), facts
+  )
   found = checkpoint.load(tmp_path)
   return checkpoint.restore(first, found.arrays, found.facts['tree'])
 
@@ -185,8 +188,8 @@ def test_code_that_no_name_leads_to_is_that_of_the_first_state(tmp_path):
 def test_other_code_than_at_first_is_not_stored(first, later, message):
   """Restored, it would silently be the first state's."""
   before, after = (Training({}, None, one, 0) for one in (first, later))
-  assert message in state_tree.lost(after, jax.tree.structure(before))
-  assert state_tree.lost(before, jax.tree.structure(before)) == ''
+  assert message in Flattener(jax.tree.structure(before))(after).lost
+  assert Flattener(jax.tree.structure(before))(before).lost == ''
 
 
 def test_what_is_no_number_is_not_stored():
@@ -206,9 +209,9 @@ def test_what_is_no_number_is_not_stored():
   }
   for name, (message, value) in structures.items():
     nothing = jax.tree.structure(None)
-    assert message in state_tree.lost({name: value}, nothing)
+    assert message in Flattener(nothing)({name: value}).lost
   local = {'g': Here(1)}
-  assert state_tree.lost(local, jax.tree.structure(local)) == ''
+  assert Flattener(jax.tree.structure(local))(local).lost == ''
 
 
 @pytest.mark.parametrize(
@@ -227,7 +230,7 @@ def test_what_cannot_be_found_again_is_said(said):
 
 def test_a_checkpoint_without_a_tree_has_that_of_the_loop(tmp_path):
   state = {'a': jnp.ones(2), 'n': 3}
-  arrays = checkpoint.snapshot(state)
+  arrays = checkpoint.snapshot(Flattener()(state).leaves)
   assert_same(checkpoint.restore(state, arrays), state)
   with pytest.raises(state_tree.UnfitError, match=r"\['b'\]"):
     checkpoint.restore({**state, 'b': 1}, arrays)

@@ -1,0 +1,53 @@
+"""Threads and processes that a submission has started.
+
+Evaluations, checkpoints and records are free of charge, so nothing else may
+run meanwhile: a thread or a child process could train for nothing. JAX's own
+threads have no Python frames and are not counted.
+"""
+
+import os
+import pathlib
+import sys
+import threading
+
+from workloads.data import threads
+
+
+class CompanyError(RuntimeError):
+  """A submission's thread or process runs while nothing is charged."""
+
+
+class Company:
+  """Remembers what ran before the submission was built; the rest is its own."""
+
+  def __init__(self) -> None:
+    self._before = set(sys._current_frames())
+
+  def check(self) -> None:
+    """Raise CompanyError where a thread or a process of the submission runs."""
+    allowed = self._before | threads.idents() | {threading.get_ident()}
+    if strange := sys._current_frames().keys() - allowed:
+      names = {t.ident: t.name for t in threading.enumerate()}
+      said = ', '.join(names.get(ident, 'no name') for ident in strange)
+      raise CompanyError(
+        f'{len(strange)} threads of the submission run while nothing is '
+        f'charged ({said}). End them before a state is yielded: evaluations '
+        'are free only if nothing else runs.'
+      )
+    if children := _children():
+      raise CompanyError(
+        f'{len(children)} processes that the submission started run while '
+        'nothing is charged. End them before a state is yielded: evaluations '
+        'are free only if nothing else runs.'
+      )
+
+
+def _children() -> list[int]:
+  """Return the child processes of this process, where the system tells."""
+  found = []
+  for task in pathlib.Path(f'/proc/{os.getpid()}/task').glob('*/children'):
+    try:
+      found += map(int, task.read_text(encoding='ascii').split())
+    except OSError:  # The thread has just ended.
+      continue
+  return found
