@@ -182,6 +182,8 @@ class _Lines:
     Raises:
       NewsError: a line does not end.
     """
+    if len(self._rest) > progress_events.LONGEST:
+      raise progress_events.NewsError(progress_events.refusal(self._rest))
     if not self._open:
       with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(seconds)
@@ -192,9 +194,7 @@ class _Lines:
     data = os.read(self._reading, PIPE)
     self._open = bool(data)
     *lines, self._rest = (self._rest + data).split(b'\n')
-    if len(self._rest) > progress_events.LONGEST:
-      raise progress_events.NewsError(progress_events.refusal(self._rest))
-    return lines
+    return lines  # A line without an end is refused after these.
 
 
 def _dismiss(child: subprocess.Popen, mark: str) -> None:
