@@ -248,7 +248,8 @@ def canonical(full: str) -> Found:
   for number, part in enumerate(rest):
     inner = f'{name}.{part}'
     if isinstance(value, types.ModuleType) and not is_underscored(part):
-      value = _attribute(value, part) or _module(inner)
+      value = _attribute(value, part)
+      value = _module(inner) if value is None else value
     else:
       value = None  # Attributes of classes and objects are not followed.
     if isinstance(value, types.ModuleType):

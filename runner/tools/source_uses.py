@@ -189,11 +189,11 @@ def _access(access: Access, names: Names, algoperf: bool) -> Said:
   libraries = [one for one in full if not one.startswith((OWN, 'builtins.'))]
   text = f'.{name}' if base is None else _shown(access)
   if libraries:
-    inner = isinstance(names.parent(access.node), ast.Attribute)
-    for one in sorted(libraries):
+    whole = not isinstance(names.parent(access.node), ast.Attribute)
+    for one in sorted(libraries) if whole else ():
+      imported = source_allowed.allowed_import(one, algoperf)  # Else said there.
       meaning = source_allowed.fault(f'{one}.{name}', algoperf)
-      known = source_allowed.fault(one, algoperf)
-      if meaning and not known and not (inner and _is_part(one, name)):
+      if imported and meaning:
         yield line, f'{one}.{name} {meaning}'
   elif source_allowed.is_underscored(name) and not _is_private(access, names):
     yield line, f'{text} {LOOK}'
@@ -203,11 +203,6 @@ def _access(access: Access, names: Names, algoperf: bool) -> Said:
   if name in ('format_map', 'format') and not modules:
     yield from _formats(access, names)
   yield from _unbound(access, names)
-
-
-def _is_part(base: str, name: str) -> bool:
-  """Return whether an attribute is only a part of a longer name."""
-  return source_allowed.is_module(f'{base}.{name}')
 
 
 def _shown(access: Access) -> str:

@@ -106,7 +106,7 @@ functools.reduce(getattr, ['a', 'b'], task)
 g = getattr; g(task, 'workload')
 from typing import get_type_hints as hints
 def f(x: '__import__("os")'): pass
-from functools import sys as s
+from dataclasses import sys as s
 from submissions.algoperf.import_shims import sys as s
 import dataclasses as d; d.sys.modules
 '{0.__class__}'.format(task)
@@ -130,7 +130,6 @@ train.__globals__
 object.__getattribute__(task, 'x')
 task._workload
 task.workload.__dict__['x']
-match start: object(__class__=c)
 import gc
 import sys as np2
 from inspect import stack
@@ -193,7 +192,7 @@ print('validation')
 print('valid' + 'ation')
 print('noitadilav'[::-1])
 print(''.join(['te', 'st']))
-import workloads
+import workloads as w; w.get('wmt')
 from workloads import digits
 from workloads.workload import np as n; n.load('/x')
 import sklearn.datasets
@@ -204,7 +203,7 @@ w = b'LITERAL'
 w = 'LITERAL'
 w = [NUMBERS]
 a = 'HALF'; b = 'HALF'
-a = [HALVES]; b = (HALVES,)
+a = [HALVES]; b = (HALVES)
 w = 0xBIG
 import socket as s
 import urllib.request
