@@ -133,19 +133,22 @@ DENIED = {
       'jax.pure_callback', 'jax.experimental.io_callback',
       'jax.core.Primitive', 'jax.core.new_primitive', 'jax.debug',
       'jax.lax.infeed', 'jax.lax.outfeed',
-      'jax.make_user_context', 'jax.experimental.pallas.triton.elementwise',
+      'jax.make_user_context', 'chex.chexify',
     ), CALLBACK
   ),
   **dict.fromkeys(
     (
       'jax.config', 'jax.clear_caches', 'jax.clear_backends', 'jax.set_mesh',
       'jax.array_garbage_collection_guard', 'jax.thread_guard',
-      'chex.set_n_cpu_devices', 'numpy.seterr', 'numpy.seterrcall',
+      'chex.set_n_cpu_devices', 'chex.fake_jit', 'chex.fake_pmap',
+      'chex.fake_pmap_and_jit', 'numpy.seterr', 'numpy.seterrcall',
       'numpy.set_printoptions', 'numpy.setbufsize', 'flax.config',
     ), SETTINGS
   ),
   **dict.fromkeys(
-    ('jax.live_arrays', 'jax.print_environment_info'), LOOK
+    ('jax.live_arrays', 'jax.print_environment_info', 'numpy.test',
+     'numpy.show_config', 'numpy.show_runtime', 'scipy.test',
+     'scipy.show_config', 'scipy.LowLevelCallable'), LOOK
   ),
   **dict.fromkeys(
     ('functools.update_wrapper', 'functools.singledispatchmethod'), PATCH
@@ -219,8 +222,9 @@ def fault(full: str, algoperf: bool) -> str:
     return MEANINGS.get(first, OTHER)
   if any(is_underscored(part) for part in full.split('.')[1:]):
     return LOOK
-  if first in (*ALGOPERF, *PLAIN[:1]):
-    return ''
+  if first in (*ALGOPERF, '__future__'):
+    known = {*sys.stdlib_module_names, *PARTS, *PLAIN, 'np', 'jnp'}
+    return OTHER if known.intersection(full.split('.')[1:]) else ''
   found = canonical(full)
   if not allowed_import(found.name, algoperf):
     return MEANINGS.get(found.name.partition('.')[0], OTHER)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runner.tools import source_literals, source_objects, source_uses
+from runner.tools.source_allowed import is_module
 from runner.tools.source_names import Names
 from submissions.algoperf import folders, own
 from submissions.literals import NOT_PYTHON, parsed
@@ -35,13 +36,14 @@ def look(path: pathlib.Path) -> list[Finding]:
   root = folders.layout(path).root
   algoperf = folders.is_one(path)
   data = 0  # Bytes of literals so far.
+  shared = _shared(folders.files(path)) if algoperf else frozenset()
   for name, file in folders.parts(path).items():
     if file.suffix != '.py':
       found |= {Finding(name, 0, text) for text in _beside(file)}
       continue
     try:
       tree = _with_annotations(parsed(file))
-      said = {*_said(tree, _own(root, file, algoperf), algoperf)}
+      said = {*_said(tree, _own(root, file, algoperf), shared, algoperf)}
       said |= {*source_literals.find_large(tree, data)}
       data += sum(size for _, size in source_literals.sizes(tree))
       said |= {*_absent(root, file)} if algoperf else set()
@@ -54,12 +56,24 @@ def look(path: pathlib.Path) -> list[Finding]:
 
 
 def _said(
-  tree: ast.Module, mine: set[str], algoperf: bool
+  tree: ast.Module, mine: set[str], shared: frozenset[str], algoperf: bool
 ) -> Iterator[tuple[int, str]]:
-  names = Names(tree, mine.__contains__)
+  names = Names(tree, mine.__contains__, shared)
   yield from source_uses.find(names, algoperf)
   yield from source_objects.find(names)
   yield from source_literals.find(names)
+
+
+def _shared(files: list[pathlib.Path]) -> frozenset[str]:
+  """Return the names that any of the files binds to a module of others."""
+  found: set[str] = set()
+  for file in files:
+    try:
+      bound = folders.bound(parsed(file)) if file.suffix == '.py' else {}
+    except NOT_PYTHON:
+      continue  # Said where the file is read.
+    found |= {n for n, (_, full) in bound.items() if is_module(full)}
+  return frozenset(found)
 
 
 def _own(root: pathlib.Path, file: pathlib.Path, algoperf: bool) -> set[str]:

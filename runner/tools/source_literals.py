@@ -9,6 +9,8 @@ from runner.tools.source_uses import Said, has_lookup
 
 MOST = 4096  # Bytes of data in a source, whatever number of literals it has.
 SPLITS = ('validation', 'test', 'valid', 'eval_train')
+HIDDEN = ('lost', 'compiler_options')  # Names of arguments that are findings.
+LONGEST = 80  # Characters of an identifier.
 FREE = ('get_batch_size',)  # Functions that may ask for the workload's name.
 WEIGHTS = (
   'may be weights or data that were learnt elsewhere. Compute them in `train`.'
@@ -39,6 +41,11 @@ def find(names: Names) -> Said:
         node.lineno,
         f'{text!r} is the name of a split. Train on start.batches only.',
       )
+    elif text in HIDDEN:
+      yield (
+        node.lineno,
+        f'{text!r} may hide an argument that `check` reports. Leave it out.',
+      )
     elif text.startswith('__') and text.endswith('__') and text != '__main__':
       yield node.lineno, f'{text!r} is the name of an inner attribute.'
     elif has_lookup(text) and '{' in text and '._' in text:
@@ -67,6 +74,12 @@ def sizes(tree: ast.Module) -> Iterator[tuple[int, int]]:
   """
   spoken = documentation(tree) | _messages(tree)
   for node in ast.walk(tree):
+    match node:
+      case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
+        if len(name) > LONGEST:
+          yield getattr(node, 'lineno', 0), len(name)
+      case ast.Call(func=ast.Name(id='dict'), keywords=keywords):
+        yield node.lineno, sum(len(one.arg or '') for one in keywords)
     if not isinstance(node, ast.Constant) or id(node) in spoken:
       continue
     match node.value:
@@ -75,7 +88,7 @@ def sizes(tree: ast.Module) -> Iterator[tuple[int, int]]:
       case bytes(data):
         yield node.lineno, len(data)
       case bool() | None:
-        continue
+        yield node.lineno, 1
       case int(number) if number.bit_length() > 64:
         yield node.lineno, number.bit_length() // 8
       case int() | float() | complex():
@@ -83,7 +96,13 @@ def sizes(tree: ast.Module) -> Iterator[tuple[int, int]]:
 
 
 def _messages(tree: ast.Module) -> set[int]:
+  """Return the texts of errors, unless errors are caught and read."""
   found: set[int] = set()
+  caught = {
+    node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)
+  }
+  if any(isinstance(x, ast.Name) and x.id in caught for x in ast.walk(tree)):
+    return found
   for node in ast.walk(tree):
     match node:
       case ast.Raise(exc=shown) | ast.Assert(msg=shown) if shown is not None:

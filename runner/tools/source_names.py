@@ -74,17 +74,26 @@ class Names:
   Attributes:
     tree: The syntax tree.
     parents: The node around each node, by identity.
+    is_own: Whether a module belongs to the submission itself.
+    shared: Names that files of the submission bind to modules of others.
   """
 
-  def __init__(self, tree: ast.Module, is_own: Callable[[str], bool]):
+  def __init__(
+    self,
+    tree: ast.Module,
+    is_own: Callable[[str], bool],
+    shared: frozenset[str] = frozenset(),
+  ):
     """
     Args:
       tree: The syntax tree.
       is_own: Whether a module belongs to the submission itself.
+      shared: Names that files of the submission bind to modules of others.
     """
     self.tree = tree
     self.parents: dict[int, ast.AST] = {}
     self.is_own = is_own
+    self.shared = shared
     self._scopes: dict[int, Scope] = {}
     self._visit(tree, Scope(tree, None))
 

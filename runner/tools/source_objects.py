@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from runner.tools import source_allowed
 from runner.tools.source_allowed import CLOCK, PATCH, PYTREES
-from runner.tools.source_names import FUNCTIONS, OWN, Names, Parameter
+from runner.tools.source_names import (
+  FUNCTIONS,
+  OWN,
+  Names,
+  Parameter,
+  elements,
+)
 from runner.tools.source_uses import Access, Said, accesses, is_self
 
 GIVEN = ('start', 'task', 'workload')  # Usual names of what is handed over.
@@ -16,13 +22,12 @@ CHANGES = (
   'setdefault', 'sort', 'update',
 )  # fmt: skip
 FREE = (
-  'may run while the clock stands. Do the work in `train`, and return plain '
-  'arrays.'
+  'may run while the clock stands: JAX or the harness calls it. Do the work in '
+  '`train`, and return plain arrays.'
 )
 # Methods of Python's own protocol that may be written.
 METHODS = (
-  '__call__', '__init__', '__iter__', '__next__', '__post_init__', '__repr__',
-  '__str__',
+  '__call__', '__init__', '__iter__', '__next__', '__post_init__',
 )  # fmt: skip
 PLAIN = (  # Dunder names that may be assigned.
   '__all__', '__author__', '__copyright__', '__license__', '__match_args__',
@@ -30,10 +35,17 @@ PLAIN = (  # Dunder names that may be assigned.
 )  # fmt: skip
 HOOKS = (  # Methods that JAX and the harness call on what they are given.
   'addressable_shards', 'astype', 'block_until_ready', 'close',
-  'copy_to_host_async', 'get', 'item', 'items', 'keys', 'send', 'throw',
-  'tolist', 'tree_flatten', 'tree_flatten_with_keys', 'tree_unflatten',
-  'values',
+  'copy_to_host_async', 'delete', 'dtype', 'get', 'is_deleted', 'is_ready',
+  'item', 'items', 'keys', 'nbytes', 'ndim', 'params', 'send', 'shape',
+  'sharding', 'size', 'throw', 'tolist', 'tree_flatten',
+  'tree_flatten_with_keys', 'tree_unflatten', 'values',
 )  # fmt: skip
+APART = 'may tell one workload from the others. Treat all of them alike.'
+SIZES = (  # Facts of a task that name its workload.
+  'num_train_examples', 'num_validation_examples', 'num_test_examples', 'steps',
+  'step_hint', 'train_examples',
+)  # fmt: skip
+EQUAL = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 BASES = ('builtins.object', 'typing.', 'flax.', 'chex.', 'optax.', OWN)
 MAKERS = ('collections.namedtuple', 'typing.NamedTuple')
 ENDS = (None, 'BaseException', 'GeneratorExit')
@@ -53,8 +65,16 @@ def find(names: Names) -> Said:
         yield from _called(node, names)
       case ast.ClassDef():
         yield from _class(node, names)
-      case ast.Try() if _yields(node.body):
+      case ast.Try() | ast.TryStar() if _yields(node):
         yield from _ends(node)
+      case ast.With() if _yields(node):
+        yield (
+          node.lineno,
+          'with ... around a yield lasts while the harness evaluates. End it '
+          'before the yield.',
+        )
+      case ast.JoinedStr() | ast.BinOp() | ast.Compare():
+        yield from _identified(node, names)
       case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
         if not isinstance(names.parent(node), ast.ClassDef) and _dunder(name):
           yield node.lineno, f'def {name} {PATCH}'
@@ -175,12 +195,52 @@ def _called(node: ast.Call, names: Names) -> Said:
       modules = [source_allowed.is_module(one) for one in names.full(base)]
       if not any(modules) and _is_others(base, names):
         yield node.lineno, f'{ast.unparse(node.func)}() {PATCH}'
+    case ast.Attribute(value=base, attr='_make'):
+      if not _is_own_class(base, names):
+        yield node.lineno, f'{ast.unparse(node.func)} may set `lost`, which {FREE}'
+    case ast.Name(id='str' | 'repr' | 'ascii' | 'print' | 'format' | 'hash'):
+      yield from _shown(node.args, names)
+  if 'collections.defaultdict' in names.full(node.func):
+    made = [names.full(one) for one in node.args[:1]]
+    if not all(full and all('builtins.' in x for x in full) for full in made):
+      yield node.lineno, f'collections.defaultdict of a function {FREE}'
   for one in node.keywords:
     if one.arg == 'lost':
       yield node.lineno, f'lost={ast.unparse(one.value)} {FREE}'
   made = 'submissions.submission.Submission' in names.full(node.func)
   if made and (len(node.args) > 3 or _is_open(node)):
     yield node.lineno, f'The fourth argument of Submission, lost, {FREE}'
+
+
+def _identified(node: ast.AST, names: Names) -> Said:
+  """Yield what may tell one workload from the others."""
+  match node:
+    case ast.JoinedStr(values=values):
+      shown = [v.value for v in values if isinstance(v, ast.FormattedValue)]
+      yield from _shown(shown, names)
+    case ast.BinOp(op=ast.Mod(), right=right):
+      yield from _shown([right, *elements(right)], names)
+    case ast.Compare(ops=ops, left=left, comparators=others):
+      equal = any(isinstance(op, EQUAL) for op in ops)
+      sides = [left, *others]
+      numbers = any(isinstance(x, (ast.Constant, ast.Set, ast.Tuple, ast.List))
+                    for x in sides)  # fmt: skip
+      for one in sides if equal and numbers else ():
+        sized = isinstance(one, ast.Attribute) and one.attr in SIZES
+        if sized and is_given(one, names):
+          yield one.lineno, f'{ast.unparse(node)} {APART}'
+
+
+def _shown(nodes: list[ast.expr], names: Names) -> Said:
+  """Yield workloads that are written as texts, which have their names."""
+  for node in nodes:
+    values = names.values(node) if isinstance(node, ast.Name) else []
+    ends = {
+      one.attr if isinstance(one, ast.Attribute) else getattr(one, 'name', '')
+      for one in [node, *values]
+    }
+    if ends & {'workload', 'task'} and is_given(node, names):
+      yield node.lineno, f'{ast.unparse(node)} as a text {APART}'
 
 
 def _is_open(node: ast.Call) -> bool:
@@ -202,7 +262,8 @@ def _class(node: ast.ClassDef, names: Names) -> Said:
         'or the harness calls. Write a class of its own, or a NamedTuple.',
       )
   for name, place in _members(node):
-    if (_dunder(name) and name not in (*METHODS, *PLAIN)) or name in HOOKS:
+    iterates = name in ('__iter__', '__next__') and bool(node.bases)
+    if iterates or (_dunder(name) and name not in (*METHODS, *PLAIN)) or name in HOOKS:
       meaning = PYTREES if name.startswith('tree_') else FREE
       yield place, f'{node.name}.{name} {meaning}'
 
@@ -248,9 +309,9 @@ def _members(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
       waiting += ast.iter_child_nodes(one)
 
 
-def _yields(body: list[ast.stmt]) -> bool:
-  """Return whether statements yield, functions within them aside."""
-  waiting: list[ast.AST] = list(body)
+def _yields(node: ast.AST) -> bool:
+  """Return whether a statement yields, functions within it aside."""
+  waiting: list[ast.AST] = [node]
   while waiting:
     one = waiting.pop()
     if isinstance(one, (ast.Yield, ast.YieldFrom)):
@@ -260,7 +321,7 @@ def _yields(body: list[ast.stmt]) -> bool:
   return False
 
 
-def _ends(node: ast.Try) -> Said:
+def _ends(node: ast.Try | ast.TryStar) -> Said:
   """Yield what runs when a generator is closed."""
   for handler in node.handlers:
     kind = handler.type and ast.unparse(handler.type)

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from runner.tools import source_allowed
-from runner.tools.source_allowed import CODE, DATA, FILES, LOOK, PATCH
+from runner.tools.source_allowed import (
+  CODE,
+  DATA,
+  FILES,
+  LOOK,
+  PATCH,
+  SETTINGS,
+)
 from runner.tools.source_names import FUNCTIONS, OWN, Names, Parameter
 
 Said = Iterator[tuple[int, str]]  # Lines and what is said of them.
@@ -92,11 +99,17 @@ def accesses(names: Names) -> Iterator[Access]:
 def _imports(
   node: ast.Import | ast.ImportFrom, names: Names, algoperf: bool
 ) -> Said:
-  start = '' if isinstance(node, ast.Import) else f'{node.module or ""}.'
+  module = None if isinstance(node, ast.Import) else node.module
+  start = f'{module}.' if module else ''
   dots = 0 if isinstance(node, ast.Import) else node.level
   for alias in node.names:
     full = start + alias.name
     own = dots or names.is_own(start[:-1] or alias.name) or names.is_own(full)
+    _, _, name = full.rpartition('.')
+    if own and (name.startswith('__') or name in names.shared):
+      yield node.lineno, f'{alias.name} {HANDED}'
+    if dots and not algoperf:
+      yield node.lineno, f'{"." * dots}{full} {source_allowed.OTHER}'
     if alias.name == '*':
       yield (
         node.lineno,
@@ -134,10 +147,10 @@ def _name(node: ast.Name, names: Names) -> Said:
 def _compares(node: ast.Name, names: Names) -> bool:
   """Return whether `type` only serves to compare classes, or as annotation."""
   match names.parent(node):
-    case ast.Subscript():
-      return True
-    case ast.Call(func=ast.Name(id='isinstance')):
-      return True
+    case ast.Subscript(value=value):
+      return value is node
+    case ast.Call(func=function) if function is not node:
+      return names.full(function) == {'builtins.isinstance'}
     case ast.Call(args=[_]) as call if call.func is node:
       return isinstance(names.parent(call), ast.Compare)
   return False
@@ -155,6 +168,9 @@ def _keywords(node: ast.Call, names: Names, given: list[ast.keyword]) -> Said:
     if one.arg == 'file' and names.full(node.func) == {'builtins.print'}:
       yield node.lineno, f'print(file=...) {FILES}'
   called = names.full(node.func)
+  compiles = isinstance(node.func, ast.Attribute) and node.func.attr == 'compile'
+  if compiles and node.args:
+    yield node.lineno, f'{ast.unparse(node)} {SETTINGS}'
   if called & {'functools.wraps'} and (len(node.args) > 1 or given):
     yield node.lineno, f'functools.wraps with two arguments {PATCH}'
 
@@ -197,6 +213,8 @@ def _access(access: Access, names: Names, algoperf: bool) -> Said:
         yield line, f'{one}.{name} {meaning}'
   elif source_allowed.is_underscored(name) and not _is_private(access, names):
     yield line, f'{text} {LOOK}'
+  if name in names.shared and any(one.startswith(OWN) for one in full):
+    yield line, f'{text} {HANDED}'
   modules = any(source_allowed.is_module(one) for one in libraries)
   if name in ATTRIBUTES and not modules:
     yield line, f'{text} {ATTRIBUTES[name]}'
