@@ -13,9 +13,10 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.tools import source_literals, source_objects, source_uses
-from runner.tools.source_allowed import is_module
-from runner.tools.source_names import Names
+from runner.lint import attributes, classes, literals, objects, uses
+from runner.lint.allowed import is_module
+from runner.lint.meanings import WEIGHTS
+from runner.lint.names import Names
 from submissions.algoperf import folders, own
 from submissions.literals import NOT_PYTHON, parsed
 
@@ -44,8 +45,8 @@ def look(path: pathlib.Path) -> list[Finding]:
     try:
       tree = _with_annotations(parsed(file))
       said = {*_said(tree, _own(root, file, algoperf), shared, algoperf)}
-      said |= {*source_literals.find_large(tree, data)}
-      data += sum(size for _, size in source_literals.sizes(tree))
+      said |= {*literals.find_large(tree, data)}
+      data += sum(size for _, size in literals.sizes(tree))
       said |= {*_absent(root, file)} if algoperf else set()
     except RecursionError:
       said = {(0, 'This is nested too deeply to be read. Write it flatter.')}
@@ -59,9 +60,12 @@ def _said(
   tree: ast.Module, mine: set[str], shared: frozenset[str], algoperf: bool
 ) -> Iterator[tuple[int, str]]:
   names = Names(tree, mine.__contains__, shared)
-  yield from source_uses.find(names, algoperf)
-  yield from source_objects.find(names)
-  yield from source_literals.find(names)
+  yield from uses.find(names, algoperf)
+  for access in attributes.accesses(names):
+    yield from attributes.meant(access, names, algoperf)
+  yield from objects.find(names)
+  yield from classes.find(names)
+  yield from literals.find(names)
 
 
 def _shared(files: list[pathlib.Path]) -> frozenset[str]:
@@ -95,12 +99,10 @@ def _beside(file: pathlib.Path) -> Iterator[str]:
   """Yield what a file that is not Python may mean."""
   size = file.stat().st_size
   if file.suffix not in TEXTS or (
-    size > source_literals.MOST and file.suffix != '.md' and file.stem
+    size > literals.MOST and file.suffix != '.md' and file.stem
     not in ('LICENSE', 'README')
   ):  # fmt: skip
-    yield (
-      f'A file of {size} bytes that is not source {source_literals.WEIGHTS}'
-    )
+    yield (f'A file of {size} bytes that is not source {WEIGHTS}')
 
 
 def _with_annotations(tree: ast.Module) -> ast.Module:

@@ -4,17 +4,16 @@ import ast
 from collections.abc import Iterator
 
 import workloads
-from runner.tools.source_names import Names
-from runner.tools.source_uses import Said, has_lookup
+from runner.lint.attributes import Said, has_lookup
+from runner.lint.meanings import WEIGHTS
+from runner.lint.names import Names
+from runner.lint.texts import folded
 
 MOST = 4096  # Bytes of data in a source, whatever number of literals it has.
 SPLITS = ('validation', 'test', 'valid', 'eval_train')
 HIDDEN = ('lost', 'compiler_options')  # Names of arguments that are findings.
 LONGEST = 80  # Characters of an identifier.
 FREE = ('get_batch_size',)  # Functions that may ask for the workload's name.
-WEIGHTS = (
-  'may be weights or data that were learnt elsewhere. Compute them in `train`.'
-)
 
 
 def find(names: Names) -> Said:
@@ -31,7 +30,7 @@ def find(names: Names) -> Said:
   for node in ast.walk(names.tree):
     if not isinstance(node, ast.expr) or id(node) in spoken:
       continue
-    text = names.folded(node) if _makes_text(node) else None
+    text = folded(names, node) if _makes_text(node) else None
     if text is None:
       continue
     if text in families and id(node) not in free:
@@ -74,25 +73,27 @@ def sizes(tree: ast.Module) -> Iterator[tuple[int, int]]:
   """
   spoken = documentation(tree) | _messages(tree)
   for node in ast.walk(tree):
+    line = getattr(node, 'lineno', 0)
     match node:
       case ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name):
         if len(name) > LONGEST:
-          yield getattr(node, 'lineno', 0), len(name)
+          yield line, len(name)
       case ast.Call(func=ast.Name(id='dict'), keywords=keywords):
-        yield node.lineno, sum(len(one.arg or '') for one in keywords)
-    if not isinstance(node, ast.Constant) or id(node) in spoken:
-      continue
-    match node.value:
-      case str(text):
-        yield node.lineno, len(text.encode('utf-8', 'replace'))
-      case bytes(data):
-        yield node.lineno, len(data)
-      case bool() | None:
-        yield node.lineno, 1
-      case int(number) if number.bit_length() > 64:
-        yield node.lineno, number.bit_length() // 8
-      case int() | float() | complex():
-        yield node.lineno, len(repr(node.value))
+        yield line, sum(len(one.arg or '') for one in keywords)
+      case ast.Constant(value=value) if id(node) not in spoken:
+        yield line, _size(value)
+
+
+def _size(value: object) -> int:
+  """Return about how many bytes a literal can hold."""
+  match value:
+    case str(text):
+      return len(text.encode('utf-8', 'replace'))
+    case bytes(data):
+      return len(data)
+    case int(number) if number.bit_length() > 64:
+      return number.bit_length() // 8
+  return 1 if value is None or isinstance(value, bool) else len(repr(value))
 
 
 def _messages(tree: ast.Module) -> set[int]:

@@ -7,30 +7,19 @@ of its values.
 import ast
 import builtins
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+
+from runner.lint.bindings import (
+  COMPREHENSIONS,
+  Element,
+  Parameter,
+  Value,
+  bindings,
+  options,
+)
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 OWN = '.'  # Start of the full names of the submission's own files.
-LONGEST = 200  # Characters of a text that are computed.
-DEEPEST = 12  # Assignments that are followed from a name to its values.
-
-
-class Element(NamedTuple):
-  """Value of a name that is bound to an element of something."""
-
-  whole: ast.expr
-
-
-class Parameter(NamedTuple):
-  """Value of a function's parameter."""
-
-  function: ast.AST
-  name: str
-  first: bool
-
-
-Value = str | ast.AST | Element | Parameter
+MOST = 1_000_000  # Expressions that are followed in a file.
 
 
 class Scope:
@@ -95,6 +84,10 @@ class Names:
     self.is_own = is_own
     self.shared = shared
     self._scopes: dict[int, Scope] = {}
+    self._full: dict[int, frozenset[str]] = {}  # Full names, by identity.
+    self._open: set[int] = set()  # Expressions that are being followed.
+    self._cut = False  # Whether a name made from itself was left out.
+    self._effort = 0
     self._visit(tree, Scope(tree, None))
 
   def scope(self, node: ast.AST) -> Scope:
@@ -110,84 +103,57 @@ class Names:
     scope = self.scope(name).find(name.id)
     return scope.values.get(name.id, []) if scope else []
 
-  def full(self, node: Value | None, depth: int = 0) -> frozenset[str]:
+  def full(self, node: Value | None) -> frozenset[str]:
     """Return the full names that an expression may mean.
 
     Full names begin with an imported module or with `builtins`; those of the
     submission's own files begin with a dot.
+
+    Raises:
+      RecursionError: the names cannot be followed with a bounded effort.
     """
-    if depth > DEEPEST:
+    if isinstance(node, str):
+      return frozenset({node})
+    if id(node) in self._full:
+      return self._full[id(node)]
+    if id(node) in self._open:  # The name is made from itself.
+      self._cut = True
       return frozenset()
+    self._effort += 1
+    if self._effort > MOST:
+      raise RecursionError
+    self._open.add(id(node))
+    before, self._cut = self._cut, False
+    found = self._follow(node)
+    self._open.remove(id(node))
+    if not self._cut or not self._open:
+      self._full[id(node)] = found
+    self._cut = self._cut or before
+    return found
+
+  def _follow(self, node: Value | None) -> frozenset[str]:
     match node:
-      case str():
-        return frozenset({node})
       case ast.Name(id=name):
         values = self.values(node)
         if not values and hasattr(builtins, name):
           return frozenset({f'builtins.{name}'})
-        return self._any(values, depth)
       case ast.Attribute(value=base, attr=attr):
-        return frozenset(f'{f}.{attr}' for f in self.full(base, depth + 1))
+        return frozenset(f'{one}.{attr}' for one in self.full(base))
       case _:
-        return self._any(list(options(node)), depth)
-
-  def _any(self, values: list, depth: int) -> frozenset[str]:
-    found = (self.full(value, depth + 1) for value in values)
-    return frozenset[str]().union(*found)
-
-  def folded(self, node: ast.AST | None, depth: int = 0) -> str | None:
-    """Return the text that an expression makes, or None if it is not known."""
-    again = lambda x: self.folded(x, depth + 1)  # noqa: E731
-    if depth > DEEPEST:
-      return None
-    match node:
-      case ast.Constant(value=str(text)):
-        return text[:LONGEST]
-      case ast.Constant(value=bytes(data)):
-        return data[:LONGEST].decode('latin-1')
-      case ast.Name():
-        values = self.values(node)
-        alone = values[0] if len(values) == 1 else None
-        return again(alone) if isinstance(alone, ast.expr) else None
-      case ast.BinOp(left=left, op=ast.Add(), right=right):
-        return _joined([again(left), again(right)], '')
-      case ast.JoinedStr(values=parts):
-        return _joined([again(part) for part in parts], '')
-      case ast.FormattedValue(value=value, format_spec=None):
-        return again(value)
-      case ast.Subscript(value=value, slice=index):
-        return _sliced(again(value), index)
-      case ast.Call(func=ast.Attribute(value=base, attr=attr), args=args):
-        if attr == 'join' and len(args) == 1:
-          return _joined([again(x) for x in elements(args[0])], again(base))
-        return _changed(again(base), attr, [again(x) for x in args])
-    return None
+        values = list(options(node))
+    return frozenset[str]().union(*(self.full(value) for value in values))
 
   def _visit(self, node: ast.AST, scope: Scope) -> None:
     self._scopes[id(node)] = scope
     inner = scope
-    match node:
-      case ast.Import() | ast.ImportFrom():
-        self._bind_imports(node, scope)
-      case ast.ClassDef(name=name):
-        scope.bind(name, node)
-        inner = Scope(node, scope)
-      case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-        if not isinstance(node, ast.Lambda):
-          scope.bind(node.name, node)
-        inner = Scope(node, scope)
-        _bind_parameters(node, inner)
-      case ast.Global(names=names):
-        for name in names:
-          scope.declare(name, scope.outermost)
-      case ast.Nonlocal(names=names) if scope.parent is not None:
-        for name in names:
-          scope.declare(name, scope.parent.find(name))
-      case _:
-        if isinstance(node, COMPREHENSIONS):
-          inner = Scope(node, scope)
-        for target, value in bindings(node):
-          _bind(target, value, scope)
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+      self._bind_imports(node, scope)
+    elif isinstance(node, (*FUNCTIONS, ast.ClassDef, *COMPREHENSIONS)):
+      inner = _inner(node, scope)
+    elif isinstance(node, (ast.Global, ast.Nonlocal)):
+      _declare(node, scope)
+    for target, value in bindings(node):
+      _bind(target, value, scope)
     for child, inside in _children(node):
       self.parents[id(child)] = node
       self._visit(child, inner if inside else scope)
@@ -207,57 +173,25 @@ class Names:
       scope.bind(alias.asname or alias.name, full)
 
 
-def options(node: Value | None) -> Iterator[Value | None]:
-  """Yield the expressions, one of which is the value of another one."""
+def _inner(node: ast.AST, scope: Scope) -> Scope:
+  """Return the scope of a function, class or comprehension; bind its name."""
+  inner = Scope(node, scope)
   match node:
-    case Element(whole=whole):
-      yield from elements(whole)
-    case ast.IfExp(body=one, orelse=other):
-      yield from (one, other)
-    case ast.BoolOp(values=values):
-      yield from values
-    case ast.NamedExpr(value=value) | ast.Starred(value=value):
-      yield value
-    case ast.Subscript(value=value):
-      yield from elements(value)
+    case ast.ClassDef(name=name):
+      scope.bind(name, node)
+    case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+      scope.bind(name, node)
+      _bind_parameters(node, inner)
+    case ast.Lambda():
+      _bind_parameters(node, inner)
+  return inner
 
 
-def elements(node: ast.AST) -> list[ast.expr]:
-  """List the elements that are written in a display of a collection."""
-  match node:
-    case ast.Tuple(elts=found) | ast.List(elts=found) | ast.Set(elts=found):
-      return found
-    case ast.Dict(values=found):
-      return found
-    case ast.Call(args=args):  # enumerate, zip, iter and the like
-      return [element for one in args for element in elements(one)]
-  return []
-
-
-def bindings(node: ast.AST) -> Iterator[tuple[ast.AST, Value | None]]:
-  """Yield the targets that a node binds, with their values."""
-  match node:
-    case ast.Assign(targets=targets, value=value):
-      yield from ((target, value) for target in targets)
-    case ast.AnnAssign(target=target, value=value) if value is not None:
-      yield target, value
-    case ast.NamedExpr(target=target, value=value):
-      yield target, value
-    case ast.AugAssign(target=target):
-      yield target, None
-    case ast.For(target=target, iter=whole) | ast.AsyncFor(
-      target=target, iter=whole
-    ):
-      yield target, Element(whole)
-    case ast.comprehension(target=target, iter=whole):
-      yield target, Element(whole)
-    case ast.withitem(context_expr=value, optional_vars=target):
-      if target is not None:
-        yield target, value
-    case ast.ExceptHandler(name=str(name)) | ast.MatchStar(name=str(name)):
-      yield ast.Name(name), None
-    case ast.MatchAs(name=str(name)) | ast.MatchMapping(rest=str(name)):
-      yield ast.Name(name), None
+def _declare(node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
+  for name in node.names:
+    around = scope.parent.find(name) if scope.parent else None
+    outer = scope.outermost if isinstance(node, ast.Global) else around
+    scope.declare(name, outer)
 
 
 def _bind(target: ast.AST, value: Value | None, scope: Scope) -> None:
@@ -318,43 +252,3 @@ def _around(node: ast.arguments) -> Iterator[ast.AST]:
   for one in [*every, node.vararg, node.kwarg]:
     if one is not None and one.annotation is not None:
       yield one.annotation
-
-
-def _joined(parts: list[str | None], between: str | None) -> str | None:
-  known = [part for part in parts if part is not None]
-  if between is None or len(known) < len(parts):
-    return None
-  return between.join(known)[:LONGEST]
-
-
-def _sliced(text: str | None, index: ast.expr) -> str | None:
-  try:
-    part = eval_slice(index)
-    return None if text is None or part is None else text[part]
-  except (ValueError, TypeError, IndexError):
-    return None
-
-
-def eval_slice(index: ast.expr) -> slice | int | None:
-  """Return a slice or an index that is written with numbers, else None."""
-  match index:
-    case ast.Slice(lower=lower, upper=upper, step=step):
-      ends = [None if x is None else ast.literal_eval(x) for x in
-              (lower, upper, step)]  # fmt: skip
-      return slice(*ends)
-  found = ast.literal_eval(index)
-  return found if isinstance(found, int) else None
-
-
-def _changed(text: str | None, method: str, args: list) -> str | None:
-  """Return a text after one of its methods that make another text."""
-  if text is None or any(arg is None for arg in args):
-    return None
-  match method, args:
-    case ('lower' | 'upper' | 'strip' | 'title' | 'capitalize'), []:
-      return getattr(text, method)()
-    case 'replace', [old, new]:
-      return text[:LONGEST].replace(old[:LONGEST], new)[:LONGEST]
-    case ('decode' | 'encode'), _:
-      return text
-  return None

@@ -1,7 +1,7 @@
-"""What the source of a submission may import and use, by full name.
+"""Whether a full name may be used in a submission.
 
 A name that leads through another module's imports counts as what it leads to:
-`flax.linen.jnp.load` is `jax.numpy.load`. Only libraries and modules of
+`optax.contrib.jnp.load` is `jax.numpy.load`. Only libraries and modules of
 TimeTrial are imported for that, never a submission.
 """
 
@@ -13,73 +13,19 @@ import types
 import warnings
 from typing import NamedTuple
 
-FILES = (
-  'may read or write files. Take data from start.batches, and write small '
-  'constants in the source.'
+from runner.lint.meanings import (
+  BUILTIN_MEANINGS,
+  CALLBACK,
+  DATA,
+  DENIED,
+  FILES,
+  LOOK,
+  MEANINGS,
+  NO_ERRORS,
+  OTHER,
+  PYTREES,
 )
-WORK = 'may mean work beside the clock. Do all work in the loop of `train`.'
-NETWORK = 'may mean the network. A trial needs none.'
-LOOK = (
-  'may be a look at the harness or at other objects. Use only what build and '
-  'train are given.'
-)
-CLOCK = (
-  'may be a look at the clock. Call start.elapsed() for the charged seconds.'
-)
-CODE = 'may run code that cannot be read here. Write the code out.'
-SETTINGS = 'may change settings of the whole process. Leave them.'
-CALLBACK = (
-  'may run Python while the devices compute or the harness works. Return '
-  'values from compiled functions instead.'
-)
-PYTREES = (
-  'may run code whenever a state is flattened. Write the state as a NamedTuple '
-  'or with flax.struct.dataclass.'
-)
-DATA = (
-  'may mean other data than training batches. Use what build and train are '
-  'given.'
-)
-PATCH = 'may change objects of others. Make objects of your own.'
-OTHER = 'is not among the imports that docs/submitting.md allows.'
 
-# Modules of the standard library and others, by first part: what they may mean.
-MEANINGS = {
-  **dict.fromkeys(
-    ('threading', '_thread', 'multiprocessing', 'concurrent', 'asyncio',
-     'subprocess', 'queue', 'sched', 'pty', 'joblib', 'ray'), WORK
-  ),
-  **dict.fromkeys(
-    ('os', 'io', 'pathlib', 'glob', 'shutil', 'tempfile', 'pickle', 'marshal',
-     'shelve', 'mmap', 'fcntl', 'linecache', 'fileinput', 'posix', 'zipfile',
-     'tarfile', 'gzip', 'bz2', 'lzma', 'h5py', 'pandas', 'etils', 'fsspec',
-     'orbax', 'tensorstore', 'safetensors', 'cloudpickle', 'dill', 'csv',
-     'sqlite3', 'dbm', 'logging', 'configparser'), FILES
-  ),
-  **dict.fromkeys(
-    ('socket', 'urllib', 'http', 'requests', 'ssl', 'ftplib', 'smtplib',
-     'socketserver', 'select', 'selectors', 'xmlrpc', 'aiohttp', 'httpx',
-     'huggingface_hub'), NETWORK
-  ),
-  **dict.fromkeys(
-    ('gc', 'inspect', 'sys', 'weakref', 'traceback', 'tracemalloc', 'runner',
-     'scoring', 'configs', 'tests', 'psutil', 'operator', 'types', 'copyreg',
-     'builtins', 'contextvars', 'trace', 'resource', 'platform', 'site'), LOOK
-  ),
-  **dict.fromkeys(('time', 'datetime', 'timeit', 'calendar'), CLOCK),
-  **dict.fromkeys(
-    ('ctypes', 'importlib', 'code', 'codeop', 'ast', 'runpy', 'cffi', 'dis',
-     'imp', 'pkgutil', 'zipimport', 'numba', 'cython', 'string', 'jaxlib',
-     'base64', 'zlib', 'binascii', 'codecs', 'struct', 'array'), CODE
-  ),
-  **dict.fromkeys(
-    ('signal', 'atexit', 'faulthandler', 'warnings', 'locale', 'absl'), SETTINGS
-  ),
-  **dict.fromkeys(
-    ('tensorflow_datasets', 'sklearn', 'datasets', 'workloads', 'grain',
-     'array_record'), DATA
-  ),
-}  # fmt: skip
 PLAIN = (  # Modules of which all may be used that is not in DENIED.
   '__future__', 'chex', 'collections', 'collections.abc', 'dataclasses',
   'functools', 'itertools', 'math', 'optax', 'typing',
@@ -126,68 +72,21 @@ PARTS = {
 CLOSED = ('jax.debug', 'workloads', 'workloads.workload', 'submissions')
 ALGOPERF = ('algoperf', 'algorithmic_efficiency')  # Provided by import_shims.
 LOGGING = ('absl.logging',)  # For submissions written for AlgoPerf, too.
-# Members of allowed modules that may not be used, by full name.
-DENIED = {
-  **dict.fromkeys(
-    (
-      'jax.pure_callback', 'jax.experimental.io_callback',
-      'jax.core.Primitive', 'jax.core.new_primitive', 'jax.debug',
-      'jax.lax.infeed', 'jax.lax.outfeed',
-      'jax.make_user_context', 'chex.chexify',
-    ), CALLBACK
-  ),
-  **dict.fromkeys(
-    (
-      'jax.config', 'jax.clear_caches', 'jax.clear_backends', 'jax.set_mesh',
-      'jax.array_garbage_collection_guard', 'jax.thread_guard',
-      'chex.set_n_cpu_devices', 'chex.fake_jit', 'chex.fake_pmap',
-      'chex.fake_pmap_and_jit', 'numpy.seterr', 'numpy.seterrcall',
-      'numpy.set_printoptions', 'numpy.setbufsize', 'flax.config',
-    ), SETTINGS
-  ),
-  **dict.fromkeys(
-    ('jax.live_arrays', 'jax.print_environment_info', 'numpy.test',
-     'numpy.show_config', 'numpy.show_runtime', 'scipy.test',
-     'scipy.show_config', 'scipy.LowLevelCallable'), LOOK
-  ),
-  **dict.fromkeys(
-    ('functools.update_wrapper', 'functools.singledispatchmethod'), PATCH
-  ),
-  **dict.fromkeys(
-    (
-      'typing.get_type_hints', 'typing.ForwardRef', 'typing.io',
-      'typing.evaluate_forward_ref', 'dataclasses.make_dataclass',
-    ), CODE
-  ),
-  **dict.fromkeys(('jax.tree_util.default_registry',), PYTREES),
-}  # fmt: skip
 FILE_FUNCTIONS = (  # Of numpy, jax.numpy and scipy.
   'DataSource', 'fromfile', 'fromregex', 'genfromtxt', 'load', 'load_npz',
   'loadtxt', 'memmap', 'open_memmap', 'save', 'save_npz', 'savetxt', 'savez',
   'savez_compressed',
 )  # fmt: skip
-BUILTINS = frozenset(
-  """abs all any ascii bin bool callable classmethod complex dict divmod
-  enumerate filter float format frozenset getattr hasattr hash hex id int
-  isinstance issubclass iter len list map max min next object oct pow print
-  property range repr reversed round set slice sorted staticmethod str sum super
-  tuple type zip True False None Ellipsis NotImplemented __debug__
-  __name__""".split()
-)
-NO_ERRORS = ('BaseException', 'GeneratorExit', 'KeyboardInterrupt',
-             'SystemExit')  # fmt: skip
-BUILTIN_MEANINGS = {
-  **dict.fromkeys(('open', 'input', 'license', 'help', '__file__'), FILES),
-  **dict.fromkeys(
-    ('eval', 'exec', 'compile', '__import__', '__build_class__',
-     'chr', 'ord', 'bytes', 'bytearray'), CODE
-  ),
-  **dict.fromkeys(('setattr', 'delattr'), PATCH),
-  **dict.fromkeys(
-    ('exit', 'quit', 'breakpoint', *NO_ERRORS),
-    'may end the process or hide its end. Return from `train` instead.',
-  ),
-}  # fmt: skip
+BUILTINS = (  # What Python offers without an import, errors aside.
+  'Ellipsis', 'False', 'None', 'NotImplemented', 'True', '__debug__',
+  '__name__', 'abs', 'all', 'any', 'ascii', 'bin', 'bool', 'callable',
+  'classmethod', 'complex', 'dict', 'divmod', 'enumerate', 'filter', 'float',
+  'format', 'frozenset', 'getattr', 'hasattr', 'hash', 'hex', 'id', 'int',
+  'isinstance', 'issubclass', 'iter', 'len', 'list', 'map', 'max', 'min',
+  'next', 'object', 'oct', 'pow', 'print', 'property', 'range', 'repr',
+  'reversed', 'round', 'set', 'slice', 'sorted', 'staticmethod', 'str', 'sum',
+  'super', 'tuple', 'type', 'zip',
+)  # fmt: skip
 # Underscored names that are public: the API of named tuples, and few others.
 PUBLIC = (
   '_asdict', '_field_defaults', '_fields', '_make', '_replace', '__name__',
@@ -342,7 +241,7 @@ def builtin_fault(name: str) -> str:
   dunder = name.startswith('__') and name.endswith('__')
   if name in BUILTINS or (value is None and not dunder):
     return ''
-  if isinstance(value, type) and issubclass(value, BaseException):
-    if name not in NO_ERRORS:
-      return ''
+  error = isinstance(value, type) and issubclass(value, BaseException)
+  if error and name not in NO_ERRORS:
+    return ''
   return BUILTIN_MEANINGS.get(name, LOOK)
