@@ -42,6 +42,7 @@ def accesses(names: Names) -> Iterator[Access]:
 
 
 def meant(access: Access, names: Names, algoperf: bool) -> Said:
+  """Yield what an access to an attribute may mean, by line."""
   base, name, line = access.base, access.name, access.line
   full = names.full(base) if base is not None else frozenset()
   libraries = [one for one in full if not one.startswith((OWN, 'builtins.'))]
@@ -121,9 +122,8 @@ def _unbound(access: Access, names: Names) -> Said:
 
 def _formats(access: Access, names: Names) -> Said:
   """Yield formats that read attributes, or that cannot be read."""
-  called = isinstance(names.parent(access.node), ast.Call) and (
-    names.parent(access.node).func is access.node  # pyrefly: ignore
-  )
+  around = names.parent(access.node)
+  called = isinstance(around, ast.Call) and around.func is access.node
   text = folded(names, access.base)
   if text is None or not called:
     yield access.line, f'{_shown(access)} {CODE} Use an f-string.'

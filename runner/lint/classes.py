@@ -23,7 +23,7 @@ HOOKS = (  # Methods that JAX and the harness call on what they are given.
 )  # fmt: skip
 BASES = ('builtins.object', 'typing.', 'flax.', 'chex.', 'optax.', OWN)
 MAKERS = ('collections.namedtuple', 'typing.NamedTuple')
-ENDS = (None, 'BaseException', 'GeneratorExit')
+ENDS = ('BaseException', 'GeneratorExit')
 
 
 def find(names: Names) -> Said:
@@ -138,8 +138,8 @@ def _yields(node: ast.AST) -> bool:
 def _ends(node: ast.Try | ast.TryStar) -> Said:
   """Yield what runs when a generator is closed."""
   for handler in node.handlers:
-    kind = handler.type and ast.unparse(handler.type)
-    if kind in ENDS or (kind and 'GeneratorExit' in kind):
+    kind = ast.unparse(handler.type) if handler.type else ''
+    if not kind or any(end in kind for end in ENDS):
       yield handler.lineno, f'except around a yield {FREE}'
   if node.finalbody:
     yield node.finalbody[0].lineno, f'finally after a yield {FREE}'

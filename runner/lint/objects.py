@@ -190,12 +190,18 @@ def _identified(node: ast.AST, names: Names) -> Said:
     case ast.Compare(ops=ops, left=left, comparators=others):
       equal = any(isinstance(op, EQUAL) for op in ops)
       sides = [left, *others]
-      numbers = any(isinstance(x, (ast.Constant, ast.Set, ast.Tuple, ast.List))
-                    for x in sides)  # fmt: skip
+      numbers = any(_is_special(side) for side in sides)
       for one in sides if equal and numbers else ():
         sized = isinstance(one, ast.Attribute) and one.attr in SIZES
         if sized and is_given(one, names):
           yield one.lineno, f'{ast.unparse(node)} {APART}'
+
+
+def _is_special(node: ast.expr) -> bool:
+  """Return whether an expression is a number, or a collection that has some."""
+  small = isinstance(node, ast.Constant) and node.value in (0, 1, None)
+  written = isinstance(node, (ast.Constant, ast.Set, ast.Tuple, ast.List))
+  return written and not small
 
 
 def _shown(nodes: list[ast.expr], names: Names) -> Said:

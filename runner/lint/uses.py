@@ -4,6 +4,7 @@ import ast
 
 from runner.lint import allowed
 from runner.lint.attributes import Said
+from runner.lint.bindings import COMPREHENSIONS
 from runner.lint.meanings import (
   COMPUTED,
   FILES,
@@ -15,9 +16,11 @@ from runner.lint.meanings import (
 from runner.lint.names import FUNCTIONS, OWN, Names
 from runner.lint.texts import folded
 
+LOCAL = (*FUNCTIONS, *COMPREHENSIONS)
+
 
 def find(names: Names, algoperf: bool) -> Said:
-  """Yield what imports, names and attributes may mean, by line."""
+  """Yield what imports, names and modules may mean, by line."""
   for node in ast.walk(names.tree):
     match node:
       case ast.Import() | ast.ImportFrom():
@@ -57,25 +60,26 @@ def _imports(
 def _name(node: ast.Name, names: Names) -> Said:
   """Yield what a builtin may mean."""
   scope = names.scope(node).find(node.id)
-  if scope is not None and isinstance(scope.node, (*FUNCTIONS, ast.GeneratorExp,
-                                                   ast.ListComp, ast.DictComp,
-                                                   ast.SetComp)):  # fmt: skip
-    return
-  parent = names.parent(node)
+  if scope is not None and isinstance(scope.node, LOCAL):
+    return  # Names of modules and classes may be bound too late, or never.
   if meaning := allowed.builtin_fault(node.id):
     yield node.lineno, f'{node.id} {meaning}'
-  elif node.id == 'getattr' and scope is None:
-    called = isinstance(parent, ast.Call) and parent.func is node
-    if not called or len(parent.args) < 2 or (
-      folded(names, parent.args[1]) is None
-    ):  # fmt: skip
-      yield node.lineno, f'getattr {COMPUTED}'
-  elif node.id == 'type' and scope is None and not _compares(node, names):
+  elif node.id == 'getattr' and not _is_written(node, names):
+    yield node.lineno, f'getattr {COMPUTED}'
+  elif node.id == 'type' and not _compares(node, names):
     yield (
       node.lineno,
       f'type {PATCH} To ask for a class, write isinstance(x, C) or '
       'type(x) is C.',
     )
+
+
+def _is_written(node: ast.Name, names: Names) -> bool:
+  """Return whether getattr is called with a name that is written out."""
+  match names.parent(node):
+    case ast.Call(func=function, args=[_, name, *_]) if function is node:
+      return folded(names, name) is not None
+  return False
 
 
 def _compares(node: ast.Name, names: Names) -> bool:
