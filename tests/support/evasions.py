@@ -144,6 +144,7 @@ class A: f = lambda self: self._clock
 jax._src.config
 raise SystemExit
 import time; time.monotonic()
+x = np.datetime64('now')
 """,
   'patches': """
 task.workload.summarize = None
