@@ -1,0 +1,4 @@
+"""What a submission's source uses, changes and holds, read without running it.
+
+Imports workloads and submissions.
+"""
