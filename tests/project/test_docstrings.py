@@ -28,9 +28,10 @@ FEW = 3  # Parameters from which on they are said.
 def documented(tree: ast.Module):
   """Yield name, docstring and node of all that has a docstring."""
   for node in ast.walk(tree):
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-      if text := ast.get_docstring(node):
-        yield getattr(node, 'name', 'the module'), text, node
+    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+      continue
+    if text := ast.get_docstring(node):
+      yield getattr(node, 'name', 'the module'), text, node
 
 
 def parameters(node: ast.FunctionDef) -> list[str]:
