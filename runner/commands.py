@@ -6,6 +6,7 @@ commands that train import JAX, and those in processes of their own.
 
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
 import sys
@@ -272,6 +273,9 @@ def trial(flag: str, progress_fd: int) -> int:
   isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
+  if not os.environ.get('PYTHONSAFEPATH'):
+    # After all packages; `remote_hosts.command` keeps it from the first place.
+    sys.path.append(os.getcwd())
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
   hosts = multihost.join(spec)
