@@ -76,6 +76,9 @@ class Program(NamedTuple):
 
 def start() -> None:
   """Prepare standard output and standard error for any text."""
+  for name in ('stdout', 'stderr'):
+    if getattr(sys, name) is None:  # The shell has closed it.
+      setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
   _in_utf8()
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):
