@@ -14,7 +14,7 @@ def _is_ours(name: str) -> bool:
   return str(_ROOT / name) in map(str, places)
 
 
-# In a checkout of AlgoPerf's leaderboard, which has a folder of that name, the
-# working folder would come first.
-if not _is_ours('submissions'):
+# `python -m` looks in the working folder first. A checkout of AlgoPerf's
+# leaderboard, for one, has a folder `submissions`.
+if not all(map(_is_ours, ('submissions', 'workloads'))):
   sys.path.insert(0, str(_ROOT))

@@ -1,7 +1,6 @@
-"""python -m runner COMMAND --flags: plans, runs and looks after races."""
+"""`timetrial run|plan|...` and `python -m runner COMMAND --flags`."""
 
 import dataclasses
-import difflib
 import pathlib
 import signal
 import sys
@@ -15,8 +14,8 @@ from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import speeds
 from runner.options import Options
+from runner.program import PROGRAM
 from workloads import command_line
-from workloads.command_line import Command
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
@@ -159,76 +158,6 @@ INNER = ('work', 'trial')  # Other commands start these.
 RESUMED = ('run', 'set-targets', 'tune')  # Others begin again.
 SENT = ('run', 'plan')  # The others do their work on this machine.
 
-_CHOICE = ('suite', 'workloads')
-_ENTRIES = (*_CHOICE, 'submissions', 'ruleset', 'studies')
-_TERMS = (
-  'data_dir',
-  'hang_timeout',
-  'network',
-  'memory_gib',
-  'shard_state',
-  'extra_hosts',
-)
-_ENGINES = ('engine', 'engine_options', 'hardware')
-PROGRAM = command_line.Program(
-  'runner',
-  'Plans, runs and looks after races.',
-  'COMMAND --flags',
-  {
-    'run': Command(
-      'Run what is missing in --out, resume what stopped.',
-      (
-        *_ENTRIES,
-        'out',
-        *_TERMS,
-        'attempts',
-        'pause',
-        'prune',
-        'preflight',
-        'profile',
-        'mix_hardware',
-        'hardware_dir',
-        *_ENGINES,
-      ),
-    ),
-    'plan': Command(
-      'Say what would be run.',
-      (*_ENTRIES, 'json', 'price', 'extra_hosts', 'hardware_dir', *_ENGINES),
-    ),
-    'preflight': Command(
-      'Try everything for a few steps; predict times and memory.',
-      (*_ENTRIES, *_TERMS, 'json', 'price', 'hardware_dir'),
-    ),
-    'status': Command(
-      'Say what is done, running, failed and why.', ('out', 'json')
-    ),
-    'forget': Command(
-      'Take submissions out of a results folder; their files are kept.',
-      ('submissions', 'out'),
-    ),
-    'check': Command(
-      'Test submissions before they are entered.',
-      (*_CHOICE, 'submissions', *_TERMS),
-    ),
-    'calibrate': Command(
-      'Measure what step budgets are worth on this machine.',
-      (*_CHOICE, *_TERMS, 'hardware_dir'),
-    ),
-    'set-targets': Command(
-      "Find a suite's targets by tuning several algorithms.",
-      (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
-    ),
-    'tune': Command(
-      "Find a submission's one point that is good on all workloads.",
-      (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
-    ),
-    'export-algoperf': Command(
-      'Write submissions as folders that AlgoPerf runs.',
-      ('submissions', 'out'),
-    ),
-  },
-)
-
 
 class Terminated(KeyboardInterrupt):
   """SIGTERM, as schedulers send it: as good as Ctrl-C."""
@@ -238,13 +167,10 @@ def main(argv: list[str]) -> int:
   if argv[1:] != ['trial']:
     signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
-  if command is None or len(argv) > 2:
-    wrong = argv[2] if command else ' '.join(argv[1:])
-    close = difflib.get_close_matches(wrong, PROGRAM.commands, n=1)
-    hint = f' Did you mean {close[0]!r}?' if close else ''
-    known = ', '.join(PROGRAM.commands)
-    print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
-    return command_line.WRONG
+  if command is None:
+    return command_line.refuse(argv[1:], PROGRAM.commands)
+  if len(argv) > 2:
+    return command_line.refuse_argument(argv[1], argv[2])
   try:
     if _ENGINE.value != 'local' and argv[1] not in SENT:
       raise ValueError(

@@ -1,4 +1,4 @@
-"""What the commands of `python -m runner` do; each returns its exit code.
+"""What the commands of the runner do; each returns its exit code.
 
 0: done. 1: a trial or a check failed. Bad requests raise ValueError. Only the
 commands that train import JAX, and those in processes of their own.
@@ -6,6 +6,7 @@ commands that train import JAX, and those in processes of their own.
 
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
 import sys
@@ -73,9 +74,9 @@ def run(options: Options) -> int:
   print(f'{total - len(left)} of {total} trials done in {options.out}.')
   folder = shlex.quote(str(options.out))
   if left:
-    print(f'See: python -m runner status --out={folder}', file=sys.stderr)
+    print(f'See: timetrial status --out={folder}', file=sys.stderr)
   else:
-    print(f'Next: python -m scoring {folder} --out=report')
+    print(f'Next: timetrial score {folder} --out=report')
   return 1 if left else 0
 
 
@@ -119,7 +120,7 @@ def status(options: Options) -> int:
   stored = results_folder.stored(out)
   if stored is None:
     raise results_folder.ResultsError(
-      f'No results in {out}. Make some: python -m runner run --out={out} ...'
+      f'No results in {out}. Make some: timetrial run --out={out} ...'
     )
   rows = summaries.trials(out, stored)
   if options.json:
@@ -191,7 +192,7 @@ def set_targets(options: Options) -> int:
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
-    f'python -m runner set-targets --suite={options.suite} '
+    f'timetrial set-targets --suite={options.suite} '
     f'{only if options.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
@@ -272,6 +273,9 @@ def trial(flag: str, progress_fd: int) -> int:
   isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
+  if not os.environ.get('PYTHONSAFEPATH'):
+    # After all packages; `remote_hosts.command` keeps it from the first place.
+    sys.path.append(os.getcwd())
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
   hosts = multihost.join(spec)

@@ -221,7 +221,7 @@ def all_speeds(
     # This may be a machine to log in on, and not to measure.
     raise ValueError(
       f'{machine.name} is not calibrated for {", ".join(lacking)}. On one '
-      f'such machine, with nothing else on it: python -m runner calibrate '
+      f'such machine, with nothing else on it: timetrial calibrate '
       f'--suite={options.suite} '
       f'--hardware_dir={options.hardware_dir.absolute()}; then '
       '--hardware=NAME here, as it prints it.'

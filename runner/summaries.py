@@ -49,7 +49,7 @@ def of_plan(plan: Plan, price: float | None = None) -> str:
         f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
       )
   lines.append(
-    f'{len(plan.trials)} trials; `python -m runner calibrate` tells hours.'
+    f'{len(plan.trials)} trials; `timetrial calibrate` tells hours.'
     if plan.hours is None
     else f'{len(plan.trials)} trials, at most {plan.hours:.2f} h of training'
     + _cost(plan.hours, price)

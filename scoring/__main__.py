@@ -1,10 +1,10 @@
-"""python -m scoring RESULTS --flags: the leaderboard of a results folder.
+"""`timetrial score|replay|verify|tensorboard RESULTS`; `python -m scoring`.
 
-Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json,
-times_to_target.csv and figures/ into --out. `python -m scoring replay RESULTS`
-says what smaller budgets, fewer studies and pruning would have changed;
-`python -m scoring verify RESULTS`, what in it should not be believed;
-`python -m scoring tensorboard RESULTS` writes it for TensorBoard.
+`score` prints the leaderboard, and writes index.html, report.md,
+leaderboard.csv, leaderboard.json, times_to_target.csv and figures/ into --out.
+`replay` says what smaller budgets, fewer studies and pruning would have
+changed; `verify` says what should not be believed; `tensorboard` writes the
+curves for TensorBoard. `python -m scoring` calls `score` by no name.
 """
 
 import json
@@ -15,10 +15,10 @@ import rich.console
 from absl import flags
 
 from scoring.load import results as read
+from scoring.program import PROGRAM
 from scoring.rank import board, bootstrap, score
 from scoring.report import sentences, terminal
 from workloads import command_line
-from workloads.command_line import Command
 
 _SUITE = flags.DEFINE_string(
   'suite', None, "Name or .toml file of a suite, instead of the results' own."
@@ -74,29 +74,6 @@ _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 
 
-_READING = ('suite', 'ruleset', 'mix_hardware', 'relax')
-_DRAWN = ('integral', 'resample', 'draws', 'seed')
-PROGRAM = command_line.Program(
-  'scoring',
-  'Scores a results folder: the leaderboard on the terminal, and a report.',
-  '[COMMAND] RESULTS --flags',
-  {
-    '': Command(
-      'Score.',
-      (*_READING, *_DRAWN, 'against', 'out', 'into', 'report', 'json'),
-    ),
-    'replay': Command(
-      'Say what smaller budgets, fewer studies and pruning would have changed.',
-      (*_READING, 'integral', 'json'),
-    ),
-    'verify': Command(
-      'Say what in the results should not be believed.', (*_READING, 'json')
-    ),
-    'tensorboard': Command('Write curves for TensorBoard.', (*_READING, 'out')),
-  },
-)
-
-
 def main(argv: list[str]) -> int:
   try:
     match argv[1:]:
@@ -106,12 +83,15 @@ def main(argv: list[str]) -> int:
         return _verify(_read(folder))
       case ['tensorboard', folder]:
         return _tensorboard(_read(folder))
-      case [folder] if folder not in ('replay', 'verify', 'tensorboard'):
+      case ['', folder]:  # The command `timetrial score`.
         return _score(_read(folder), pathlib.Path(_OUT.value))
+      case [folder] if folder not in PROGRAM.commands:
+        return _score(_read(folder), pathlib.Path(_OUT.value))
+    named = len(argv) > 1 and argv[1] in PROGRAM.commands
     raise ValueError(
-      f'Say one results folder, not {len(argv) - 1}: '
-      'python -m scoring results --out=report, '
-      'or python -m scoring replay|verify|tensorboard results'
+      f'Say one results folder, not {len(argv) - 1 - named}: '
+      'timetrial score results --out=report, '
+      'or timetrial replay|verify|tensorboard results'
     )
   except ValueError as error:  # Bad requests explain themselves.
     print(f'Error: {sentences.clean(str(error), "?")}', file=sys.stderr)

@@ -165,6 +165,7 @@ def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
     'env',
     f'PYTHONPATH={attempt.environment()["PYTHONPATH"]}',
     sys.executable,
+    '-P',  # Modules in the working folder do not come before ours.
     '-m',
     'runner',
     'work',

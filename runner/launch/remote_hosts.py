@@ -99,8 +99,11 @@ def free_port() -> int:
 
 
 def command(spec: AttemptSpec) -> list[str]:
-  """Return the command of an attempt's process."""
-  return [sys.executable, '-m', 'runner', 'trial', spec.to_flag()]
+  """Return the command of an attempt's process.
+
+  With -P, modules in the working folder do not come before ours.
+  """
+  return [sys.executable, '-P', '-m', 'runner', 'trial', spec.to_flag()]
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
   except (LookupError, TypeError, AttributeError, ValueError) as error:
     raise HardwareError(
       f'{path}: [{suite.name}] has no measured speeds: {type(error).__name__} '
-      f'{error}. Remove that table, and measure again: python -m runner '
+      f'{error}. Remove that table, and measure again: timetrial '
       'calibrate'
     ) from error
 
@@ -77,7 +77,7 @@ def find(folder: pathlib.Path, name: str) -> Machine:
     known = sorted(found.stem for found in folder.glob('*.toml'))
   raise HardwareError(
     f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '
-    'On one such machine: python -m runner calibrate --suite=...'
+    'On one such machine: timetrial calibrate --suite=...'
   )
 
 

@@ -56,7 +56,7 @@ def check(
       raise ResultsError(
         f'{source.path} has changed since trials of {name!r} were planned '
         f'in {out}, and some have run. Rename it, use another --out, or take '
-        f'them out: python -m runner forget --submissions={name} --out={out}'
+        f'them out: timetrial forget --submissions={name} --out={out}'
       )
 
 
@@ -124,7 +124,7 @@ def _check_machine(
       f'{out} was made on a machine of this name ({name}) for which the '
       f'reference algorithm takes {faster:.2f} times as long as for this one, '
       'and seconds do not compare. If this one was busy when it was measured, '
-      f'measure again: python -m runner calibrate. If not: {HELP} To put them '
+      f'measure again: timetrial calibrate. If not: {HELP} To put them '
       'together all the same: --mix_hardware'
     )
 

@@ -63,7 +63,7 @@ def measure(
     print(
       f'While {name} was measured, others had {share:.0%} of the processor '
       'time that it wanted: its budget is too long. Measure again when nothing '
-      'else runs: python -m runner calibrate',
+      'else runs: timetrial calibrate',
       file=sys.stderr,
     )
   return found.speed

@@ -99,13 +99,7 @@ def following(
     found.setdefault(first, []).append(request)
   commands = []
   for ruleset, names in found.items():
-    words = [
-      'python',
-      '-m',
-      'runner',
-      'run',
-      f'--submissions={",".join(names)}',
-    ]
+    words = ['timetrial', 'run', f'--submissions={",".join(names)}']
     words += [f'--suite={suite}'] if suite != 'mini' else []
     words += [f'--ruleset={ruleset}'] if ruleset != 'self' else []
     words += [f'--data_dir={data_dir}'] if data_dir else []

@@ -114,7 +114,7 @@ def check(suite: Suite) -> None:
   if aimless:
     raise SuiteError(
       f'{", ".join(aimless)} of suite {suite.name} has no target to reach. '
-      'Set one first: python -m runner set-targets.'
+      'Set one first: timetrial set-targets.'
     )
 
 

@@ -87,7 +87,7 @@ def read(
   """
   if what := _nothing(folder):
     raise ReadError(
-      f'{folder} {what}. Give the folder that `python -m runner run --out=...` '
+      f'{folder} {what}. Give the folder that `timetrial run --out=...` '
       'wrote, or a tree like '
       '<submission>/study_0/<workload>_jax/trial_1/eval_measurements.csv.'
     )

@@ -1,4 +1,7 @@
-"""All three programs answer alike: help, versions, wrong flags, interrupts."""
+"""All three programs answer alike: help, versions, wrong flags, interrupts.
+
+tests/project/test_timetrial.py has the command that has the commands of all.
+"""
 
 import json
 import os

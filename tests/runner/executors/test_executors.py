@@ -141,7 +141,7 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
   assert sorted(flag(words, 'trial') for words in log) == sorted(
     trial.id for trial in made.trials
   )
-  assert log[0][2:6] == [sys.executable, '-m', 'runner', 'work']
+  assert log[0][2:7] == [sys.executable, '-P', '-m', 'runner', 'work']
   assert flag(log[0], 'hang_timeout') == str(TrialOptions().hang_timeout)
   assert storage.read_json(home / 'out' / cluster.JOBS) == {
     flag(words, 'trial'): str(n) for n, words in enumerate(log)

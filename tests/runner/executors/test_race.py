@@ -43,7 +43,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
   done = run(home, 'run', **flags)
   assert done.returncode == 0, done.stderr
   assert '2 of 2 trials done' in done.stdout
-  assert f'Next: python -m scoring {out} --out=report' in done.stdout
+  assert f'Next: timetrial score {out} --out=report' in done.stdout
   plan = storage.read_json(out / layout.PLAN)
   assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
 

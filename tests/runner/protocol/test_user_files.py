@@ -40,7 +40,7 @@ def renew(path):
 
 def set_targets(path):
   found = {NAME: {'target': 0.25, 'values': [0.25], 'point': {'a': 1.5}}}
-  targets.write(path, found, 'python -m runner set-targets')
+  targets.write(path, found, 'timetrial set-targets')
 
 
 def calibrate(path):

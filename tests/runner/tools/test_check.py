@@ -260,7 +260,7 @@ def test_it_says_how_long_all_take_and_the_next_command(
   assert 'all take about' in lines[18]
   assert lines[-2].startswith('All 12 took ')
   assert lines[-1] == (
-    f"Next: python -m runner run '--submissions={mine},n=lion' "
+    f"Next: timetrial run '--submissions={mine},n=lion' "
     f'--suite={path} --out=results'
   )
 
@@ -285,7 +285,7 @@ def test_one_that_does_not_train_is_not_tried_everywhere(
 def test_commands_that_follow_are_for_each_ruleset():
   text = check.following('mini', ('lion', 'restarts', 'adamw@rex'), 'data')
   assert text == (
-    'Next: python -m runner run --submissions=lion,restarts,adamw@rex '
+    'Next: timetrial run --submissions=lion,restarts,adamw@rex '
     '--data_dir=data --out=results'
   )
 

@@ -109,7 +109,7 @@ def test_one_that_has_run_stays_as_it_was(tmp_path, outcome):
   edit(tmp_path, 'mine')
   with pytest.raises(merge_plans.ResultsError, match='some have run') as error:
     add(tmp_path, 'mine')
-  assert 'python -m runner forget --submissions=mine' in str(error.value)
+  assert 'timetrial forget --submissions=mine' in str(error.value)
   assert (tmp_path / 'out' / layout.PLAN).read_bytes() == before
 
 
