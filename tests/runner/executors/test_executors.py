@@ -236,7 +236,7 @@ def test_one_process_at_a_time_runs_a_trial(home):
     [trial] = made.trials
     status = cluster.work(home / 'out', trial.id, TrialOptions())
     assert (status.outcome, status.retryable) == (None, True)
-    assert status.reason == 'Another process runs it on n7.'
+    assert status.reason == 'Another process runs this trial on n7.'
   assert layout.status(folder).outcome is None
   assert [p.name for p in folder.glob('trial.log')] == []
 
@@ -372,7 +372,7 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
     for x in storage.read_lines(folder / layout.ATTEMPTS)
     if x['event'] == 'end'
   ]
-  assert ends[0]['reason'] == 'Its process ended without a word.'
+  assert ends[0]['reason'] == 'Its process ended without writing its outcome.'
   assert ends[1]['step'] == 80
   rows = storage.read_rows(folder / layout.EVALS)
   assert {row['preemption_count'] for row in rows} == {'0', '1'}

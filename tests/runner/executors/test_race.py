@@ -230,7 +230,7 @@ def test_what_hangs_is_stopped_with_its_stacks_in_its_log(home):
     assert done.returncode == 1
     status = layout.status(folder(out, 'hangs'))
     assert (status.outcome, status.retryable) == ('crashed', True)
-    said = f'There was no progress for {silence} s. It was stopped'
+    said = f'There was no progress for {silence} s. The process was stopped'
     assert said in status.reason
     log = (folder(out, 'hangs') / 'trial.log').read_text()
     assert 'most recent call first' in log

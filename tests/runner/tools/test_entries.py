@@ -260,6 +260,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, name, make):
     )
     assert 'Traceback' not in done.stderr
     if name == layout.PLAN:
-      assert done.returncode == 2 and 'plan.json is no file' in done.stderr
+      assert (
+        done.returncode == 2
+        and 'plan.json is not a regular file' in done.stderr
+      )
     else:
       assert done.returncode == 0
