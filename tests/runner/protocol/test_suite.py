@@ -261,7 +261,7 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
 
 @pytest.mark.parametrize('share', [-0.01, 1.0, math.nan, math.inf])
 def test_targets_are_relaxed_by_a_share_of_them(share):
-  with pytest.raises(rules.SuiteError, match='Say a share'):
+  with pytest.raises(rules.SuiteError, match='Give a share'):
     parse().relaxed(share)
 
 
