@@ -1,11 +1,11 @@
-"""What in a submission's source looks like more than training.
+"""Search for code in a submission that looks like more than training.
 
-Suite that no harness can enforce in one process are at least read: code that
-looks for the clock, other data than what it is handed, the name of the workload
-or work beside the clock is pointed at, by file and line. It may be innocent, so
-these findings are to be read by somebody, and refuse nothing. The rules are
-AlgoPerf's (https://github.com/mlcommons/algorithmic-efficiency), section
-"Valid submissions".
+A harness cannot enforce all rules within one process. So this module lists, by
+file and line, code that uses the clock, other data, the workload's name or work
+outside of charged time. Such code may be valid: findings are for readers and
+refuse no submission. The rules are AlgoPerf's
+(https://github.com/mlcommons/algorithmic-efficiency), section "Valid
+submissions".
 """
 
 import ast
@@ -17,7 +17,7 @@ import workloads
 from submissions.algoperf import folders
 from submissions.literals import NOT_PYTHON, parsed
 
-# By the start of a full name: what using it may mean.
+# Possible meanings of names, by the start of the full name.
 NAMES = {
   'threading': 'work beside the clock',
   'multiprocessing': 'work beside the clock',
@@ -60,7 +60,7 @@ CALLS = {  # Functions without a module.
   'globals': 'code that cannot be read',
   'setattr': 'a change of another object',
 }
-METHODS = {  # Of whatever object.
+METHODS = {  # Methods of any object.
   'source': 'other data than what it is handed',
   'eval_stats': 'an evaluation of its own',
   'eval_model': 'an evaluation of its own',
@@ -71,7 +71,7 @@ FREE = ('get_batch_size',)  # Functions that may ask for the workload's name.
 
 
 class Finding(NamedTuple):
-  """Somewhere to look; sorts by place."""
+  """A line to read; findings sort by file and line."""
 
   file: str
   line: int
@@ -79,7 +79,7 @@ class Finding(NamedTuple):
 
 
 def look(path: pathlib.Path) -> list[Finding]:
-  """Findings in the source of a submission, a file or a folder."""
+  """Return findings in the source of a submission, a file or a folder."""
   found = set()
   for name, file in folders.parts(path).items():
     if file.suffix != '.py':
@@ -120,7 +120,7 @@ def _meaning(full: str, line: int) -> Iterator[tuple[int, str]]:
 def _patched(
   target: ast.expr, known: dict[str, tuple[int, str]]
 ) -> Iterator[tuple[int, str]]:
-  """Assignments to attributes of modules."""
+  """Yield findings for assignments to attributes of modules."""
   if not isinstance(target, ast.Attribute):
     return
   if full := folders.full_name(target, known):
@@ -129,7 +129,7 @@ def _patched(
 
 
 def _branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
-  """Names of workloads in what is compared, or looked up."""
+  """Yield findings for names of workloads in strings."""
   known = workloads.names()
   names = {*known, *(name.replace('/', '_') for name in known)}
   free = {

@@ -416,7 +416,7 @@ def test_check_finds_a_state_that_does_not_say_everything(home):
   assert looking == (
     'ok   forgetful (self) on digits: looking does not change training'
   )
-  assert resumed.startswith('FAIL') and 'say everything?' in resumed
+  assert resumed.startswith('FAIL') and 'contain everything' in resumed
 
 
 def test_check_tells_what_a_broken_submission_raises(home):

@@ -204,4 +204,4 @@ def test_files_beside_a_submission_are_not_taken_along(tmp_path):
   )
   assert len(told) == 5
   assert sum('only the file itself is run' in line for line in told) == 4
-  assert told[-1] == 'mine.py, line 4: submissions.gone is not there.'
+  assert told[-1] == 'mine.py, line 4: submissions.gone does not exist.'
