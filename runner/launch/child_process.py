@@ -240,7 +240,9 @@ def marked(mark: str) -> list[int]:
   """Return the ids of all processes that carry the mark of a trial."""
   word, found = f'{MARK}={mark}'.encode(), []
   for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
-    with contextlib.suppress(OSError):  # Another user's process, or ended.
+    with contextlib.suppress(
+      OSError
+    ):  # The process has ended, or is another user's.
       if word in path.read_bytes().split(b'\0'):
         found.append(int(path.parent.name))
   return found

@@ -42,7 +42,7 @@ class Fault(NamedTuple):
 
   outcome: str
   reason: str
-  again: bool  # Whether another attempt may succeed.
+  again: bool  # True if another attempt may succeed.
 
 
 class RemoteHosts(NamedTuple):

@@ -25,8 +25,8 @@ class TrialKey(NamedTuple):
 
   submission: str
   workload: str
-  study: int  # From 0.
-  trial: int  # From 1, within the study.
+  study: int  # Number from 0.
+  trial: int  # Number from 1, within the study.
 
   def __str__(self) -> str:
     return (

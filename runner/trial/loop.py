@@ -24,13 +24,13 @@ class Result(NamedTuple):
 
   step: int
   seconds: float  # Charged seconds before the evaluation.
-  metrics: Metrics  # For example {'validation/loss': 0.1237}.
+  metrics: Metrics  # Values such as {'validation/loss': 0.1237}.
 
 
 class Ending(NamedTuple):
   """Outcome of a trial, and its reason."""
 
-  outcome: str  # One of layout.SCORED or layout.OPEN.
+  outcome: str  # Outcome of layout.SCORED or layout.OPEN.
   reason: str
 
 

@@ -243,7 +243,7 @@ def test_a_budget_missed_while_held_up_is_no_miss(tmp_path):
   """The next attempt begins anew, and inherits nothing of its clock."""
   status = ended(tmp_path, 'budget', waiting=4.0)
   assert (status.outcome, status.retryable) == ('invalid', True)
-  assert 'others had 40% of the processor time' in status.reason
+  assert 'other programs used 40% of the' in status.reason
   assert not (tmp_path / layout.CHECKPOINT).exists()
 
 
@@ -314,4 +314,4 @@ def test_a_speed_that_is_measured_on_a_busy_machine_is_told(
     suite, 'digits', hardware.describe(), TrialOptions(), lambda news: None
   )
   assert speed == Speed(1.0, 0.02)
-  assert ('others had 40%' in capsys.readouterr().err) is said
+  assert ('programs used 40%' in capsys.readouterr().err) is said
