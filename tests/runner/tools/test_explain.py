@@ -130,8 +130,8 @@ def test_texts_that_are_no_numbers_are_left_alone(tmp_path):
   entry = submissions.find(str(path))
   [said] = explain.texts(entry, {'kind': 'cosine', 'x': 1}, 'TypeError: bad')
   assert said == (
-    "Hyperparameter kind is the text 'cosine' (mine.py, line 1): should it be a "
-    'number?'
+    "Hyperparameter kind is the text 'cosine' (mine.py, line 1): should it be "
+    'a number?'
   )
   assert not explain.texts(entry, {'kind': 'cosine'}, 'KeyError: bad')
 
