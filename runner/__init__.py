@@ -1,4 +1,4 @@
-"""Plans, runs and looks after races."""
+"""Planning, running and following of races."""
 
 import importlib.util
 import pathlib
@@ -8,7 +8,7 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def _is_ours(name: str) -> bool:
-  """Return whether an import of that name finds the package beside this."""
+  """Test whether an import of `name` finds the package beside this package."""
   spec = importlib.util.find_spec(name)
   places = (spec.submodule_search_locations if spec else None) or ()
   return str(_ROOT / name) in map(str, places)

@@ -18,11 +18,11 @@ _TERMS = (
 _ENGINES = ('engine', 'engine_options', 'hardware')
 PROGRAM = Program(
   'runner',
-  'Plans, runs and looks after races.',
+  'Plan, run and follow races.',
   'COMMAND --flags',
   {
     'run': Command(
-      'Run what is missing in --out, resume what stopped.',
+      'Run missing trials in --out, resume stopped trials.',
       (
         *_ENTRIES,
         'out',
@@ -42,22 +42,22 @@ PROGRAM = Program(
       ),
     ),
     'plan': Command(
-      'Say what would be run.',
+      'Print the trials that would run.',
       (*_ENTRIES, 'json', 'price', 'extra_hosts', 'hardware_dir', *_ENGINES),
       ('--suite=mini --submissions=nadamw,lion',),
     ),
     'preflight': Command(
-      'Try everything for a few steps; predict times and memory.',
+      'Test all trials for a few steps; predict times and memory.',
       (*_ENTRIES, *_TERMS, 'json', 'price', 'hardware_dir'),
       ('--suite=mini --submissions=nadamw,lion',),
     ),
     'status': Command(
-      'Say what is done, running, failed and why.',
+      'Print what is done, running or failed, and why.',
       ('out', 'json'),
       ('--out=results',),
     ),
     'forget': Command(
-      'Take submissions out of a results folder; their files are kept.',
+      'Remove submissions from a results folder; their files are kept.',
       ('submissions', 'out'),
       ('--submissions=mine --out=results',),
     ),
@@ -70,7 +70,7 @@ PROGRAM = Program(
       ),
     ),
     'calibrate': Command(
-      'Measure what step budgets are worth on this machine.',
+      'Measure the seconds of step budgets on this machine.',
       (*_CHOICE, *_TERMS, 'hardware_dir'),
       ('--suite=mini',),
     ),
@@ -80,7 +80,7 @@ PROGRAM = Program(
       ('--suite=path/to/suite.toml',),
     ),
     'tune': Command(
-      "Find a submission's one point that is good on all workloads.",
+      "Find one point of a submission that is good on all workloads.",
       (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
       ('--submissions=path/to/mine.py --points=4 --out=tuning',),
     ),

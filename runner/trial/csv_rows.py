@@ -1,4 +1,4 @@
-"""Rows of a trial's files: of its evaluations, and of its training steps."""
+"""Rows of a trial's CSV files: evaluations and training steps."""
 
 from collections.abc import Mapping
 from typing import Any

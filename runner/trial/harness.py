@@ -1,4 +1,4 @@
-"""What a real trial is run with: data, evaluation, records and signals."""
+"""Data, evaluation, records and signals of a real trial, for its loop."""
 
 import signal
 import threading
@@ -27,8 +27,8 @@ class TrialHarness:
     clock: The attempt's clock.
     feed: Training batches; counts the steps.
     watch: Reads losses while training runs; set by `follow`.
-    task: What is trained.
-    recorder: Keeps evaluations and states.
+    task: Workload, data and target.
+    recorder: Records evaluations and checkpoints states.
   """
 
   watch: Watch
@@ -48,9 +48,9 @@ class TrialHarness:
 
     Args:
       trial: The trial.
-      task: What is trained.
+      task: Workload, data and target.
       clock: The attempt's clock.
-      recorder: Keeps evaluations and states.
+      recorder: Records evaluations and checkpoints states.
       hosts: The hosts of the trial.
       profile: Traces some steps.
       on_progress: Called with every progress event.
@@ -76,9 +76,9 @@ class TrialHarness:
     """Watch a submission's training from now on.
 
     Args:
-      submission: What trains.
+      submission: The submission.
       start: Its start.
-      first: The tree of its first state, where the trial goes on.
+      first: Tree of its first state if the trial is resumed, else None.
     """
     self._submission, self._start, self._first = submission, start, first
     self.watch = Watch(
@@ -97,15 +97,15 @@ class TrialHarness:
     )
 
   def accounts(self) -> Mapping[str, float]:
-    """Return the seconds of the clock's accounts, as the leader has them."""
+    """Return the seconds of the leader's accounts, the same on all hosts."""
     return self._hosts.agree('accounts', self.clock.accounts)
 
   def reached(self, metrics: Metrics) -> bool:
-    """Return whether metrics of the validation split reach the target."""
+    """Test whether metrics of the validation split reach the target."""
     return self.task.reached(metrics)
 
   def record(self, result: Result, state: PyTree) -> None:
-    """Keep an evaluation and the state that was evaluated."""
+    """Record an evaluation, and checkpoint the evaluated state."""
     assert self._start is not None
     taken = self.watch.take()
     self.recorder.record(
@@ -121,13 +121,13 @@ class TrialHarness:
     )
 
   def save(self, state: PyTree) -> None:
-    """Keep a state from which the trial can go on."""
+    """Checkpoint a state, so that the trial can be resumed."""
     self.watch.catch_up()
     taken = self.watch.take()
     self.recorder.save(state, self.feed, taken, self._lost(state))
 
   def leaving(self) -> bool:
-    """Return whether any host is wanted back, which a signal there says."""
+    """Test whether any host has received SIGTERM."""
     return self._hosts.agree(
       'leaving', lambda: self._wanted.is_set() or self._hosts.asked()
     )
@@ -137,11 +137,11 @@ class TrialHarness:
     return evaluate.not_finite(model)
 
   def trained(self, step: int) -> None:
-    """Trace some steps, where that is asked for."""
+    """Note a step; trace some steps with --profile."""
     self._profile(step)
 
   def _lost(self, state: PyTree) -> str:
-    """Return what of a state a checkpoint cannot hold, or ''."""
+    """Return the part of a state that a checkpoint cannot hold, or ''."""
     assert self._submission is not None
     self._first = self._first or jax.tree.structure(state)
     return self._submission.lost(state) or state_tree.lost(state, self._first)

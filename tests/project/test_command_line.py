@@ -241,7 +241,7 @@ def test_a_second_interrupt_is_heeded(tmp_path):
   assert code == 130
   assert seconds < 10
   assert 'Ctrl-C again' in said and 'Traceback' not in said
-  assert 'The same command goes on from here.' in said
+  assert 'The same command continues from here.' in said
   events = storage.read_lines(
     folder(tmp_path / 'out', 'mine') / layout.ATTEMPTS
   )

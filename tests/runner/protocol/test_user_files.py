@@ -135,9 +135,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
   os.mkfifo(tmp_path / 'pipe')
   (tmp_path / 'folder').mkdir()
   for name in ('pipe', 'folder'):
-    with pytest.raises(storage.StorageError, match='no plain file'):
+    with pytest.raises(storage.StorageError, match='not a regular file'):
       user_files.replace(tmp_path / name, b'x')
-  with pytest.raises(storage.StorageError, match='no plain file'):
+  with pytest.raises(storage.StorageError, match='not a regular file'):
     user_files.replace(pathlib.Path('/dev/null'), b'x')
 
 
