@@ -81,7 +81,7 @@ def test_other_files_without_end_are_told_at_once(folder, name):
   try:
     results = read.read(folder)
   except read.ReadError as error:
-    assert name == layout.PLAN and 'so it is not read' in str(error)
+    assert name == layout.PLAN and 'and is not read' in str(error)
     return
   [trial] = results.trials
   assert trial.open and f'{name} has 67 MB' in trial.reason

@@ -254,7 +254,7 @@ def test_a_target_that_trials_did_not_run_for_leaves_cells_open(tmp_path):
   scored = board.make(results)
   cell = standing(scored, 'nadamw').cells['digits']
   assert cell.state == 'open'
-  assert 'it ran for another target' in cell.open[0]
+  assert 'the trial ran for another target' in cell.open[0]
   assert 'other rules' in results.remarks[0]
   _write_suite(suite, made.RULES, {'digits': 0.2})
   easier = board.make(read.read(tmp_path / 'results', str(suite)))

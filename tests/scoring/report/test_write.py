@@ -271,7 +271,7 @@ def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
   results = read.read(folder, str(tmp_path / 'v06.toml'))
   [problem] = results.problems
   assert problem.path == 'x/study_0/criteo1tb_mini_jax/trial_1'
-  assert 'only the latter count' in problem.reason
+  assert 'Only the latter count' in problem.reason
   cell = board.make(results).standings[0].cells['criteo1tb/mini']
   assert cell.studies == {1: 9.0, 2: 10.0}
 
@@ -392,7 +392,7 @@ def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
   assert (found['x']['rank'], found['y']['rank']) == (1, 2)
   assert found['x']['workloads']['criteo1tb/mini']['seconds'] == 8.5
   assert found['y']['workloads']['criteo1tb/mini']['state'] == 'missed'
-  assert "'mnist' is no workload" in table['problems'][0]['reason']
+  assert "'mnist' is not a workload" in table['problems'][0]['reason']
   with pytest.raises(read.ReadError, match='--suite=mini'):
     read.read(folder)
 
@@ -407,11 +407,11 @@ def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
     (lambda path: made.write_plan(path, []), 'No trials'),
     (
       lambda path: (path.mkdir(), (path / 'plan.json').write_text('{"rules":')),
-      'plan.json: It is not JSON',
+      'plan.json: The plan is not JSON',
     ),
     (
       lambda path: (path.mkdir(), (path / 'plan.json').write_text('{}')),
-      'plan.json: It is damaged',
+      'plan.json: The plan is damaged',
     ),
   ],
 )
