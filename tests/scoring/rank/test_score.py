@@ -211,7 +211,7 @@ def test_a_workload_that_is_not_planned_or_has_no_target_is_open(tmp_path):
   made.write_trial(tmp_path, trial, [(5.0, 0.1)], 'budget')
   cells = board.make(read.read(tmp_path)).standings[0].cells
   assert cells['w'].open == ['The workload has no target yet.']
-  assert cells['family/variant'].open == ['No trial of it is planned.']
+  assert cells['family/variant'].open == ['No trial is planned for this cell.']
 
 
 def test_a_hit_beyond_the_budget_does_not_count(tmp_path):

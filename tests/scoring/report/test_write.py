@@ -347,7 +347,7 @@ def test_a_running_race_is_shown_as_it_stands(tmp_path):
   assert cell['best'] == 0.6
   assert cell['open'] == [
     'Study 0, trial 1: unfinished. Attempt 1 has not ended.',
-    '1 of 2 trials not run.',
+    '1 of 2 trials were not run.',
   ]
 
 
