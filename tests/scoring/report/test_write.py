@@ -430,7 +430,7 @@ def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
     ([], 'Say one results folder'),
     (['results', '--rules=minni'], "Did you mean 'mini'?"),
     (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
-    (['results', '--out=results/plan.json'], 'Say another --out'),
+    (['results', '--out=results/plan.json'], 'Choose another --out'),
   ],
 )
 def test_wrong_requests_are_explained(race, words, expected):
