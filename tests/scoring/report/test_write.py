@@ -427,7 +427,7 @@ def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
   ('words', 'expected'),
   [
     (['missing'], 'missing does not exist'),
-    ([], 'Say one results folder'),
+    ([], 'Give exactly one results folder'),
     (['results', '--rules=minni'], "Did you mean 'mini'?"),
     (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
     (['results', '--out=results/plan.json'], 'Choose another --out'),
