@@ -1,10 +1,10 @@
-"""Tables of all commands and flags, for docs/running.md.
+"""Write tables of all commands and flags into docs/running.md.
 
     python -m tests.support.flag_table
 
 writes the tables between the markers of docs/running.md. Names, defaults and
-descriptions are those that the programs print for --help. A program is asked in
-a process of its own, because two programs may define the same flag.
+descriptions come from the programs' --help. Each program runs in its own
+process, because two programs may define the same flag.
 """
 
 import json
@@ -36,8 +36,8 @@ def read(program: str) -> tuple[list[list[Any]], dict[str, list[Any]]]:
   """Return the commands and the flags of `python -m program`.
 
   Returns:
-    For each command its word, what the command does and the names of its
-    flags; for each flag whether it is boolean, its default and its description.
+    [word, description, names of flags] for each command, and
+    {flag: [is boolean, default, description]}.
   """
   done = subprocess.run(
     [sys.executable, '-c', ASKED.format(program)],
