@@ -57,11 +57,8 @@ RULES = {
 }
 BUDGETS = {'digits': 17.4, 'criteo1tb/mini': 44.9, 'finewebedu_lm/mini': 121.6}
 HARDWARE = {
-  'name': 'cpu-2-5f8a5c',
-  'cpu': 'AMD EPYC',
-  'cores': 2,
-  'accelerators': [],
-}
+  'name': 'cpu-2-5f8a5c', 'cpu': 'AMD EPYC', 'cores': 2, 'accelerators': [],
+}  # fmt: skip
 META = {
   'hardware': HARDWARE,
   'devices': ['cpu'],
@@ -292,13 +289,8 @@ def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
         | {'evaluate': 0.1 * seconds, 'checkpoint': 0.02 * seconds}
         | {'record': 0.03, 'restore': 0.0003, 'setup': 3.7},
       },
-      {
-        'event': 'exit',
-        'attempt': 0,
-        'code': 0,
-        'wall_seconds': 1.15 * seconds + 4,
-        'residual_seconds': 0.05,
-      },
+      {'event': 'exit', 'attempt': 0, 'code': 0}
+      | {'wall_seconds': 1.15 * seconds + 4, 'residual_seconds': 0.05},
     ]
   path.write_text(''.join(json.dumps(event) + '\n' for event in events))
 
