@@ -35,7 +35,7 @@ from scoring.load.trials import Trial
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
-  """Everything that a board is made of."""
+  """Content of a results folder that a board is made from."""
 
   folder: pathlib.Path
   rules: Suite  # Suite with the interpretation that applies to these results.

@@ -47,7 +47,7 @@ class Standing(NamedTuple):
   """One line of the leaderboard."""
 
   submission: str
-  rank: int | None  # None with open cells.
+  rank: int | None  # Rank from 1 on; None with open cells.
   score: float  # Score; open cells count as 0.
   best_case: float  # Score if every open cell were the fastest.
   reached: int  # Number of scored workloads with credit.

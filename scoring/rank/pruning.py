@@ -149,7 +149,7 @@ def _beaten(cell: _Cell, before: list[Trial], trial: Trial) -> Limit:
     return Limit(math.inf, '')
   if cell.by_time:
     return Limit(min(other.hit for other in hits), 'beaten')
-  # With equally many evaluations, the trial with the least time counts.
+  # The least time decides between trials with equally many evaluations.
   least = min(other.at for other in hits if other.at is not None)
   if least >= len(trial.evals.seconds):
     return Limit(math.inf, '')

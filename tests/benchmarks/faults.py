@@ -26,7 +26,7 @@ KILLS = 210  # Default of the command's second argument; the first is the seed.
 STEPS = {'digits': 3000, 'mnist/mini': 1500, 'imagenet_vit/mini': 100}
 LOOKS = 12
 SUBMISSIONS = ('nadamw', 'schedule_free', 'momentum_8bit')
-# Without a cache, most of the time would be compiling the same programs.
+# Compiling the same programs would take most of the time without a cache.
 CACHE = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '0',

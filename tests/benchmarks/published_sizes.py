@@ -50,7 +50,7 @@ def main(names):
       capture_output=True,
       text=True,
       check=False,
-      env=attempt.environment(),  # Some workloads hang without these flags.
+      env=attempt.environment(),  # A few workloads hang without these flags.
     )
     if done.returncode:
       why = ' '.join(done.stderr.split())[-300:]

@@ -43,7 +43,10 @@ STEPS = {
   'finewebedu_lm/mini': 10,
 }
 SEED = 0
-PLAIN = {'grad_clip': None, 'label_smoothing': 0.0}  # As in the other loops.
+PLAIN = {
+  'grad_clip': None,
+  'label_smoothing': 0.0,
+}  # The other loops have neither.
 
 
 def optimizer(steps):
