@@ -11,7 +11,7 @@ import math
 from runner.protocol.quantities import plain
 from scoring.load.trials import UNCLEAR, Trial
 
-STATE = 'beaten'  # The outcome that runners give them.
+STATE = 'beaten'  # Outcome of such trials in records of the runner.
 
 
 def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:

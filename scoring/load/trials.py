@@ -43,7 +43,7 @@ class Trial(NamedTuple):
   seconds: float  # All charged seconds.
   accounts: Mapping[str, float]  # Seconds by account of the clock.
   remarks: list[str]  # Rows that were left out or repaired.
-  kinds: frozenset[str] = frozenset()  # Kinds of hardware it ran on.
+  kinds: frozenset[str] = frozenset()  # Kinds of hardware used.
 
   @property
   def hit(self) -> float:

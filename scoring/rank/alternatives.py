@@ -43,8 +43,8 @@ class Speedup(NamedTuple):
   submission: str
   geometric: float  # Mean over all workloads; a miss takes the whole budget.
   arithmetic: float  # Mean over all workloads; a miss takes the whole budget.
-  both: float  # Geometric mean over the workloads that both reached.
-  shared: int  # Number of workloads that both reached.
+  both: float  # Geometric mean over the shared workloads.
+  shared: int  # Number of workloads that submission and reference reached.
 
 
 def departures(board: Board) -> list[Departure]:

@@ -31,7 +31,7 @@ STYLE = {
   'axes.titleweight': 'bold',
   'axes.titlelocation': 'left',
   'legend.frameon': False,
-  'svg.hashsalt': 'timetrial',  # A fixed salt, because ids are random by default.
+  'svg.hashsalt': 'timetrial',  # Makes ids reproducible.
   'svg.fonttype': 'path',  # Paths look the same without the font.
   'figure.dpi': 100,
   'savefig.dpi': 200,
