@@ -120,8 +120,7 @@ def status(options: Options) -> int:
   stored = results_folder.stored(out)
   if stored is None:
     raise results_folder.ResultsError(
-      f'There are no results in {out}. Make some: timetrial run '
-      f'--out={out} ...'
+      f'There are no results in {out}. Make some: timetrial run --out={out} ...'
     )
   rows = summaries.trials(out, stored)
   if options.json:

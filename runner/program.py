@@ -80,7 +80,7 @@ PROGRAM = Program(
       ('--suite=path/to/suite.toml',),
     ),
     'tune': Command(
-      "Find one point of a submission that is good on all workloads.",
+      'Find one point of a submission that is good on all workloads.',
       (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
       ('--submissions=path/to/mine.py --points=4 --out=tuning',),
     ),

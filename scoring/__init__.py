@@ -1,4 +1,4 @@
-"""Results folders become leaderboards, reports and doubts.
+"""Score results folders: leaderboards, reports and doubts.
 
 Imports runner.protocol, and nothing else of runner; never JAX.
 """

@@ -9,7 +9,7 @@ _READING = ('suite', 'ruleset', 'mix_hardware', 'relax')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
 PROGRAM = Program(
   'scoring',
-  'Scores a results folder: the leaderboard on the terminal, and a report.',
+  'Score a results folder: print the leaderboard and write a report.',
   '[COMMAND] RESULTS --flags',
   {
     '': Command(
@@ -22,19 +22,19 @@ PROGRAM = Program(
       takes='RESULTS',
     ),
     'replay': Command(
-      'Say what smaller budgets, fewer studies and pruning would have changed.',
+      'Show what smaller budgets, fewer studies and pruning would change.',
       (*_READING, 'integral', 'json'),
       ('results',),
       takes='RESULTS',
     ),
     'verify': Command(
-      'Say what in the results should not be believed.',
+      'Check the results for contradictions.',
       (*_READING, 'json'),
       ('results',),
       takes='RESULTS',
     ),
     'tensorboard': Command(
-      'Write curves for TensorBoard.',
+      'Write training curves for TensorBoard.',
       (*_READING, 'out'),
       ('results --out=report',),
       takes='RESULTS',

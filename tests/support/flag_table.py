@@ -1,10 +1,10 @@
-"""Tables of all commands and flags, for docs/running.md.
+"""Write tables of all commands and flags into docs/running.md.
 
     python -m tests.support.flag_table
 
 writes the tables between the markers of docs/running.md. Names, defaults and
-descriptions are those that the programs print for --help. A program is asked in
-a process of its own, because two programs may define the same flag.
+descriptions come from the programs' --help. Each program runs in its own
+process, because two programs may define the same flag.
 """
 
 import json
