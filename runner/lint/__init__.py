@@ -1,4 +1,4 @@
-"""What a submission's source uses, changes and holds, read without running it.
+"""Reading of a submission's source, without running it: uses, changes, data.
 
 Imports workloads and submissions.
 """

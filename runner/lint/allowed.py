@@ -1,4 +1,4 @@
-"""Whether a full name may be used in a submission.
+"""The full names that a submission may use.
 
 A name that leads through another module's imports counts as what it leads to:
 `optax.contrib.jnp.load` is `jax.numpy.load`. Only libraries and modules of
@@ -101,7 +101,7 @@ HARMLESS = (
 
 
 class Found(NamedTuple):
-  """What a full name leads to."""
+  """The object that a full name leads to."""
 
   name: str  # The full name, through the module that it leads to.
   value: object  # None if there is no such name.

@@ -42,7 +42,13 @@ def accesses(names: Names) -> Iterator[Access]:
 
 
 def meant(access: Access, names: Names, algoperf: bool) -> Said:
-  """Yield what an access to an attribute may mean, by line."""
+  """Yield what an access to an attribute may mean, by line.
+
+  Args:
+    access: The access.
+    names: Names of the source.
+    algoperf: Whether the submission is written for AlgoPerf.
+  """
   base, name, line = access.base, access.name, access.line
   full = names.full(base) if base is not None else frozenset()
   libraries = [one for one in full if not one.startswith((OWN, 'builtins.'))]

@@ -1,4 +1,4 @@
-"""What the statements of a source bind, and to which expressions."""
+"""Names that the statements of a source bind, and to which expressions."""
 
 import ast
 from collections.abc import Iterator

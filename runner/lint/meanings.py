@@ -1,4 +1,4 @@
-"""What findings may mean, and what to write instead: ends of sentences."""
+"""Meanings of findings, and honest ways instead: ends of sentences."""
 
 FILES = (
   'may read or write files. Take data from start.batches, and write small '

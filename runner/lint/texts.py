@@ -12,7 +12,13 @@ DEEPEST = 12  # Expressions that are followed from a text to its parts.
 
 
 def folded(names: Names, node: ast.AST | None, depth: int = 0) -> str | None:
-  """Return the text that an expression makes, or None if it is not known."""
+  """Return the text that an expression makes, or None if it is not known.
+
+  Args:
+    names: Names of the source.
+    node: The expression.
+    depth: Number of expressions around it that were followed.
+  """
   if depth > DEEPEST:
     return None
   match node:

@@ -1,4 +1,4 @@
-"""What in a submission's source is not known to be only training.
+"""Findings in a submission's source: what is not known to be only training.
 
 No harness can enforce every rule in one process, so the source is read as well,
 without running it, by what is allowed. An import, an attribute, a class or a
