@@ -7,7 +7,14 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner.protocol import columns, layout, metrics, plan_file, storage
+from runner.protocol import (
+  accounts,
+  columns,
+  layout,
+  metrics,
+  plan_file,
+  storage,
+)
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from scoring.load import safe_files
@@ -206,7 +213,7 @@ def _attempts(
         'and did not measure its seconds from outside.'
       )
     if spent := end['accounts']:
-      charged = sum(spent.get(name, 0.0) for name in columns.CHARGED)
+      charged = sum(spent.get(name, 0.0) for name in accounts.CHARGED)
       if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
         said, summed = apart(end['seconds'], charged)
         yield (

@@ -40,8 +40,8 @@ class Ray:
       ValueError: Ray, the cluster or a node of the plan's kind is missing.
     """
     self._ray = _connected(options)
-    machine = plan.machine.facts
-    cores, cards = machine['cores'], len(machine['accelerators'])
+    machine = plan.machine
+    cores, cards = machine.cores, len(machine.accelerators)
     needs = {'CPU': cores, 'GPU': cards}
     _check_nodes(self._ray.nodes(), plan.machine.name, needs)
     path = attempt.environment()['PYTHONPATH']

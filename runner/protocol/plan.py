@@ -96,6 +96,16 @@ class Machine:
   name: str
   facts: Mapping[str, Any]
 
+  @property
+  def cores(self) -> int:
+    """Number of CPU cores."""
+    return self.facts['cores']
+
+  @property
+  def accelerators(self) -> list[str]:
+    """Models of the accelerators."""
+    return self.facts['accelerators']
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:

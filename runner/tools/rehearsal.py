@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import submissions
 from runner.launch.attempt import OnProgress
-from runner.protocol import layout
+from runner.protocol import accounts, layout
 from runner.tools import explain
 from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
 from submissions import literals
@@ -49,7 +49,9 @@ def findings(of: Rehearsal, on_progress: OnProgress) -> Iterator[Finding]:
       yield _failed(stage, ALONE, status)
       return
     spent = status.accounts
-    step = (spent['train'] + spent['data']) / stage.evaluations(ALONE)[-1]
+    step = (spent[accounts.TRAIN] + spent[accounts.DATA]) / stage.evaluations(
+      ALONE
+    )[-1]
     yield Finding(
       'ok',
       f'trains; compiles in {spent["compile"]:.1f} s, '

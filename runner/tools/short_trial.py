@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from runner.launch import attempt
 from runner.launch.attempt import OnProgress, TrialOptions
-from runner.protocol import columns, layout, storage
+from runner.protocol import accounts, columns, layout, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial, Speed
 from runner.protocol.trial_file import StepLimits
@@ -42,8 +42,10 @@ class ShortTrial:
   def speed(self) -> Speed:
     """Speed over all steps: compilation, and other charged seconds a step."""
     spent = self.status.accounts
-    training = sum(spent[name] for name in columns.CHARGED)
-    return Speed(spent['compile'], (training - spent['compile']) / self.steps)
+    training = sum(spent[name] for name in accounts.CHARGED)
+    return Speed(
+      spent[accounts.COMPILE], (training - spent[accounts.COMPILE]) / self.steps
+    )
 
   @property
   def later_speed(self) -> Speed:
@@ -58,7 +60,7 @@ class ShortTrial:
       for name in (columns.STEP, columns.SECONDS, columns.COMPILE)
     )
     seconds = max(0.0, charged - compiled) / steps
-    return Speed(self.status.accounts['compile'], seconds)
+    return Speed(self.status.accounts[accounts.COMPILE], seconds)
 
 
 def run(

@@ -12,7 +12,8 @@ from typing import Any
 
 from runner.machine import load
 from runner.machine.load import Load
-from runner.protocol.columns import CHARGED, FREE
+from runner.protocol import accounts
+from runner.protocol.accounts import CHARGED, FREE
 
 
 def own(what: str, ask: Callable[[], Any]) -> Any:
@@ -47,7 +48,7 @@ class Clock:
     self._wait = wait
     self._agree = agree
     self._since = now() if started is None else started
-    self._account = 'setup'
+    self._account = accounts.SETUP
     self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
     self._before = 0.0  # Part of `_spent` that other processes have spent.
     # Start and end of compilations since `_since`.
@@ -104,7 +105,7 @@ class Clock:
     """
     if self._account not in CHARGED:
       return 0.0
-    self._spent['compile'] += seconds
+    self._spent[accounts.COMPILE] += seconds
     self._before += seconds
     return seconds
 
@@ -141,7 +142,7 @@ class Clock:
     now = self._now()
     compiled = sum(end - start for start, end in self._compiled)
     self._spent[self._account] += now - self._since - compiled
-    self._spent['compile'] += compiled
+    self._spent[accounts.COMPILE] += compiled
     self._compiled = []
     self._account, self._since = name, now
     if reading is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runner.protocol import accounts
 from runner.trial import devices
 from runner.trial.clock import Clock
 from workloads import batches
@@ -68,7 +69,7 @@ class Feed:
     """
     devices.check_divides(size)
     while True:
-      with self._clock.account('data'):
+      with self._clock.account(accounts.DATA):
         rows = [self._next(size) for _ in range(stack)]
         if stack == 1:
           batch = devices.split(rows[0])
@@ -88,7 +89,7 @@ class Feed:
       self._order(place)
       batch = self._coming.pop(place).result()
     if self.padding is None:  # Measured once, because speech takes long.
-      with self._clock.account('record'):
+      with self._clock.account(accounts.RECORD):
         self.padding = float(self._measure(batch))
     self.steps += 1
     self.examples += size

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from runner.protocol import accounts
 from runner.protocol.quantities import plain
 from runner.protocol.trial_file import Budget
 from runner.trial.clock import Clock
@@ -113,7 +114,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     harness.watch.catch_up()
     if evals and evals[-1].step == harness.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
-    with clock.account('view'):
+    with clock.account(accounts.VIEW):
       model = submission.model(state)
     if clock.charged() > budget.end:
       return _spent(budget)
@@ -145,7 +146,7 @@ def _looks(
   if trained and _due(step, harness.clock.charged(), last, budget):
     yield state, more
   while more:
-    with harness.clock.account('train'):
+    with harness.clock.account(accounts.TRAIN):
       state, more = _advance(states, state, budget, harness, evals)
     if state is None:
       raise ValueError(
@@ -210,7 +211,7 @@ def _examine(model: Model, final: bool, harness: Harness) -> Result:
   The test split is evaluated once, when it cannot influence any choice.
   """
   seconds = harness.clock.charged()
-  with harness.clock.account('evaluate'):
+  with harness.clock.account(accounts.EVALUATE):
     if name := harness.not_finite(model):
       step = harness.feed.steps
       raise Diverged(f'{name} has NaN or infinite numbers at step {step}.')

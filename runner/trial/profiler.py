@@ -4,6 +4,7 @@ import pathlib
 
 import jax
 
+from runner.protocol import accounts
 from runner.trial.clock import Clock
 
 COMPILING = 2  # States that a loop yields before its steps are compiled.
@@ -46,7 +47,7 @@ class Profile:
       self.stop(step)
 
   def _start(self, step: int) -> None:
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       jax.profiler.start_trace(str(self._folder))
     self._first = step
 
@@ -54,6 +55,6 @@ class Profile:
     """End a running trace, after enough steps or at the trial's end."""
     if self._first is None or self.steps:
       return
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       jax.profiler.stop_trace()
     self.steps = step - self._first

@@ -14,7 +14,7 @@ from concurrent import futures
 import jax
 
 from runner.machine import hardware
-from runner.protocol import columns, layout, storage
+from runner.protocol import accounts, columns, layout, storage
 from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
@@ -142,14 +142,14 @@ class Recorder:
     """
     writing, self._writing = self._writing, None
     if writing is not None:
-      with self._clock.account('checkpoint'):
+      with self._clock.account(accounts.CHECKPOINT):
         writing.result()
 
   def _write(self, evals, scalars, state, feed: Feed, lost: str) -> None:
     self.settle()
     fresh = self._keep(evals, scalars)
     self._step = feed.steps
-    with self._clock.account('checkpoint'):
+    with self._clock.account(accounts.CHECKPOINT):
       if lost:
         self._warn(lost)
         self._writing = self._thread.submit(self._append, fresh)
@@ -233,7 +233,7 @@ class Recorder:
       profiled: Number of traced steps.
     """
     self.settle()
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       self._append(self._keep([], scalars))
     layout.event(
       self._folder,

@@ -17,7 +17,7 @@ import jax
 
 import submissions
 from runner.machine import load
-from runner.protocol import layout, storage, trial_file
+from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
@@ -129,10 +129,10 @@ def _train(
       tasks.goal(task, budget, harness.evaluate, harness.accounts),
     )
 
-  with clock.account('train'):
+  with clock.account(accounts.TRAIN):
     submission = made()
   start = _start(trial, task, clock, harness.feed)
-  with clock.account('restore'):
+  with clock.account(accounts.RESTORE):
     found = hosts.agree('checkpoint', recorder.restore)
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None
@@ -141,7 +141,7 @@ def _train(
     clock.restore(found.facts['accounts'], found.facts.get('load'))
     start = start._replace(evals=list(hosts.agree('results', recorder.results)))
   elif found is not None:
-    with clock.account('train'):
+    with clock.account(accounts.TRAIN):
       submission = made()  # The one before has begun to train.
   harness.follow(submission, start, first)
   ending = run(submission, start, budget, harness)

@@ -3,7 +3,7 @@
 import collections
 from typing import NamedTuple
 
-from runner.protocol.columns import CHARGED
+from runner.protocol.accounts import CHARGED
 from runner.protocol.plan import TrialKey
 from scoring.load.details import Details
 from scoring.rank import board as boards
