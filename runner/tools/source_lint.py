@@ -19,23 +19,23 @@ from submissions.literals import NOT_PYTHON, parsed
 
 # Possible meanings of names, by the start of the full name.
 NAMES = {
-  'threading': 'work beside the clock',
-  'multiprocessing': 'work beside the clock',
-  'concurrent': 'work beside the clock',
-  'asyncio': 'work beside the clock',
-  'subprocess': 'work beside the clock',
-  'os.fork': 'work beside the clock',
-  'os.system': 'work beside the clock',
+  'threading': 'work outside of charged time',
+  'multiprocessing': 'work outside of charged time',
+  'concurrent': 'work outside of charged time',
+  'asyncio': 'work outside of charged time',
+  'subprocess': 'work outside of charged time',
+  'os.fork': 'work outside of charged time',
+  'os.system': 'work outside of charged time',
   'signal': 'signals that the harness uses',
   'os.kill': 'signals that the harness uses',
   'ctypes': 'a way around Python',
-  'gc': 'a look at other objects of the process',
-  'inspect.stack': 'a look at the harness',
-  'inspect.currentframe': 'a look at the harness',
-  'sys._getframe': 'a look at the harness',
-  'sys.modules': 'a look at the harness',
-  'runner': 'a look at the harness',
-  'scoring': 'a look at the harness',
+  'gc': 'access to other objects of the process',
+  'inspect.stack': 'access to the harness',
+  'inspect.currentframe': 'access to the harness',
+  'sys._getframe': 'access to the harness',
+  'sys.modules': 'access to the harness',
+  'runner': 'access to the harness',
+  'scoring': 'access to the harness',
   'socket': 'the network',
   'urllib': 'the network',
   'http': 'the network',
@@ -61,7 +61,7 @@ CALLS = {  # Functions without a module.
   'setattr': 'a change of another object',
 }
 METHODS = {  # Methods of any object.
-  'source': 'other data than what it is handed',
+  'source': 'other data than the given batches',
   'eval_stats': 'an evaluation of its own',
   'eval_model': 'an evaluation of its own',
   'load': 'files',
@@ -125,7 +125,7 @@ def _patched(
     return
   if full := folders.full_name(target, known):
     what = 'the clock' if full.startswith(TIMES) else 'a module'
-    yield target.lineno, f'{full} = ... changes {what} for everybody.'
+    yield target.lineno, f'{full} = ... changes {what} for the whole process.'
 
 
 def _branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
