@@ -46,7 +46,7 @@ def check(
     grows: Whether studies may be added.
 
   Raises:
-    ResultsError: the plans do not go together; the message says why.
+    ResultsError: the plans cannot be combined; the message says why.
   """
   _check_rules(known, plan, out, grows)
   _check_machine(known, plan, out, mixed)
@@ -64,7 +64,7 @@ def check(
 def _check_rules(
   known: Plan, plan: Plan, out: pathlib.Path, grows: bool
 ) -> None:
-  """Raise ResultsError where suite, ruleset or rules differ."""
+  """Raise ResultsError if suite, ruleset or rules differ."""
   if known.suite.name == plan.suite.name and known.ruleset == plan.ruleset:
     _check_studies(known, plan, out, grows)
   for key, there, here in (

@@ -188,7 +188,7 @@ def _interpretation(table: Mapping[str, Any], where: str) -> Interpretation:
   for key, value in table.items():
     if value not in (known := INTERPRETATIONS[key]):
       raise SuiteError(
-        f'{where} {key} = {value!r}; say one of {", ".join(known)}.'
+        f'{where} {key} = {value!r}; use one of {", ".join(known)}.'
       )
   return Interpretation(**table)
 
@@ -224,13 +224,13 @@ def _spec(
   schema.check(said, schema.ROW, where)
   if said['better'] not in ('lower', 'higher'):
     raise SuiteError(
-      f"{where}: better = {said['better']!r}; say 'lower' or 'higher'."
+      f"{where}: better = {said['better']!r}; use 'lower' or 'higher'."
     )
   if ('seconds' in said) != ('eval_seconds' in said) or ('seconds' in said) == (
     'evaluations' in said
   ):
     raise SuiteError(
-      f'{where}: say either evaluations, or seconds and eval_seconds.'
+      f'{where}: set either evaluations, or seconds and eval_seconds.'
     )
   metric = said['metric']
   for which in ('target', 'test_target'):

@@ -152,11 +152,12 @@ INTERPRETATIONS = {
   },
   'late': {
     'missed': 'a target that is met after the budget is missed',
-    'counts': 'budgets are not looked at',
+    'counts': 'a target that is met after the budget counts',
   },
   'cut': {
-    'last': 'who misses a held-out variant is out before the fastest is sought',
-    'first': 'who misses a held-out variant is still the fastest by which '
-    'others are beyond the cutoff',
+    'last': 'a submission that misses a held-out variant is excluded before '
+    'the fastest time is found',
+    'first': 'a submission that misses a held-out variant may still set the '
+    'fastest time for the cutoff',
   },
 }

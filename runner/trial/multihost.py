@@ -159,7 +159,7 @@ class Leader:
     return any(one.poll() for one in self._followers)
 
   def leave(self) -> None:
-    """Do nothing: the caller's own answers tell the followers."""
+    """Do nothing: followers receive the leader's answer to 'leaving'."""
 
   def close(self) -> None:
     """End the followers first: JAX ends them noisily after the leader."""

@@ -1,6 +1,6 @@
 """Time without the seconds in which a process was stopped (SIGSTOP, Ctrl-Z).
 
-The system's monotonic clock goes on while a process is stopped. A thread reads
+The system's monotonic clock runs on while a process is stopped. A thread reads
 the clock several times a second. When the process continues, the system sends
 SIGCONT, and the pause is the time since the thread's last reading. A late
 reading without SIGCONT is not a pause: the thread may have waited for a

@@ -161,11 +161,11 @@ def test_rules_survive_being_written_and_read():
     ),
     (
       lambda t: t['workloads']['digits'].update(better='less'),
-      "better = 'less'; say 'lower' or 'higher'",
+      "better = 'less'; use 'lower' or 'higher'",
     ),
     (
       lambda t: t.update(scoring={'fastest': 'score'}),
-      "fastest = 'score'; say one of time, evaluation",
+      "fastest = 'score'; use one of time, evaluation",
     ),
     (
       lambda t: t['workloads']['digits'].update(held_out_of='digits'),
@@ -180,7 +180,7 @@ def test_rules_survive_being_written_and_read():
     ),
     (
       lambda t: t['workloads']['digits'].update(seconds=9),
-      'say either evaluations, or seconds and eval_seconds',
+      'set either evaluations, or seconds and eval_seconds',
     ),
     (
       lambda t: t.update(unscored=dict(t['workloads'])),
