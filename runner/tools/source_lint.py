@@ -20,61 +20,7 @@ from runner.lint.names import Names
 from submissions.algoperf import folders, own
 from submissions.literals import NOT_PYTHON, parsed
 
-<<<<<<< HEAD
 TEXTS = ('', '.json', '.md', '.rst', '.toml', '.txt')  # Files beside the code.
-=======
-# Possible meanings of names, by the start of the full name.
-NAMES = {
-  'threading': 'work outside of charged time',
-  'multiprocessing': 'work outside of charged time',
-  'concurrent': 'work outside of charged time',
-  'asyncio': 'work outside of charged time',
-  'subprocess': 'work outside of charged time',
-  'os.fork': 'work outside of charged time',
-  'os.system': 'work outside of charged time',
-  'signal': 'signals that the harness uses',
-  'os.kill': 'signals that the harness uses',
-  'ctypes': 'a way around Python',
-  'gc': 'access to other objects of the process',
-  'inspect.stack': 'access to the harness',
-  'inspect.currentframe': 'access to the harness',
-  'sys._getframe': 'access to the harness',
-  'sys.modules': 'access to the harness',
-  'runner': 'access to the harness',
-  'scoring': 'access to the harness',
-  'socket': 'the network',
-  'urllib': 'the network',
-  'http': 'the network',
-  'requests': 'the network',
-  'os.environ': "the process's environment",
-  'os.putenv': "the process's environment",
-  'jax.config': 'settings of JAX',
-  'os.listdir': 'files',
-  'os.walk': 'files',
-  'os.scandir': 'files',
-  'glob': 'files',
-  'pathlib': 'files',
-  'shutil': 'files',
-  'pickle': 'files',
-  'tensorflow_datasets': 'other data',
-}
-CALLS = {  # Functions without a module.
-  'open': 'files',
-  'eval': 'code that cannot be read',
-  'exec': 'code that cannot be read',
-  '__import__': 'code that cannot be read',
-  'globals': 'code that cannot be read',
-  'setattr': 'a change of another object',
-}
-METHODS = {  # Methods of any object.
-  'source': 'other data than the given batches',
-  'eval_stats': 'an evaluation of its own',
-  'eval_model': 'an evaluation of its own',
-  'load': 'files',
-}
-TIMES = ('time', 'datetime', 'runner.trial.clock')
-FREE = ('get_batch_size',)  # Functions that may ask for the workload's name.
->>>>>>> hR
 
 
 class Finding(NamedTuple):
@@ -113,7 +59,6 @@ def look(path: pathlib.Path) -> list[Finding]:
 def _said(
   tree: ast.Module, mine: set[str], shared: frozenset[str], algoperf: bool
 ) -> Iterator[tuple[int, str]]:
-<<<<<<< HEAD
   names = Names(tree, mine.__contains__, shared)
   yield from uses.find(names, algoperf)
   for access in attributes.accesses(names):
@@ -121,14 +66,6 @@ def _said(
   yield from objects.find(names)
   yield from classes.find(names)
   yield from literals.find(names)
-=======
-  """Yield findings for assignments to attributes of modules."""
-  if not isinstance(target, ast.Attribute):
-    return
-  if full := folders.full_name(target, known):
-    what = 'the clock' if full.startswith(TIMES) else 'a module'
-    yield target.lineno, f'{full} = ... changes {what} for the whole process.'
->>>>>>> hR
 
 
 def _shared(files: list[pathlib.Path]) -> frozenset[str]:

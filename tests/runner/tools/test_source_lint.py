@@ -11,7 +11,6 @@ from tests.support import evasions
 from tests.support.evasions import BLOCKS, EVASIONS, HEAD, HONEST, TOP, UNSEEN
 from tests.support.written import HERE, IDLE
 
-<<<<<<< HEAD
 LINE = 1 + [*map(str.strip, HEAD.splitlines())].index('{}')
 LINES = [
   (kind, line)
@@ -25,27 +24,6 @@ STATED = {
   'flax.training.checkpoints.save_checkpoint': 'not known',
   'jax.live_arrays': 'a look',
   'jax.tree_util.register_pytree_node': 'flattened',
-=======
-HEAD = '"""A submission."""\nimport jax\nimport time\n'
-SUSPECT = {
-  'import threading': 'threading may mean work outside of charged time',
-  'from concurrent.futures import ThreadPoolExecutor': 'outside of charged',
-  'time.monotonic = lambda: 0.0': 'time.monotonic = ... changes the clock',
-  'jax.jit = None': 'jax.jit = ... changes a module',
-  'x = open("/data/test")': 'open() may mean files',
-  'import pathlib': 'pathlib may mean files',
-  'import socket': 'socket may mean the network',
-  'def f(w): return w.source("test", None)': 'other data than the given',
-  'def f(workload): return workload.eval_model()': 'an evaluation of its own',
-  'def f(name): return name == "wmt"': "'wmt' is the name of a workload",
-  'RATES = {"criteo1tb_layernorm": 0.1}': 'is the name of a workload',
-  'import os\nos.environ["XLA_FLAGS"] = ""': 'os.environ may mean the',
-  'jax.config.update("jax_enable_x64", True)': 'jax.config.update may mean',
-  'import os as o\no.kill(o.getpid(), 18)': 'os.kill may mean signals',
-  'exec("x = 1")': 'exec() may mean code that cannot be read',
-  'import gc': 'gc may mean access to other objects',
-  'from runner.trial import clock': 'runner.trial.clock may mean access to',
->>>>>>> hR
 }
 
 
