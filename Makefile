@@ -1,16 +1,22 @@
-# Everything a newcomer needs: make demo, make test.
+# Everything a newcomer needs: make setup, make demo, make test.
 PYTHON ?= python3
 PY := .venv/bin/python
+TIMETRIAL := .venv/bin/timetrial
 RACERS := nadamw,lion,nesterov,sgd
 COURSES := criteo1tb/mini,imagenet_resnet/mini,ogbg/mini,librispeech_deepspeech/mini
 
-.PHONY: demo test lint benchmarks leaderboard docker-check lock clean
+.PHONY: setup demo test lint benchmarks leaderboard docker-check lock clean
+
+# Makes .venv, with the packages of requirements.lock and the command timetrial.
+setup: .venv/ready
+	@echo "Activate the environment: . .venv/bin/activate"
+	@echo "List all commands: timetrial --help"
 
 # Races four training algorithms on four workloads; leaves report/index.html.
 demo: .venv/ready
-	$(PY) -m runner run --suite=mini --workloads=$(COURSES) \
+	$(TIMETRIAL) run --suite=mini --workloads=$(COURSES) \
 	  --submissions=$(RACERS) --studies=1 --out=results
-	$(PY) -m scoring results --out=report
+	$(TIMETRIAL) score results --out=report
 	@echo "Open report/index.html"
 
 test: .venv/ready
@@ -31,9 +37,9 @@ benchmarks: .venv/ready
 leaderboard: .venv/ready
 	for ruleset in self external; do \
 	  out=docs/leaderboard/$$ruleset; \
-	  $(PY) -m runner run --suite=mini --submissions=all --ruleset=$$ruleset \
+	  $(TIMETRIAL) run --suite=mini --submissions=all --ruleset=$$ruleset \
 	    --studies=1 --prune --out=$$out/results && \
-	  $(PY) -m scoring $$out/results --out=$$out || exit 1; \
+	  $(TIMETRIAL) score $$out/results --out=$$out || exit 1; \
 	done
 
 # Two steps, as pip refuses an editable install beside hashed requirements.

@@ -186,9 +186,10 @@ def check_race(
     path.mkdir()
     os.chown(path, user, group)
   buildah.run(container, *config['Entrypoint'], 'run', *RACE, **folders)
-  scoring = ('python', '-m', 'scoring')
-  say(buildah.run(container, *scoring, 'results', '--out=report', **folders))
-  say(buildah.run(container, *scoring, 'verify', 'results', **folders))
+  score = (*config['Entrypoint'], 'score', 'results', '--out=report')
+  verify = (*config['Entrypoint'], 'verify', 'results')
+  say(buildah.run(container, *score, **folders))
+  say(buildah.run(container, *verify, **folders))
   board = json.loads(
     (folders['report'] / 'leaderboard.json').read_text(encoding='utf-8')
   )

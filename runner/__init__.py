@@ -1,4 +1,4 @@
-"""Plans, runs and looks after races."""
+"""Planning, running and following of races."""
 
 import importlib.util
 import pathlib
@@ -8,13 +8,13 @@ _ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def _is_ours(name: str) -> bool:
-  """Return whether an import of that name finds the package beside this."""
+  """Test whether an import of `name` finds the package beside this package."""
   spec = importlib.util.find_spec(name)
   places = (spec.submodule_search_locations if spec else None) or ()
   return str(_ROOT / name) in map(str, places)
 
 
-# In a checkout of AlgoPerf's leaderboard, which has a folder of that name, the
-# working folder would come first.
-if not _is_ours('submissions'):
+# `python -m` looks in the working folder first. A checkout of AlgoPerf's
+# leaderboard, for one, has a folder `submissions`.
+if not all(map(_is_ours, ('submissions', 'workloads'))):
   sys.path.insert(0, str(_ROOT))

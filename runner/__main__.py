@@ -1,7 +1,6 @@
-"""python -m runner COMMAND --flags: plans, runs and looks after races."""
+"""`timetrial run|plan|...` and `python -m runner COMMAND --flags`."""
 
 import dataclasses
-import difflib
 import pathlib
 import signal
 import sys
@@ -15,31 +14,31 @@ from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import speeds
 from runner.options import Options
+from runner.program import PROGRAM
 from workloads import command_line
-from workloads.command_line import Command
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
 _SUBMISSIONS = flags.DEFINE_list(
   'submissions',
   [],
-  'Names of submissions, files or folders of your own, separated by commas; '
-  "'all' are those that come with TimeTrial.",
+  'Names of submissions, or paths of your files or folders, separated by '
+  "commas; 'all': all submissions that come with TimeTrial.",
 )
 _WORKLOADS = flags.DEFINE_list(
-  'workloads', [], 'Some workloads of the suite, separated by commas: else all.'
+  'workloads', [], 'Workloads to use, separated by commas; default: all.'
 )
 _RULESET = flags.DEFINE_string(
-  'ruleset', 'self', "'self' (one point each) or 'external' (a search space)."
+  'ruleset', 'self', "'self' (one point) or 'external' (a search space)."
 )
 _STUDIES = flags.DEFINE_integer(
   'studies',
   None,
-  "Number of studies, in the place of the ruleset's. A larger one adds to a "
-  'results folder.',
+  "Number of studies, instead of the ruleset's. A larger number adds studies "
+  'to a results folder.',
 )
 _OUT = flags.DEFINE_string('out', 'results', 'Folder of the results.')
 _HARDWARE = flags.DEFINE_string(
-  'hardware_dir', str(speeds.FOLDER), "Folder of the machines' speeds."
+  'hardware_dir', str(speeds.FOLDER), 'Folder of measured speeds of machines.'
 )
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
 _POINTS = flags.DEFINE_integer(
@@ -59,7 +58,7 @@ _SEEDS = flags.DEFINE_integer(
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   RetryPolicy().attempts,
-  'Most attempts at a trial that the machine fails.',
+  'Maximum attempts per trial after machine failures.',
   lower_bound=1,
   upper_bound=1000,
 )
@@ -71,31 +70,27 @@ _PAUSE = flags.DEFINE_float(
   upper_bound=86_400.0,
 )
 _PREFLIGHT = flags.DEFINE_boolean(
-  'preflight', True, 'Try long trials for a few steps before a run.'
+  'preflight', True, 'Test long trials for a few steps before a run.'
 )
 _MIXED = flags.DEFINE_boolean(
-  'mix_hardware', False, 'Add to results of another kind of hardware.'
+  'mix_hardware', False, 'Allow results of different kinds of hardware.'
 )
 _PRICE = flags.DEFINE_float(
-  'price',
-  None,
-  'Price of an hour on the machine.',
-  lower_bound=0.0,
-  upper_bound=1e9,
+  'price', None, 'Price of a machine hour.', lower_bound=0.0, upper_bound=1e9
 )
 _ENGINE = flags.DEFINE_enum(
-  'engine', 'local', cluster.EXECUTORS, 'What runs the trials.'
+  'engine', 'local', cluster.EXECUTORS, 'Executor that runs the trials.'
 )
 _OPTIONS = flags.DEFINE_list(
-  'engine_options', [], 'Options of the engine, as NAME=VALUE.'
+  'engine_options', [], 'Options of the executor, as NAME=VALUE.'
 )
 _KIND = flags.DEFINE_string(
   'hardware',
   None,
-  'Name of a measured kind of machine to run on, if it is not this one.',
+  "Name of a measured kind of machine to run on; default: this machine's.",
 )
-# TrialOptions has these by the same names.
-flags.DEFINE_string('data_dir', None, 'Folder of the data sets.')
+# Each of these flags has the name of its field in TrialOptions.
+flags.DEFINE_string('data_dir', None, 'Folder of the datasets.')
 flags.DEFINE_float(
   'hang_timeout',
   TrialOptions().hang_timeout,
@@ -106,12 +101,12 @@ flags.DEFINE_float(
 flags.DEFINE_alias('silence', 'hang_timeout')
 flags.DEFINE_boolean('network', False, 'Let trials use the network.')
 flags.DEFINE_boolean(
-  'shard_state', False, "Give each device a part of an optimizer's state."
+  'shard_state', False, "Split an optimizer's state over the devices."
 )
 flags.DEFINE_list(
   'extra_hosts',
   [],
-  "Commands that reach each further host of a trial, for example 'ssh node2'.",
+  "Commands that reach the remote hosts of a trial, for example 'ssh node2'.",
 )
 flags.DEFINE_alias('also_on', 'extra_hosts')
 flags.DEFINE_boolean(
@@ -120,7 +115,7 @@ flags.DEFINE_boolean(
 flags.DEFINE_float(
   'memory_gib',
   None,
-  'Most GiB that a trial may allocate.',
+  'Maximum GiB that a trial may allocate.',
   lower_bound=0.0,
   upper_bound=1e6,
 )
@@ -131,11 +126,11 @@ flags.DEFINE_integer(
   lower_bound=0,
   upper_bound=1_000_000,
 )
-# Flags of a worker on another machine, and of the process of one trial.
+# Flags of the inner commands `work` and `trial`.
 _TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')
 _SPEC = flags.DEFINE_string('spec', '{}', 'One attempt at a trial, as JSON.')
 _PROGRESS_FD = flags.DEFINE_integer(
-  'progress_fd', -1, 'Descriptor that progress is written to.'
+  'progress_fd', -1, 'File descriptor for progress events.'
 )
 
 COMMANDS = {
@@ -155,111 +150,39 @@ COMMANDS = {
   'trial': lambda: commands.trial(_SPEC.value, _PROGRESS_FD.value),
 }
 
-INNER = ('work', 'trial')  # Other commands start these.
-RESUMED = ('run', 'set-targets', 'tune')  # Others begin again.
-SENT = ('run', 'plan')  # The others do their work on this machine.
-
-_CHOICE = ('suite', 'workloads')
-_ENTRIES = (*_CHOICE, 'submissions', 'ruleset', 'studies')
-_TERMS = (
-  'data_dir',
-  'hang_timeout',
-  'network',
-  'memory_gib',
-  'shard_state',
-  'extra_hosts',
-)
-_ENGINES = ('engine', 'engine_options', 'hardware')
-PROGRAM = command_line.Program(
-  'runner',
-  'Plans, runs and looks after races.',
-  'COMMAND --flags',
-  {
-    'run': Command(
-      'Run what is missing in --out, resume what stopped.',
-      (
-        *_ENTRIES,
-        'out',
-        *_TERMS,
-        'attempts',
-        'pause',
-        'prune',
-        'preflight',
-        'profile',
-        'mix_hardware',
-        'hardware_dir',
-        *_ENGINES,
-      ),
-    ),
-    'plan': Command(
-      'Say what would be run.',
-      (*_ENTRIES, 'json', 'price', 'extra_hosts', 'hardware_dir', *_ENGINES),
-    ),
-    'preflight': Command(
-      'Try everything for a few steps; predict times and memory.',
-      (*_ENTRIES, *_TERMS, 'json', 'price', 'hardware_dir'),
-    ),
-    'status': Command(
-      'Say what is done, running, failed and why.', ('out', 'json')
-    ),
-    'forget': Command(
-      'Take submissions out of a results folder; their files are kept.',
-      ('submissions', 'out'),
-    ),
-    'check': Command(
-      'Test submissions before they are entered.',
-      (*_CHOICE, 'submissions', *_TERMS),
-    ),
-    'calibrate': Command(
-      'Measure what step budgets are worth on this machine.',
-      (*_CHOICE, *_TERMS, 'hardware_dir'),
-    ),
-    'set-targets': Command(
-      "Find a suite's targets by tuning several algorithms.",
-      (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
-    ),
-    'tune': Command(
-      "Find a submission's one point that is good on all workloads.",
-      (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
-    ),
-    'export-algoperf': Command(
-      'Write submissions as folders that AlgoPerf runs.',
-      ('submissions', 'out'),
-    ),
-  },
-)
+INNER = ('work', 'trial')  # Commands that are started by other commands.
+RESUMED = ('run', 'set-targets', 'tune')  # Commands that continue after a stop.
+SENT = ('run', 'plan')  # Commands that accept --engine.
 
 
 class Terminated(KeyboardInterrupt):
-  """SIGTERM, as schedulers send it: as good as Ctrl-C."""
+  """SIGTERM, which schedulers send; treated like Ctrl-C."""
 
 
 def main(argv: list[str]) -> int:
+  """Run the command in argv; return its exit code."""
   if argv[1:] != ['trial']:
     signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
-  if command is None or len(argv) > 2:
-    wrong = argv[2] if command else ' '.join(argv[1:])
-    close = difflib.get_close_matches(wrong, PROGRAM.commands, n=1)
-    hint = f' Did you mean {close[0]!r}?' if close else ''
-    known = ', '.join(PROGRAM.commands)
-    print(f'No command {wrong!r}.{hint} Known: {known}.', file=sys.stderr)
-    return command_line.WRONG
+  if command is None:
+    return command_line.refuse(argv[1:], PROGRAM.commands)
+  if len(argv) > 2:
+    return command_line.refuse_argument(argv[1], argv[2])
   try:
     if _ENGINE.value != 'local' and argv[1] not in SENT:
       raise ValueError(
         f'--engine={_ENGINE.value} is for the trials of `run`, and '
-        f'`{argv[1]}` works on this machine. Leave it out.'
+        f'`{argv[1]}` works on this machine. Leave out --engine.'
       )
     return command()
-  except ValueError as error:  # Bad requests explain themselves.
+  except ValueError as error:
     print(f'Error: {error}', file=sys.stderr)
     return command_line.WRONG
   except RuntimeError as error:
     print(f'Failed: {error}', file=sys.stderr)
     return 1
   except KeyboardInterrupt as interrupt:
-    goes_on = ' The same command goes on from here.' * (argv[1] in RESUMED)
+    goes_on = ' The same command continues from here.' * (argv[1] in RESUMED)
     print(f'\nStopped.{goes_on}', file=sys.stderr)
     return 1 if isinstance(interrupt, Terminated) else command_line.INTERRUPTED
 
@@ -292,7 +215,7 @@ def _options() -> Options:
 
 
 def _trial_options() -> TrialOptions:
-  """Every field has the name of its flag."""
+  """Read the flags that are named like fields of TrialOptions."""
   names = [field.name for field in dataclasses.fields(TrialOptions)]
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   hosts = tuple(given['extra_hosts'])

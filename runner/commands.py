@@ -1,11 +1,12 @@
-"""What the commands of `python -m runner` do; each returns its exit code.
+"""Commands of `python -m runner`; each returns its exit code.
 
-0: done. 1: a trial or a check failed. Bad requests raise ValueError. Only the
-commands that train import JAX, and those in processes of their own.
+0: done. 1: a trial or a check failed. Wrong options raise ValueError. Only
+commands that train import JAX, in child processes.
 """
 
 import dataclasses
 import json
+import os
 import pathlib
 import shlex
 import sys
@@ -33,7 +34,7 @@ from runner.tools import (
 
 
 def run(options: Options) -> int:
-  """Run what is missing, and resume what stopped."""
+  """Run missing trials, and resume stopped trials."""
   suite = chosen.ready(options)
   machine = chosen.machine(options)
   here = chosen.is_here(options, machine)
@@ -41,11 +42,11 @@ def run(options: Options) -> int:
     chosen.check_here(options, machine)
   elif options.trial.extra_hosts:
     raise ValueError(
-      '--extra_hosts names hosts beside this one, and '
+      '--extra_hosts adds hosts to this one, but '
       f'--engine={options.executor} gives every trial one node. Leave out one '
-      'of them.'
+      'of the two flags.'
     )
-  # Bad requests fail before measuring, and leave no folder.
+  # Wrong options fail before measuring, and leave no folder.
   chosen.planned(options, suite, machine, {})
   results_folder.stored(options.out)
   if options.executor == 'local':
@@ -59,7 +60,7 @@ def run(options: Options) -> int:
   if options.preflight and here:
     preflights.before(options.out, plan, options.trial, **merging)
   elif options.preflight:
-    print(f'Nothing is tried beforehand: this is not {machine.name}.')
+    print(f'Preflight is left out: this machine is not {machine.name}.')
   whole = race.run(
     options.out,
     plan,
@@ -73,23 +74,23 @@ def run(options: Options) -> int:
   print(f'{total - len(left)} of {total} trials done in {options.out}.')
   folder = shlex.quote(str(options.out))
   if left:
-    print(f'See: python -m runner status --out={folder}', file=sys.stderr)
+    print(f'See: timetrial status --out={folder}', file=sys.stderr)
   else:
-    print(f'Next: python -m scoring {folder} --out=report')
+    print(f'Next: timetrial score {folder} --out=report')
   return 1 if left else 0
 
 
 def plan(options: Options) -> int:
-  """Print what would be run, and how long it takes at most."""
+  """Print the trials that would run, and their longest time."""
   suite = chosen.chosen_suite(options)
   machine = chosen.machine(options)
   speeds = chosen.speeds(options, suite, machine)
-  made = chosen.planned(options, suite, machine, speeds)
+  plan = chosen.planned(options, suite, machine, speeds)
   if options.json:
-    facts = {'hours': made.hours, 'cost': _cost(made.hours, options.price)}
-    print(json.dumps(plan_file.dump(made) | facts, indent=2))
+    facts = {'hours': plan.hours, 'cost': _cost(plan.hours, options.price)}
+    print(json.dumps(plan_file.dump(plan) | facts, indent=2))
   else:
-    print(summaries.of_plan(made, options.price))
+    print(summaries.of_plan(plan, options.price))
   return 0
 
 
@@ -99,8 +100,8 @@ def preflight(options: Options) -> int:
   machine = chosen.machine(options)
   chosen.check_here(options, machine)
   speeds = chosen.speeds(options, suite, machine)
-  made = chosen.planned(options, suite, machine, speeds)
-  found = preflights.run(made, preflights.cells(made.trials), options.trial)
+  plan = chosen.planned(options, suite, machine, speeds)
+  found = preflights.run(plan, preflights.cells(plan.trials), options.trial)
   if options.json:
     cost = _cost(preflights.hours(found), options.price)
     print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
@@ -114,12 +115,12 @@ def _cost(hours: float | None, price: float | None) -> float | None:
 
 
 def status(options: Options) -> int:
-  """Print what is done, running, failed and why."""
+  """Print which trials are done, running or failed, and why."""
   out = options.out
   stored = results_folder.stored(out)
   if stored is None:
     raise results_folder.ResultsError(
-      f'No results in {out}. Make some: python -m runner run --out={out} ...'
+      f'There are no results in {out}. Make some: timetrial run --out={out} ...'
     )
   rows = summaries.trials(out, stored)
   if options.json:
@@ -135,14 +136,14 @@ def forget(options: Options) -> int:
     options.out, chosen.named(options)
   ):
     print(
-      f'{name} is out of {options.out}. Its files, with {run} trials that had '
-      f'run, are in {folder}.'
+      f'{name} was removed from {options.out}. Its files, with {run} trials '
+      f'that had run, are in {folder}.'
     )
   return 0
 
 
 def calibrate(options: Options) -> int:
-  """Measure this machine anew."""
+  """Measure the speeds of this machine again."""
   suite = chosen.ready(options)
   machine = chosen.here(options)
   names = calibration.missing(suite, {})
@@ -157,7 +158,7 @@ def calibrate(options: Options) -> int:
 
 
 def check(options: Options) -> int:
-  """Test submissions in processes of their own before they are entered."""
+  """Test submissions in child processes before they are entered."""
   from runner.tools import check as checks  # noqa: PLC0415
 
   names, wanted = chosen.named(options), options.workloads
@@ -191,7 +192,7 @@ def set_targets(options: Options) -> int:
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
-    f'python -m runner set-targets --suite={options.suite} '
+    f'timetrial set-targets --suite={options.suite} '
     f'{only if options.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
@@ -201,13 +202,13 @@ def set_targets(options: Options) -> int:
 
 
 def tune(options: Options) -> int:
-  """Find one point that is good on all workloads, for each submission."""
+  """Find, for each submission, one point that is good on all workloads."""
   from runner.tools import tune as tuning  # noqa: PLC0415
 
   suite = chosen.ready(options)
   tuning.check(suite)
   names = chosen.named(options)
-  for name in names:  # Bad requests fail before hours are spent.
+  for name in names:  # Wrong options fail before hours are spent.
     tuning.candidates(suite, submissions.find(name), options.points)
   for name in names:
     found = tuning.tune(
@@ -246,7 +247,7 @@ def export_algoperf(options: Options) -> int:
 
 
 def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> int:
-  """Run one trial of a results folder, on a machine of a scheduler's.
+  """Run one trial of a results folder, on a machine of a scheduler.
 
   Args:
     out: The results folder.
@@ -259,19 +260,22 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> int:
 
 
 def trial(flag: str, progress_fd: int) -> int:
-  """Be the process of one trial.
+  """Run one trial in this process, then end the process at once.
 
-  It leaves at once, as its seconds are counted, and whatever happens: JAX
-  would wait for hosts that are gone.
+  A normal exit would take time that is counted, and JAX would wait for hosts
+  that have ended.
 
   Args:
     flag: Text of an AttemptSpec.
-    progress_fd: Descriptor that progress events are written to.
+    progress_fd: File descriptor for progress events.
   """
   spec = attempt_spec.parse(flag)
   isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
+  if not os.environ.get('PYTHONSAFEPATH'):
+    # After all packages; `remote_hosts.command` keeps it from the first place.
+    sys.path.append(os.getcwd())
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
   hosts = multihost.join(spec)

@@ -1,4 +1,4 @@
-"""Options of commands, and the suite, plan and speeds that they ask for."""
+"""Options of commands, and the suite, plan and speeds that they select."""
 
 import dataclasses
 import pathlib
@@ -28,18 +28,18 @@ class Options:
     submissions: Names or paths of submissions.
     workloads: Names of workloads; empty: all of the suite.
     ruleset: 'self' or 'external'.
-    studies: Number of studies; None: as the ruleset says.
+    studies: Number of studies; None: the ruleset's number.
     out: Results folder.
     json: Whether to print JSON.
     points: Points of each search space, for tuning.
     seeds: Repetitions of the best point.
     hardware_dir: Folder of measured speeds.
-    retry: What is done about trials that the machine fails.
+    retry: Attempts and pauses after machine failures.
     trial: Options of all trials.
     preflight: Whether long trials are tried for a few steps first.
     mixed: Whether kinds of machines may be mixed in one results folder.
-    price: Price of an hour on the machine, to be reported.
-    executor: Name of what runs the trials.
+    price: Price of an hour on the machine, for reports.
+    executor: Name of the executor that runs the trials.
     executor_options: Options of the executor, as NAME=VALUE.
     machine: Name of a measured kind of machine; None: this machine's kind.
   """
@@ -70,7 +70,7 @@ def load(options: Options) -> Suite:
 
 
 def ready(options: Options) -> Suite:
-  """Return the chosen part of the suite, whose datasets are there.
+  """Return the chosen part of the suite, after a check of its datasets.
 
   Raises:
     DataError: a dataset is missing; the message says how to get it.
@@ -118,7 +118,7 @@ def chosen_suite(options: Options) -> Suite:
 
 
 def _alone(spec: WorkloadSpec, chosen: tuple[str, ...]) -> WorkloadSpec:
-  """Let a held-out variant that is raced without its base score by itself."""
+  """Let a held-out variant score by itself if its base is not raced."""
   if spec.held_out_of in chosen:
     return spec
   return dataclasses.replace(spec, held_out_of=None)
@@ -132,13 +132,15 @@ def named(options: Options) -> tuple[str, ...]:
   """
   if not options.submissions:
     raise ValueError(
-      'No submissions. Name some: --submissions=nadamw,lion,path/to/mine.py, '
-      'or all that come with TimeTrial: --submissions=all'
+      'No submissions are named. Name some: '
+      '--submissions=nadamw,lion,path/to/mine.py, or all that come with '
+      'TimeTrial: --submissions=all'
     )
   if options.submissions != ('all',):
     return options.submissions
   known = submissions.names()
-  if options.ruleset == 'external':  # Restarts, for one, tune themselves.
+  # Submissions that tune themselves, such as restarts, have no search space.
+  if options.ruleset == 'external':
     return tuple(n for n in known if submissions.find(n).space is not None)
   return known
 
@@ -151,12 +153,12 @@ def machine(options: Options) -> Machine:
 
 
 def here(options: Options) -> Machine:
-  """Return this machine, with the further hosts of a trial."""
+  """Return this machine's kind, with all hosts of a trial."""
   return hardware.describe(options.trial.hosts)
 
 
 def is_here(options: Options, machine: Machine) -> bool:
-  """Return whether trials are for this machine's kind."""
+  """Test whether trials are for this machine's kind."""
   return machine.name == here(options).name
 
 
@@ -164,13 +166,13 @@ def check_here(options: Options, machine: Machine) -> None:
   """Raise ValueError unless trials are for this machine's kind."""
   if not is_here(options, machine):
     raise ValueError(
-      f'This machine is not {machine.name}. Leave out --hardware, or name '
-      'an --engine that has such machines.'
+      f'Trials are for {machine.name}, and this machine is another kind. Leave '
+      'out --hardware, or name an --engine that has such machines.'
     )
 
 
 def of_executor(options: Options) -> dict[str, str]:
-  """Return the executor's options; one without a value is ''."""
+  """Return the executor's options; an option without a value is ''."""
   pairs = (one.partition('=') for one in options.executor_options)
   return {name: value for name, _, value in pairs}
 
@@ -205,7 +207,7 @@ def speeds(
 def all_speeds(
   options: Options, suite: Suite, machine: Machine
 ) -> dict[str, Speed]:
-  """Return all speeds, measuring now those that are not known yet.
+  """Return all speeds; measure unknown speeds now.
 
   Args:
     options: The options.
@@ -213,18 +215,18 @@ def all_speeds(
     machine: The kind of machine.
 
   Raises:
-    ValueError: some are not known, and this is not the machine to measure.
+    ValueError: speeds of other machines are unknown.
   """
   known = speeds(options, suite, machine)
   lacking = calibrate.missing(suite, known)
   if lacking and options.executor != 'local':
-    # This may be a machine to log in on, and not to measure.
+    # This machine may be a login node, which must not be measured.
     raise ValueError(
       f'{machine.name} is not calibrated for {", ".join(lacking)}. On one '
-      f'such machine, with nothing else on it: python -m runner calibrate '
+      f'such machine, with no other load: timetrial calibrate '
       f'--suite={options.suite} '
-      f'--hardware_dir={options.hardware_dir.absolute()}; then '
-      '--hardware=NAME here, as it prints it.'
+      f'--hardware_dir={options.hardware_dir.absolute()}. Then use '
+      '--hardware=NAME here, with the name that it prints.'
     )
   if lacking:
     known |= measured(options, suite, lacking, machine)
@@ -234,7 +236,7 @@ def all_speeds(
 def measured(
   options: Options, suite: Suite, names: list[str], machine: Machine
 ) -> dict[str, Speed]:
-  """Measure speeds on this machine, and keep them in its file.
+  """Measure speeds on this machine, and store them in the machine's file.
 
   Args:
     options: The options.

@@ -1,4 +1,4 @@
-"""Plans made from a suite and submissions, without running anybody's code."""
+"""Plans made from a suite and submissions, without running submissions."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 
-FOR_EVER = 1e9  # Seconds.
-MOST = 100_000  # Trials of a plan.
+FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.
+MOST = 100_000  # Largest number of trials of a plan.
 
 
 def make(
@@ -46,8 +46,8 @@ def make(
     entry = submissions.find(request)
     if entry.name in entries:
       raise submissions.SubmissionError(
-        f'{entry.name!r} is entered twice. Enter one of them under another '
-        f'name: --submissions=NAME={request}'
+        f'Two submissions have the name {entry.name!r}. Enter one of them '
+        f'under another name: --submissions=NAME={request}'
       )
     entries[entry.name] = entry
   _check_count(suite, ruleset, len(entries))
@@ -62,14 +62,14 @@ def make(
 
 
 def _check_count(suite: Suite, ruleset: str, entries: int) -> None:
-  """Raise SuiteError where a plan would have more trials than one may."""
+  """Raise SuiteError if a plan would have more than MOST trials."""
   chosen, rows = suite.rulesets[ruleset], len(suite.workloads)
   total = entries * rows * chosen.studies * chosen.trials
   if total > MOST:
     raise SuiteError(
       f'{entries} submissions, {rows} workloads, {chosen.studies} studies and '
       f'{chosen.trials} trials a study make {total:,} trials, and a plan has '
-      f'at most {MOST:,}. Ask for fewer of them, for example --studies=3.'
+      f'at most {MOST:,}. Use fewer of them, for example --studies=3.'
     )
 
 
@@ -142,7 +142,7 @@ def _trials(
 def _points(
   suite: Suite, ruleset: str, entry: submissions.Entry
 ) -> list[list[dict[str, Any]]]:
-  """Return the points of every study: the same list in each, or fresh draws."""
+  """Return the points of every study: the same list, or new draws for each."""
   studies = suite.rulesets[ruleset].studies
   trials = suite.rulesets[ruleset].trials
   if ruleset == 'self':
@@ -191,8 +191,8 @@ def trial(
     study: Number of the study, from 0.
     number: Number of the trial in its study, from 1.
     point: Hyperparameters.
-    seed: Seed; None: the seed of a race, which all submissions share, so that
-      comparing them within a study contains less noise.
+    seed: Seed; None: the seed of a race. All submissions share that seed, so
+      comparisons within a study have less noise.
   """
   if seed is None:
     seed = plan_file.seed(suite.seed, workload, study, number)

@@ -27,11 +27,11 @@ HEADINGS = (
 
 
 def of_plan(plan: Plan, price: float | None = None) -> str:
-  """What would run, a line for each submission and workload.
+  """Return a plan as text, with a line for each submission and workload.
 
   Args:
     plan: The plan.
-    price: Of an hour on the machine, in whatever currency.
+    price: Price of an hour on the machine, in any currency.
   """
   lines = [
     f'Suite {plan.suite.name} {plan.suite.version}, ruleset {plan.ruleset}, '
@@ -49,7 +49,7 @@ def of_plan(plan: Plan, price: float | None = None) -> str:
         f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
       )
   lines.append(
-    f'{len(plan.trials)} trials; `python -m runner calibrate` tells hours.'
+    f'{len(plan.trials)} trials; for their hours: timetrial calibrate.'
     if plan.hours is None
     else f'{len(plan.trials)} trials, at most {plan.hours:.2f} h of training'
     + _cost(plan.hours, price)
@@ -58,7 +58,7 @@ def of_plan(plan: Plan, price: float | None = None) -> str:
 
 
 def _cost(hours: float, price: float | None) -> str:
-  """The end of a sentence that tells hours."""
+  """Return the end of a sentence about hours: their cost, if it is known."""
   if price is None:
     return '.'
   return f': {hours * price:.2f} at {price:g} an hour.'
@@ -108,7 +108,7 @@ def _unfinished(folder: pathlib.Path, status: Status) -> str:
 
 
 def of_trials(rows: list[TrialRow]) -> str:
-  """Return counts of every state, where trials run, and what went wrong."""
+  """Return counts of states, hosts of running trials, and failures."""
   counts = collections.Counter(row.state for row in rows)
   lines = [', '.join(f'{n} {state}' for state, n in sorted(counts.items()))]
   for row in rows:
@@ -125,7 +125,12 @@ def of_trials(rows: list[TrialRow]) -> str:
 
 
 def of_forecasts(found: list[Forecast], price: float | None = None) -> str:
-  """A table, what failed, and the hours of all, at a price of an hour."""
+  """Return forecasts as text: a table, failures, and hours in all.
+
+  Args:
+    found: The forecasts.
+    price: Price of an hour on the machine, in any currency.
+  """
   rows = [HEADINGS, *map(_forecast, found)]
   widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
   lines = [

@@ -1,10 +1,10 @@
-"""python -m scoring RESULTS --flags: the leaderboard of a results folder.
+"""`timetrial score|replay|verify|tensorboard RESULTS`; `python -m scoring`.
 
-Prints it, and writes index.html, report.md, leaderboard.csv, leaderboard.json,
-times_to_target.csv and figures/ into --out. `python -m scoring replay RESULTS`
-says what smaller budgets, fewer studies and pruning would have changed;
-`python -m scoring verify RESULTS`, what in it should not be believed;
-`python -m scoring tensorboard RESULTS` writes it for TensorBoard.
+`score` prints the leaderboard, and writes index.html, report.md,
+leaderboard.csv, leaderboard.json, times_to_target.csv and figures/ into --out.
+`replay` says what smaller budgets, fewer studies and pruning would have
+changed; `verify` says what should not be believed; `tensorboard` writes the
+curves for TensorBoard. `python -m scoring` calls `score` by no name.
 """
 
 import json
@@ -15,20 +15,22 @@ import rich.console
 from absl import flags
 
 from scoring.load import results as read
+from scoring.program import PROGRAM
 from scoring.rank import board, bootstrap, score
 from scoring.report import sentences, terminal
 from workloads import command_line
-from workloads.command_line import Command
 
 _SUITE = flags.DEFINE_string(
-  'suite', None, "Name or .toml file of a suite, instead of the results' own."
+  'suite',
+  None,
+  "Name or .toml file of the suite to score by; default: the plan's suite.",
 )
 flags.DEFINE_alias('rules', 'suite')
 _RULESET = flags.DEFINE_enum(
   'ruleset',
   None,
   ['self', 'external'],
-  'Of results without a plan: decides budgets and the number of studies.',
+  'Ruleset for results without a plan; decides budgets and studies.',
 )
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Rank trials on different kinds of hardware together.'
@@ -36,68 +38,48 @@ _MIXED = flags.DEFINE_boolean(
 _RELAX = flags.DEFINE_float(
   'relax',
   0.0,
-  'Share by which every target is made easier, as AlgoPerf does: 0.05 is 5 %.',
+  'Share by which to make every target easier, as AlgoPerf does: 0.05 is 5 %.',
 )
 _INTEGRAL = flags.DEFINE_enum(
   'integral',
   'exact',
   score.INTEGRALS,
-  'Area under the profiles: in closed form, or by the 100-point trapezoids of '
-  'the published boards.',
+  'How to compute the area under the profiles: in closed form, or by the '
+  "published boards' trapezoids on 100 points.",
 )
 _RESAMPLE = flags.DEFINE_enum(
   'resample',
   'studies',
   bootstrap.UNITS,
-  'What is drawn again for the intervals.',
+  'Unit to draw again (bootstrap) for the intervals.',
 )
 _DRAWS = flags.DEFINE_integer(
   'draws',
   bootstrap.DRAWS,
-  'How often it is drawn.',
+  'Number of draws for the intervals.',
   lower_bound=1,
   upper_bound=bootstrap.MOST,
 )
 _SEED = flags.DEFINE_integer(
-  'seed', bootstrap.SEED, 'Of the draws.', lower_bound=0
+  'seed', bootstrap.SEED, 'Seed of the draws.', lower_bound=0
 )
 _AGAINST = flags.DEFINE_string(
   'against',
   None,
-  "Submission that speedups compare with: the rules' reference.",
+  "Submission that speedups compare with; default: the suite's reference.",
 )
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
 _INTO = flags.DEFINE_string(
-  'into', None, "Markdown file whose part between report.md's markers to renew."
+  'into',
+  None,
+  "Markdown file to update with the leaderboard, between report.md's markers.",
 )
 _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
-_JSON = flags.DEFINE_boolean('json', False, 'Print JSON, for programs.')
-
-
-_READING = ('suite', 'ruleset', 'mix_hardware', 'relax')
-_DRAWN = ('integral', 'resample', 'draws', 'seed')
-PROGRAM = command_line.Program(
-  'scoring',
-  'Scores a results folder: the leaderboard on the terminal, and a report.',
-  '[COMMAND] RESULTS --flags',
-  {
-    '': Command(
-      'Score.',
-      (*_READING, *_DRAWN, 'against', 'out', 'into', 'report', 'json'),
-    ),
-    'replay': Command(
-      'Say what smaller budgets, fewer studies and pruning would have changed.',
-      (*_READING, 'integral', 'json'),
-    ),
-    'verify': Command(
-      'Say what in the results should not be believed.', (*_READING, 'json')
-    ),
-    'tensorboard': Command('Write curves for TensorBoard.', (*_READING, 'out')),
-  },
-)
+_JSON = flags.DEFINE_boolean('json', False, 'Print JSON for programs.')
 
 
 def main(argv: list[str]) -> int:
+  """Run one command and return the exit status."""
   try:
     match argv[1:]:
       case ['replay', folder]:
@@ -106,14 +88,17 @@ def main(argv: list[str]) -> int:
         return _verify(_read(folder))
       case ['tensorboard', folder]:
         return _tensorboard(_read(folder))
-      case [folder] if folder not in ('replay', 'verify', 'tensorboard'):
+      case ['', folder]:  # The command `timetrial score`.
         return _score(_read(folder), pathlib.Path(_OUT.value))
+      case [folder] if folder not in PROGRAM.commands:
+        return _score(_read(folder), pathlib.Path(_OUT.value))
+    named = len(argv) > 1 and argv[1] in PROGRAM.commands
     raise ValueError(
-      f'Say one results folder, not {len(argv) - 1}: '
-      'python -m scoring results --out=report, '
-      'or python -m scoring replay|verify|tensorboard results'
+      f'Give exactly one results folder, not {len(argv) - 1 - named}: '
+      'timetrial score results --out=report, '
+      'or timetrial replay|verify|tensorboard results'
     )
-  except ValueError as error:  # Bad requests explain themselves.
+  except ValueError as error:  # Errors of ours are ValueErrors; no traceback.
     print(f'Error: {sentences.clean(str(error), "?")}', file=sys.stderr)
     return 2
 
@@ -186,7 +171,7 @@ def _tensorboard(results: read.Results) -> int:
 
 
 def _verify(results: read.Results) -> int:
-  """1 where there is a doubt."""
+  """Print all findings; return 1 if there is a doubt, else 0."""
   from scoring import verify  # noqa: PLC0415  Needed by this command only.
 
   found = verify.verify(results)
@@ -199,11 +184,11 @@ def _verify(results: read.Results) -> int:
 
 class _Console(rich.console.Console):
   def on_broken_pipe(self) -> None:
-    raise  # noqa: PLE0704  As of any print; rich would exit with 1, a doubt.
+    raise  # noqa: PLE0704  rich would exit with 1, which means a doubt.
 
 
 def _console() -> rich.console.Console:
-  # Into a file or a pipe, lines are not cut to a guessed width.
+  # rich guesses 80 columns for a file or a pipe, which would cut lines.
   return _Console(width=None if sys.stdout.isatty() else 200)
 
 

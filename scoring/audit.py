@@ -1,4 +1,4 @@
-"""Doubts and notes about one trial: whether its files agree with each other."""
+"""Check that the files of one trial agree with each other."""
 
 import csv
 import itertools
@@ -7,15 +7,22 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from runner.protocol import columns, layout, metrics, plan_file, storage
+from runner.protocol import (
+  accounts,
+  columns,
+  layout,
+  metrics,
+  plan_file,
+  storage,
+)
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from scoring.load import safe_files
 from scoring.load.trials import Trial
 from submissions.algoperf import folders
 
-CLOSE = 1e-6  # Relative; sums of the same seconds in another order.
-BROKEN = (  # What comes of files that hold something else than they should.
+CLOSE = 1e-6  # Relative tolerance for sums of seconds in another order.
+BROKEN = (  # Exceptions that unexpected content of a file may cause.
   OSError,
   ValueError,
   LookupError,
@@ -24,7 +31,7 @@ BROKEN = (  # What comes of files that hold something else than they should.
   ArithmeticError,
   csv.Error,
 )
-SLOWED = (  # By heat, or because power fails; words of NVIDIA's cards.
+SLOWED = (  # NVIDIA's names for slowdowns by heat or missing power.
   'hw_slowdown',
   'sw_thermal_slowdown',
   'hw_thermal_slowdown',
@@ -35,12 +42,12 @@ SLOWED = (  # By heat, or because power fails; words of NVIDIA's cards.
 def checked(
   trial: Trial, plan: Plan | None, planned: PlannedTrial | None
 ) -> Iterator[tuple[bool, str]]:
-  """Yield doubts (True) and notes (False) on one trial.
+  """Yield doubts (True, text) and notes (False, text) on one trial.
 
   Args:
-    trial: The trial as its folder has it.
-    plan: The plan, if there is one.
-    planned: The trial in the plan, if it is there.
+    trial: The trial as read from its folder.
+    plan: The plan, or None.
+    planned: The trial in the plan, or None.
   """
   try:
     path = safe_files.plain(trial.folder / layout.ATTEMPTS)
@@ -53,11 +60,13 @@ def checked(
     yield from ((True, text) for text in _rows(rows))
     for event in events:
       if event['event'] == 'damaged':
-        text = f'{event["file"]} was damaged; the one before it was used.'
+        text = f'{event["file"]} was damaged; the file before it was used.'
         yield False, text
     over = _started_over(events, rows)
     if over:
-      text = f'It started over after attempt {over - 1}, which was invalid.'
+      text = (
+        f'The trial started over after attempt {over - 1}, which was invalid.'
+      )
       yield False, text
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
@@ -69,47 +78,60 @@ def checked(
       last, most = apart(float(trial.evals.seconds[-1]), budget)
       yield (
         True,
-        f'Its last evaluation is at {last} s, after its budget of {most} s.',
+        f'The last evaluation is at {last} s, after the budget of {most} s.',
       )
     stopped = sum(event.get('suspended_seconds', 0.0) for event in events)
     if stopped:
-      yield False, f'It was suspended for {stopped:.1f} s, not charged.'
+      yield (
+        False,
+        f'The trial was suspended for {stopped:.1f} s, which are not charged.',
+      )
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
-      yield False, f'It was interrupted and resumed {interrupted} times.'
+      text = f'The trial was interrupted and resumed {interrupted} times.'
+      yield False, text
   except BROKEN as error:
-    yield True, f'Its files cannot be checked: {type(error).__name__} {error}.'
+    yield (
+      True,
+      f"The trial's files cannot be checked: {type(error).__name__} {error}.",
+    )
 
 
 def _as_planned(
   trial: Trial, plan: Plan, planned: PlannedTrial | None
 ) -> Iterator[str]:
-  """Check that the folder holds the trial of the plan, and its source."""
+  """Check that the folder holds the planned trial and its source."""
   own = storage.read_json(safe_files.plain(trial.folder / layout.TRIAL))
   if planned is not None:
     for name in ('seed', 'hyperparameters'):
       there, here = getattr(planned, name), own.get(name)
       if here != there:
-        yield f'It ran with {name} {here!r}; planned is {there!r}.'
+        yield (
+          f'The trial ran with {name} {here!r}, but the plan has {there!r}.'
+        )
   spec = plan.suite.workloads.get(trial.key.workload)
   row = spec.to_json() if spec else None
   if 'row' in own and own['row'] != row:
-    yield f'It ran under other rules: {own["row"]!r}; planned is {row!r}.'
+    yield (
+      f'The trial ran under other rules: {own["row"]!r}, but the plan has '
+      f'{row!r}.'
+    )
   now = plan_file.common_hashes(plan)
   for name, known in own.get('hashes', {}).items():
     if now.get(name) != known:
-      yield f'It ran under another {name} than {layout.PLAN} has now.'
+      yield f'The trial ran under another {name} than {layout.PLAN} has now.'
   budget = plan.budgets.get(trial.key.workload)
   if own.get('budget_seconds') != budget:
     yield (
-      f'Its budget was {own.get("budget_seconds")} s; planned is {budget} s.'
+      f"The trial's budget was {own.get('budget_seconds')} s, but the plan has "
+      f'{budget} s.'
     )
   source = plan.sources.get(trial.key.submission)
   path = layout.source(trial.folder, trial.key.submission)
   if source is None or not path.exists():
-    yield 'Its source is not there.'
+    yield "The submission's source is missing."
   elif folders.sha256(_plain_source(path)) != source.sha256:
-    yield 'Its source is not the one that was planned.'
+    yield "The submission's source differs from the planned source."
 
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
@@ -117,48 +139,54 @@ def _plain_source(path: pathlib.Path) -> pathlib.Path:
 
 
 def _values(rows: list[dict[str, str]]) -> Iterator[str]:
-  """Whether every metric of every split has a value that it can have."""
+  """Check that every metric of every split has a possible value."""
   for row in rows:
     for name, text in row.items():
       metric = name.partition('/')[2]
       if not text.isascii():  # Python reads the digits of all scripts.
         step = row[columns.STEP]
-        yield f'At step {step}, {name} = {text!r} is no number in ASCII.'
+        yield f'At step {step}, {name} = {text!r} has non-ASCII characters.'
       elif metric in metrics.RANGES and text:
         value = float(text)
         if math.isfinite(value) and not metrics.possible(metric, value):
           yield (
-            f'At step {row[columns.STEP]}, {name} = {text}, and {metric} is '
-            f'{metrics.range_of(metric)}.'
+            f'At step {row[columns.STEP]}, {name} = {text}, but {metric} is '
+            f'always {metrics.range_of(metric)}.'
           )
 
 
 def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
-  """Whether steps and times rise, and times add up."""
+  """Check that steps and times rise, and that times add up."""
   for before, row in itertools.pairwise(rows):
     for name in columns.RISING:
       if name not in row:
         continue
       old, new = float(before[name]), float(row[name])
       if new < old or (name == columns.STEP and new == old):
-        yield f'{name} goes from {before[name]} to {row[name]}.'
+        yield f'{name} must rise, but goes from {before[name]} to {row[name]}.'
   for row in rows:
     if float(row.get(columns.COMPILE) or 0) > float(row[columns.SECONDS]):
-      yield f'At step {row[columns.STEP]}, more is compiled than charged.'
+      yield (
+        f'At step {row[columns.STEP]}, seconds of compilation exceed charged '
+        'seconds.'
+      )
     spent = [float(row.get(name) or 0) for name in columns.RISING[1:4]]
     if float(row.get(columns.TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
       some, whole = apart(sum(spent), float(row[columns.TOTAL]))
       step = row[columns.STEP]
-      yield f'At step {step} it has spent {some} s of {whole} s in all.'
+      yield (
+        f'At step {step}, the accounts sum to {some} s, more than the '
+        f'{whole} s in all.'
+      )
 
 
 def _started_over(
   events: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> int:
-  """The first attempt of those that this result comes from.
+  """Return the number of the first attempt that this result comes from.
 
-  What an invalid attempt leaves does not count, unless it is the last one, or
-  rows of it or of those before it were kept, and so its clock as well.
+  Attempts up to an invalid attempt do not count, unless the invalid attempt is
+  the last, or rows of these attempts (and so their clock) were kept.
   """
   last = max((event['attempt'] for event in events), default=0)
   kept = min((int(row.get(columns.ATTEMPT) or 0) for row in rows), default=last)
@@ -173,7 +201,7 @@ def _started_over(
 def _attempts(
   events: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> Iterator[str]:
-  """Whether the accounts of the clock add up."""
+  """Check that the accounts of the clock add up."""
   ends = [event for event in events if event['event'] == 'end']
   exits = [event for event in events if event['event'] == 'exit']
   measured = {event['attempt'] for event in exits}
@@ -181,48 +209,52 @@ def _attempts(
     number = end['attempt']
     if end['outcome'] in layout.SCORED and number not in measured:
       yield (
-        f'Attempt {number} says how it ended, and nobody has measured its '
-        'seconds from outside: its runner was gone.'
+        f'Attempt {number} recorded its own outcome, but the runner had gone '
+        'and did not measure its seconds from outside.'
       )
     if spent := end['accounts']:
-      charged = sum(spent.get(name, 0.0) for name in columns.CHARGED)
+      charged = sum(spent.get(name, 0.0) for name in accounts.CHARGED)
       if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
         said, summed = apart(end['seconds'], charged)
         yield (
-          f'Attempt {number} charged {said} s, and its accounts say {summed} s.'
+          f'Attempt {number} charged {said} s, but its charged accounts sum to '
+          f'{summed} s.'
         )
     if end.get('profiled_steps'):
       yield (
-        f'{end["profiled_steps"]} steps of attempt {number} were traced, '
-        'which takes time.'
+        f'{end["profiled_steps"]} steps of attempt {number} were profiled, '
+        'which slows them down.'
       )
   for left in exits:
     off = left.get('residual_seconds')
     if off is not None and layout.off_account(off, left['wall_seconds']):
       lost = plain(abs(off), 3)
-      yield f'{lost} s of attempt {left["attempt"]} are on no account.'
+      yield (
+        f'Clock mismatch: {lost} s of attempt {left["attempt"]} are on no '
+        'account of the trial.'
+      )
   if rows and ends and ends[-1]['accounts']:
     last, over = float(rows[-1][columns.SECONDS]), ends[-1]['seconds']
     if last > over * (1 + CLOSE):
       at, end = apart(last, over)
-      yield f'It has an evaluation at {at} s, and ended at {end} s.'
+      yield f'The trial has an evaluation at {at} s, but ended at {end} s.'
 
 
 def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
-  """Whether rows are as they were when the trial ended."""
+  """Check that files of rows are unchanged since the trial ended."""
   ends = [event for event in events if event['event'] == 'end']
   for name in (layout.EVALS, layout.SCALARS):
     safe_files.plain(folder / name, safe_files.LONGEST)
   now = layout.row_hashes(folder)
   for name, known in ends[-1].get('files', {}).items() if ends else ():
     if now.get(name) != known:
-      yield f'{name} is not as the trial left it.'
+      yield f'{name} was changed after the trial ended.'
 
 
 def _changed(
   events: list[dict[str, Any]], folder: pathlib.Path
 ) -> Iterator[str]:
-  """Doubts where a trial went on under other settings."""
+  """Check that all attempts of a trial ran under the same settings."""
   attempts = sorted({event['attempt'] for event in events})
   paths = [folder / f'meta_data_{number}.json' for number in attempts]
   found = [
@@ -230,11 +262,11 @@ def _changed(
   ]
   known = [one['environment'] for one in found if 'environment' in one]
   for name, values in different(known).items():
-    yield f'Its attempts ran with different {name}: {", ".join(values)}.'
+    yield f'Attempts ran with different {name}: {", ".join(values)}.'
 
 
 def different(found: list[dict[str, Any]]) -> dict[str, list[str]]:
-  """Settings that are not the same in all tables, and their values."""
+  """Return settings that differ between the tables, and their values."""
   values = {
     name: sorted({repr(one[name]) if name in one else 'unset' for one in found})
     for name in sorted({name for one in found for name in one})
@@ -243,31 +275,31 @@ def different(found: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def _held_up(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Doubts where others had processors that a trial wanted.
+  """Check that other processes did not take the trial's processor time.
 
-  What the last end tells is of the whole trial.
+  The last `end` event covers the whole trial.
   """
   told = [event['load'] for event in events if 'load' in event]
   share = layout.held_up(told[-1]) if told else 0.0
   if share > layout.HELD_UP:
     yield (
-      f'It was held up: others had {share:.0%} of the processor time that it '
-      f'wanted, so without them its seconds would be about {1 - share:.0%} of '
-      'what they are.'
+      f'Other processes took {share:.0%} of the processor time that the trial '
+      f'needed. Without them, the trial would take about {1 - share:.0%} of '
+      'its seconds. Run the trial again on an idle machine.'
     )
 
 
 def _slowed(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Whether cards had to save themselves, so that seconds were worth less."""
+  """Check that GPUs did not slow down for heat or power."""
   for event in events:
     cards = event.get('cards', {})
     found = [
-      f'{name} in {count} of {cards["looks"]} looks'
+      f'{name} in {count} of {cards["looks"]} samples'
       for name, count in cards.get('reasons', {}).items()
       if name in SLOWED
     ]
     if found:
       yield (
-        f'Cards slowed down in attempt {event["attempt"]}, for heat or power: '
+        f'GPUs slowed down in attempt {event["attempt"]}, for heat or power: '
         f'{", ".join(found)}.'
       )

@@ -1,8 +1,8 @@
-"""What in a results folder should not be believed.
+"""Check a results folder for contradictions.
 
-A race leaves more behind than scores need: what was planned and by which rules,
-seeds, sources, accounts of the clock. They must agree with each other. What
-speaks against a result is a doubt; what a reader should know of it is a note.
+A race records more than scores need: the plan, rules, seeds, sources and clock
+accounts. All these records must agree with each other. A doubt speaks against
+a result. A note is something that a reader should know.
 """
 
 import collections
@@ -19,25 +19,25 @@ from scoring.load.results import Results
 from scoring.load.tree import relative
 from scoring.report import terminal
 
-MOST = 100  # Findings on one trial: a file may have millions of lines.
+MOST = 100  # Findings per trial; a file may have millions of lines.
 OLD = (
-  'It was made before plans had a hash of every rule. Whether cutoff, '
-  'reference, budget factor, readings or budgets were changed afterwards '
-  'cannot be told. Its hash covers metrics, targets and steps of the '
+  'The plan was made before plans had a hash of every rule. Later changes of '
+  'cutoff, reference, budget factor, interpretation or budgets cannot be '
+  "detected. The plan's hash covers metrics, targets and steps of the "
   'workloads, seeds, sources and hyperparameters.'
 )
 
 
 class Finding(NamedTuple):
-  """One of them; sorts by path."""
+  """One doubt or note; findings sort by path."""
 
-  path: str  # Relative to the results folder.
+  path: str  # Path relative to the results folder.
   doubt: bool
   text: str
 
 
 def verify(results: Results) -> list[Finding]:
-  """Everything that is found, in the order of paths."""
+  """Return all findings on a results folder, in the order of paths."""
   found = [Finding(p.path, True, p.reason) for p in results.problems]
   plan = results.plan
   if plan is None:
@@ -54,19 +54,25 @@ def verify(results: Results) -> list[Finding]:
         for doubt, text in itertools.islice(told, MOST)
       ]
       if next(told, None):
-        text = f'There is more than these {MOST} findings.'
+        text = f'Only the first {MOST} findings on this trial are listed.'
         found.append(Finding(where, True, text))
   return sorted({*found, *_machines(results)})
 
 
 def table(found: list[Finding]) -> list[dict[str, Any]]:
-  """For programs."""
+  """Return findings as a table for JSON."""
   return [one._asdict() for one in found]
 
 
 def show(results: Results, found: list[Finding], console) -> None:
-  """Prints findings, doubts first, and how many trials are beyond doubt."""
-  for doubt, title in ((True, 'Do not believe'), (False, 'Know')):
+  """Print findings, doubts first, and the number of trials without doubts.
+
+  Args:
+    results: The results that were checked.
+    found: All findings.
+    console: The rich console to print on.
+  """
+  for doubt, title in ((True, 'Doubts'), (False, 'Notes')):
     some = [one for one in found if one.doubt is doubt]
     if some:
       console.print(f'{title}:', style='bold')
@@ -78,7 +84,7 @@ def show(results: Results, found: list[Finding], console) -> None:
     for trial in results.trials
   )
   console.print(
-    f'{sound} of {len(results.trials)} trials are beyond doubt; '
+    f'{sound} of {len(results.trials)} trials have no doubts; '
     f'{sum(one.doubt for one in found)} doubts in all.'
   )
 
@@ -88,12 +94,12 @@ def _checked_plan(plan: Plan) -> Iterator[Finding]:
     yield from _planned(plan)
     yield from _forgotten(plan)
   except audit.BROKEN as error:
-    text = f'It cannot be checked: {type(error).__name__} {error}.'
+    text = f'The plan cannot be checked: {type(error).__name__} {error}.'
     yield Finding(layout.PLAN, True, text)
 
 
 def _planned(plan: Plan) -> Iterator[Finding]:
-  """Check what the plan says about itself."""
+  """Check that the plan's hash, ids and seeds match its content."""
 
   def doubt(text: str) -> Finding:
     return Finding(layout.PLAN, True, text)
@@ -101,7 +107,7 @@ def _planned(plan: Plan) -> Iterator[Finding]:
   ids = [trial.id for trial in plan.trials]
   if plan.hash != plan_file.digest(ids, plan.hashes):
     yield doubt(
-      'Its hash is not that of its trials and rules: some were changed.'
+      "The plan's hash does not match its trials and rules: some were changed."
     )
   if plan.hashes is None:
     yield Finding(layout.PLAN, False, OLD)
@@ -111,35 +117,37 @@ def _planned(plan: Plan) -> Iterator[Finding]:
     source = plan.sources.get(trial.submission)
     spec = plan.suite.workloads.get(trial.workload)
     if source is None or spec is None:
-      yield doubt(f'{trial.key}: its source or its rules are not told.')
+      yield doubt(f'{trial.key}: the plan lacks its source or its workload.')
       continue
     if trial.id != plan_file.identity(trial, source.sha256, spec):
       yield doubt(
-        f'{trial.key}: its id is not that of its rules, source, seed and '
-        'hyperparameters: something was changed.'
+        f'{trial.key}: the id does not match rules, source, seed and '
+        'hyperparameters: some were changed.'
       )
     seed = plan_file.seed(
       plan.suite.seed, trial.workload, trial.study, trial.trial
     )
     if trial.seed != seed:
-      yield doubt(f'{trial.key}: its seed is {trial.seed}, not {seed}.')
+      yield doubt(
+        f'{trial.key}: the seed is {trial.seed}, but should be {seed}.'
+      )
   for (_, seed), names in seeds.items():
     if len(names) > 1:
       yield doubt(f'{", ".join(names)} have the same seed, {seed}.')
 
 
 def _forgotten(plan: Plan) -> Iterator[Finding]:
-  """Report entries that were taken out after some of them ran."""
+  """Report submissions removed from the plan after some trials had run."""
   for one in plan.forgotten:
     text = (
-      f'{one["submission"]} was taken out of the plan at {one["time"]}; '
+      f'{one["submission"]} was removed from the plan at {one["time"]}, after '
       f'{one["run"]} of its trials had run.'
     )
     yield Finding(one['folder'], False, text)
 
 
 def _machines(results: Results) -> Iterator[Finding]:
-  """Whether all ran on one kind of hardware, with the same code and data."""
+  """Check that all trials ran on the same hardware, code and data."""
   kinds = collections.defaultdict(set)
   environments: list[dict[str, Any]] = []
   all_known = []
@@ -156,10 +164,10 @@ def _machines(results: Results) -> Iterator[Finding]:
     name = hardware.get('name') if isinstance(hardware, dict) else None
     planned = results.machine.get('name')
     if None not in (name, planned) and name != planned:
-      text = f'It ran on {name}; the plan is for {planned}.'
+      text = f'The trial ran on {name}; the plan is for {planned}.'
       yield Finding(where, True, text)
     if facts.get('git_changes'):
-      yield Finding(where, False, 'The code had changes nobody has committed.')
+      yield Finding(where, False, 'The code had uncommitted changes.')
     kinds['kinds of devices'].add(str(facts.get('devices')))
     kinds['commits of the code'].add(str(facts.get('git_commit_hash')))
     kinds['sets of packages'].add(str(facts.get('packages')))

@@ -1,14 +1,13 @@
-"""Command `python -m workloads data`: status, preparation and import."""
+"""`timetrial data` and `python -m workloads data`: status, prepare, import."""
 
-import difflib
 import sys
 
 from absl import flags
 
 import workloads
 from workloads import command_line, data
-from workloads.command_line import Command
 from workloads.data import manifest
+from workloads.program import PROGRAM
 
 _WORKLOADS = flags.DEFINE_list(
   'workload', [], 'Names of workloads, separated by commas; default: all.'
@@ -18,40 +17,13 @@ _RAW = flags.DEFINE_string('raw', None, 'Folder of the published files.')
 _SOURCE = flags.DEFINE_string('source', None, 'Folder prepared by TFDS.')
 
 
-PROGRAM = command_line.Program(
-  'workloads',
-  'The datasets of workloads.',
-  'COMMAND --flags',
-  {
-    'data status': Command(
-      'Show which data are ready, which are missing, and where to get them.',
-      ('workload', 'data_dir'),
-    ),
-    'data prepare': Command(
-      'Prepare datasets from their published files; download without --raw.',
-      ('workload', 'data_dir', 'raw'),
-    ),
-    'data import': Command(
-      'Copy a dataset that TFDS prepared elsewhere.',
-      ('workload', 'data_dir', 'source'),
-    ),
-  },
-)
-
-
 def main(argv: list[str]) -> int:
   """Run the command in argv and return its exit code."""
   commands = {'status': _status, 'prepare': _prepare, 'import': _import}
-  if len(argv) != 3 or argv[1] != 'data' or argv[2] not in commands:
-    known = [f'data {name}' for name in commands]
-    wrong = ' '.join(argv[1:])
-    close = difflib.get_close_matches(wrong, known, n=1)
-    hint = f' Did you mean {close[0]!r}?' if close else ''
-    print(
-      f'No command {wrong!r}.{hint} Known: {", ".join(known)}.',
-      file=sys.stderr,
-    )
-    return command_line.WRONG
+  if ' '.join(argv[1:3]) not in PROGRAM.commands:
+    return command_line.refuse(argv[1:], PROGRAM.commands)
+  if len(argv) > 3:
+    return command_line.refuse_argument(' '.join(argv[1:3]), argv[3])
   try:
     return commands[argv[2]]()
   except ValueError as error:  # Bad requests and bad data explain themselves.

@@ -1,4 +1,4 @@
-"""Start and end of the commands `python -m runner`, `scoring` and `workloads`.
+"""Start and end of `timetrial` and of `python -m runner|scoring|workloads`.
 
 All commands treat flags, help, Ctrl-C, closed pipes and terminals with few
 characters in the same way.
@@ -6,6 +6,7 @@ characters in the same way.
 
 import codecs
 import contextlib
+import difflib
 import importlib.metadata
 import io
 import math
@@ -15,8 +16,8 @@ import select
 import sys
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, NoReturn
 
 from absl import app, flags
 
@@ -53,32 +54,56 @@ class Command(NamedTuple):
 
   about: str  # Description in one line.
   flags: tuple[str, ...] = ()  # Names of the flags that the command uses.
+  examples: tuple[str, ...] = ()  # Words after the name of the command.
+  takes: str = ''  # Argument of the command, such as RESULTS.
 
 
 class Program(NamedTuple):
-  """A package that runs as `python -m NAME`."""
+  """A package that runs as `python -m NAME`, and as a part of `timetrial`."""
 
   name: str
   about: str
   usage: str  # Arguments after the name.
   commands: Mapping[str, Command]  # '' is the program without a command.
+  unnamed: str = ''  # Name of the command '' within `timetrial`.
+  front: str = ''  # Program that the user has typed, if it is another one.
+
+  @property
+  def typed(self) -> str:
+    """Words before the command, as the user types them."""
+    return self.front or f'python -m {self.name}'
 
 
-def run(program: Program, main: Callable[[list[str]], int]) -> None:
+def start() -> None:
+  """Prepare standard output and standard error for any text."""
+  for name in ('stdout', 'stderr'):
+    if getattr(sys, name) is None:  # The shell has closed it.
+      setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
+  _in_utf8()
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(errors=ERRORS)
+
+
+def run(
+  program: Program,
+  main: Callable[[list[str]], int],
+  argv: Sequence[str] | None = None,
+) -> NoReturn:
   """Run a program and end the process with its exit code.
 
   Args:
     program: Names and descriptions for the help text.
     main: Receives the arguments that are not flags; returns an exit code.
+    argv: The program's name and the words after it; None: `sys.argv`.
   """
-  _in_utf8()
-  for stream in (sys.stdout, sys.stderr):
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors=ERRORS)
+  start()
   app.run(
-    lambda argv: quietly(main, argv),
-    flags_parser=lambda argv: _parsed(program, argv),
+    lambda words: quietly(main, words),
+    argv=None if argv is None else list(argv),
+    flags_parser=lambda words: _parsed(program, words),
   )
+  raise AssertionError('app.run returns only by sys.exit.')
 
 
 def _in_utf8() -> None:
@@ -134,29 +159,109 @@ def help_text(program: Program, word: str = '') -> str:
   """Return the help text of a program, or of one command with its flags."""
   known = program.commands.get(word)
   if word and known:
-    lines = [f'python -m {program.name} {word} --flags', '', known.about]
+    lines = [f'{_joined(program.typed, word, known.takes)} --flags']
+    lines += ['', known.about]
   else:
-    lines = [f'python -m {program.name} {program.usage}', '', program.about]
-    if named := {n: c for n, c in program.commands.items() if n}:
-      lines += ['', 'Commands:']
-      for name, command in named.items():
-        lines += _entry(name, command.about)
-      lines += ['', f'Flags: python -m {program.name} COMMAND --help']
+    lines = [f'{program.typed} {program.usage}', '', program.about]
+    if any(program.commands):
+      lines += ['', 'Commands:', *_entries(program)]
+      lines += ['', f'Flags: {program.typed} COMMAND --help']
+  if known and known.examples:
+    lines += ['', 'Examples:']
+    lines += [
+      f'  {_joined(program.typed, word, words)}' for words in known.examples
+    ]
   if known and known.flags:
     lines += ['', 'Flags:']
     lines += [line for name in known.flags for line in _flag(name)]
   return '\n'.join(lines)
 
 
+def overview(program: str, about: str, parts: Sequence[Program]) -> str:
+  """Return the help text of a program that is made of others.
+
+  Args:
+    program: Name of the whole program.
+    about: Its description.
+    parts: Programs whose commands it has.
+  """
+  lines = [f'{program} COMMAND --flags', '', about]
+  for part in parts:
+    lines += ['', part.about, *_entries(part)]
+  lines += ['', f'Flags and examples: {program} COMMAND --help']
+  return '\n'.join(lines)
+
+
+def _joined(*words: str) -> str:
+  return ' '.join(word for word in words if word)
+
+
+def _entries(program: Program) -> Iterator[str]:
+  for name, command in program.commands.items():
+    if name:
+      yield from _entry(_joined(name, command.takes), command.about)
+
+
+def refuse(typed: Sequence[str], known: Iterable[str]) -> int:
+  """Print that there is no such command, and the closest one.
+
+  Args:
+    typed: Words of the wrong command.
+    known: Names of all commands.
+
+  Returns:
+    The exit code.
+  """
+  known = [name for name in known if name]
+  # One word first: what follows may be an argument, such as a folder.
+  tried = [' '.join(typed[:n]) for n in (1, 2)]
+  found = [n for t in tried for n in difflib.get_close_matches(t, known, n=1)]
+  hint = f' Did you mean {found[0]!r}?' if found else ''
+  print(
+    f'No command {" ".join(typed)!r}.{hint} Known: {", ".join(known)}.',
+    file=sys.stderr,
+  )
+  return WRONG
+
+
+def refuse_argument(command: str, argument: str) -> int:
+  """Print that a command takes no such argument; return the exit code."""
+  print(
+    f'Error: `{command}` takes flags only, and {argument!r} is none. Write '
+    '--name=value, and lists without spaces: --name=a,b. All flags: timetrial '
+    f'{command} --help',
+    file=sys.stderr,
+  )
+  return WRONG
+
+
+def say(text: str) -> int:
+  """Print a text; return the exit code, LEFT if nobody reads it."""
+
+  def printed(_: list[str]) -> int:
+    print(text)
+    return 0
+
+  return quietly(printed, [])
+
+
+def asks_for_help(words: Iterable[str]) -> bool:
+  """Return whether one of the words is a flag that asks for help."""
+  return bool(HELP & {word.partition('=')[0] for word in words})
+
+
+def before_dashes(argv: list[str]) -> list[str]:
+  """Return the words before `--`, after which there are no flags."""
+  return argv[: argv.index('--')] if '--' in argv else argv
+
+
 def _parsed(program: Program, argv: list[str]) -> list[str]:
   """Return arguments that are not flags; exit after help, version or errors."""
-  before = argv[: argv.index('--')] if '--' in argv else argv
+  before = before_dashes(argv)
   if '--version' in before:
-    print(f'TimeTrial {version()}')
-    sys.exit(0)
-  if HELP & {word.partition('=')[0] for word in before}:
-    print(help_text(program, *_word(program, before)))
-    sys.exit(0)
+    sys.exit(say(f'TimeTrial {version()}'))
+  if asks_for_help(before):
+    sys.exit(say(help_text(program, *_word(program, before))))
   try:
     words = flags.FLAGS(argv)
     _check_numbers()
@@ -164,7 +269,7 @@ def _parsed(program: Program, argv: list[str]) -> list[str]:
   except flags.UnrecognizedFlagError as error:
     said = str(error).removesuffix(' ?')
     end = '.' if said == str(error) else '?'
-    ask = ' '.join([f'python -m {program.name}', *_word(program, before)])
+    ask = ' '.join([program.typed, *_word(program, before)])
     print(f'Error: {said}{end} All flags: {ask} --help', file=sys.stderr)
     sys.exit(WRONG)
   except flags.Error as error:

@@ -1,4 +1,4 @@
-"""The order of the trials of a race, and where each runs: here, Slurm or Ray.
+"""Order and places of a race's trials: this machine, Slurm or Ray.
 
-Imports runner.launch, runner.machine and runner.protocol.
+This package imports runner.launch, runner.machine and runner.protocol.
 """

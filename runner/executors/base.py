@@ -1,4 +1,4 @@
-"""The contracts between a race, what executes trials, and schedulers."""
+"""Contracts between a race, executors of its trials, and schedulers."""
 
 import collections
 import dataclasses
@@ -20,13 +20,13 @@ Limits = Callable[[WorkloadSpec], StepLimits]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RaceContext:
-  """Where trials are run, and how.
+  """Folder, plan and options of a race.
 
   Attributes:
     out: The results folder.
     plan: Its plan.
     options: Options of all trials.
-    live: Shows what happens.
+    live: Display of progress.
     limits: Stops and evaluations by steps, instead of charged seconds.
   """
 
@@ -42,14 +42,14 @@ class RaceContext:
     return self.limits(spec) if self.limits else None
 
   def prepare(self, trial: PlannedTrial) -> pathlib.Path:
-    """Make the folder of a trial ready; return it."""
+    """Prepare and return the folder of a trial."""
     return attempt.prepared(
       self.out, self.plan, trial, self.options, self.limits_of(trial)
     )
 
 
 class Queue:
-  """Trials that wait in turn, some of them until a time."""
+  """Queue of trials, each of which may have to wait until a time."""
 
   def __init__(self, trials: Iterable[PlannedTrial]):
     self._waiting = collections.deque((0.0, trial) for trial in trials)
@@ -58,17 +58,17 @@ class Queue:
     return len(self._waiting)
 
   def put(self, trial: PlannedTrial, pause: float) -> None:
-    """Append a trial that may run after so many seconds."""
+    """Append a trial that may run after `pause` seconds."""
     self._waiting.append((time.monotonic() + pause, trial))
 
   def next(self) -> PlannedTrial:
-    """Wait until the first trial may run, and take it."""
+    """Wait until the first trial may run; remove and return it."""
     due, trial = self._waiting.popleft()
     time.sleep(max(0.0, due - time.monotonic()))
     return trial
 
   def due(self) -> list[PlannedTrial]:
-    """Take all trials that may run now."""
+    """Remove and return all trials that may run now."""
     now = time.monotonic()
     found = [trial for due, trial in self._waiting if due <= now]
     self._waiting = collections.deque(x for x in self._waiting if x[0] > now)
@@ -76,29 +76,29 @@ class Queue:
 
 
 class Executor(Protocol):
-  """Runs trials, on this machine or on others."""
+  """Executor of trials, on this machine or on other machines."""
 
   def run(
     self, context: RaceContext, queue: Queue
   ) -> Iterator[tuple[PlannedTrial, Status]]:
-    """Yield each trial of the queue with its status once its attempt is over.
+    """Yield each trial of the queue with its status after its attempt.
 
-    The queue may get more trials meanwhile.
+    The caller may add trials to the queue meanwhile.
     """
     ...
 
 
 class Scheduler(Protocol):
-  """Gives commands to other machines, as Slurm and Ray do."""
+  """Scheduler that runs commands on other machines, such as Slurm or Ray."""
 
   def submit(self, commands: Sequence[list[str]]) -> list[str]:
     """Send commands; return the names of their jobs."""
     ...
 
   def ended(self, jobs: Collection[str]) -> dict[str, str]:
-    """Return how each of these jobs ended that will not run any more."""
+    """Return, for each of these jobs that is over, how the job ended."""
     ...
 
   def leave(self) -> str:
-    """Stop following the jobs; return a sentence on what becomes of them."""
+    """Stop following the jobs; return a sentence about their future."""
     ...

@@ -1,8 +1,8 @@
 """Trials on many machines, through a scheduler.
 
-The scheduler runs `python -m runner work` once for each trial, on a machine of
-the declared kind that has nothing else to do. Results come through the results
-folder, on a file system that all machines share.
+The scheduler runs `python -m runner work` once for each trial, on an idle
+machine of the plan's kind. All machines share a file system with the results
+folder.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from runner.protocol import layout, results_folder, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 
-JOBS = '.jobs.json'  # In a results folder: the job of each trial that was sent.
+JOBS = '.jobs.json'  # File in a results folder with the job of each trial.
 POLL = 3.0  # Seconds between queries of the jobs.
 EXECUTORS = ('local', 'slurm', 'ray')
 
@@ -37,20 +37,22 @@ def find(
   Args:
     name: One of EXECUTORS.
     out: The results folder.
-    plan: Every trial gets a whole machine of the plan's kind.
+    plan: The plan; every trial gets a whole machine of its kind.
     options: The executor's own options.
 
   Raises:
-    ValueError: its package is not installed, or there is none here.
+    ValueError: the executor's package or cluster is not available here.
   """
   if name == 'local':
     if options:
       raise ValueError(
-        f'--engine_options={",".join(options)} say nothing to --engine=local.'
+        f'--engine_options={",".join(options)} have no meaning with '
+        '--engine=local. Leave them out.'
       )
     return LocalExecutor()
   if name == 'slurm':
-    from runner.executors import slurm  # noqa: PLC0415  Extras, as is Ray.
+    # Slurm and Ray are optional dependencies.
+    from runner.executors import slurm  # noqa: PLC0415
 
     return ClusterExecutor(slurm.Slurm(out, plan, options))
   from runner.executors import ray  # noqa: PLC0415
@@ -60,18 +62,18 @@ def find(
 
 @dataclasses.dataclass(frozen=True)
 class ClusterExecutor:
-  """Sends trials to a scheduler, and collects them as their jobs end."""
+  """Executor that sends trials to a scheduler, a job for each trial."""
 
   scheduler: Scheduler
 
   def run(
     self, context: RaceContext, queue: Queue
   ) -> Iterator[tuple[PlannedTrial, Status]]:
-    """Send what is in the queue; yield each trial when its job is over.
+    """Send the queue's trials; yield each trial when its job is over.
 
     Args:
       context: The race.
-      queue: Trials to run; more may be put there meanwhile.
+      queue: Trials to run; the caller may add trials meanwhile.
     """
     context = dataclasses.replace(context, options=_absolute(context.options))
     path = context.out / JOBS
@@ -91,7 +93,7 @@ class ClusterExecutor:
             yield trial, status
         context.live.count(len(jobs), len(queue))
         time.sleep(POLL if queue or jobs else 0.0)
-    except BaseException:  # Above all the user's Ctrl-C.
+    except BaseException:  # Mostly Ctrl-C.
       if jobs:
         print(f'\n{self.scheduler.leave()}', file=sys.stderr)
       raise
@@ -101,9 +103,9 @@ class ClusterExecutor:
   ) -> dict[str, tuple[PlannedTrial, Status]]:
     """Return the jobs of the trials that are due, with their status before.
 
-    Jobs outlive the runner that sent them: those that still wait or run are
-    not sent again. A trial whose process has outlived its job waits in the
-    queue.
+    Jobs outlive the runner that sent them, so jobs that still wait or run are
+    not sent again. A trial goes back to the queue while its process outlives
+    its job.
     """
     due = queue.due()
     old = [known[trial.id] for trial in due if trial.id in known]
@@ -126,7 +128,7 @@ class ClusterExecutor:
 
 
 def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
-  """Run one trial of a results folder, on a machine of a scheduler's.
+  """Run one trial of a results folder, on a machine of a scheduler.
 
   Args:
     out: The results folder.
@@ -134,26 +136,27 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
     options: Options of all trials.
 
   Raises:
-    WorkError: it is not one for this machine, or there is no such trial.
+    WorkError: the trial is for another kind of machine, or is not planned.
   """
   plan = results_folder.stored(out)
   found = [t for t in plan.trials if t.id == trial_id] if plan else []
   if not found or not plan:
     raise WorkError(
-      f'No trial {trial_id!r} is planned in {out}. Do all machines see the '
-      'folder?'
+      f'No trial {trial_id!r} is planned in {out}. All machines must share '
+      'this folder: use an --out on a shared file system.'
     )
   here = hardware.describe().name
   if here not in plan.kinds:
     raise WorkError(
       f'This machine is {here}, and trials in {out} are for '
-      f'{" or ".join(sorted(plan.kinds))}: their seconds would not compare.'
+      f'{" or ".join(sorted(plan.kinds))}: their seconds could not be '
+      'compared. Select nodes of the planned kind with --engine_options.'
     )
   return attempt.run_trial(out, plan, found[0], lambda event: None, options)
 
 
 def _absolute(options: TrialOptions) -> TrialOptions:
-  """Return the options as processes in other folders need them."""
+  """Return the options with absolute paths, for processes in other folders."""
   if options.data_dir is None:
     return options
   path = str(pathlib.Path(options.data_dir).absolute())
@@ -165,6 +168,7 @@ def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
     'env',
     f'PYTHONPATH={attempt.environment()["PYTHONPATH"]}',
     sys.executable,
+    '-P',  # Modules in the working folder do not come before ours.
     '-m',
     'runner',
     'work',
@@ -180,12 +184,12 @@ def _said(value: object) -> bool:
 
 
 def _closed(folder: pathlib.Path, before: Status, how: str) -> Status | None:
-  """Return how a trial ended whose job is over; None if it has not ended.
+  """Return the status of a trial whose job is over; None if it still runs.
 
   Args:
     folder: Folder of the trial.
-    before: Its status when the job was sent.
-    how: How the job left.
+    before: Status of the trial when the job was sent.
+    how: Description of the job's end.
   """
   with results_folder.held(folder) as lock:
     if lock is None:  # The process has outlived its job.

@@ -9,16 +9,16 @@ from runner.protocol.plan import PlannedTrial
 
 
 class LocalExecutor:
-  """Runs one trial at a time, so that each has the machine to itself."""
+  """Executor on this machine; each trial has the machine to itself."""
 
   def run(
     self, context: RaceContext, queue: Queue
   ) -> Iterator[tuple[PlannedTrial, Status]]:
-    """Yield each trial of the queue with its status once its attempt is over.
+    """Yield each trial of the queue with its status after its attempt.
 
     Args:
       context: The race.
-      queue: Trials to run; more may be put there meanwhile.
+      queue: Trials to run; the caller may add trials meanwhile.
     """
     plan, live = context.plan, context.live
     while queue:

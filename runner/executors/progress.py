@@ -1,4 +1,4 @@
-"""Tells what is running: live on a terminal, a line a trial elsewhere."""
+"""Display of progress: live on a terminal, a line per trial elsewhere."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ COLORS['reached'] = 'green'
 
 
 class Progress:
-  """One line for the trial that runs, one for each that is over."""
+  """Display with a line for the running trial and for each finished trial."""
 
   def __init__(self, total: int, console: Console | None = None):
     self._console = console or Console(highlight=False)
@@ -42,19 +42,19 @@ class Progress:
   def begin(
     self, what: str, spec: WorkloadSpec | None = None, budget: float = 0.0
   ) -> None:
-    """Show that something starts.
+    """Show the start of a trial.
 
     Args:
-      what: Its title.
+      what: Title of the trial.
       spec: The workload, if there is one.
-      budget: Charged seconds.
+      budget: Budget in charged seconds; 0: none.
     """
     self._title = what
     self._spec, self._budget, self._event = spec, budget, {'doing': 'starting'}
     self._show()
 
   def queue_again(self, count: int) -> None:
-    """So many trials are tried once more, after a while."""
+    """Show that `count` trials will be tried again later."""
     self._total += count
     self._title = f'{count} to be tried again'
     self._event = {'doing': 'waiting'}
@@ -66,7 +66,7 @@ class Progress:
     self._show()
 
   def count(self, sent: int, waiting: int) -> None:
-    """Of trials on other machines, which do not tell of their progress."""
+    """Show the numbers of sent and of waiting trials on other machines."""
     if self._console.is_terminal:
       self._live.update(
         f'[bold]{self._over}/{self._total}[/]  {sent} sent, '
@@ -74,7 +74,12 @@ class Progress:
       )
 
   def end(self, what: str, status: layout.Status) -> None:
-    """A trial is over, and this is its title."""
+    """Print the status of a trial that is over.
+
+    Args:
+      what: Title of the trial.
+      status: Status of the trial.
+    """
     self._over += 1
     begun = 'interrupted' if status.attempts else 'not begun'
     outcome = status.outcome or begun
@@ -89,7 +94,7 @@ class Progress:
     )
 
   def step(self) -> None:
-    """Count one more as over, without printing how it went."""
+    """Count one more trial as over, without printing its status."""
     self._over += 1
 
   def _show(self) -> None:

@@ -1,4 +1,4 @@
-"""Runs the pending trials of a plan, and shows how they go."""
+"""Races: all pending trials of a plan, with a display of progress."""
 
 import collections
 import dataclasses
@@ -17,11 +17,12 @@ from runner.protocol.workload_spec import WorkloadSpec
 
 @dataclasses.dataclass(frozen=True)
 class RetryPolicy:
-  """What is done about trials that the machine fails.
+  """Repetition of trials after machine failures.
 
   Attributes:
-    attempts: Most attempts at each trial in one run.
-    pause: Seconds before the second attempt; four times that, the third.
+    attempts: Maximum attempts at each trial in one run.
+    pause: Seconds before the second attempt; each later pause is four times as
+      long as the one before.
   """
 
   attempts: int = 3
@@ -45,11 +46,11 @@ def run(
 
   Args:
     out: The results folder.
-    plan: What to run.
+    plan: The plan to run.
     options: Options of all trials.
     limits: Stops and evaluations by steps, instead of charged seconds.
-    retry: What is done about trials that the machine fails.
-    executor: What runs the trials; None: this machine.
+    retry: Attempts and pauses after machine failures; None: the default.
+    executor: Executor that runs the trials; None: this machine.
     mixed: Whether trials of different kinds of machines may be together.
     grows: Whether the plan may add studies to the folder.
 
@@ -75,6 +76,6 @@ def run(
 
 
 def by_steps(spec: WorkloadSpec) -> StepLimits:
-  """Return the whole step budget, which no machine's speed changes."""
+  """Return limits by the step budget, independent of the machine's speed."""
   period = max(1, spec.steps // spec.expected_evaluations)
   return StepLimits(steps=spec.steps, eval_steps=period)

@@ -1,8 +1,8 @@
-"""Trials as tasks of a Ray cluster, where there is no scheduler.
+"""Trials as tasks of a Ray cluster.
 
-A task asks for all cores and accelerators of a node, so it is alone there.
-Tasks end with whoever has started them; a trial of a task that was asked to end
-has saved its state.
+A task requests all cores and accelerators of a node, so that no other task runs
+there. Tasks end with the process that has started them. A trial saves its state
+when its task is cancelled.
 """
 
 import contextlib
@@ -18,37 +18,37 @@ from runner.launch import attempt, child_process
 from runner.protocol import layout
 from runner.protocol.plan import Plan
 
-# Seconds in which a trial has saved its state.
+# Seconds that a trial has to save its state.
 LEAVE = child_process.LEAVE + 10.0
-LAST_WORDS = 300  # Characters of what a command has printed.
-# Where Ray's process is killed the trial goes at once, as Ray gives the node to
-# another. Of util-linux.
+LAST_WORDS = 300  # Characters of a command's output that are kept.
+# Command of util-linux. A trial ends at once if Ray's process is killed: Ray
+# then gives the node to another task.
 BOUND = ('setpriv', '--pdeathsig', 'KILL', '--')
 
 
 class Ray:
-  """A Ray cluster as a scheduler: a task for each command."""
+  """Ray cluster as a scheduler: a task for each command."""
 
   def __init__(self, plan: Plan, options: Mapping[str, str]):
     """Connect to a cluster.
 
     Args:
-      plan: What is to be run; its machine is the kind of the nodes.
+      plan: The plan to run; its machine is the kind of the nodes.
       options: 'address' of the cluster, if this machine is not in it.
 
     Raises:
-      ValueError: there is no Ray, no cluster, or no such node in it.
+      ValueError: Ray, the cluster or a node of the plan's kind is missing.
     """
     self._ray = _connected(options)
-    machine = plan.machine.facts
-    cores, cards = machine['cores'], len(machine['accelerators'])
+    machine = plan.machine
+    cores, cards = machine.cores, len(machine.accelerators)
     needs = {'CPU': cores, 'GPU': cards}
     _check_nodes(self._ray.nodes(), plan.machine.name, needs)
     path = attempt.environment()['PYTHONPATH']
     self._task = self._ray.remote(
       num_cpus=cores,
       num_gpus=cards,
-      max_retries=0,  # Who counts attempts is the runner.
+      max_retries=0,  # The runner itself counts attempts.
       runtime_env={'env_vars': {'PYTHONPATH': path}},
     )(_work)
     self._tasks: dict[str, Any] = {}
@@ -60,26 +60,27 @@ class Ray:
     return list(sent)
 
   def ended(self, jobs: Collection[str]) -> dict[str, str]:
-    """Return how each of these tasks ended that will not run any more."""
+    """Return, for each of these tasks that is over, how the task ended."""
     mine = [self._tasks[job] for job in jobs if job in self._tasks]
     done = _done(self._ray, mine, 0.0)
     unknown = [job for job in jobs if job not in self._tasks]
-    gone = dict.fromkeys(unknown, 'Ray knows it no more.')
+    gone = dict.fromkeys(unknown, 'Ray does not know the task any more.')
     return gone | {ref.hex(): _how(self._ray, ref) for ref in done}
 
   def leave(self) -> str:
-    """Cancel the tasks, which save their state; return what was done."""
+    """Cancel the tasks, so that trials save their state; return a message."""
     refs = list(self._tasks.values())
     for ref in refs:
       self._ray.cancel(ref)
     _done(self._ray, refs, LEAVE)
-    return 'Tasks of Ray were asked to save their state and leave.'
+    return 'Ray tasks were asked to save their state and leave.'
 
 
 def _connected(options: Mapping[str, str]):
   if strange := options.keys() - {'address'}:
     raise ValueError(
-      f'--engine=ray has no option {", ".join(sorted(strange))}: only address.'
+      f'--engine=ray has no option {", ".join(sorted(strange))}. The only '
+      'option is address.'
     )
   try:
     import ray  # noqa: PLC0415  # pyrefly: ignore
@@ -99,12 +100,13 @@ def _connected(options: Mapping[str, str]):
       '`RAY_worker_niceness=0 ray start --head` on one machine, and on the '
       'others `RAY_worker_niceness=0 ray start --address=...` as it prints.'
     ) from error
-  signal.signal(signal.SIGTERM, asked_to_leave)  # Ray's own aborts.
+  # Ray's own handler would abort this process.
+  signal.signal(signal.SIGTERM, asked_to_leave)
   return ray
 
 
 def _check_nodes(nodes: list[dict], kind: str, needs: dict[str, int]) -> None:
-  """Else tasks would wait for ever without a word."""
+  """Raise ValueError if no node is suitable: tasks would wait for ever."""
   have = [node['Resources'] for node in nodes if node['Alive']]
   if not any(
     all(one.get(name, 0.0) >= count for name, count in needs.items())
@@ -112,27 +114,28 @@ def _check_nodes(nodes: list[dict], kind: str, needs: dict[str, int]) -> None:
   ):
     counts = [{n: one.get(n, 0.0) for n in needs} for one in have]
     raise ValueError(
-      f'--engine=ray: no node of the cluster has what {kind} has, {needs}. '
-      f'They have {counts}.'
+      f'--engine=ray: no node of the cluster has the resources of {kind}, '
+      f'{needs}. The nodes have {counts}. Add a node of this kind, or name '
+      'another --hardware.'
     )
 
 
 def _work(words: list[str]) -> str:
-  """In a process of Ray's: runs a command; how it left."""
+  """Run a command in a process of Ray; return how the command ended."""
   import ray  # noqa: PLC0415  # pyrefly: ignore
 
-  if os.nice(0):  # Ray's workers yield to others; trials are not to.
+  if os.nice(0):  # Ray's workers have a low priority; trials must not.
     try:
       os.setpriority(os.PRIO_PROCESS, 0, 0)
     except PermissionError:
       return (
         f'Ray runs its tasks at niceness {os.nice(0)}, which makes them slow. '
-        'Start it anew: RAY_worker_niceness=0 ray start ...'
+        'Start Ray again: RAY_worker_niceness=0 ray start ...'
       )
   here = ray.get_runtime_context()
   job = f'ray:{str(here.get_task_id())[:16]}@{here.get_node_id()[:8]}'
   own = os.environ | {layout.HOST: platform.node(), layout.JOB: job}
-  # Ray sets it to the cores of a task; trials elsewhere do without.
+  # Ray sets this variable to the cores of a task; trials elsewhere lack it.
   own.pop('OMP_NUM_THREADS', None)
   process = subprocess.Popen(
     [*BOUND, *words],
@@ -144,22 +147,22 @@ def _work(words: list[str]) -> str:
   )
   printed = None
   try:
-    while printed is None:  # What waits in the system hears nothing of cancel.
+    while printed is None:  # A blocking call would not notice ray.cancel.
       with contextlib.suppress(subprocess.TimeoutExpired):
         printed, _ = process.communicate(timeout=1.0)
-  except BaseException:  # Asked to leave, by ray.cancel.
+  except BaseException:  # Mostly ray.cancel, which asks the task to leave.
     process.terminate()
     process.wait(LEAVE)
     raise
   lines = printed.strip().splitlines()
   last = lines[-1][-LAST_WORDS:] if lines else ''
-  return f'Its command left with {process.returncode}. {last}'.strip()
+  return f'Its command exited with {process.returncode}. {last}'.strip()
 
 
-def _done(ray, refs: list, patience: float) -> list:
+def _done(ray, refs: list, timeout: float) -> list:
   if not refs:
     return []
-  done, _ = ray.wait(refs, num_returns=len(refs), timeout=patience)
+  done, _ = ray.wait(refs, num_returns=len(refs), timeout=timeout)
   return done
 
 

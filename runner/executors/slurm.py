@@ -1,7 +1,7 @@
 """Trials as jobs of Slurm, which submitit submits as arrays.
 
-Every job has a node to itself, and is queued again by Slurm where that fails.
-Jobs go on when nobody waits for them.
+Every job has a node to itself; Slurm queues a job again if its node fails. Jobs
+continue when the runner ends.
 """
 
 import functools
@@ -15,9 +15,9 @@ from typing import Any
 
 from runner.protocol.plan import Plan
 
-LOGS = '.slurm'  # In the results folder: what submitit writes, and jobs print.
-ARRAY = 1000  # Jobs; Slurm takes one more in an array, if not told otherwise.
-# In which jobs are over. There are many in which they are not.
+LOGS = '.slurm'  # Folder in the results folder for submitit and jobs' logs.
+ARRAY = 1000  # Jobs in an array; Slurm's default limit is 1001.
+# States of jobs that are over.
 FINAL = {
   'BOOT_FAIL',
   'CANCELLED',
@@ -29,13 +29,13 @@ FINAL = {
   'PREEMPTED',
   'TIMEOUT',
 }
-GONE = 'GONE'  # Not ours, or forgotten; Slurm keeps jobs for minutes.
-SETUP = [  # For records, see runner.protocol.layout.
+GONE = 'GONE'  # State of jobs that Slurm does not list, after some minutes.
+SETUP = [  # Variables for records, see runner.protocol.layout.
   'export TIMETRIAL_HOST=$SLURMD_NODENAME',
   'export TIMETRIAL_JOB=slurm:${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}'
   '${SLURM_ARRAY_TASK_ID:+_$SLURM_ARRAY_TASK_ID}',
 ]
-LAST_WORDS = 300  # Characters of what a job has printed.
+LAST_WORDS = 300  # Characters of a job's output that are kept.
 
 
 class Slurm:
@@ -46,23 +46,25 @@ class Slurm:
 
     Args:
       out: The results folder.
-      plan: What is to be run; its machine is the kind of the nodes.
-      options: sbatch's options by their long names; and array_parallelism, the
+      plan: The plan to run; its machine is the kind of the nodes.
+      options: sbatch's options by their long names, and array_parallelism, the
         number of jobs of an array that run at once.
 
     Raises:
-      ValueError: there is no submitit, or no Slurm.
+      ValueError: submitit or Slurm is missing, or an option is wrong.
     """
     self._name = f'timetrial-{_digest(out)}'
     self._logs = out.absolute() / LOGS
     self._executor = _executor(self._logs)
     parallel = options.get('array_parallelism', str(ARRAY))
     if not parallel.isdecimal() or not int(parallel):
-      raise ValueError(f'array_parallelism={parallel} is no number of jobs.')
+      raise ValueError(
+        f'array_parallelism={parallel} must be a number of jobs, at least 1.'
+      )
     self._executor.update_parameters(
       job_name=self._name,
       stderr_to_stdout=True,
-      use_srun=False,  # A step of its own would have to be given all cores.
+      use_srun=False,  # A job step would have to request all cores again.
       setup=SETUP,
       array_parallelism=int(parallel),
       additional_parameters=parameters(plan, options),
@@ -76,13 +78,13 @@ class Slurm:
     for start in range(0, len(jobs), ARRAY):
       try:
         some = self._executor.submit_array(jobs[start : start + ARRAY])
-      except Exception as error:  # submitit passes on what sbatch has printed.
-        raise RuntimeError(f'Slurm takes no jobs: {error}') from error
+      except Exception as error:  # submitit raises sbatch's own message.
+        raise RuntimeError(f'Slurm refuses the jobs: {error}') from error
       sent += [job.job_id for job in some]
     return sent
 
   def ended(self, jobs: Collection[str]) -> dict[str, str]:
-    """Return how each of these jobs ended that will not run any more."""
+    """Return, for each of these jobs that is over, how the job ended."""
     states = _states(self._name)
     if states is None:  # The controller does not answer now.
       return {}
@@ -94,25 +96,25 @@ class Slurm:
     }
 
   def leave(self) -> str:
-    """Return how to cancel the jobs, which go on."""
+    """Return how to cancel the jobs, which continue."""
     return (
-      'Jobs go on, and are followed again; or: '
+      'The jobs continue; the same command follows them again. To cancel them: '
       f'scancel --me --name={self._name}'
     )
 
 
 def parameters(plan: Plan, options: Mapping[str, str]) -> dict[str, Any]:
   """Return sbatch's parameters: one whole node of the plan's kind."""
-  # A limit is needed, and what Slurm ends by it goes on in another job. Free
-  # seconds, mostly of evaluations, are a multiple of those in the budget.
+  # Slurm needs a time limit. A trial that reaches it continues in another job.
+  # Free seconds, mostly of evaluations, may be a multiple of the budget.
   longest = max(plan.budgets.values(), default=0.0)
   asked: dict[str, Any] = {
     'exclusive': True,
-    'mem': 0,  # All of it.
+    'mem': 0,  # All memory of the node.
     'requeue': True,
-    'time': 60 + math.ceil(5 * longest / 60),  # Minutes.
+    'time': 60 + math.ceil(5 * longest / 60),  # Limit in minutes.
   }
-  if cards := plan.machine.facts['accelerators']:
+  if cards := plan.machine.accelerators:
     asked['gres'] = f'gpu:{len(cards)}'
   asked |= {n: value or True for n, value in options.items()}
   asked.pop('array_parallelism', None)
@@ -131,13 +133,16 @@ def _executor(logs: pathlib.Path):
     return submitit.SlurmExecutor(folder=logs)
   except RuntimeError as error:
     raise ValueError(
-      '--engine=slurm: no Slurm here (srun is not found). Start this on a node '
-      'from which jobs are submitted.'
+      '--engine=slurm: no Slurm here (srun is not found). Run the command on a '
+      'node from which jobs are submitted.'
     ) from error
 
 
 def _states(name: str) -> dict[str, str] | None:
-  """State and node of the jobs of that name, those just ended as well."""
+  """Return states and nodes of the jobs of a name, by job.
+
+  Jobs that ended recently are included. None means that Slurm does not answer.
+  """
   command = ['squeue', '--me', f'--name={name}', '--states=all', '--array']
   done = subprocess.run(
     [*command, '--noheader', '--format=%i %T %N'],

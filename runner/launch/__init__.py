@@ -1,4 +1,5 @@
-"""One attempt at a trial, seen from outside: starts, follows and judges it.
+"""One attempt at a trial, seen from the parent: start, progress and outcome.
 
-Imports runner.protocol and runner.machine; the trial is a process of its own.
+The trial itself is a child process. This package imports runner.protocol and
+runner.machine.
 """

@@ -1,8 +1,8 @@
-"""Runs planned trials on this machine, one process each.
+"""Planned trials on this machine, each in a child process.
 
-One at a time, so that every trial has the machine to itself and its seconds
-mean something. A trial that fails leaves its folder as it is, and the next one
-begins; the same command later runs what is missing and resumes what stopped.
+Trials run one at a time: each has the machine to itself, so that their seconds
+can be compared. A failed trial leaves its folder as it is, and the next trial
+begins. The same command later runs missing trials and resumes stopped ones.
 """
 
 import dataclasses
@@ -33,31 +33,31 @@ from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
 
 CODE = pathlib.Path(__file__).parents[2]
-# With this scheduler, programs on two cores of a CPU now and then wait for ever
-# in their first step: 9 of 36 starts of librispeech_deepspeech/mini with jax
-# 0.10.2, and none of 56 without it. Other workloads pay for that with steps up
-# to a third longer (the conformer's), all submissions alike.
+# Programs with this scheduler sometimes hang in their first step on two CPU
+# cores: 9 of 36 starts of librispeech_deepspeech/mini with jax 0.10.2, and none
+# of 56 without the scheduler. Other workloads have steps up to a third longer
+# without it (the conformer's), equally for all submissions.
 XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
-# JAX's decompositions come from OpenBLAS, whose threads get in the way of
-# XLA's: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores, and
-# 1.6 ms with one thread a call; beside other work the difference is larger.
+# JAX's decompositions come from OpenBLAS, whose threads compete with XLA's
+# threads: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores,
+# and 1.6 ms with one thread per call. Other work makes the difference larger.
 OPENBLAS_NUM_THREADS = '1'
 
-# What the trials of a plan have compiled, in the results folder, by machine, as
-# code for one does not run on every other.
+# Folder of compiled programs in the results folder. It has one folder per
+# machine: code for one machine does not run on every other machine.
 COMPILED = '.compiled'
 CACHE = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
-  # Autotuning shared by different programs would make those that come later
-  # quick to compile, and nobody could say by how much.
+  # Shared autotuning results would make later programs compile faster, by an
+  # unknown amount that could not be charged.
   'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES': 'none',
 }
 
-# Charged and free seconds together may be many times the budget: evaluations
-# of Criteo 1TB took four fifths of the wall time of published runs.
+# Wall time may be many times the budget, because free seconds come on top:
+# evaluations of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
-ORPHAN = 30.0  # Seconds in which a trial that has lost its runner is gone.
+ORPHAN = 30.0  # Seconds until a trial without its runner has ended.
 SECRET = re.compile(
   'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
   re.IGNORECASE,
@@ -115,9 +115,9 @@ def run_trial(
   *,
   limits: StepLimits | None = None,
 ) -> Status:
-  """Run or resume one trial in a process of its own, and wait for it.
+  """Run or resume one trial in a child process, and wait for its end.
 
-  A trial that is done, or that another process runs, is left alone.
+  Nothing happens if the trial is done, or if another process runs it.
 
   Args:
     out: The results folder.
@@ -132,13 +132,14 @@ def run_trial(
     status = results_folder.status(folder)
     if lock is None:
       host = status.host if status.outcome is None else ''
-      reason = f'Another process runs it{f" on {host}" if host else ""}.'
+      place = f' on {host}' if host else ''
+      reason = f'Another process runs this trial{place}.'
       return dataclasses.replace(
         status, outcome=None, reason=reason, retryable=True
       )
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
-    outcomes.lost(folder, 'Its process ended without a word.')
+    outcomes.lost(folder, 'Its process ended without writing its outcome.')
     return run_attempt(out, folder, on_progress, options, keep=[lock])
 
 
@@ -149,7 +150,7 @@ def prepared(
   options: TrialOptions,
   limits: StepLimits | None = None,
 ) -> pathlib.Path:
-  """Return the folder of a trial, with all that its process needs.
+  """Prepare and return the folder of a trial.
 
   Args:
     out: The results folder.
@@ -176,14 +177,16 @@ def run_attempt(
   *,
   keep: Sequence[int] = (),
 ) -> Status:
-  """Run the trial of a folder that is ours, even if the trial is done.
+  """Run an attempt in a trial's folder that this process has locked.
+
+  The attempt runs even if the trial is done.
 
   Args:
     out: The results folder.
     folder: Folder of the trial.
     on_progress: Called with every progress event.
     options: Options of all trials.
-    keep: Descriptors that the process holds as long as it lives.
+    keep: File descriptors that the child process inherits, such as the lock's.
   """
   budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
@@ -203,7 +206,7 @@ def run_attempt(
     beaten=early_stop.limit(folder) if by_seconds else math.inf,
   )
   with (
-    # A trial may leave there what nobody can delete.
+    # A trial may leave files in its temporary folder that cannot be deleted.
     tempfile.TemporaryDirectory(
       prefix='timetrial-', ignore_cleanup_errors=True
     ) as private,
@@ -255,10 +258,11 @@ def run_attempt(
 
 
 def environment() -> dict[str, str]:
-  """Environment of a trial's process; most of what the user sets prevails.
+  """Return the environment of a trial's process, from the user's environment.
 
-  Submissions are other people's code, and have no use for anybody's keys. What
-  changes numbers is pinned, see runner.machine.settings.
+  Variables that may hold secrets are removed, because submissions are other
+  people's code. Variables that change numbers are pinned, see
+  runner.machine.settings.
   """
   path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'

@@ -1,8 +1,8 @@
-"""A trial's process as its parent sees it: news, silence, death.
+"""A trial's process as its parent sees it: progress, timeouts, exit.
 
-A process that hangs says nothing more. It is asked for the stacks of all its
-threads, which go to its log, and is killed. However it leaves, what it has
-started ends with it: the next trial has the machine to itself.
+A process that hangs sends no progress. The parent asks it to write the stacks
+of all its threads to its log, and kills it. All processes that the trial has
+started end with it, so the next trial has the machine to itself.
 """
 
 import contextlib
@@ -21,52 +21,61 @@ from typing import NamedTuple, NoReturn
 
 from runner.launch import progress_events
 
-STACKS = signal.SIGUSR1  # Asks a trial for them.
-GRACE = 1.0  # Seconds that it has to write them.
-LOOK = 0.25  # Seconds from one look at whether it can go on to the next.
-LEAVE = 20.0  # Seconds that it has to save its state when it is asked to leave.
-DYING = 5.0  # Seconds that killed processes have to be gone.
+STACKS = signal.SIGUSR1  # Asks a trial to write its stacks.
+GRACE = 1.0  # Seconds that a trial has to write its stacks.
+LOOK = 0.25  # Seconds between two checks of whether the trial can go on.
+LEAVE = 20.0  # Seconds that a trial has to save its state when asked to leave.
+DYING = 5.0  # Seconds until killed processes have ended.
 PIPE = 1 << 16  # Bytes that a pipe holds.
-# A variable in the environment of a trial, and of all processes it starts.
+# Environment variable that marks a trial and all processes it starts.
 MARK = 'TIMETRIAL_ATTEMPT'
 
 OnProgress = Callable[[dict], None]
 
 
 class Timeouts(NamedTuple):
-  """How long a process may take, in seconds."""
+  """Time limits of a process, in seconds."""
 
-  hang: float = 1800.0  # Without progress; a large model compiles minutes.
-  wall: float = float('inf')  # In all.
+  # Limit without progress. A large model needs minutes to compile.
+  hang: float = 1800.0
+  wall: float = float('inf')  # Limit of the whole process.
 
 
 class Exit(NamedTuple):
-  """How a process left."""
+  """End of a process.
+
+  Attributes:
+    code: Exit code; negative for a signal.
+    ended: Time of the end, in seconds of time.monotonic.
+    stopped: Reason why the parent stopped the process; '' if it did not.
+    again: Whether another attempt may succeed after a stop.
+  """
 
   code: int
-  ended: float  # When, in seconds of time.monotonic.
-  stopped: str  # Why it was stopped; empty if it left by itself.
-  again: bool = True  # Whether another attempt may go better, if stopped.
+  ended: float
+  stopped: str
+  again: bool = True
 
 
 def answer_for_stacks() -> None:
-  """In the process of a trial: writes stacks to its log when it is asked."""
+  """Make this trial process write its stacks to its log on signal STACKS."""
   faulthandler.register(STACKS, file=sys.stderr, all_threads=True)
 
 
 def keep_to_itself() -> None:
   """Keep descriptors of this trial process from programs that it starts.
 
-  A lock that they held would outlive it, where its runner is gone as well.
+  Such programs would otherwise hold the trial's lock after the trial has ended.
   """
   for path in pathlib.Path('/proc/self/fd').glob('*'):
-    with contextlib.suppress(OSError):  # It was open to list them.
+    # The descriptor that lists the folder is closed by now.
+    with contextlib.suppress(OSError):
       if int(path.name) > 2:
         os.set_inheritable(int(path.name), False)
 
 
 def leave_at_once(code: int) -> NoReturn:
-  """In the process of a trial: ends it, and waits for nothing of JAX's."""
+  """End this trial process at once, without waiting for threads of JAX."""
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)
@@ -81,18 +90,21 @@ def run(
   keep: Sequence[int] = (),
   lost: Callable[[], str] = lambda: '',
 ) -> Exit:
-  """Starts a process, waits for it, and ends all that it has started.
+  """Run a process, wait for its end, and end all that it has started.
 
   Args:
-    command: Takes --progress_fd, a file that receives events as in
-      runner/launch/progress_events.py; 'over' says that all but leaving is
-      done.
-    log: A file for what it prints.
+    command: Command that accepts --progress_fd, a descriptor for events as in
+      runner/launch/progress_events.py. The event 'over' says that the process
+      only has to exit.
+    log: File for the text that the process prints.
     on_progress: Called with every progress event.
-    timeouts: How long it may take.
-    env: Its environment.
-    keep: Descriptors that it inherits, and holds as long as it lives.
-    lost: Asked now and then, why it cannot go on.
+    timeouts: Time limits of the process.
+    env: Environment of the process.
+    keep: Descriptors that the process inherits.
+    lost: Returns why the process cannot go on, or ''; called every LOOK s.
+
+  Raises:
+    KeyboardInterrupt: the user pressed Ctrl-C; the process has ended.
   """
   reading, writing = os.pipe()
   started = time.monotonic()
@@ -103,7 +115,7 @@ def run(
     stdout=log,
     stderr=log,
     pass_fds=[writing, *keep],
-    start_new_session=True,  # Ctrl-C reaches it through its parent only.
+    start_new_session=True,  # The terminal's Ctrl-C reaches only the parent.
     env=env | {MARK: mark},
   )
   os.close(writing)
@@ -113,7 +125,7 @@ def run(
       child.send_signal(STACKS)
       time.sleep(GRACE)
     return left._replace(code=_kill(child, mark))
-  except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
+  except BaseException:  # Mostly Ctrl-C: leave no process running.
     _dismiss(child, mark)
     raise
   finally:
@@ -121,7 +133,7 @@ def run(
 
 
 def processor_seconds() -> float:
-  """Processor seconds of this process's ended children, and of theirs."""
+  """Return the processor seconds of all ended descendants of this process."""
   spent = resource.getrusage(resource.RUSAGE_CHILDREN)
   return spent.ru_utime + spent.ru_stime
 
@@ -136,7 +148,7 @@ def _follow(
 ) -> Exit:
   """Follow a process until it exits or must be stopped; the code is set later.
 
-  Its end does not depend on the pipe's: others may hold that open.
+  The process is polled: other processes may keep its pipe open after its end.
   """
   over, last, lines = None, started, _Lines(reading)
 
@@ -159,17 +171,17 @@ def _follow(
         return left(why)
       now = time.monotonic()
       if now >= started + timeouts.wall:
-        return left(f'It took longer than {timeouts.wall:.0f} s.')
+        return left(f'The process took longer than {timeouts.wall:.0f} s.')
       if now >= last + timeouts.hang:
         return left(f'There was no progress for {timeouts.hang:.0f} s.')
-    hear(0.0)  # Its last words.
+    hear(0.0)  # Reads the events sent just before the exit.
   except progress_events.NewsError as error:
     return left(str(error), again=False)
   return left()
 
 
 class _Lines:
-  """Whole lines of what comes out of a pipe."""
+  """Reader of whole lines from a pipe."""
 
   def __init__(self, reading: int):
     self._reading = reading
@@ -177,11 +189,13 @@ class _Lines:
     self._open = True
 
   def within(self, seconds: float, child: subprocess.Popen) -> list[bytes]:
-    """Read the lines that come within so many seconds.
+    """Return the lines that arrive within `seconds`.
 
     Raises:
-      NewsError: a line does not end.
+      NewsError: a line is longer than progress_events.LONGEST.
     """
+    if len(self._rest) > progress_events.LONGEST:
+      raise progress_events.NewsError(progress_events.refusal(self._rest))
     if not self._open:
       with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(seconds)
@@ -192,18 +206,16 @@ class _Lines:
     data = os.read(self._reading, PIPE)
     self._open = bool(data)
     *lines, self._rest = (self._rest + data).split(b'\n')
-    if len(self._rest) > progress_events.LONGEST:
-      raise progress_events.NewsError(progress_events.refusal(self._rest))
-    return lines
+    return lines  # A line without an end is refused after these.
 
 
 def _dismiss(child: subprocess.Popen, mark: str) -> None:
-  """Asks it to leave, which lets it save its state, and then makes it."""
+  """Ask a process to save its state and leave; kill it after LEAVE seconds."""
   with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
     child.terminate()
     print(
-      f'\nThe trial saves its state, which takes {LEAVE:.0f} s at most. Ctrl-C '
-      'again ends it at once.',
+      f'\nThe trial saves its state, in {LEAVE:.0f} s at most. Press Ctrl-C '
+      'again to end it at once.',
       file=sys.stderr,
     )
     child.wait(LEAVE)
@@ -225,10 +237,12 @@ def _kill(child: subprocess.Popen, mark: str) -> int:
 
 
 def marked(mark: str) -> list[int]:
-  """Processes that a trial has started, in whatever session they are now."""
+  """Return the ids of all processes that carry the mark of a trial."""
   word, found = f'{MARK}={mark}'.encode(), []
   for path in pathlib.Path('/proc').glob('[0-9]*/environ'):
-    with contextlib.suppress(OSError):  # Another user's, or gone.
+    with contextlib.suppress(
+      OSError
+    ):  # The process has ended, or is another user's.
       if word in path.read_bytes().split(b'\0'):
         found.append(int(path.parent.name))
   return found

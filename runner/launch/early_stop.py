@@ -1,7 +1,7 @@
-"""When a trial cannot change its study's score any more.
+"""Early stop of trials that cannot change their study's score any more.
 
-Of the trials of a study the first one to reach the target counts. Whatever the
-others do after as many charged seconds changes nothing, so they may be stopped.
+A study's score is the time of its fastest trial to the target. The other trials
+change nothing after as many charged seconds, so they may be stopped.
 """
 
 import math
@@ -11,9 +11,10 @@ from runner.protocol import results_folder
 
 
 def limit(folder: pathlib.Path) -> float:
-  """Charged seconds from which on the trial in a folder does not count.
+  """Return the charged seconds after which a trial cannot change the score.
 
-  Those of the fastest trial beside it that has reached the target; inf: none.
+  These are the seconds of the study's fastest other trial that has reached the
+  target, or inf if there is none.
   """
   others = (path for path in folder.parent.glob('trial_*') if path != folder)
   known = map(results_folder.status, others)

@@ -1,9 +1,9 @@
-"""What a trial's process may not do: other people's code runs in it.
+"""Limits of a trial's process, because other people's code runs in it.
 
-Its parent starts it in a network of its own, where there is nothing but the
-loopback device that programs for several GPUs talk over. The process limits
-itself before anything foreign is loaded, and cannot undo that. It still reads
-and writes what its user may: no sandbox.
+The parent starts the process in a network namespace with only a loopback
+device, which programs for several GPUs need. The process limits itself before
+it loads a submission, and cannot undo the limits. It still reads and writes all
+files of its user: this is not a sandbox.
 """
 
 import contextlib
@@ -20,8 +20,9 @@ import subprocess
 import sys
 from typing import Any, NamedTuple
 
-# Of util-linux; it becomes the trial, so signals and exit codes stay as they
-# are. The capabilities are those of the new namespace, to start its loopback.
+# Command of util-linux. The command becomes the trial (exec), so signals and
+# exit codes stay the same. The trial needs the new namespace's capabilities to
+# start its loopback device.
 UNSHARE = (
   'unshare',
   '--user',
@@ -30,11 +31,11 @@ UNSHARE = (
   '--net',
   '--',
 )
-SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
+SAID = 'TIMETRIAL_NETWORK'  # Environment variable with `Network.said`.
 NONE = 'none'
-SOONER = 500  # Thousandths of the memory by which a trial seems larger.
+SOONER = 500  # Added oom_score_adj, in thousandths of the memory.
 GIB = 2**30
-OUT_OF_MEMORY = (  # What dying programs say; in lower case.
+OUT_OF_MEMORY = (  # Messages of programs without memory, in lower case.
   'out of memory',
   'ran out of memory',
   'resource_exhausted',
@@ -45,14 +46,23 @@ OUT_OF_MEMORY = (  # What dying programs say; in lower case.
 
 
 class Network(NamedTuple):
-  """What becomes of a trial's network."""
+  """Network access of a trial.
 
-  command: tuple[str, ...]  # To be put before the trial's own.
+  Attributes:
+    command: Words to put before the trial's command.
+    said: Description for the trial's records.
+  """
+
+  command: tuple[str, ...]
   said: str
 
 
 def network(wanted: bool) -> Network:
-  """None, unless it is wanted or the system does not allow to go without."""
+  """Return the network access of trials: none if the system can isolate them.
+
+  Args:
+    wanted: Whether trials may use the network.
+  """
   if wanted:
     return Network((), 'as inherited: it was asked for')
   return _without()
@@ -60,22 +70,22 @@ def network(wanted: bool) -> Network:
 
 @functools.cache
 def _without() -> Network:
-  """Tried once a process; where it is refused, that is said once."""
+  """Try to go without a network; print once if the system refuses."""
   if _interfaces() <= {'lo'}:
-    return Network((), NONE)  # In a container without one, for example.
+    return Network((), NONE)  # Such as in a container without a network.
   refusal = refused()
   if not refusal:
     return Network(UNSHARE, NONE)
   print(
-    f'Trials can use the network: {refusal}. In a container, docker run '
-    '--network=none keeps them from it.',
+    f'Trials can use the network, because they cannot be isolated: {refusal}. '
+    'To isolate them, run in a container with docker run --network=none.',
     file=sys.stderr,
   )
   return Network((), f'as inherited: {refusal}')
 
 
 def refused() -> str:
-  """Why processes cannot be started without a network here; or nothing."""
+  """Return why a process cannot be started without a network here, or ''."""
   try:
     done = subprocess.run(
       [*UNSHARE, 'true'],
@@ -90,32 +100,32 @@ def refused() -> str:
   except (OSError, subprocess.TimeoutExpired) as error:
     return f'unshare does not run ({error})'
   if done.returncode:
-    return done.stderr.strip() or f'unshare left with {done.returncode}'
+    return done.stderr.strip() or f'unshare exited with {done.returncode}'
   return ''
 
 
 def limit(memory_gib: float | None) -> None:
-  """In the process of a trial: limits that it cannot raise again.
+  """Set limits of this trial process that the process cannot raise again.
 
   Args:
-    memory_gib: Of the process, beyond which allocations fail. Not of devices;
-      but drivers of GPUs may reserve much more than they use.
+    memory_gib: Most GiB of the process; further allocations fail. Memory of
+      devices does not count, but GPU drivers may reserve more than they use.
   """
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-  with contextlib.suppress(AttributeError):  # Not on this system.
+  with contextlib.suppress(AttributeError):  # Only Linux has prctl.
     _die_with_parent()
   if memory_gib is not None:
     most = int(memory_gib * GIB)
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-  with contextlib.suppress(OSError):  # Not on this system.
+  with contextlib.suppress(OSError):  # Only Linux has /proc.
     _die_first()
   if os.environ.get(SAID) == NONE:
-    with contextlib.suppress(OSError):  # One device does without.
+    with contextlib.suppress(OSError):  # A single device needs no loopback.
       _start_loopback()
 
 
 def here() -> dict[str, Any]:
-  """In the process of a trial: for its records, how it is confined."""
+  """Return the limits of this trial process, for its records."""
   most, _ = resource.getrlimit(resource.RLIMIT_DATA)
   limited = most != resource.RLIM_INFINITY
   return {
@@ -125,7 +135,7 @@ def here() -> dict[str, Any]:
 
 
 def out_of_memory(log: str) -> str:
-  """The last line that says so; empty if none does."""
+  """Return the last line of a log that reports missing memory, or ''."""
   for line in reversed(log.splitlines()):
     if any(words in line.lower() for words in OUT_OF_MEMORY):
       return line.strip()
@@ -133,7 +143,7 @@ def out_of_memory(log: str) -> str:
 
 
 def _interfaces() -> set[str]:
-  """Of the network; one that is not known where the system does not tell."""
+  """Return the names of network interfaces; {'unknown'} without /proc."""
   try:
     lines = (
       pathlib.Path('/proc/self/net/dev')
@@ -146,13 +156,13 @@ def _interfaces() -> set[str]:
 
 
 def _die_with_parent() -> None:
-  """Whoever lost its runner would disturb the next trial on the machine."""
+  """End this process with its parent, so it cannot disturb the next trial."""
   pr_set_pdeathsig = 1
   ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _die_first() -> None:
-  """Where memory runs out, the system is to end this and not the runner."""
+  """Make the system kill this process before the runner if memory runs out."""
   path = pathlib.Path('/proc/self/oom_score_adj')
   score = int(path.read_text(encoding='utf-8'))
   path.write_text(str(min(1000, score + SOONER)), encoding='utf-8')

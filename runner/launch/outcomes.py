@@ -1,7 +1,7 @@
-"""How the process of a trial ended, as the one that started it sees it.
+"""Outcomes of trials, as the parent of a trial's process writes them.
 
-A process that can says itself how its trial ended. What it cannot say, as it
-was killed or lost, is said here, and so is what only its parent can measure.
+A trial's process usually writes its outcome itself. The parent writes it if the
+process was killed or lost, and adds what only the parent can measure.
 """
 
 import contextlib
@@ -14,16 +14,19 @@ from typing import Any
 from runner.launch import child_process, isolation, remote_hosts
 from runner.protocol import layout, storage
 
-# Outcomes that need no explanation.
+# Outcomes that need no excerpt of the log.
 WELL = ('reached', 'budget', 'ended', 'beaten')
 LOG = 'trial.log'
-TAIL = 20  # Its lines that are kept beside an outcome.
-LAST_WORDS = 1 << 16  # Its bytes in which a reason is sought.
+TAIL = 20  # Lines of the log that are kept with an outcome.
+LAST_WORDS = 1 << 16  # Bytes at the end of the log that are read for a reason.
 BY_OTHERS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def lost(folder: pathlib.Path, reason: str) -> None:
-  """Writes the end that a lost process has not; for who holds the trial."""
+  """Write the end of an attempt whose process was lost, if it is missing.
+
+  The caller must hold the trial's lock.
+  """
   status = layout.status(folder)
   if status.attempts and status.outcome is None:
     _end(folder, {'attempt': status.last}, 'preempted', reason, True)
@@ -38,14 +41,24 @@ def close(
   printed: str,
   fault: remote_hosts.Fault | None = None,
 ) -> None:
-  """Writes down how the process left, and what only its parent can see."""
+  """Write the exit of a process, and its outcome if the process did not.
+
+  Args:
+    folder: Folder of the trial.
+    attempt: Number of the attempt.
+    left: End of the process.
+    seen: Measurements of the parent; gets 'code' and others added.
+    killed: Whether the system killed a process for memory meanwhile.
+    printed: Text that the attempt printed.
+    fault: Outcome known from elsewhere, such as from remote hosts.
+  """
   events = [
     event
     for event in storage.read_lines(folder / layout.ATTEMPTS)
-    if event['attempt'] == attempt  # Not what those before it have said.
+    if event['attempt'] == attempt
   ]
   last = events[-1] if events else {}
-  if left.stopped and not left.again:  # Whatever it has said meanwhile.
+  if left.stopped and not left.again:  # Overrides the process's own outcome.
     fault = remote_hosts.Fault(*death(left, killed, printed))
     last = {}
   if last.get('event') == 'end':
@@ -56,18 +69,18 @@ def close(
       seen['log'] = _tail(printed)
     layout.event(folder, 'exit', attempt, **seen)
     if invalid := _invalid(last, residual, wall):
-      # Whoever went on from it would inherit its clock.
+      # A resumed trial would inherit the invalid clock.
       checkpoint = folder / layout.CHECKPOINT
       with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
         shutil.rmtree(checkpoint)
       _end(folder, last, 'invalid', invalid, True)
     elif fault and last['outcome'] in layout.OPEN:
-      _end(folder, last, *fault)  # The cause of what it met.
+      _end(folder, last, *fault)  # The fault caused the process's failure.
     return
   seen |= {'code': left.code, 'log': _tail(printed)}
   layout.event(folder, 'exit', attempt, **seen)
   if not events:
-    # It never came so far.
+    # The process ended before it wrote its start.
     layout.event(folder, 'start', attempt, **layout.whereabouts())
   how = fault or death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
@@ -83,15 +96,15 @@ def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
   """
   if layout.off_account(residual, wall):
     return (
-      f'{residual:.2f} of {wall:.2f} s are on no account of the clock; '
-      f'at most {layout.RESIDUAL:.0%} may be.'
+      f'Clock mismatch: {residual:.2f} of {wall:.2f} s are on no account of '
+      f"the trial's clock (limit {layout.RESIDUAL:.0%})."
     )
   share = layout.held_up(last.get('load', {}))
   if last['outcome'] == 'budget' and share > layout.HELD_UP:
     return (
-      f'It missed its budget while others had {share:.0%} of the processor '
-      f'time that it wanted; at most {layout.HELD_UP:.0%} may be. Stop what '
-      'else runs on the machine.'
+      f'The trial missed the target while other programs used {share:.0%} of '
+      f'the processor time that it wanted (limit {layout.HELD_UP:.0%}). Stop '
+      'other programs on this machine, then run the command again.'
     )
   return ''
 
@@ -99,12 +112,20 @@ def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
 def death(
   left: child_process.Exit, killed: bool, printed: str
 ) -> tuple[str, str, bool]:
-  """Outcome, reason, and whether another attempt may go better.
+  """Explain the end of a process that did not write its outcome.
 
-  Of a process that did not come to say how it ended itself.
+  Args:
+    left: End of the process.
+    killed: Whether the system killed a process for memory meanwhile.
+    printed: Text that the attempt printed.
+
+  Returns:
+    Outcome, reason, and whether another attempt may succeed.
   """
   if left.stopped:
-    reason = f'{left.stopped} It was stopped; its stacks are in trial.log.'
+    reason = (
+      f'{left.stopped} The process was stopped; its stacks are in trial.log.'
+    )
     return 'crashed', reason, left.again
   if killed and left.code == -signal.SIGKILL:
     reason = 'The system ran out of memory and killed the process.'
@@ -118,18 +139,23 @@ def death(
   if left.code == os.EX_IOERR:
     return 'preempted', tail, True
   if said := isolation.out_of_memory(printed):
-    return 'oom', f'The process died out of memory: {said[:300]}', False
+    return 'oom', f'The process ran out of memory: {said[:300]}', False
   return 'crashed', how, left.code < 0
 
 
 def printed_since(folder: pathlib.Path, start: int) -> str:
-  """The end of what one attempt has added to the log, if it is still there."""
-  if not (folder / LOG).is_file():  # A pipe would be waited for.
+  """Return the end of the text that one attempt has printed.
+
+  Args:
+    folder: Folder of the trial.
+    start: Size of the log before the attempt, in bytes.
+  """
+  if not (folder / LOG).is_file():  # Opening a pipe would block.
     return ''
   try:
     with (folder / LOG).open('rb') as log:
       end = log.seek(0, os.SEEK_END)
-      start = start if start <= end else 0  # It was cut.
+      start = start if start <= end else 0  # The log was cut.
       log.seek(max(start, end - LAST_WORDS))
       return log.read().decode(errors='replace')
   except OSError:
@@ -137,7 +163,7 @@ def printed_since(folder: pathlib.Path, start: int) -> str:
 
 
 def _signal(number: int) -> str:
-  """Its name; real-time signals have none."""
+  """Return the name of a signal; real-time signals have only a number."""
   try:
     return signal.Signals(number).name
   except ValueError:
@@ -151,7 +177,7 @@ def _tail(log: str) -> list[str]:
 def _end(
   folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
 ) -> None:
-  """An end that the trial itself did not write."""
+  """Write the end of an attempt for its trial."""
   rest = {'time': layout.now(), 'step': 0, 'seconds': 0.0, 'accounts': {}}
   rest |= last
   rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
@@ -159,7 +185,7 @@ def _end(
 
 
 def memory_kills() -> int:
-  """How many processes the system has killed for memory since it booted."""
+  """Return how many processes the system has killed for memory since boot."""
   try:
     lines = (
       pathlib.Path('/proc/vmstat').read_text(encoding='utf-8').splitlines()

@@ -1,4 +1,4 @@
-"""The folder of a trial, made ready for its process."""
+"""Preparation of a trial's folder for its process."""
 
 import pathlib
 import shutil
@@ -18,9 +18,9 @@ def prepare(
   data_dir: str | None = None,
   shard_state: bool = False,
 ) -> pathlib.Path:
-  """Return the folder of a trial, with all that its process needs.
+  """Prepare and return the folder of a trial.
 
-  A folder that is ready stays as it is.
+  A folder that is ready is not changed.
 
   Args:
     out: The results folder.
@@ -31,7 +31,7 @@ def prepare(
     shard_state: Whether devices share an optimizer's state.
 
   Raises:
-    StorageError: the disk does not take the files.
+    StorageError: the files cannot be written.
   """
   folder = trial.folder(out)
   if _is_whole(folder / layout.TRIAL):
@@ -51,7 +51,7 @@ def prepare(
 
 
 def _is_whole(path: pathlib.Path) -> bool:
-  """Return whether trial.json is whole: trials can damage it."""
+  """Test whether trial.json is complete; trials can damage it."""
   try:
     return path.is_file() and bool(spec(path).budget.seconds)
   except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -62,7 +62,7 @@ def spec(path: pathlib.Path) -> trial_file.TrialSpec:
   """Read a trial.json.
 
   Raises:
-    OSError, ValueError, LookupError, TypeError: it is gone or damaged.
+    OSError, ValueError, LookupError, TypeError: it is missing or damaged.
   """
   return trial_file.parse(storage.read_json(path))
 

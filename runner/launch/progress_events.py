@@ -1,30 +1,30 @@
-"""Progress of a trial, as lines of JSON on a pipe from its process.
+"""Progress events of a trial: lines of JSON on a pipe from its process.
 
-Other people's code runs in that process and may write to the pipe as well, so
-its parent takes nothing from it that is not progress.
+Other people's code in that process may write to the pipe as well, so the parent
+refuses every line that is not progress.
 """
 
 import json
 from typing import Any
 
 LONGEST = 1 << 12  # Bytes of a line.
-SHOWN = 60  # Bytes of a bad line that a message has.
+SHOWN = 60  # Bytes of a bad line that a message shows.
 NUMBERS = ('step', 'seconds', 'loss', 'metric')
 
 
 class NewsError(ValueError):
-  """A line is no progress; the message shows it."""
+  """A line is not a progress event; the message shows the line."""
 
 
 def parsed(line: bytes) -> dict[str, Any]:
-  """The progress that a line tells.
+  """Parse one line into a progress event.
 
   Returns:
-    Numbers 'step', 'seconds', 'loss' and 'metric', the text 'doing', and True
-    as 'over', as far as the line has them; other names with what they have.
+    The numbers 'step', 'seconds', 'loss' and 'metric', the text 'doing' and
+    'over' (True), as far as the line has them. Other names keep their values.
 
   Raises:
-    NewsError: the line is something else.
+    NewsError: the line is not a progress event.
   """
   try:
     told = json.loads(line) if len(line) <= LONGEST else None
@@ -36,7 +36,7 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def refusal(line: bytes) -> str:
-  """Message for a line that is no progress."""
+  """Return the message for a line that is not a progress event."""
   return (
     f'Its progress pipe has {len(line):,} bytes that are no progress: '
     f'{line[:SHOWN]!r}. Only the harness may write there.'

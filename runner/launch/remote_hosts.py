@@ -1,7 +1,8 @@
-"""The processes of a trial on further hosts, as its parent sees them.
+"""Processes of a trial on remote hosts, as the trial's parent sees them.
 
-Each is started behind words that reach its host: `ssh node2`, or `env` for one
-on this machine. Hosts share a file system, and have the same Python there.
+Each process is started by a command that reaches its host, such as `ssh node2`,
+or `env` for a process on this machine. All hosts share a file system with the
+same Python.
 """
 
 import contextlib
@@ -24,35 +25,35 @@ from runner.machine import settings
 from runner.protocol.attempt_spec import AttemptSpec
 
 LAUNCH = pathlib.Path(__file__).parent / 'remote_start.py'
-KEY = 'TIMETRIAL_KEY'  # With which they know each other, in the environment.
-LEFT = os.EX_TEMPFAIL  # Exit code of one that the leader has left.
-RAISED = 1  # Exit code of one whose program has failed.
-# Of the trial's environment, what is for its other hosts as well.
+KEY = 'TIMETRIAL_KEY'  # Environment variable with the hosts' shared secret.
+LEFT = os.EX_TEMPFAIL  # Exit code of a host after its leader has left.
+RAISED = 1  # Exit code of a host whose program raised an exception.
+# Names of the trial's environment variables that remote hosts get as well.
 PASSED = re.compile(f'{settings.ALIKE}|^TIMETRIAL_')
-# Of what JAX has compiled, other hosts than the first find nothing: it would be
-# charged what was found, and wait while the others compile.
+# Remote hosts do not use the compilation cache. Otherwise the trial would be
+# charged for found programs and also wait while other hosts compile.
 ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
-GRACE = 10.0  # Seconds to leave by themselves when the leader has left.
-TAIL = 300  # Letters of a log that a reason has.
+GRACE = 10.0  # Seconds that remote hosts have to exit after the leader.
+TAIL = 300  # Bytes of a log that a reason shows.
 
 
 class Fault(NamedTuple):
-  """What ended a trial from its other hosts."""
+  """Outcome of a trial that its own process did not write."""
 
   outcome: str
   reason: str
-  again: bool  # Whether another attempt may go better.
+  again: bool  # True if another attempt may succeed.
 
 
 class RemoteHosts(NamedTuple):
-  """Processes of one attempt on further hosts; there may be none.
+  """Processes of one attempt on remote hosts; there may be none.
 
   Attributes:
-    leader: The attempt as the leader is told.
-    env: Further environment of the leader.
-    names: The commands that reach the hosts.
-    logs: What the processes print.
-    processes: The local ends of the processes.
+    leader: Specification of the attempt for the leader.
+    env: Additional environment variables of the leader.
+    names: Commands that reach the hosts.
+    logs: Files with the text that the processes print.
+    processes: Local processes that run the commands.
   """
 
   leader: AttemptSpec
@@ -62,45 +63,50 @@ class RemoteHosts(NamedTuple):
   processes: tuple[subprocess.Popen, ...] = ()
 
   def lost(self) -> str:
-    """Why the trial cannot go on, if it cannot."""
+    """Return why the trial cannot go on, or ''."""
     fault = self.fault()
     return fault.reason if fault else ''
 
   def fault(self) -> Fault | None:
-    """Of one that left without the leader."""
+    """Return why a remote host exited before the leader; None if none did."""
     for number, process in enumerate(self.processes):
       code = process.poll()
       if code is None or code in (0, LEFT):
         continue
       name = f'Host {number + 1} ({self.names[number]})'
-      code = code if code <= 128 else 128 - code  # As shells tell signals.
+      # Shells report signal n as exit code 128 + n.
+      code = code if code <= 128 else 128 - code
       if code < 0:
         how = f'was ended by signal {-code}'
         return Fault('preempted', f'{name} {how}.', True)
       tail = self.logs[number].read_bytes()[-TAIL:].decode(errors='replace')
       said = ' '.join(tail.split())
-      reason = f'{name} left with exit code {code}: {said}'
+      reason = f'{name} exited with code {code}: {said}'
       return Fault('crashed', reason, code != RAISED)
     return None
 
   def end(self) -> None:
-    """Waits for them to leave; makes those that do not."""
+    """Wait GRACE seconds for the processes to exit, then kill them."""
     deadline = time.monotonic() + GRACE
     for process in self.processes:
       with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
         process.wait(max(0.0, deadline - time.monotonic()))
       with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # With all it has started.
+        os.killpg(process.pid, signal.SIGKILL)  # Kills its children as well.
 
 
 def free_port() -> int:
+  """Return a free TCP port of this host."""
   with socket.create_server(('', 0)) as probe:
     return probe.getsockname()[1]
 
 
 def command(spec: AttemptSpec) -> list[str]:
-  """Return the command of an attempt's process."""
-  return [sys.executable, '-m', 'runner', 'trial', spec.to_flag()]
+  """Return the command of an attempt's process.
+
+  With -P, modules in the working folder do not come before ours.
+  """
+  return [sys.executable, '-P', '-m', 'runner', 'trial', spec.to_flag()]
 
 
 @contextlib.contextmanager
@@ -111,13 +117,13 @@ def started(
   *,
   secret: str,
 ) -> Iterator[RemoteHosts]:
-  """Start the processes; when the block is left, none of them runs any more.
+  """Start processes on remote hosts; end them when the block is left.
 
   Args:
-    extra_hosts: Commands that reach each host.
+    extra_hosts: Command that reaches each host.
     spec: The attempt, without its hosts.
     env: Environment of the trial.
-    secret: Pattern of names of variables that other hosts must not get.
+    secret: Pattern of names of variables that remote hosts must not get.
   """
   if not extra_hosts:
     yield RemoteHosts(spec)
@@ -163,6 +169,6 @@ def started(
 
 def _tell(process: subprocess.Popen, what: dict) -> None:
   assert process.stdin is not None
-  # One that is gone already has an exit code that tells.
+  # A process that has ended already is reported by its exit code.
   with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
     pipe.write(json.dumps(what).encode() + b'\n')

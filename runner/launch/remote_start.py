@@ -1,7 +1,7 @@
-"""Becomes the process of a trial on a further host; standard input says how.
+"""Script that becomes a trial's process on a remote host.
 
-Started as a file, by whatever reaches that host. Words of a command may be
-parsed again on the way, and are there for all to read, so there are few.
+The command, folder and environment come on standard input. Arguments of a
+command would be parsed again by ssh, and be visible to all users of the host.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Records that a trial has damaged while it ran.
+"""Repair of records that a trial has damaged while it ran.
 
-Other people's code runs where the attempts at a trial are written down. What
-it damages is its own fault, and must not keep others from being raced.
+A submission can write to the records of its trial. Damage counts as a failure
+of that submission, and must not keep other trials from running.
 """
 
 import contextlib
@@ -13,61 +13,61 @@ from typing import Any
 from runner.launch.remote_hosts import Fault
 from runner.protocol import layout, storage
 
-SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')  # Of an end.
+# Fields of an 'end' event that hold seconds.
+SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')
 
 
 def written(folder: pathlib.Path) -> bytes:
-  """Bytes of a trial's attempts so far."""
+  """Return the content of a trial's attempts so far."""
   path = folder / layout.ATTEMPTS
   return path.read_bytes() if path.is_file() else b''
 
 
 def mended(folder: pathlib.Path, attempt: int, before: bytes) -> Fault | None:
-  """Puts records aside that the last attempt has damaged.
-
-  What was there before it is there again.
+  """Put aside records that the last attempt has damaged; restore the old ones.
 
   Args:
-    folder: Of the trial.
-    attempt: The last one.
-    before: What `written` gave before it.
+    folder: Folder of the trial.
+    attempt: Number of the last attempt.
+    before: Return value of `written` before that attempt.
 
   Returns:
-    How the trial ended by that; None where nothing is damaged.
+    The outcome of the attempt if records are damaged, else None.
   """
   path = folder / layout.ATTEMPTS
   for one, bits in (
     (folder, stat.S_IRWXU),
     (path, stat.S_IRUSR | stat.S_IWUSR),
   ):
-    with contextlib.suppress(OSError):  # It may be gone, or another user's.
+    # The file may be deleted, or belong to another user.
+    with contextlib.suppress(OSError):
       one.chmod(one.stat().st_mode | bits)
   if not (why := _damage(path, attempt, before)):
     return None
   storage.put_aside(path, attempt)
   if before:
     storage.write(path, before)
-  reason = f'{layout.ATTEMPTS} was damaged while it ran: {why}'
+  reason = f'{layout.ATTEMPTS} was damaged while the trial ran: {why}'
   return Fault('crashed', reason, False)
 
 
 def _damage(path: pathlib.Path, attempt: int, before: bytes) -> str:
   whole = before[: before.rfind(b'\n') + 1]
-  if not path.is_file():  # A pipe would be waited for.
-    return 'it is gone.' if whole or path.exists() else ''
+  if not path.is_file():  # Opening a pipe would block.
+    return 'the file is gone.' if whole or path.exists() else ''
   try:
     if not path.read_bytes().startswith(whole):
-      return 'lines of attempts before it were changed.'
+      return 'lines of earlier attempts were changed.'
     for number, event in enumerate(storage.read_lines(path), start=1):
       if not _is_event(event, attempt):
-        return f'line {number} is not as the harness writes it.'
+        return f'line {number} is not an event of the harness.'
   except (OSError, storage.RecordsError) as error:
     return str(error)
   return ''
 
 
 def _is_event(event: Any, attempt: int) -> bool:
-  """Test whether an event has all that is used of it, of the right types."""
+  """Test whether an event has all required fields, with the right types."""
   if not isinstance(event, dict) or event.get('event') not in layout.EVENTS:
     return False
   if type(event.get('attempt')) is not int:

@@ -1,8 +1,8 @@
-"""Bounds what a trial may print: a log must not fill the disk.
+"""Limits of a trial's log, which must not fill the disk.
 
-The process writes to its log by itself, so that nothing it prints is lost when
-its parent is. The parent looks at the size now and then. It cuts the middle out
-of a long log, and has a trial stopped that leaves the disk no room.
+A trial's process writes directly to its log, so no text is lost if the parent
+ends. The parent checks the size regularly. It cuts the middle out of a long
+log, and stops a trial whose log takes too much of the disk.
 """
 
 import contextlib
@@ -10,18 +10,18 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-MOST = 64 << 20  # Bytes of a log; what is more than that is cut.
-HEAD = MOST // 2  # Bytes that are kept of its beginning,
-TAIL = 1 << 16  # and of its end.
-SHARE = 0.5  # Of the disk space that is free without it, at most.
-SMALL = 1 << 20  # Bytes that a trial may print however full the disk is.
+MOST = 64 << 20  # Largest size of a log, in bytes; longer logs are cut.
+HEAD = MOST // 2  # Bytes that are kept of the beginning of a cut log.
+TAIL = 1 << 16  # Bytes that are kept of the end of a cut log.
+SHARE = 0.5  # Largest share of the disk space that is free without the log.
+SMALL = 1 << 20  # Bytes that a trial may always print, even on a full disk.
 
 
 class Watch:
-  """Looks at the logs of one attempt.
+  """Size checks of the logs of one attempt.
 
   Attributes:
-    paths: Of the logs.
+    paths: Paths of the logs.
   """
 
   def __init__(self, paths: Sequence[pathlib.Path]):
@@ -31,7 +31,7 @@ class Watch:
   def full(self) -> str:
     """Cut long logs; return why the trial cannot go on, or ''."""
     for path in self.paths:
-      with contextlib.suppress(OSError):  # A trial may do anything to it.
+      with contextlib.suppress(OSError):  # A trial may delete its log.
         self._look(path)
     return self._full
 
@@ -43,8 +43,8 @@ class Watch:
     room = size + free.f_bavail * free.f_frsize
     if size > SHARE * room:
       self._full = (
-        f'{path.name} had {size:,} bytes, and the disk has room for '
-        f'{room:,}: it printed too much.'
+        f'{path.name} had {size:,} bytes and the disk has room for {room:,} '
+        f'(limit {SHARE:.0%} of the room): the trial printed too much.'
       )
       cut(path, min(SMALL, HEAD), TAIL)
     elif size > MOST:
@@ -52,14 +52,20 @@ class Watch:
 
 
 def cut(path: pathlib.Path, head: int, tail: int) -> None:
-  """Leaves so many bytes of the beginning and of the end of a file."""
+  """Cut the middle out of a file.
+
+  Args:
+    path: The file.
+    head: Bytes to keep of its beginning.
+    tail: Bytes to keep of its end.
+  """
   with path.open('r+b') as log:
     size = log.seek(0, os.SEEK_END)
     if size <= head + tail:
       return
     log.seek(size - tail)
     last = log.read(tail)
-    log.truncate(head)  # First, as the disk may be full.
+    log.truncate(head)  # Frees space first, because the disk may be full.
     log.seek(0, os.SEEK_END)
     left_out = size - head - tail
     log.write(f'\n[{left_out:,} bytes are left out here]\n'.encode() + last)

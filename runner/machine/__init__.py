@@ -1,4 +1,4 @@
-"""Facts about this machine: its kind, its load, its cards and its settings.
+"""Facts about this machine: kind, load, GPUs and settings.
 
-Imports runner.protocol.
+This package imports runner.protocol.
 """

@@ -1,7 +1,8 @@
 """Processor limits and usage of a control group.
 
-Containers and schedulers limit processes so. Both versions of Linux's control
-groups are read; elsewhere there is no limit. The standard library only.
+Containers and schedulers limit processes by control groups. This module reads
+versions 1 and 2 of Linux's control groups; other systems have no limit. It
+imports only the standard library.
 """
 
 import pathlib
@@ -11,15 +12,15 @@ OWN = pathlib.Path('/proc/self/cgroup')
 
 
 def quota() -> float | None:
-  """Processors that this process may use by the least limit; None: no limit."""
+  """Return the smallest limit of processors, such as 1.5; None: no limit."""
   limits = map(_limit, _groups('cpu'))
   return min((limit for limit in limits if limit is not None), default=None)
 
 
 def used() -> float | None:
-  """Processor seconds that all under the same limit have used so far.
+  """Return the processor seconds that the control group has used so far.
 
-  None where nothing is limited, or nobody counts.
+  None means that there is no limit, or that the system does not count.
   """
   if quota() is None:
     return None
@@ -34,21 +35,21 @@ def used() -> float | None:
 
 
 def _groups(controller: str) -> list[pathlib.Path]:
-  """The group of this process under a controller, and those around it."""
+  """Return the folders of this process's group and of all its parents."""
   for line in _text(OWN).splitlines():
     _, names, path = line.split(':', 2)
     if names and controller not in names.split(','):
       continue
     base = ROOT / names if (ROOT / names).is_dir() else ROOT / controller
     inner = base / path.lstrip('/')
-    if not inner.is_dir():  # In a container, it may be that outside of it.
+    if not inner.is_dir():  # A container may see the path of its host.
       return [base]
     return [one for one in (inner, *inner.parents) if one.is_relative_to(base)]
   return []
 
 
 def _limit(folder: pathlib.Path) -> float | None:
-  words = _text(folder / 'cpu.max').split()  # Of version 2.
+  words = _text(folder / 'cpu.max').split()  # File of version 2.
   if not words:
     names = ('cpu.cfs_quota_us', 'cpu.cfs_period_us')
     words = [_text(folder / name).strip() for name in names]

@@ -1,8 +1,8 @@
-"""What NVIDIA's cards say of themselves while a trial runs.
+"""Clocks, temperature and power of NVIDIA GPUs while a trial runs.
 
-The parent of a trial asks nvidia-smi every few seconds, beside the timed
-process. Cards that get too hot or too little power slow down, and seconds on
-them are worth less. Whatever goes wrong here is left out, and fails no trial.
+The parent of a trial calls nvidia-smi every few seconds, outside of the timed
+process. GPUs that are too hot or get too little power slow down, so that their
+seconds cannot be compared. Failures of this module do not fail a trial.
 """
 
 import collections
@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from typing import Any
 
 PROGRAM = 'nvidia-smi'
-PERIOD = 5.0  # Seconds from one look to the next.
-PATIENCE = 10.0  # Seconds that a look may take.
-# By our names. Drivers since 535 speak of events, but know the older words.
+PERIOD = 5.0  # Seconds between two queries.
+PATIENCE = 10.0  # Timeout of a query, in seconds.
+# Fields of nvidia-smi by our names. Drivers since 535 have new names for events
+# (clocks_event_reasons), but accept the old names.
 NUMBERS = {
   'sm_mhz': 'clocks.sm',
   'memory_mhz': 'clocks.mem',
@@ -42,7 +43,7 @@ REASONS = {  # Bits of NVML's "clocks event reasons".
 
 
 class Gauges:
-  """What was seen so far, of all cards together."""
+  """Ranges and counts over all queries so far, of all GPUs together."""
 
   def __init__(self):
     self._looks = 0
@@ -51,7 +52,7 @@ class Gauges:
     self._reasons: collections.Counter[str] = collections.Counter()
 
   def take(self, printed: str) -> None:
-    """One look: a line of nvidia-smi for each card."""
+    """Add one query's output: a line of nvidia-smi for each GPU."""
     found = set()
     lines = [line for line in printed.splitlines() if _is_complete(line)]
     for line in lines:
@@ -59,15 +60,15 @@ class Gauges:
       bits = _bits(reasons)
       found |= {name for bit, name in REASONS.items() if bit & bits}
       for name, text in zip(NUMBERS, numbers, strict=True):
-        if not (name in CLOCKS and bits & IDLE):  # Idle cards clock down.
+        if not (name in CLOCKS and bits & IDLE):  # Idle GPUs lower clocks.
           self._widen(name, text)
     self._looks += bool(lines)
     self._reasons.update(found)
 
   def summary(self) -> dict[str, Any]:
-    """Lowest and highest values, and in how many looks clocks were held back.
+    """Return lowest and highest values, and counts of reasons for low clocks.
 
-    Empty where nothing was seen.
+    The result is {} if no query has succeeded.
     """
     if not self._looks:
       return {}
@@ -81,14 +82,14 @@ class Gauges:
   def _widen(self, name: str, text: str) -> None:
     try:
       value = float(text)
-    except ValueError:  # '[N/A]': not every card tells everything.
+    except ValueError:  # '[N/A]': some GPUs do not report all values.
       return
     low, high = self._ranges.get(name, (value, value))
     self._ranges[name] = min(low, value), max(high, value)
 
 
 def limits() -> dict[str, list[int]]:
-  """The clocks that every card may reach, in MHz; {} where nothing tells."""
+  """Return the maximum clocks of every GPU, in MHz; {} if they are unknown."""
   program = shutil.which(PROGRAM)
   if program is None:
     return {}
@@ -104,7 +105,7 @@ def limits() -> dict[str, list[int]]:
 
 @contextlib.contextmanager
 def watched() -> Iterator[Gauges]:
-  """Looks at the cards from time to time, while the block runs."""
+  """Query the GPUs every PERIOD seconds while the block runs."""
   gauges, over = Gauges(), threading.Event()
   program = shutil.which(PROGRAM)
   if program is None:
@@ -125,7 +126,7 @@ def watched() -> Iterator[Gauges]:
     yield gauges
   finally:
     over.set()
-    thread.join(PATIENCE)  # A driver that hangs is not waited for.
+    thread.join(PATIENCE)  # Does not wait for a driver that hangs.
 
 
 def _query(query: str) -> list[str]:
@@ -150,7 +151,7 @@ def _is_complete(line: str) -> bool:
 
 
 def _bits(text: str) -> int:
-  """Of reasons; none where the card does not tell."""
+  """Parse the bits of reasons; 0 if the GPU does not report them."""
   try:
     return int(text, 16)
   except ValueError:

@@ -1,4 +1,4 @@
-"""Description of this machine, made without JAX."""
+"""Description of this machine, without JAX."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ def describe(hosts: int = 1) -> Machine:
   """Describe this machine by CPU, cores and accelerators.
 
   Args:
-    hosts: Number of hosts of a trial, which are taken to be alike.
+    hosts: Number of hosts of a trial, assumed to be of the same kind.
   """
   facts = {'cpu': _cpu(), 'cores': _cores(), 'accelerators': _accelerators()}
   if hosts > 1:
@@ -30,7 +30,7 @@ def describe(hosts: int = 1) -> Machine:
 
 
 def driver() -> str | None:
-  """Version of NVIDIA's driver; None where there is none."""
+  """Return the version of NVIDIA's driver; None without a driver."""
   try:
     text = pathlib.Path('/proc/driver/nvidia/version').read_text(
       encoding='utf-8'
@@ -41,7 +41,7 @@ def driver() -> str | None:
 
 
 def driver_version(text: str) -> str | None:
-  """As the driver's file tells it, behind what kind of module it is."""
+  """Return the version in the text of the driver's file, or None."""
   found = re.search(r'\s(\d+(?:\.\d+)+)\s', text)
   return found and found[1]
 
@@ -55,10 +55,10 @@ def _cpu() -> str:
 
 
 def cpu_name(text: str) -> str:
-  """Of the first CPU that the system lists; '' where it has none.
+  """Return the name of the first CPU in the text of /proc/cpuinfo, or ''.
 
-  Virtual machines may say no more than 'AMD EPYC', of which generations differ
-  by half in their speed: so the numbers of the model are a part of it.
+  The name contains the numbers of the model: virtual machines may report only
+  'AMD EPYC', whose generations differ by half in speed.
   """
   first, _, _ = text.partition('\n\n')
   pairs = (line.partition(':') for line in first.splitlines())
@@ -71,12 +71,12 @@ def cpu_name(text: str) -> str:
 def _cores() -> int:
   try:
     return len(os.sched_getaffinity(0))
-  except AttributeError:  # Not on this system.
+  except AttributeError:  # Only Linux has sched_getaffinity.
     return os.cpu_count() or 1
 
 
 def _accelerators() -> list[str]:
-  """NVIDIA's driver lists its cards as files."""
+  """Return the models of all GPUs, from the files of NVIDIA's driver."""
   found = []
   for path in sorted(
     pathlib.Path('/proc/driver/nvidia/gpus').glob('*/information')

@@ -1,9 +1,9 @@
-"""Processor time of a process, and of everything else on the machine.
+"""Processor time of a process, and of other processes on the machine.
 
-A process may take long because it has much to do, because it waits for data,
-or because others have the processors that it wants. The kernel tells them
-apart: it counts how long threads run, and how long they are ready to run and
-are not let. The standard library only.
+A process may be slow because it computes, because it waits for data, or because
+other processes use the processors. The kernel counts the time in which threads
+run, and the time in which they are ready but do not run. This module imports
+only the standard library.
 """
 
 import contextlib
@@ -17,38 +17,55 @@ from runner.machine import cgroup
 
 PROC = pathlib.Path('/proc')
 TICK = 1.0 / os.sysconf('SC_CLK_TCK')
-IDLE = (3, 4)  # Columns of /proc/stat in which a processor does nothing.
-GUESTS = 8  # From this column on, they are counted before.
+IDLE = (3, 4)  # Columns of /proc/stat with idle time.
+GUESTS = 8  # First column of /proc/stat that is part of earlier columns.
 
 
 class Reading(NamedTuple):
-  """Counters, in seconds since the process or the system began."""
+  """Counters, in seconds since the process or the system began.
 
-  processor: float  # Of the process and all that it has started.
-  ready: Mapping[str, float]  # By thread: ready to run, and not running.
-  busy: float | None  # Of the processors that it may use, by anybody.
-  pressed: float | None  # In which any thread of the system was ready so.
+  Attributes:
+    processor: Processor time of the process and of all its descendants.
+    ready: Time by thread in which the thread was ready but did not run.
+    busy: Busy time of the process's processors, for any process; None: unknown.
+    pressed: Time in which any thread of the system was ready but did not run;
+      None: unknown.
+  """
+
+  processor: float
+  ready: Mapping[str, float]
+  busy: float | None
+  pressed: float | None
 
 
 class Load(NamedTuple):
-  """While the submission had to pay; see records.held_up."""
+  """Load of the machine in charged seconds; see layout.held_up.
+
+  Attributes:
+    charged_seconds: Charged wall time.
+    processor_seconds: Processor time of the process and its descendants.
+    waiting_seconds: Sum over threads of the time they were ready but not run.
+    others_seconds: Processor time of other processes on the same processors.
+    pressure_seconds: Time in which any thread of the machine had to wait.
+  """
 
   charged_seconds: float = 0.0
-  processor_seconds: float = 0.0  # Of the process and its children.
-  waiting_seconds: float = 0.0  # Its threads, together, were kept waiting.
-  others_seconds: float = 0.0  # Of others, on the processors it may use.
-  pressure_seconds: float = 0.0  # Any thread of the machine was kept waiting.
+  processor_seconds: float = 0.0
+  waiting_seconds: float = 0.0
+  others_seconds: float = 0.0
+  pressure_seconds: float = 0.0
 
   def plus(self, more: 'Load') -> 'Load':
+    """Return the sum of two loads."""
     return Load(*(a + b for a, b in zip(self, more, strict=True)))
 
 
 def read() -> Reading:
-  """Read the counters now. What the system does not tell is None or empty."""
+  """Read the counters; those that the system lacks are None or empty."""
   spent = processor()
   ready = dict(_ready(PROC / 'self'))
   for child in _children(PROC / 'self'):
-    with contextlib.suppress(OSError):  # It has just ended.
+    with contextlib.suppress(OSError):  # The child has just ended.
       spent += processor_seconds(_text(child / 'stat'))
       ready |= dict(_ready(child))
   limited = cgroup.used()
@@ -68,7 +85,13 @@ def processor() -> float:
 
 
 def between(start: Reading, end: Reading, seconds: float) -> Load:
-  """Load between two readings that are so many seconds apart."""
+  """Return the load between two readings.
+
+  Args:
+    start: The first reading.
+    end: The second reading.
+    seconds: Seconds between the readings.
+  """
   processor = max(0.0, end.processor - start.processor)
   waited = sum(
     max(0.0, ready - start.ready.get(thread, 0.0))
@@ -83,7 +106,7 @@ def between(start: Reading, end: Reading, seconds: float) -> Load:
 
 
 def busy_seconds(stat: str, processors: set[int]) -> float | None:
-  """Busy seconds of some processors, from /proc/stat; None: not told."""
+  """Return busy seconds of processors, from /proc/stat; None: unknown."""
   ticks = []
   for line in stat.splitlines():
     name, *columns = line.split()
@@ -95,7 +118,7 @@ def busy_seconds(stat: str, processors: set[int]) -> float | None:
 
 
 def pressed_seconds(pressure: str) -> float | None:
-  """The first total of /proc/pressure/cpu; None: it does not tell."""
+  """Return the first total of /proc/pressure/cpu, in seconds, or None."""
   for word in pressure.split():
     name, _, value = word.partition('=')
     if name == 'total' and value.isdecimal():
@@ -104,8 +127,12 @@ def pressed_seconds(pressure: str) -> float | None:
 
 
 def processor_seconds(stat: str) -> float:
-  """Processor seconds of a process and its ended children, from its stat."""
-  # Its second word is a name, which may have spaces and parentheses.
+  """Return processor seconds of a process and its ended children.
+
+  Args:
+    stat: Text of /proc/<pid>/stat.
+  """
+  # The second word is a name, which may have spaces and parentheses.
   columns = stat.rpartition(')')[2].split()
   return sum(map(int, columns[11:15])) * TICK
 
@@ -117,7 +144,7 @@ def _busy() -> float | None:
 def _processors() -> set[int]:
   try:
     return os.sched_getaffinity(0)
-  except AttributeError:  # Not on this system.
+  except AttributeError:  # Only Linux has sched_getaffinity.
     return set()
 
 
@@ -128,7 +155,7 @@ def _ready(process: pathlib.Path) -> Iterator[tuple[str, float]]:
 
 
 def _children(process: pathlib.Path) -> Iterator[pathlib.Path]:
-  """Living descendants of a process."""
+  """Yield the folders of all running descendants of a process."""
   for task in process.glob('task/*'):
     for child in _text(task / 'children').split():
       yield PROC / child

@@ -1,8 +1,8 @@
-"""Settings of a process that change numbers or speed.
+"""Environment variables and other settings that change numbers or speed.
 
-Libraries read them from the environment. Where one changes what a plan and its
-seeds stand for there is one way, and trials do not get another. The rest is the
-user's choice for a machine: it is recorded, and must be the same on a board.
+Variables that would change the results of a plan's seeds are removed or pinned
+for trials. Other settings are the user's choice for a machine: they are
+recorded, and must be the same on a board.
 """
 
 import functools
@@ -15,8 +15,8 @@ from typing import Any
 
 from runner.machine import cgroup
 
-# Families of variables. Trials get those in OPEN and no other, whatever names
-# later versions of these libraries read.
+# Families of variables. Trials get only the members listed in OPEN, so that new
+# variables of later library versions are removed too.
 CLOSED = 'JAX_|FLAX_|CHEX_|PYTHON|LC_|LANG$|LANGUAGE$'
 OPEN = (
   # Choice of devices.
@@ -32,7 +32,7 @@ OPEN = (
   'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES',
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES',
-  # Words in case of an error.
+  # Messages.
   'JAX_LOGGING_LEVEL',
   'JAX_TRACEBACK_FILTERING',
   'PYTHONFAULTHANDLER',
@@ -47,7 +47,7 @@ OPEN = (
   'PYTHONUSERBASE',
 )
 LEFT_OUT = re.compile(f'^(?!({"|".join(OPEN)})$)({CLOSED})')
-# Sets of words come in one order, and files and messages are UTF-8, for all.
+# Fixed order of sets of strings, and UTF-8 for files and messages.
 PINNED = {'PYTHONHASHSEED': '0', 'PYTHONUTF8': '1', 'LC_ALL': 'C.UTF-8'}
 # Settings for a machine: flags of compilers, threads, libraries.
 MACHINE = (
@@ -59,15 +59,15 @@ MACHINE = (
   '|DNNL_|ONEDNN_|NPY_|NUMPY_'
   '|MALLOC_|GLIBC_TUNABLES$|TCMALLOC_|MIMALLOC_|LD_PRELOAD$'
 )
-# Parts of such names that tell places and words only.
+# Parts of names in MACHINE that concern only places and messages.
 PLACES = (
   'VISIBLE_DEVICES|HOME|PATH|DIR|LOG|DEBUG|DBG|IFNAME|HOST|WORKER|ADDRESS'
 )
 _SETTINGS = f'(?!.*({PLACES}))({MACHINE})'
 RECORDED = re.compile(f'^{_SETTINGS}')
-# Variables that all hosts of a trial take from its first host.
+# Variables that all hosts of a trial copy from its first host.
 ALIKE = f'^({_SETTINGS}|{CLOSED})'
-JAX = (  # Names in JAX's configuration.
+JAX = (  # Recorded options of JAX's configuration.
   'jax_enable_x64',
   'jax_default_matmul_precision',
   'jax_default_prng_impl',
@@ -79,18 +79,19 @@ JAX = (  # Names in JAX's configuration.
 )
 GOVERNOR = pathlib.Path('/sys/devices/system/cpu/cpufreq/policy0')
 PAGES = pathlib.Path('/sys/kernel/mm/transparent_hugepage/enabled')
-_GIVEN = dict(os.environ)  # Libraries add to it when they are imported.
-TOLD = re.compile('^(JAX_|FLAX_|PYTHONOPTIMIZE$)')  # The rest is not missed.
+_GIVEN = dict(os.environ)  # A copy, because imported libraries add variables.
+# Removed variables that users are told about.
+TOLD = re.compile('^(JAX_|FLAX_|PYTHONOPTIMIZE$)')
 
 
 def pinned(variables: Mapping[str, str]) -> dict[str, str]:
-  """Variables of an environment as trials get them."""
+  """Return an environment without LEFT_OUT and with PINNED variables."""
   kept = {n: v for n, v in variables.items() if not LEFT_OUT.search(n)}
   return kept | PINNED
 
 
 def say_left_out() -> None:
-  """Tells, once a process, what the user has set and trials do not get."""
+  """Print, once per process, the user's variables that trials do not get."""
   left_out = (n for n in os.environ if LEFT_OUT.search(n) and TOLD.search(n))
   _say(', '.join(f'{name}={os.environ[name]}' for name in sorted(left_out)))
 
@@ -99,16 +100,16 @@ def say_left_out() -> None:
 def _say(words: str) -> None:
   if words:
     print(
-      f'Trials run without {words}: their numbers would not be those that the '
-      'plan stands for.',
+      f'Trials run without {words}, because these variables would change the '
+      "results of the plan's seeds.",
       file=sys.stderr,
     )
 
 
 def facts(jax_config: Mapping[str, Any]) -> dict[str, Any]:
-  """Settings of this trial process, for its records.
+  """Return the settings of this trial process, for its records.
 
-  Variables are as they were when this module was imported.
+  Variables have their values from the import of this module.
 
   Args:
     jax_config: JAX's configuration by name.
@@ -135,6 +136,6 @@ def _line(path: pathlib.Path) -> str | None:
 
 
 def _chosen(line: str | None) -> str | None:
-  """The word in brackets, as the system tells choices."""
+  """Return the word in brackets, which marks the active choice in /sys."""
   found = re.search(r'\[(\w+)\]', line or '')
   return found and found[1]

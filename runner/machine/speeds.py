@@ -1,6 +1,6 @@
-"""Measured speeds of the reference algorithm, one file for each machine.
+"""Measured speeds of the reference algorithm, in a file for each machine.
 
-Budgets are a suite's step budgets times these speeds.
+Budgets in seconds are a suite's step budgets times these speeds.
 """
 
 import os
@@ -19,14 +19,14 @@ FOLDER = suite_files.CONFIGS / 'hardware'
 
 
 class HardwareError(ValueError):
-  """A file of measured speeds cannot be used; the message names it."""
+  """A file of measured speeds cannot be used; the message names the file."""
 
 
 def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
   """Return measured speeds by workload.
 
-  Speeds are left out where the suite has changed since, or on this machine its
-  driver or the clocks of its cards.
+  Speeds are left out if the workload has changed since the measurement. Speeds
+  of this machine are left out if its driver or its GPUs' clocks have changed.
 
   Args:
     folder: Folder of the files.
@@ -49,7 +49,7 @@ def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
   except (LookupError, TypeError, AttributeError, ValueError) as error:
     raise HardwareError(
       f'{path}: [{suite.name}] has no measured speeds: {type(error).__name__} '
-      f'{error}. Remove that table, and measure again: python -m runner '
+      f'{error}. Remove this table and measure again: timetrial '
       'calibrate'
     ) from error
 
@@ -61,31 +61,34 @@ def _speed(compiling: Any, step: Any) -> Speed:
 
 
 def find(folder: pathlib.Path, name: str) -> Machine:
-  """Return the machine of that name, as it was described when measured.
+  """Return the machine of a name, with its facts from the measurement.
 
   Raises:
-    HardwareError: nothing of that name was measured, or it cannot be read.
+    HardwareError: no machine of that name was measured, or its file is damaged.
   """
   path = folder / f'{name}.toml'
   if os.path.exists(path):
     machine = _table(path).get('machine')
     if isinstance(machine, dict) and isinstance(machine.get('name'), str):
       return Machine(name=machine['name'], facts=machine)
-    raise HardwareError(f'{path} does not tell its machine: no [machine] name.')
+    raise HardwareError(
+      f'{path} has no name in [machine]. Remove the file and measure again: '
+      'timetrial calibrate'
+    )
   known = []
   if os.path.isdir(folder):
     known = sorted(found.stem for found in folder.glob('*.toml'))
   raise HardwareError(
     f'No machine {name!r} in {folder}. Known: {", ".join(known) or "none"}. '
-    'On one such machine: python -m runner calibrate --suite=...'
+    'To add it, on one such machine: timetrial calibrate --suite=...'
   )
 
 
 def check_folder(folder: pathlib.Path) -> None:
-  """Makes the folder of measured speeds if it is not there.
+  """Make the folder of measured speeds; check before measuring.
 
   Raises:
-    HardwareError: nothing can be written there, found before measuring.
+    HardwareError: the folder is not writable.
   """
   try:
     folder.mkdir(parents=True, exist_ok=True)
@@ -94,7 +97,7 @@ def check_folder(folder: pathlib.Path) -> None:
     refused = error.strerror or str(error)
   if refused:
     raise HardwareError(
-      f'Speeds cannot be written to {folder}: {refused}. Say another '
+      f'Speeds cannot be written to {folder}: {refused}. Use another '
       '--hardware_dir.'
     )
 
@@ -141,10 +144,10 @@ def _table(path: pathlib.Path) -> dict[str, Any]:
 
 
 def state() -> dict[str, Any]:
-  """What may change on a machine and its seconds with it; {} on CPUs.
+  """Return facts that change a machine's speed but not its name; {} on CPUs.
 
-  'driver', and for every card 'sm_mhz' and 'memory_mhz', the clocks that it may
-  reach.
+  The facts are 'driver' and, with a value for every GPU, the maximum clocks
+  'sm_mhz' and 'memory_mhz'.
   """
   found: dict[str, Any] = {}
   if (version := driver()) is not None:
@@ -153,7 +156,7 @@ def state() -> dict[str, Any]:
 
 
 def fingerprint(suite: Suite, workload: str) -> str:
-  """What a measured speed depends on, in short."""
+  """Return a short text of the suite's values that change a measured speed."""
   row = suite.workloads[workload]
   facts = (suite.reference, row.batch_size, row.steps_per_dispatch)
   return '-'.join(map(str, facts))

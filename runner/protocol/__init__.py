@@ -1,4 +1,4 @@
-"""What runner and scoring agree on: suites, plans, files, columns, attempts.
+"""Formats shared by runner and scoring: suites, plans, columns, attempts.
 
-Imports the standard library, and nothing that needs JAX.
+This package imports the standard library, and nothing that needs JAX.
 """

@@ -1,4 +1,4 @@
-"""One attempt at a trial, as its process is told on the command line."""
+"""Specification of one attempt at a trial, passed on the command line."""
 
 import dataclasses
 import json
@@ -7,7 +7,7 @@ import math
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AttemptSpec:
-  """What the process of an attempt needs beside the trial's folder.
+  """Specification of one attempt for its process.
 
   Attributes:
     folder: Folder of the trial.
@@ -30,7 +30,7 @@ class AttemptSpec:
   coordinator: str = ''
 
   def to_flag(self) -> str:
-    """Return the flag that hands this to `python -m runner trial`."""
+    """Return the flag that passes this to `python -m runner trial`."""
     return f'--spec={json.dumps(dataclasses.asdict(self))}'
 
 
@@ -38,11 +38,12 @@ def parse(text: str) -> AttemptSpec:
   """Return the attempt in the text of the flag.
 
   Raises:
-    ValueError: it is not what `AttemptSpec.to_flag` writes.
+    ValueError: the text is not from `AttemptSpec.to_flag`.
   """
   try:
     return AttemptSpec(**json.loads(text))
   except TypeError as error:
     raise ValueError(
-      f'--spec: {error}. The harness itself writes it.'
+      f'--spec: {error}. This flag is for the harness only: use '
+      '`python -m runner run`.'
     ) from error

@@ -1,14 +1,10 @@
-"""Names of the clock's accounts and of the columns of a trial's files.
+"""Names of the columns of a trial's files.
 
 The columns of evaluations are AlgoPerf's, with two of ours (`DATA`, `VIEW`) for
 accounts that AlgoPerf does not report. All seconds are cumulative.
 """
 
 from runner.protocol import layout
-
-# Accounts of the clock: seconds that count against the budget, and the others.
-CHARGED = ('compile', 'data', 'train', 'view')
-FREE = ('evaluate', 'checkpoint', 'record', 'restore', 'setup')
 
 STEP = 'global_step'
 SECONDS = 'accumulated_submission_time'  # All charged accounts.

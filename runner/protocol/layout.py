@@ -1,27 +1,27 @@
 """Results on disk, in AlgoPerf's layout and with its column names.
 
-    <out>/plan.json                     what is to be run, and under which rules
+    <out>/plan.json                     the trials to run, and their suite
     <out>/<submission>/study_<i>/<workload>_jax/trial_<j>/
-      trial.json                        what this trial is
+      trial.json                        definition of this trial
       hparams.json                      its hyperparameters, in AlgoPerf's form
       eval_measurements.csv             a row per evaluation
       measurements.csv                  a row per recorded training step
-      attempts.jsonl                    start, end and exit of every process
+      attempts.jsonl                    start, end and exit of every attempt
       meta_data_<p>.json                machine and versions of attempt p
-      <submission>.py                   the submission's own source; a folder
-                                        where it was one
+      <submission>.py                   the submission's source; a folder if the
+                                        submission is a folder
       checkpoint/                       the last states, to resume from
-      trial.log, traceback_<p>.txt      what it printed, why it failed
-      plugins/profile/                  a trace of some steps, if one was asked
-      .lock                             held by the processes that run it
-      trial_host_<k>.log                what it printed on further hosts
-    <out>/.compiled/<machine>/          programs that its trials have compiled
-    <out>/.jobs.json                    as which job an engine has each trial
+      trial.log, traceback_<p>.txt      printed text, and why attempt p failed
+      plugins/profile/                  trace of some steps, with --profile
+      .lock                             held by the processes of the trial
+      trial_host_<k>.log                printed text of remote host k
+    <out>/.compiled/<machine>/          programs that the trials have compiled
+    <out>/.jobs.json                    the executor's job of each trial
 
-A resumed trial's rows are those that its checkpoint knows. What a file held
-beside them is put aside, as <name>_before_<p>, and never lost. Nothing goes on
-from an invalid attempt: the next one starts over. The standard library only:
-scoring reads this without JAX.
+A resumed trial keeps the rows of its checkpoint. Files with other rows are put
+aside as <name>_before_<p>, so no row is lost. An attempt after an invalid
+attempt starts at step 0. This module imports only the standard library: scoring
+reads it without JAX.
 """
 
 import dataclasses
@@ -36,8 +36,8 @@ from typing import Any
 
 from runner.protocol import schema, storage
 
-# The first speak of the algorithm; one is beaten that could not change its
-# study's score any more. The others leave the cell open.
+# SCORED outcomes are results of the algorithm. A trial is 'beaten' if it could
+# not change its study's score any more. OPEN outcomes leave the cell open.
 SCORED = ('reached', 'budget', 'diverged', 'ended', 'beaten')
 OPEN = ('oom', 'crashed', 'preempted', 'invalid')
 
@@ -48,28 +48,35 @@ TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 
-OVER_AGAIN = 'over again'  # A state could not be restored.
+OVER_AGAIN = 'over again'  # Restart at step 0: no state could be restored.
 EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN)
 
-MOST = 10**9  # Studies or trials.
-RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.
-EXIT_SECONDS = 0.1  # But telling of the end may take so long.
-# Largest share of the processor time a trial wanted that others may have had.
-# Times to the target of one cell's studies differ by about as much.
+MOST = 10**9  # Limit of the numbers of studies and of trials.
+RESIDUAL = 0.01  # Largest share of the wall time on no account of the clock.
+EXIT_SECONDS = 0.1  # Allowance for leaving, if longer than RESIDUAL.
+# Largest share of a trial's wanted processor time that others may have used.
+# Times to the target differ by about as much between studies of one cell.
 HELD_UP = 0.1
 
-# In the environment of a trial that an engine has sent to a machine.
-HOST = 'TIMETRIAL_HOST'  # As the engine calls it.
+# Environment variables of a trial that an executor has sent to a machine.
+HOST = 'TIMETRIAL_HOST'  # Name of the host in the executor's terms.
 JOB = 'TIMETRIAL_JOB'
 
 
 def folder(
   out, submission: str, workload: str, study: int, trial: int
 ) -> pathlib.Path:
-  """Studies count from 0 and trials from 1, as AlgoPerf's do.
+  """Return the folder of a trial.
+
+  Args:
+    out: The results folder.
+    submission: Name of the submission.
+    workload: Name of the workload.
+    study: Number of the study, from 0 as in AlgoPerf.
+    trial: Number of the trial, from 1 as in AlgoPerf.
 
   Raises:
-    RecordsError: a name or number is none that a folder can have.
+    RecordsError: a folder cannot have such a name or number.
   """
   for number in (study, trial):
     if not 0 <= number < MOST:
@@ -81,7 +88,8 @@ def folder(
   for part in (submission, name):
     if not _names_folder(part):
       raise storage.RecordsError(
-        f'No folder of results can be called {part[:99]!r}.'
+        f'No folder of results can be called {part[:99]!r}: the name must be '
+        'one part of a path, of 1 to 255 bytes. Use another name.'
       )
   return (
     pathlib.Path(out) / submission / f'study_{study}' / name / f'trial_{trial}'
@@ -89,7 +97,7 @@ def folder(
 
 
 def _names_folder(name: str) -> bool:
-  """Whether it is one part of a path, and no way out of the folder."""
+  """Test whether `name` is one part of a path, and neither '.' nor '..'."""
   try:
     size = len(os.fsencode(name))
   except UnicodeEncodeError:
@@ -98,13 +106,13 @@ def _names_folder(name: str) -> bool:
 
 
 def source(folder: pathlib.Path, submission: str) -> pathlib.Path:
-  """The submission's own source in the folder of a trial."""
+  """Return the path of the submission's source in a trial's folder."""
   whole = folder / submission
   return whole if whole.is_dir() else folder / f'{submission}.py'
 
 
 def is_time(value: Any) -> bool:
-  """Whether it is a number of seconds: not below 0, infinite or NaN."""
+  """Test whether `value` is a finite number of seconds, 0 or more."""
   if isinstance(value, bool) or not isinstance(value, int | float):
     return False
   # JSON has integers that no float can hold.
@@ -112,25 +120,25 @@ def is_time(value: Any) -> bool:
 
 
 def off_account(residual: float, wall: float) -> bool:
-  """Whether too many seconds of a process are on no account of its clock.
+  """Test whether too many seconds of a process are on no account of its clock.
 
   Args:
-    residual: Those seconds; below 0 where accounts have more than there was.
-    wall: Seconds from its start to its end, as its parent measured them.
+    residual: Seconds on no account; negative if the accounts have too many.
+    wall: Seconds from start to end of the process, measured by its parent.
   """
   return abs(residual) > max(RESIDUAL * wall, EXIT_SECONDS)
 
 
 def held_up(load: Mapping[str, float]) -> float:
-  """Share of the processor time that a trial wanted and others had.
+  """Return the share of a trial's wanted processor time that others used.
 
-  A trial that wants a processor and gets none waits. As far as others had the
-  processors meanwhile, and not its own threads, it is later by their doing.
-  Without them it would have taken (1 - share) of its time. Where the system
-  does not tell, the share is 0.
+  A trial waits while it wants a processor and gets none. The wait counts as far
+  as other programs, not the trial's own threads, used the processors. Without
+  them the trial would have taken (1 - share) of its time. The share is 0 if the
+  system does not report load.
 
   Args:
-    load: Seconds, as runner.machine.load has them.
+    load: Seconds, as runner.machine.load returns them.
   """
   lost = min(load.get('waiting_seconds', 0.0), load.get('others_seconds', 0.0))
   wanted = max(
@@ -144,7 +152,7 @@ class Status:
   """Progress of a trial, from its attempts.
 
   Attributes:
-    outcome: Outcome; None where the trial has not begun, runs or was
+    outcome: Outcome; None if the trial has not begun, runs or was
       interrupted.
     reason: Reason of the outcome.
     attempts: Number of attempts.
@@ -152,7 +160,7 @@ class Status:
     accounts: Seconds by account of the clock.
     retryable: Whether the machine failed, and another attempt may succeed.
     since: Start of the last attempt, in UTC; '' before the first.
-    host: Host of the last attempt; '' where it is not recorded.
+    host: Host of the last attempt; '' if it is not recorded.
     job: Job of the last attempt, if an executor has one.
     last: Number of the last attempt; -1 before the first.
     kinds: Kinds of machines that attempts report.
@@ -172,7 +180,7 @@ class Status:
 
   @property
   def done(self) -> bool:
-    """Whether the trial has an outcome that scores."""
+    """True if the trial has an outcome that scores."""
     return self.outcome in SCORED
 
 
@@ -233,18 +241,19 @@ def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
 
 
 def now() -> str:
+  """Return the present time in UTC, such as '2026-01-31T12:00:00Z'."""
   return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
 
 
 def whereabouts() -> dict[str, str]:
-  """For the start of an attempt: its host, and the job if an engine has it."""
+  """Return the host of this attempt, and its job if an executor runs it."""
   host = os.environ.get(HOST) or platform.node()
   job = os.environ.get(JOB)
   return {'host': host} | ({'job': job} if job else {})
 
 
 def row_hashes(folder: pathlib.Path) -> dict[str, str]:
-  """SHA-256 of each file of rows that a trial has, by name."""
+  """Return the SHA-256 of each CSV file that a trial has, by name."""
   return {
     name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
     for name in (EVALS, SCALARS)

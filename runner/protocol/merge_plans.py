@@ -1,7 +1,7 @@
 """Merging of a new plan with the stored plan of a results folder.
 
-A folder is one board: one suite, one ruleset, one clock, and of every
-submission one source and the same number of studies.
+A folder is one board: one suite, one ruleset and one clock. Every submission
+has one source and the same number of studies.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from runner.protocol import plan_file, suite as suites
 from runner.protocol.plan import Plan
 from runner.protocol.suite import Suite
 
-ALIKE = 1.3  # Times as fast: no more than what a busy machine loses.
+ALIKE = 1.3  # Largest ratio of speeds, about what a busy machine loses.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'
 
 
@@ -46,7 +46,7 @@ def check(
     grows: Whether studies may be added.
 
   Raises:
-    ResultsError: the plans do not go together; the message says why.
+    ResultsError: the plans cannot be combined; the message says why.
   """
   _check_rules(known, plan, out, grows)
   _check_machine(known, plan, out, mixed)
@@ -55,15 +55,16 @@ def check(
     if before.sha256 != source.sha256:
       raise ResultsError(
         f'{source.path} has changed since trials of {name!r} were planned '
-        f'in {out}, and some have run. Rename it, use another --out, or take '
-        f'them out: python -m runner forget --submissions={name} --out={out}'
+        f'in {out}, and some have run. Rename the file, use another --out, or '
+        f'remove the trials: timetrial forget --submissions={name} '
+        f'--out={out}'
       )
 
 
 def _check_rules(
   known: Plan, plan: Plan, out: pathlib.Path, grows: bool
 ) -> None:
-  """Raise ResultsError where suite, ruleset or rules differ."""
+  """Raise ResultsError if suite, ruleset or rules differ."""
   if known.suite.name == plan.suite.name and known.ruleset == plan.ruleset:
     _check_studies(known, plan, out, grows)
   for key, there, here in (
@@ -80,20 +81,21 @@ def _check_rules(
 def _check_studies(
   known: Plan, plan: Plan, out: pathlib.Path, grows: bool
 ) -> None:
-  """Raise ResultsError if the number of studies may not change so."""
+  """Raise ResultsError if the number of studies may not change like this."""
   there, here = known.studies, plan.studies
   if there == here:
     return
   if not grows or here < there:
     raise ResultsError(
-      f'{out} has {there} studies of every cell, and this asks for {here}. '
-      f'Say --studies={there} to keep to them, or a larger number to add some.'
+      f'{out} has {there} studies of every cell, and this command asks for '
+      f'{here}. Use --studies={there} to keep them, or a larger number to add '
+      'studies.'
     )
   if lacking := known.sources.keys() - plan.sources.keys():
     names = ','.join(sorted(lacking))
     raise ResultsError(
-      f'{out} has {there} studies of {names} as well, and a board compares '
-      f'equal numbers. Add {names} to --submissions, or leave out --studies.'
+      f'{out} has {there} studies of {names} as well, and a board needs equal '
+      f'numbers. Add {names} to --submissions, or leave out --studies.'
     )
 
 
@@ -109,23 +111,23 @@ def _without_studies(suite: Suite) -> dict[str, Any]:
 def _check_machine(
   known: Plan, plan: Plan, out: pathlib.Path, mixed: bool
 ) -> None:
-  """Raise ResultsError where seconds would not compare."""
+  """Raise ResultsError if seconds of the two plans cannot be compared."""
   kinds, name = known.kinds, plan.machine.name
   if name not in kinds and not mixed:
     raise ResultsError(
-      f'{out} was made on {", ".join(sorted(kinds))}; this is for {name}, and '
-      f'seconds do not compare. {HELP} To put them together all the same: '
+      f'{out} was made on {", ".join(sorted(kinds))}; this plan is for {name}, '
+      f'and their seconds cannot be compared. {HELP} To combine them anyway: '
       '--mix_hardware'
     )
   faster = _faster(known.budgets, plan.budgets)
   same = name == known.machine.name
   if same and not mixed and not 1 / ALIKE < faster < ALIKE:
     raise ResultsError(
-      f'{out} was made on a machine of this name ({name}) for which the '
-      f'reference algorithm takes {faster:.2f} times as long as for this one, '
-      'and seconds do not compare. If this one was busy when it was measured, '
-      f'measure again: python -m runner calibrate. If not: {HELP} To put them '
-      'together all the same: --mix_hardware'
+      f'{out} was made on a machine of this name ({name}) on which the '
+      f'reference algorithm takes {faster:.2f} times as long as on this '
+      'machine, and their seconds cannot be compared. If this machine was busy '
+      'when it was measured, measure again: timetrial calibrate. '
+      f'Otherwise: {HELP} To combine them anyway: --mix_hardware'
     )
 
 
@@ -145,9 +147,9 @@ def _difference(a: Any, b: Any, path: str = '') -> str:
 
 
 def merged(known: Plan, plan: Plan) -> Plan:
-  """Return the stored plan with what is new of another one.
+  """Return the stored plan with the new trials of another plan.
 
-  Budgets are those of the stored plan: a board has one clock.
+  Budgets of the stored plan stay, because a board has one clock.
   """
   ids = {trial.id for trial in known.trials}
   fresh = tuple(trial for trial in plan.trials if trial.id not in ids)
@@ -155,7 +157,7 @@ def merged(known: Plan, plan: Plan) -> Plan:
   return plan_file.sealed(
     dataclasses.replace(
       known,
-      suite=plan.suite,  # It may have more studies now.
+      suite=plan.suite,  # The new suite may have more studies.
       also=(*known.also, plan.machine) if new_kind else known.also,
       budgets=plan.budgets | known.budgets,
       sources=known.sources | plan.sources,

@@ -1,12 +1,12 @@
-"""What metrics can be: a value outside of its metric's range is damage.
+"""Possible ranges of metrics: a value outside of its range is damage.
 
-The standard library only: scoring and rules read it without JAX.
+This module imports only the standard library: scoring reads it without JAX.
 """
 
 import math
 
-# Least and largest value by metric, over all workloads here. Losses are means
-# of cross-entropies, of CTC losses and of absolute errors.
+# Smallest and largest value by metric, over all workloads here. Losses are
+# means of cross-entropies, of CTC losses and of absolute errors.
 RANGES = {
   'accuracy': (0.0, 1.0),
   'bleu': (0.0, 100.0),
@@ -14,30 +14,30 @@ RANGES = {
   'error_rate': (0.0, 1.0),
   'loss': (0.0, math.inf),
   'mean_average_precision': (0.0, 1.0),
-  'ppl': (1.0, math.inf),  # The exponential of a loss.
+  'ppl': (1.0, math.inf),  # Perplexity, the exponential of a loss.
   'ssim': (-1.0, 1.0),
-  'wer': (0.0, math.inf),  # Words may be inserted without end.
+  'wer': (0.0, math.inf),  # Above 1 if many words are inserted.
 }
-SLACK = 1e-4  # Of rounding: sums of float32 numbers reach so far beyond.
+SLACK = 1e-4  # Tolerance for the rounding of float32 sums.
 
 
 def bounds(metric: str) -> tuple[float, float]:
-  """Least and largest value of a metric; anything if it is not known here.
+  """Return the smallest and largest value of a metric; ±inf if it is unknown.
 
   Args:
-    metric: Its name without the split: 'loss'.
+    metric: Name without the split, such as 'loss'.
   """
   return RANGES.get(metric, (-math.inf, math.inf))
 
 
 def possible(metric: str, value: float) -> bool:
-  """Whether the metric can have this value; of NaN, nobody can tell."""
+  """Test whether the metric can have this value; NaN passes."""
   low, high = bounds(metric)
   return not (value < low - SLACK or value > high + SLACK)
 
 
 def range_of(metric: str) -> str:
-  """The range in words: 'between 0 and 1'."""
+  """Return the range in words, such as 'between 0 and 1'."""
   low, high = bounds(metric)
   if math.isinf(high):
     return f'{low:g} or more'

@@ -1,4 +1,4 @@
-"""A plan: the exact list of trials of a race, and the rules they run under."""
+"""Plans: the exact list of trials of a race, and the rules for them."""
 
 import dataclasses
 import pathlib
@@ -16,17 +16,17 @@ class Speed(NamedTuple):
   step_seconds: float
 
   def seconds(self, steps: int) -> float:
-    """Return the charged seconds of so many steps."""
+    """Return the charged seconds of a number of steps."""
     return self.compile_seconds + steps * self.step_seconds
 
 
 class TrialKey(NamedTuple):
-  """Place of a trial in a race; sorts as boards do."""
+  """Place of a trial in a race; keys sort in the order of boards."""
 
   submission: str
   workload: str
-  study: int  # From 0.
-  trial: int  # From 1, within the study.
+  study: int  # Number from 0.
+  trial: int  # Number from 1, within the study.
 
   def __str__(self) -> str:
     return (
@@ -38,7 +38,7 @@ class TrialKey(NamedTuple):
     """Return the folder of the trial in a results folder.
 
     Raises:
-      RecordsError: a name or number is none that a folder can have.
+      RecordsError: a folder cannot have such a name or number.
     """
     return layout.folder(out, *self)
 
@@ -53,8 +53,8 @@ class PlannedTrial:
     study: Number of the study, from 0.
     trial: Number of the trial within its study, from 1.
     seed: Seed of initial values and data.
-    hyperparameters: The point.
-    id: Hash of everything that decides what this trial does.
+    hyperparameters: Values of the hyperparameters, by name.
+    id: Hash of everything that determines this trial.
   """
 
   submission: str
@@ -96,10 +96,20 @@ class Machine:
   name: str
   facts: Mapping[str, Any]
 
+  @property
+  def cores(self) -> int:
+    """Number of CPU cores."""
+    return self.facts['cores']
+
+  @property
+  def accelerators(self) -> list[str]:
+    """Models of the accelerators."""
+    return self.facts['accelerators']
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-  """What is to be run, and under which rules.
+  """Trials to run, and the rules for them.
 
   Attributes:
     suite: The suite.
@@ -127,7 +137,7 @@ class Plan:
 
   @property
   def hours(self) -> float | None:
-    """Most charged hours; None where a budget is not known."""
+    """Largest number of charged hours; None if a budget is unknown."""
     if set(self.budgets) != set(self.suite.workloads):
       return None
     return sum(self.budgets[t.workload] for t in self.trials) / 3600

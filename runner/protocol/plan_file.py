@@ -26,11 +26,11 @@ PARTS = {
   'forgotten': list,
 }
 NEEDED = ('suite', 'rules', 'seconds', 'trials')
-# Parts whose every value has a hash of its own: a board depends on them, and
+# Parts in which every value has a hash: a board depends on these values, and
 # the identities of trials do not contain them.
 HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds')
-# Values of these parts that a trial's folder has elsewhere, or that may grow
-# when more is planned.
+# Values of these parts that a trial's folder stores elsewhere, or that may grow
+# when trials are added.
 OWN = re.compile(r'rules\.(workloads|unscored)\..*|.*\.(studies|trials)')
 
 
@@ -39,19 +39,19 @@ def parse(table: Any, where: str) -> Plan:
 
   Args:
     table: The table.
-    where: Place of the table, with which messages about its rules begin.
+    where: Place of the table, for messages.
 
   Raises:
     LookupError, TypeError, ValueError: a part is missing, or of another kind.
   """
   for name in NEEDED:
-    table[name]  # A LookupError where it is missing.
+    table[name]  # Raises a LookupError if the part is missing.
   for name, kind in PARTS.items():
     if name in table and not isinstance(table[name], kind):
-      raise TypeError(f'{name} is not a {kind.__name__}')
+      raise TypeError(f'{name} must be of type {kind.__name__}')
   for seconds in table['seconds'].values():
     if not layout.is_time(seconds) or not seconds:
-      raise ValueError(f'a budget of {seconds!r} seconds')
+      raise ValueError(f'a budget of {seconds!r} s must be positive and finite')
   trials = tuple(map(_trial, table['trials']))
   places = set()
   for trial in trials:
@@ -84,13 +84,13 @@ def _trial(table: Any) -> PlannedTrial:
   for name, value in found.items():
     kind = dict if name == 'hyperparameters' else kinds[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-      raise TypeError(f'{name} = {value!r} in a trial')
+      raise TypeError(f'{name} = {value!r} of a trial is of the wrong type')
   return PlannedTrial(**found)
 
 
 def _machine(table: Any) -> Machine:
   if not isinstance(table, dict):
-    raise TypeError(f'a machine is no table but {table!r}')
+    raise TypeError(f'a machine must be a table, not {table!r}')
   return Machine(name=str(table.get('name', '')), facts=table)
 
 
@@ -146,7 +146,7 @@ def seed(suite: int, workload: str, study: int, trial: int) -> int:
 
 
 def identity(trial: PlannedTrial, sha256: str, spec: WorkloadSpec) -> str:
-  """Return twelve digits that change with anything a trial depends on.
+  """Return a hash of twelve digits over everything that a trial depends on.
 
   Args:
     trial: The trial; its id is not used.
@@ -177,9 +177,9 @@ def rule_hashes(plan: Plan) -> dict[str, str]:
 def common_hashes(plan: Plan) -> dict[str, str]:
   """Return the hashes of the rules that all trials run under.
 
-  Trials keep them in their folders. Rows of workloads are left out, as each
-  trial keeps its own; so are the numbers of studies and trials, machines and
-  budgets, as more of them may be added.
+  Trials store these hashes in their folders. Rows of workloads are left out,
+  because each trial stores its own row. Numbers of studies and trials, machines
+  and budgets are left out, because more of them may be added.
   """
   return {
     name: value
@@ -190,10 +190,10 @@ def common_hashes(plan: Plan) -> dict[str, str]:
 
 
 def sealed(plan: Plan) -> Plan:
-  """Return the plan with the hashes of what it says now.
+  """Return the plan with its hashes computed again.
 
-  Everything that makes or changes a plan ends with this. A plan without
-  `hashes` is older than they are, and stays without.
+  Every function that makes or changes a plan ends with this call. A plan
+  without `hashes` is older than the hashes and stays without them.
   """
   hashes = None if plan.hashes is None else rule_hashes(plan)
   ids = [trial.id for trial in plan.trials]
@@ -218,7 +218,7 @@ def changes(plan: Plan) -> list[str]:
 
 
 def _values(plan: Plan) -> dict[str, Any]:
-  """Return the values of the hashed parts by name; lists are values."""
+  """Return the values of the hashed parts by name; a list is one value."""
   rules = _rules(plan)
   found = {}
   waiting = [(name, rules[name]) for name in HASHED if name in rules]

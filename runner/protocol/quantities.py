@@ -1,12 +1,12 @@
-"""Numbers as sentences have them: rounded, and without exponents."""
+"""Numbers for sentences: rounded and without exponents."""
 
 import math
 
-LEAST = 1e-9  # Smaller ones need more zeros than anybody counts.
+LEAST = 1e-9  # Smaller numbers need too many zeros and get an exponent.
 
 
 def plain(value: float, digits: int = 4) -> str:
-  """So many significant digits, without zeros at the end: 12345 is 12340."""
+  """Round to `digits` significant digits: 12345 gives '12340'."""
   if not math.isfinite(value) or abs(value) < LEAST:
     return f'{value:g}'
   places = digits - 1 - math.floor(math.log10(abs(value)))
@@ -15,7 +15,13 @@ def plain(value: float, digits: int = 4) -> str:
 
 
 def apart(value: float, other: float, digits: int = 4) -> tuple[str, str]:
-  """Both, with as many digits as it takes to tell them apart if they differ."""
+  """Return both numbers with enough digits to tell them apart.
+
+  Args:
+    value: The first number.
+    other: The second number; equal numbers get `digits` digits.
+    digits: Smallest number of significant digits.
+  """
   while digits < 17 and value != other:
     texts = plain(value, digits), plain(other, digits)
     if texts[0] != texts[1]:

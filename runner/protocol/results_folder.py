@@ -1,4 +1,4 @@
-"""Opens a results folder for a plan: fresh, or the one that was made for it."""
+"""Opening a results folder for a plan: a new folder, or the plan's own."""
 
 import contextlib
 import fcntl
@@ -14,9 +14,9 @@ from runner.protocol.merge_plans import HELP, ResultsError
 from runner.protocol.plan import Plan
 from runner.protocol.schema import SuiteError
 
-LOCK = '.lock'  # Of a results folder, and of every trial's.
-DAMAGED = 'damaged'  # Outcome of a trial whose records tell none.
-POLL = 0.2  # Seconds from one try to lock to the next.
+LOCK = '.lock'  # Name of the lock of a results folder and of a trial's folder.
+DAMAGED = 'damaged'  # Outcome of a trial whose records cannot be read.
+POLL = 0.2  # Seconds between two attempts to lock.
 
 
 @contextlib.contextmanager
@@ -34,8 +34,8 @@ def opened(
     grows: Whether the plan may add studies.
 
   Raises:
-    ResultsError: not a folder of ours, not writable, in use, or made under
-      other rules, on another machine or from another source.
+    ResultsError: the folder is not a results folder, not writable, in use, or
+      made under another suite, on another machine or from another source.
   """
   make(out)
   with locked(out):
@@ -57,21 +57,24 @@ def write(out: pathlib.Path, plan: Plan) -> None:
 
 @contextlib.contextmanager
 def locked(out: pathlib.Path) -> Iterator[None]:
-  """Keeps other runners from writing to a results folder."""
+  """Keep other runners from writing to a results folder."""
   clear(out / LOCK)
   with (out / LOCK).open('w', encoding='utf-8') as lock:
     if not _locked(lock, fcntl.LOCK_EX):
-      raise ResultsError(f'Another runner is writing to {out}.')
+      raise ResultsError(
+        f'Another runner is writing to {out}. Wait for it, or use another '
+        '--out.'
+      )
     yield
 
 
 def stored(out: pathlib.Path) -> Plan | None:
-  """Return the plan of a results folder; None if it is empty or not there.
+  """Return the plan of a results folder; None if it is empty or missing.
 
   Raises:
-    ResultsError: there is something else.
+    ResultsError: the path is something else, or its plan is damaged.
   """
-  # pathlib's own exists raises where a name is too long.
+  # pathlib's exists raises if a name is too long.
   if os.path.lexists(out) and not os.path.isdir(out):
     raise ResultsError(f'{out} is a file, not a folder. {HELP}')
   path = out / layout.PLAN
@@ -85,7 +88,7 @@ def stored(out: pathlib.Path) -> Plan | None:
   if not path.exists():
     raise ResultsError(
       f'{out} is not empty and has no {layout.PLAN}: it is not a results '
-      f'folder of ours. {HELP}'
+      f'folder of TimeTrial. {HELP}'
     )
   try:
     return plan_file.parse(storage.read_json(path), str(path))
@@ -98,50 +101,49 @@ def stored(out: pathlib.Path) -> Plan | None:
 
 
 def status(folder: pathlib.Path) -> layout.Status:
-  """Status of a trial; the outcome is 'damaged' if its records are.
+  """Return the status of a trial; the outcome is 'damaged' if its records are.
 
-  Nothing is run in such a folder and nothing changed, and others are raced.
+  A damaged trial does not run and its folder does not change; other trials run.
   """
   path = folder / layout.ATTEMPTS
   try:
     if path.exists() and not path.is_file():
-      raise storage.RecordsError(f'{path} is no file.')
+      raise storage.RecordsError(f'{path} is not a regular file.')
     return layout.status(folder)
   except (storage.RecordsError, OSError) as error:
     reason = (
-      f'{error} Nothing in {folder} is touched: repair it, or move it away to '
-      'run the trial anew.'
+      f'{error} Nothing in {folder} is changed: repair it, or move it away to '
+      'run the trial again.'
     )
     return layout.Status(outcome=DAMAGED, reason=reason, attempts=1)
 
 
 def in_use(folder: pathlib.Path) -> bool:
-  """Whether a process holds it: a trial's folder, or that of all results."""
+  """Test whether a process holds a results folder or a trial's folder."""
   if not (folder / LOCK).is_file():
     return False
   try:
     with (folder / LOCK).open(encoding='utf-8') as lock:
       return not _locked(lock, fcntl.LOCK_SH)
-  except FileNotFoundError:  # Just now.
+  except FileNotFoundError:  # The folder was deleted just now.
     return False
 
 
 @contextlib.contextmanager
 def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
-  """Holds the folder of a trial while open: the descriptor of its lock.
+  """Lock the folder of a trial; yield the lock's descriptor.
 
-  None where another process holds it, on whichever machine. Who inherits the
-  descriptor holds the trial as well.
+  Yields None if another process, on any machine, holds the folder. A child
+  process that inherits the descriptor holds the trial as well.
 
   Args:
-    folder: Of the trial.
+    folder: Folder of the trial.
     patience: Seconds to wait for another process.
   """
   clear(folder / LOCK)
   with storage.storing(folder / LOCK):
-    lock = (folder / LOCK).open(
-      'a', encoding='utf-8'
-    )  # For writing: else NFS does not lock.
+    # NFS locks only files that are open for writing.
+    lock = (folder / LOCK).open('a', encoding='utf-8')
   with lock:
     deadline = time.monotonic() + patience
     while not (mine := _locked(lock, fcntl.LOCK_EX)):
@@ -152,9 +154,9 @@ def held(folder: pathlib.Path, patience: float = 0.0) -> Iterator[int | None]:
 
 
 def clear(path: pathlib.Path) -> None:
-  """Puts aside what is no file, and stands where one is to be opened.
+  """Rename whatever is at `path` and is not a regular file.
 
-  A trial may have left a pipe there, which would be waited for.
+  A trial may have left a pipe there, and opening a pipe would block.
   """
   if path.exists() and not path.is_file():
     number = 1
@@ -165,7 +167,11 @@ def clear(path: pathlib.Path) -> None:
 
 
 def _locked(lock: IO[str], kind: int) -> bool:
-  """Whether it is ours now; raises ResultsError where nothing can be locked."""
+  """Try to lock a file; return whether this process holds the lock now.
+
+  Raises:
+    ResultsError: the file system has no locks.
+  """
   try:
     fcntl.flock(lock, kind | fcntl.LOCK_NB)
   except BlockingIOError:
@@ -179,11 +185,10 @@ def _locked(lock: IO[str], kind: int) -> bool:
 
 
 def make(out: pathlib.Path) -> None:
-  """Make a results folder if it is not there.
+  """Make a results folder if it is missing.
 
   Raises:
-    ResultsError: it is not a folder of ours, which stays as it is, or nothing
-      can be written there.
+    ResultsError: `out` is not a results folder, or is not writable.
   """
   stored(out)
   try:
@@ -197,7 +202,7 @@ def make(out: pathlib.Path) -> None:
 
 
 def _replaced(known: Plan, plan: Plan, out: pathlib.Path) -> Plan:
-  """Return the stored plan without what was edited before it ran."""
+  """Return the stored plan without submissions edited before they ran."""
   edited = {
     name
     for name, source in plan.sources.items()
@@ -208,7 +213,7 @@ def _replaced(known: Plan, plan: Plan, out: pathlib.Path) -> Plan:
   }
   fresh = {name for name in edited if not any(map(has_run, places[name]))}
   for name in fresh:
-    for folder in places[name]:  # What is prepared is of the old source.
+    for folder in places[name]:  # Prepared from the old source.
       shutil.rmtree(folder, ignore_errors=True)
   return merge_plans.without(known, fresh)
 
@@ -222,7 +227,7 @@ def has_run(folder: pathlib.Path) -> bool:
 def _check_unchanged(known: Plan, out: pathlib.Path) -> None:
   if changes := plan_file.changes(known):
     raise ResultsError(
-      f'{out / layout.PLAN}: {" ".join(changes)} Trials that ran and trials '
-      f'that would run now are no longer under the same rules. Restore the '
+      f'{out / layout.PLAN}: {" ".join(changes)} Trials that ran before and '
+      f'trials that run now would not follow the same rules. Restore the '
       f'file. {HELP}'
     )

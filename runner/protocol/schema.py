@@ -1,6 +1,6 @@
-"""Keys that the tables of a suite's file may have, and what they may hold.
+"""Keys and values that the tables of a suite's file may have.
 
-Keys, kinds and defaults come from the dataclasses that the tables become.
+Keys, types and defaults come from the dataclasses that the tables become.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ KINDS = {str: str, int: int, float: NUMBER}
 
 
 class Key(NamedTuple):
-  """What a table may hold under one key."""
+  """Type of the value of one key, and whether the key is required."""
 
   kind: type | tuple[type, ...]
   needed: bool = True
 
 
 def _keys(kind: type, without: Iterable[str] = ()) -> dict[str, Key]:
-  """Return the keys of a table that becomes a dataclass of this kind."""
+  """Return the keys of a table that becomes this dataclass."""
   hints = typing.get_type_hints(kind)
   found = {}
   for field in dataclasses.fields(kind):
@@ -41,32 +41,32 @@ def _keys(kind: type, without: Iterable[str] = ()) -> dict[str, Key]:
 
 
 SUITE = {
-  'extends': Key(str, False),  # Another suite, which has what is missing here.
+  'extends': Key(str, False),  # Suite that supplies keys missing here.
   'version': Key(str),
   'seed': Key(int),
   'cutoff': Key(NUMBER),
   'reference': Key(str),
   'rulesets': Key(dict),
   'workloads': Key(dict),
-  'unscored': Key(dict, False),  # May be run too, but do not count.
+  'unscored': Key(dict, False),  # Workloads that may run, but do not count.
   'scoring': Key(dict, False),  # The suite's Interpretation.
 }
 RULESET = _keys(Ruleset)
 INTERPRETATION = _keys(Interpretation)
 ROW = _keys(WorkloadSpec, without=('workload', 'eval_examples')) | {
-  'like': Key(str, False),  # Another row, which has what is missing here.
-  'origin': Key(dict, False),  # How the target was set; for readers.
+  'like': Key(str, False),  # Row that supplies keys missing here.
+  'origin': Key(dict, False),  # Origin of the target, for readers only.
 }
 # Lower limits of numbers, exclusive; all others are positive.
 ABOVE = {
-  'cutoff': 1.001,  # At a ratio of 1 a score would be divided by nothing.
+  'cutoff': 1.001,  # A ratio of 1 would divide scores by zero.
   'seed': -1,
   'target': -math.inf,
   'test_target': -math.inf,
 }
-# What numbers may be at most.
+# Upper limits of numbers, inclusive.
 MOST = {'studies': 1000, 'trials': 10_000}
-LARGEST = 2**53  # Beyond it, numbers lose digits on their way through floats.
+LARGEST = 2**53  # Upper limit of other numbers: floats lose digits above it.
 LONGEST = 200  # Characters of a wrong value in a message.
 
 
@@ -75,12 +75,12 @@ class SuiteError(ValueError):
 
 
 def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
-  """Raise SuiteError unless the table has the right keys, of the right kinds.
+  """Raise SuiteError unless a table has the right keys, of the right types.
 
   Args:
     table: The table.
-    keys: The keys that it may have.
-    where: Place of the table, with which the message begins.
+    keys: Keys that the table may have.
+    where: Place of the table, for messages.
   """
   if not isinstance(table, dict):
     raise SuiteError(f'{where} must be a table, not {shown(table)}.')
@@ -93,7 +93,7 @@ def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
     if not isinstance(value, keys[name].kind) or isinstance(value, bool):
       raise SuiteError(f'{where} {name} = {shown(value)} is of the wrong type.')
     above, most = ABOVE.get(name, 0), MOST.get(name, LARGEST)
-    # NaN compares as false, so it is found here too.
+    # NaN compares as false, so NaN is refused here too.
     if isinstance(value, int | float) and not above < value <= most:
       wanted = f'more than {above}' if above else 'positive'
       limit = most if name in MOST else '2**53'
@@ -103,7 +103,9 @@ def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
       )
   needed = {name for name, key in keys.items() if key.needed}
   if missing := needed - table.keys():
-    raise SuiteError(f'{where} lacks {", ".join(sorted(missing))}.')
+    raise SuiteError(
+      f'{where} lacks {", ".join(sorted(missing))}. Add what is missing.'
+    )
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -113,7 +115,7 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-  """Return a wrong value for a message, cut to a length that can be read."""
+  """Return a wrong value for a message, cut to LONGEST characters."""
   try:
     text = repr(value)
   except ValueError:  # Python writes no integers of thousands of digits.
@@ -124,12 +126,15 @@ def shown(value: Any) -> str:
 def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
   """Return a row, completed by the row that its key `like` names.
 
-  A target is never inherited: it is another workload's.
+  A target is never inherited, because it belongs to the other workload.
 
   Args:
     rows: All rows of the file.
     name: Key of the row.
-    where: Place of the row, with which the message of a SuiteError begins.
+    where: Place of the row, for messages.
+
+  Raises:
+    SuiteError: `like` does not name a suitable row.
   """
   row = rows[name]
   if not isinstance(row, dict) or 'like' not in row:
@@ -138,8 +143,8 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
   base = rows.get(other) if isinstance(other, str) else None
   if not isinstance(base, dict) or 'like' in base:
     raise SuiteError(
-      f'{where}: like = {shown(other)} must name another workload of the file, '
-      'one that is not itself like another.'
+      f'{where}: like = {shown(other)} must name another workload of the file '
+      'that has no key `like` itself.'
     )
   own = {'target', 'test_target', 'origin', 'held_out_of'}
   taken = {k: v for k, v in base.items() if k not in own}

@@ -2,31 +2,37 @@
 
 A space is a list of points, or a dictionary from names to
 {'min', 'max', 'scaling': 'log' | 'linear'} or {'feasible_points': [...]}.
-Spaces of AlgoPerf's forks write 'uniform' for 'linear'.
+AlgoPerf's forks write 'uniform' instead of 'linear'.
 """
 
 import math
 import sys
 from typing import Any
 
-REACH = 3.0  # How far from a number its neighbourhood goes, as a factor.
+REACH = 3.0  # Factor from a number to the ends of its neighbourhood.
 
 Point = dict[str, Any]
 
 
 class SpaceError(ValueError):
-  """What should be a search space is none; the message says where and why."""
+  """A search space is malformed; the message says where and why."""
 
 
 def points(space, count: int, seed: int, where: str) -> list[Point]:
-  """The first `count` points: of a list in order, else a scrambled Halton set.
+  """Return the first `count` points of a space.
 
-  Halton 1960, "On the efficiency of certain quasi-random sequences of points";
-  every hyperparameter, in the order of the space, is one dimension. A list
-  that is shorter than `count` gives all it has.
+  Points of a list are taken in order. Ranges give a scrambled Halton sequence
+  (Halton 1960, "On the efficiency of certain quasi-random sequences of
+  points"), with one dimension per hyperparameter, in the order of the space.
+
+  Args:
+    space: A search space, see the module's docstring.
+    count: Number of points; a shorter list gives all its points.
+    seed: Seed of the scrambling.
+    where: Place of the space, for messages.
 
   Raises:
-    SpaceError: the space is not one; the message begins with `where`.
+    SpaceError: the space is malformed; the message begins with `where`.
   """
   if isinstance(space, list):
     return _listed(space, where)[:count]
@@ -37,7 +43,7 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
     )
   for name, spec in space.items():
     _check(spec, f'{where}: {name!r}')
-  from scipy.stats import qmc  # noqa: PLC0415  A second to import, used here.
+  from scipy.stats import qmc  # noqa: PLC0415  Importing takes a second.
 
   units = qmc.Halton(len(space), rng=seed).random(count)
   return [
@@ -50,12 +56,11 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
 
 
 def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
-  """The part of a space that is near a point, and no hyperparameter less.
+  """Return the part of a space near a point, with all hyperparameters.
 
-  A range becomes that of a factor REACH either way of the point's number, as
-  far as the range goes, or the point where it lies outside. Several feasible
-  points stay a choice. Everything else is as in the point, and so is what the
-  space does not name.
+  A range is cut to a factor REACH on both sides of the point's value; it is
+  extended to a value outside of the range. A choice of several feasible points
+  stays. Every other hyperparameter keeps the point's value.
   """
   near: dict[str, dict[str, Any]] = {
     name: {'feasible_points': [value]} for name, value in point.items()
@@ -75,12 +80,14 @@ def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
 
 def _listed(space: list, where: str) -> list[Point]:
   if not space:
-    raise SpaceError(f'{where}: a list of points has one or more, not none.')
+    raise SpaceError(
+      f'{where}: the list of points is empty. Give at least one point.'
+    )
   for number, point in enumerate(space):
     if not isinstance(point, dict) or point.keys() != space[0].keys():
       raise SpaceError(
-        f'{where}: point {number} must be a dictionary with the names of the '
-        f'first point, not {point!r}.'
+        f'{where}: point {number} must be a dictionary with the same names as '
+        f'the first point, not {point!r}.'
       )
   return space
 
@@ -100,7 +107,10 @@ def _check(spec, where: str) -> None:
       elif how == 'log' and low <= 0:
         raise SpaceError(f'{where}: log scaling needs min > 0, not {low!r}.')
       elif not math.isfinite(_extent(low, high, how)):
-        raise SpaceError(f'{where}: from {low!r} to {high!r} is too far.')
+        raise SpaceError(
+          f'{where}: from {low!r} to {high!r} is too far for a float. Use a '
+          'smaller range.'
+        )
       else:
         return
   raise SpaceError(
@@ -110,19 +120,19 @@ def _check(spec, where: str) -> None:
 
 
 def _extent(low: float, high: float, how: str) -> float:
-  """What `_value` takes a part of; infinite where the ends are too far."""
+  """Return the ratio (log) or difference of the ends; inf if they overflow."""
   return high / low if how == 'log' else float(high) - float(low)
 
 
 def _is_number(value) -> bool:
-  """One that a range can end at: neither infinite nor too large for a float."""
+  """Test for a number that can end a range: finite as a float."""
   if isinstance(value, bool) or not isinstance(value, int | float):
     return False
   return abs(value) <= sys.float_info.max  # NaN compares as false.
 
 
 def _value(spec: dict, unit: float):
-  """Where a number in [0, 1) falls in a range."""
+  """Map a number in [0, 1) to a value of a range or choice."""
   if 'feasible_points' in spec:
     values = spec['feasible_points']
     return values[int(unit * len(values))]

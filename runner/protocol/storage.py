@@ -1,9 +1,10 @@
-"""Files that survive whatever interrupts their writing.
+"""Files that survive an interruption while they are written.
 
-What replaces a file appears in one step, and what is appended is flushed to
-the disk before anything depends on it. A last line without its end counts if it
-is complete: an object of JSON, or as many fields as the header has. One that
-was cut short does not. The standard library only.
+A file is replaced in one step. Appended lines are flushed to the disk before
+anything depends on them. A last line without a newline counts if the line is
+complete: a JSON object, or a CSV row with as many fields as the header. A last
+line that was cut short is left out. This module imports only the standard
+library.
 """
 
 import contextlib
@@ -17,18 +18,18 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-LARGEST = 2**24  # Bytes of a file of lines: some kilobytes an attempt.
+LARGEST = 2**24  # Limit of a file of JSON lines, in bytes; attempts need kB.
 
 
 class RecordsError(ValueError):
-  """A record is not what was written; the message names the file."""
+  """A record is damaged; the message names the file."""
 
 
 class StorageError(RuntimeError):
-  """The disk does not take a record; the message names the file."""
+  """A record cannot be written to the disk; the message names the file."""
 
 
-# What an OSError says of the disk, and not of who wanted to write.
+# Error numbers that blame the disk, not the program that writes.
 OF_DISK = frozenset(
   {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 )
@@ -36,26 +37,26 @@ OF_DISK = frozenset(
 
 @contextlib.contextmanager
 def storing(path: pathlib.Path) -> Iterator[None]:
-  """Whatever the system refuses in the block is a StorageError."""
+  """Turn an OSError in the block into a StorageError."""
   try:
     yield
   except OSError as error:
     raise StorageError(
-      f'Cannot write {path}: {error.strerror}. Make room or give back the '
-      'folder; then the same command goes on from here.'
+      f'Cannot write {path}: {error.strerror}. Free disk space or make the '
+      'folder writable; then the same command continues from here.'
     ) from error
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-  """Replaces a file in one step: a reader sees the old or the new one."""
+  """Replace a JSON file in one step: readers see the old or the new file."""
   write(path, json.dumps(value, indent=2).encode())
 
 
 def write(path: pathlib.Path, *parts: bytes) -> None:
-  """As write_json, of any content.
+  """Replace a file by `parts` in one step.
 
   Raises:
-    StorageError: the disk does not take it; the old file is as it was.
+    StorageError: the file cannot be written; the old file is unchanged.
   """
   partial = path.with_name(path.name + '.partial')
   with storing(path):
@@ -67,34 +68,38 @@ def write(path: pathlib.Path, *parts: bytes) -> None:
       flush_folder(path.parent)
     except OSError:
       with contextlib.suppress(OSError):
-        partial.unlink(missing_ok=True)  # On a full disk it is in the way.
+        partial.unlink(missing_ok=True)  # Frees space on a full disk.
       raise
 
 
 def put_aside(path: pathlib.Path, attempt: int) -> None:
-  """Renames a file, if it is there, to say that it is of before an attempt."""
+  """Rename a file, if it exists, to <name>_before_<attempt>."""
   if path.exists():
     with storing(path):
       path.rename(path.with_name(f'{path.stem}_before_{attempt}{path.suffix}'))
 
 
 def read_json(path: pathlib.Path) -> Any:
-  """Return what a file of JSON holds.
+  """Return the content of a JSON file.
 
   Raises:
-    RecordsError: it is no plain file, as a pipe would be waited for; or it is
-      nested too deeply.
+    RecordsError: `path` is not a regular file (reading a pipe would block), or
+      the JSON is nested too deeply.
   """
   if not stat.S_ISREG(path.stat().st_mode):
-    raise RecordsError(f'{path} is no file.')
+    raise RecordsError(
+      f'{path} is not a regular file. Only files are read: move it away.'
+    )
   try:
     return json.loads(path.read_text(encoding='utf-8'))
   except RecursionError as error:
-    raise RecordsError(f'{path} is nested too deeply.') from error
+    raise RecordsError(
+      f'{path} is nested too deeply for the JSON parser. Restore the file.'
+    ) from error
 
 
 def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
-  """Appends a line of JSON, in the place of one that was cut short."""
+  """Append a line of JSON; a last line that was cut short is removed first."""
   line = json.dumps(value) + '\n'
   with storing(path):
     _end_last_line(path, lambda head, last: _object(last) is not None)
@@ -104,17 +109,19 @@ def append_line(path: pathlib.Path, value: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-  """Complete lines of JSON; a last one that was cut short is left out.
+  """Yield the complete lines of a JSON-lines file; none if it is missing.
+
+  A last line that was cut short is left out.
 
   Raises:
-    RecordsError: a line is not JSON, or the file is too large to be ours.
+    RecordsError: a line is not JSON, or the file is larger than LARGEST.
   """
   if not path.exists():
     return
   if (size := path.stat().st_size) > LARGEST:
     raise RecordsError(
-      f'{path} has {size / 1e6:.0f} MB, and at most {LARGEST / 1e6:.0f} MB are '
-      'read: a trial writes some kB at each attempt. Keep the lines of its '
+      f'{path} has {size / 1e6:.0f} MB; at most {LARGEST / 1e6:.0f} MB are '
+      'read, and each attempt needs only some kB. Keep the lines of the '
       'attempts and remove the others.'
     )
   with path.open('rb') as file:
@@ -132,7 +139,7 @@ def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
-  """A whole object of JSON; None for a part of one, which is never JSON."""
+  """Return the JSON object in a line, or None if it is not a whole object."""
   try:
     found = json.loads(line.decode(errors='replace'))
   except (ValueError, RecursionError):
@@ -143,9 +150,12 @@ def _object(line: bytes) -> dict[str, Any] | None:
 def append_rows(
   path: pathlib.Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
 ) -> None:
-  """Appends rows to a CSV file, in the place of one that was cut short.
+  """Append rows to a CSV file; a last row that was cut short is removed first.
 
-  What a row lacks of the columns stays empty; what it has beside is left out.
+  Args:
+    path: The file; a new file gets a header.
+    rows: Values by column. Missing values stay empty, others are left out.
+    columns: All columns of the file.
   """
   with storing(path):
     _end_last_line(path, _whole_row)
@@ -160,7 +170,14 @@ def set_rows(
   columns: Iterable[str],
   attempt: int,
 ) -> None:
-  """Makes a CSV file hold these rows; others that it held are put aside."""
+  """Replace the rows of a CSV file; put the old file aside if rows get lost.
+
+  Args:
+    path: The file.
+    rows: Values by column.
+    columns: All columns of the file.
+    attempt: Number of the attempt; the old file gets it in its name.
+  """
   data = _csv(rows, columns, header=True).encode() if rows else b''
   before = path.read_bytes() if path.exists() else b''
   lines, last = _lines_and_last(before)
@@ -182,7 +199,7 @@ def _csv(rows, columns, header: bool) -> str:
 
 
 def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
-  """Complete rows of a CSV file, as text."""
+  """Return the complete rows of a CSV file, as text; [] if it is missing."""
   if not path.exists():
     return []
   data = path.read_bytes()
@@ -192,18 +209,18 @@ def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
 
 
 def _lines_and_last(data: bytes) -> tuple[bytes, bytes]:
-  """What ends with a line's end, and what comes behind it."""
+  """Split `data` after its last newline."""
   whole = data.rfind(b'\n') + 1
   return data[:whole], data[whole:]
 
 
 def _whole_row(head: bytes, last: bytes) -> bool:
-  """Whether a last row without a line's end has all fields of the header.
+  """Test whether a last row without a newline has all fields of the header.
 
-  Its last number may still lack digits, which nobody can tell.
+  A row passes even if its last number lacks digits: that cannot be detected.
 
   Args:
-    head: The file from its beginning, at least its first line.
+    head: Beginning of the file, at least its first line.
     last: The row.
   """
   header = head[: head.find(b'\n') + 1]
@@ -217,7 +234,12 @@ def _whole_row(head: bytes, last: bytes) -> bool:
 def _end_last_line(
   path: pathlib.Path, complete: Callable[[bytes, bytes], bool]
 ) -> None:
-  """Ends a last line that is complete; cuts off what was left of another."""
+  """Add the missing newline to a complete last line, or cut off a partial one.
+
+  Args:
+    path: The file; nothing happens if it is missing.
+    complete: Tests a last line, given the lines before it and the line.
+  """
   if not path.exists():
     return
   data = path.read_bytes()
@@ -230,13 +252,13 @@ def _end_last_line(
 
 
 def flush(file) -> None:
-  """Has what was written to a file on the disk."""
+  """Flush a file to the disk."""
   file.flush()
   os.fsync(file.fileno())
 
 
 def flush_folder(path: pathlib.Path) -> None:
-  """Has the names in a folder on the disk, as what they name."""
+  """Flush the names in a folder to the disk, so that renames survive."""
   descriptor = os.open(path, os.O_RDONLY)
   try:
     os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""A suite: workloads, targets and budgets of a race, and how it is scored.
+"""Suites: workloads, targets and budgets of a race, and its scoring.
 
 Suites are read from TOML files and from the plans of results folders.
 """
@@ -19,13 +19,13 @@ from runner.protocol.workload_spec import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Suite:
-  """What is raced, and how the race is scored.
+  """Workloads, rules and scoring of a race.
 
   Attributes:
     name: Name of the suite.
     version: Version of the suite.
     seed: Seed from which every trial's seed is derived.
-    cutoff: Ratio to the fastest at or beyond which a time scores nothing.
+    cutoff: Ratio to the fastest time; times at or above it score nothing.
     reference: Submission whose speed turns step budgets into seconds.
     rulesets: 'self' and 'external'.
     workloads: Workloads that are raced.
@@ -56,17 +56,17 @@ class Suite:
 
   @property
   def held_out_last(self) -> dict[str, WorkloadSpec]:
-    """All workloads, held-out variants behind those that give credit."""
+    """All workloads; held-out variants come last."""
     return self.scored | self.workloads
 
   def relaxed(self, share: float) -> 'Suite':
     """Return this suite with every target made easier by a share of itself.
 
-    A target t that is met from above becomes t * (1 + share), one that is met
-    from below t * (1 - share), as in AlgoPerf's report on self-tuning
-    submissions of 2026 (`--target_relaxations=all=SHARE` in scoring/config.py
-    of mlcommons/submissions_algorithms). Held-out variants are relaxed too;
-    test targets are not, as they do not score.
+    A target t becomes t * (1 + share) if lower is better, else t * (1 - share),
+    as in AlgoPerf's report on self-tuning submissions of 2026
+    (`--target_relaxations=all=SHARE` in scoring/config.py of
+    mlcommons/submissions_algorithms). Held-out variants are relaxed too. Test
+    targets are not relaxed, because they do not score.
 
     Args:
       share: Share of a target, from 0 to below 1.
@@ -76,14 +76,14 @@ class Suite:
     """
     if not 0 <= share < 1:
       raise SuiteError(
-        f'Targets cannot be relaxed by {share}. Say a share of them, at least '
-        '0 and below 1: 0.05 is 5 %.'
+        f'Targets cannot be relaxed by {share}. Give a share from 0 to below '
+        '1: 0.05 is 5 %.'
       )
     specs = {name: spec.relaxed(share) for name, spec in self.workloads.items()}
     return dataclasses.replace(self, workloads=specs)
 
   def seconds(self, workload: str, ruleset: str) -> float | None:
-    """Return the budget of a published board; None where it is calibrated."""
+    """Return the budget of a published board; None if it is calibrated."""
     seconds = self.workloads[workload].seconds
     if seconds is None or ruleset not in self.rulesets:
       return None
@@ -118,13 +118,13 @@ def parse(
 ) -> Suite:
   """Return the suite in a table as TOML holds it.
 
-  The table may not extend another one: tables of results are other people's,
-  and nothing in them says which files are read here.
+  The table may not extend another suite: results come from other people, and
+  must not decide which files are read here.
 
   Args:
     table: The table.
     name: Name of the suite.
-    where: Place of the table, with which error messages begin.
+    where: Place of the table, for messages.
     canonical: Gives the registered name of a workload for AlgoPerf's name.
 
   Raises:
@@ -134,7 +134,7 @@ def parse(
   if 'extends' in table:
     raise SuiteError(
       f'{where}: extends = {table["extends"]!r}: only the file of a suite may '
-      'extend another.'
+      'extend another suite. Remove the key.'
     )
   scored, unscored = table['workloads'], table.get('unscored', {})
   specs = unscored | scored
@@ -188,7 +188,7 @@ def _interpretation(table: Mapping[str, Any], where: str) -> Interpretation:
   for key, value in table.items():
     if value not in (known := INTERPRETATIONS[key]):
       raise SuiteError(
-        f'{where} {key} = {value!r}; say one of {", ".join(known)}.'
+        f'{where} {key} = {value!r}; use one of {", ".join(known)}.'
       )
   return Interpretation(**table)
 
@@ -210,7 +210,9 @@ def _specs(
   for key in part:
     name = canonical(key)
     if name in found:
-      raise SuiteError(f'{where}."{key}"]: {name} has a row already.')
+      raise SuiteError(
+        f'{where}."{key}"]: {name} has a row already. Remove one of the rows.'
+      )
     found[name] = _spec(name, rows, key, f'{where}."{key}"]', canonical)
   return found
 
@@ -222,24 +224,25 @@ def _spec(
   schema.check(said, schema.ROW, where)
   if said['better'] not in ('lower', 'higher'):
     raise SuiteError(
-      f"{where}: better = {said['better']!r}; say 'lower' or 'higher'."
+      f"{where}: better = {said['better']!r}; use 'lower' or 'higher'."
     )
   if ('seconds' in said) != ('eval_seconds' in said) or ('seconds' in said) == (
     'evaluations' in said
   ):
     raise SuiteError(
-      f'{where}: say either evaluations, or seconds and eval_seconds.'
+      f'{where}: set either evaluations, or seconds and eval_seconds.'
     )
   metric = said['metric']
   for which in ('target', 'test_target'):
     if which in said and not metrics.possible(metric, said[which]):
       raise SuiteError(
-        f'{where}: {which} = {said[which]} is no value that a metric can '
-        f'have: {metric} is {metrics.range_of(metric)}.'
+        f'{where}: {which} = {said[which]} is impossible: {metric} is '
+        f'{metrics.range_of(metric)}.'
       )
   if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
     raise SuiteError(
-      f'{where}: quirks = {schema.shown(said["quirks"])} must be names.'
+      f'{where}: quirks = {schema.shown(said["quirks"])} must be a list of '
+      'names.'
     )
   facts = {k: v for k, v in said.items() if k != 'origin'}
   if 'held_out_of' in facts:

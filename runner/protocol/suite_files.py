@@ -1,7 +1,8 @@
-"""The files of suites and of published boards: where they are, what they say.
+"""Files of suites and of published boards: their places and contents.
 
-A suite may extend another one: it has all rows and keys of that, and its own in
-their place. The standard library only, as `rules`.
+A suite may extend another suite: it has all rows and keys of the other suite,
+and its own rows and keys override them. This module imports only the standard
+library.
 """
 
 import os
@@ -16,29 +17,29 @@ CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 
 
 def find(name: str) -> pathlib.Path:
-  """The file of that suite or board, or at that path.
+  """Return the file of a suite or board, given its name or its path.
 
   Raises:
-    SuiteError: there is none.
+    SuiteError: there is no such suite or file.
   """
   files = [*CONFIGS.glob('suites/*.toml'), *CONFIGS.glob('rules/*.toml')]
   known = {path.stem: path for path in sorted(files)}
   if name in known:
     return known[name]
-  # pathlib's own is_file raises where a name is too long.
+  # pathlib's is_file raises if a name is too long.
   if name.endswith('.toml') and os.path.isfile(name):
     return pathlib.Path(name)
   raise SuiteError(
-    f'No suite {name!r}.{schema.hint(name, known)} Known: {", ".join(known)}, '
-    'or give the path of a .toml file.'
+    f'No suite {name!r}.{schema.hint(name, known)} Known: {", ".join(known)}. '
+    'Name one of them or give the path of a .toml file.'
   )
 
 
 def whole(path: pathlib.Path) -> dict[str, Any]:
-  """What a file says, with all that the suite has which it extends.
+  """Return the content of a suite's file, merged with the suite it extends.
 
   Raises:
-    SuiteError: the file cannot be read, or extends what it may not.
+    SuiteError: the file cannot be read, or extends a suite that extends.
   """
   table, where = _table(path), str(path)
   if 'extends' not in table:
@@ -50,8 +51,8 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
     raise SuiteError(f'{where}: extends: {error}') from error
   if 'extends' in other:
     raise SuiteError(
-      f'{where}: extends = {table["extends"]!r}, which extends another suite '
-      'itself. Extend that one.'
+      f'{where}: extends = {table["extends"]!r}, and that suite extends '
+      f'{other["extends"]!r} itself. Extend {other["extends"]!r} directly.'
     )
   merged = other | own
   for part in ('workloads', 'unscored'):
@@ -69,5 +70,5 @@ def _table(path: pathlib.Path) -> dict[str, Any]:
   except OSError as error:
     raise SuiteError(f'{path} cannot be read: {error.strerror}.') from error
   except (ValueError, RecursionError) as error:
-    # Of a number of thousands of digits, tomllib lets int's own error through.
+    # tomllib raises int's own ValueError for a number of thousands of digits.
     raise SuiteError(f'{path} is not valid TOML: {error}.') from error

@@ -1,4 +1,4 @@
-"""The file trial.json: all that the process of a trial needs to know."""
+"""The file trial.json: the definition of a trial, for its process."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from runner.protocol.workload_spec import WorkloadSpec
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StepLimits:
-  """Stops and evaluations by steps, in the place of charged seconds."""
+  """Stops and evaluations by steps instead of charged seconds."""
 
   steps: int
   eval_steps: int
@@ -20,15 +20,15 @@ class StepLimits:
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-  """When a trial is evaluated and when it stops; seconds are charged seconds.
+  """Times of a trial's evaluations and stop; all seconds are charged seconds.
 
   Attributes:
-    seconds: Budget.
+    seconds: Budget in seconds.
     eval_seconds: Seconds from one evaluation to the next.
-    steps: Steps after which the trial stops, whatever the clock says.
+    steps: Steps after which the trial stops in any case; None: no such stop.
     eval_steps: Steps from one evaluation to the next, instead of seconds.
-    beaten: Seconds that another trial of the study needed; after them this
-      one cannot count.
+    beaten: Seconds of the study's fastest other trial to the target; this
+      trial cannot count after them.
   """
 
   seconds: float
@@ -45,7 +45,7 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialSpec:
-  """One trial, as its folder has it.
+  """One trial, as its folder defines it.
 
   Attributes:
     trial: The planned trial.
@@ -82,7 +82,7 @@ def make(
   data_dir: str | None,
   shard_state: bool,
 ) -> TrialSpec:
-  """Return what the process of a trial needs to know.
+  """Return the definition of a trial for its process.
 
   Args:
     plan: The plan.
@@ -117,7 +117,7 @@ def limited(spec: TrialSpec, limits: StepLimits) -> TrialSpec:
 
 
 def dump(spec: TrialSpec) -> dict[str, Any]:
-  """Return the table that `parse` turns back into this; fit for JSON."""
+  """Return the table that `parse` turns back into `spec`; fit for JSON."""
   table = dict(vars(spec))
   budget = dataclasses.asdict(table.pop('budget'))
   return {

@@ -1,8 +1,8 @@
-"""Files that people keep, such as READMEs and suites: replaced in one step.
+"""Replacement in one step of users' files, such as READMEs and suites.
 
-A reader, a full disk or a kill sees the old file or the new one. Line ends,
-permissions and what a link leads to stay as they were. The standard library
-only: scoring writes reports with this.
+Readers see the old or the new file, even after a full disk or a kill. Line
+ends, permissions and symbolic links stay as they were. This module imports only
+the standard library: scoring writes reports with it.
 """
 
 import contextlib
@@ -18,18 +18,19 @@ from runner.protocol.storage import StorageError
 
 
 class TextError(ValueError):
-  """A file is not text in UTF-8; the message names it."""
+  """A file is not UTF-8 text; the message names the file."""
 
 
 def read(path: pathlib.Path) -> str:
-  """The text of a file with its line ends as they are.
+  """Return the text of a file with its line ends unchanged.
 
   Raises:
-    OSError: it cannot be read, or is no plain file: pipes would be waited for.
-    TextError: it is not UTF-8.
+    OSError: the file cannot be read, or is not a regular file: reading a pipe
+      would block.
+    TextError: the file is not UTF-8.
   """
   if os.path.exists(path) and not os.path.isfile(path):
-    raise OSError(errno.EINVAL, 'It is no plain file', str(path))
+    raise OSError(errno.EINVAL, 'It is not a regular file', str(path))
   try:
     return path.read_bytes().decode('utf-8')
   except UnicodeDecodeError as error:
@@ -40,23 +41,25 @@ def read(path: pathlib.Path) -> str:
 
 
 def with_ends_of(other: str, text: str) -> str:
-  """The text with the line ends that most lines of another have."""
+  """Return `text` with the line ends of most lines of `other`."""
   windows = other.count('\r\n')
   end = '\r\n' if 2 * windows > other.count('\n') else '\n'
   return re.sub(r'\r?\n', end, text)
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
-  """Replaces a file in one step, or writes a new one.
+  """Replace a file in one step, or write a new file.
 
   Raises:
-    StorageError: the disk does not take it, or something else than a file is
-      there; what was there is as it was.
+    StorageError: the file cannot be written, or `path` is not a regular file;
+      whatever was there is unchanged.
   """
   real = pathlib.Path(os.path.realpath(path))
   if os.path.lexists(real) and not os.path.isfile(real):
-    raise StorageError(f'Cannot write {path}: it is no plain file.')
-  # Nobody else's name: the folder is not ours.
+    raise StorageError(
+      f'Cannot write {path}: it is not a regular file. Name another path.'
+    )
+  # A random name: the user's folder may hold any other name already.
   partial = real.with_name(f'.{secrets.token_hex(8)}.partial')
   with storage.storing(path):
     try:
@@ -73,7 +76,7 @@ def replace(path: pathlib.Path, content: bytes) -> None:
 
 
 def _as_before(real: pathlib.Path, partial: pathlib.Path) -> None:
-  """Gives a new file the permissions, and if it may the owner, of the old."""
+  """Copy the permissions, and if permitted the owner, of the old file."""
   before = real.stat()
   shutil.copymode(real, partial)
   with contextlib.suppress(OSError):

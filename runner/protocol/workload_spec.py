@@ -1,4 +1,4 @@
-"""Parts of a suite: workloads, rulesets, and how logs are read."""
+"""Parts of a suite: workloads, rulesets and the interpretation of logs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ class WorkloadSpec:
     metric: Name of the metric, without its split: 'loss'.
     better: 'lower' or 'higher'.
     target: Value to reach on the validation split; None while it is being set.
-    steps: Step budget: the steps that the reference algorithm makes in its
-      time.
-    batch_size: Examples in a training batch.
-    eval_batch_size: Examples in a batch of evaluations.
+    steps: Step budget: the number of steps of the reference algorithm within
+      the time budget.
+    batch_size: Number of examples in a training batch.
+    eval_batch_size: Number of examples in a batch of evaluations.
     train_examples: Number of training examples evaluated at the end.
     evaluations: Number of evaluations, evenly spread over the budget.
     steps_per_dispatch: Steps in one call of the compiled function; more than
-      one where a step is shorter than its dispatch.
+      one if a step is shorter than its dispatch.
     seconds: Budget of a published board, which ran on its own hardware; None
-      where the budget is calibrated.
-    eval_seconds: Seconds between evaluations, beside `seconds`.
+      if the budget is calibrated.
+    eval_seconds: Seconds between evaluations, set together with `seconds`.
     test_target: Target on the test split; it does not score.
     quirks: Names from the workload's QUIRKS.
-    held_out_of: The workload that loses its credit where this held-out variant
-      is missed; a variant has no credit of its own.
-    eval_examples: Largest number of validation and test examples. No suite has
-      it; preflight sets it.
+    held_out_of: Workload that loses its credit if this held-out variant is
+      missed; a variant has no credit of its own.
+    eval_examples: Largest number of validation and test examples; set by
+      preflight only, not by suites.
   """
 
   workload: str
@@ -57,7 +57,7 @@ class WorkloadSpec:
 
   @property
   def expected_evaluations(self) -> int:
-    """About how many evaluations a budget has."""
+    """Approximate number of evaluations within a budget."""
     if self.evaluations is not None:
       return self.evaluations
     return max(1, round((self.seconds or 0) / (self.eval_seconds or 1)))
@@ -74,9 +74,9 @@ class WorkloadSpec:
     return budget / factor / self.expected_evaluations
 
   def reached(self, value):
-    """Compare a number, or an array of them, with the target.
+    """Compare a number, or each number of an array, with the target.
 
-    NaN never reaches anything, and nothing reaches a missing target.
+    NaN never reaches a target. A missing target is never reached.
     """
     if self.target is None:
       return value != value  # noqa: PLR0124  False, in the value's shape.
@@ -112,25 +112,31 @@ def from_json(name: str, said: Mapping[str, Any]) -> WorkloadSpec:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ruleset:
-  """How much tuning and how many repetitions a submission gets."""
+  """Amounts of tuning and of repetition of every submission."""
 
   studies: int
-  trials: int  # In each study.
+  trials: int  # Number of trials in each study.
   budget_factor: float  # Multiplies the calibrated seconds.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interpretation:
-  """How times are read from logs; the defaults are what AlgoPerf documents.
+  """Interpretation of logs; the defaults are as AlgoPerf documents.
 
-  Published boards were computed otherwise here and there. Their suites say so
-  by one of the other values in INTERPRETATIONS.
+  Suites of published boards that were computed in another way have other values
+  of INTERPRETATIONS.
+
+  Attributes:
+    fastest: Choice of the trial of a study that counts.
+    missing: Result of a study without any evaluations.
+    late: Result of a target that is reached after the budget.
+    cut: Order of the cutoff and of held-out variants.
   """
 
-  fastest: str = 'time'  # The trial of a study that counts.
-  missing: str = 'open'  # What a study without any evaluations is.
-  late: str = 'missed'  # What a target reached after the budget is.
-  cut: str = 'last'  # When submissions beyond the cutoff drop out.
+  fastest: str = 'time'
+  missing: str = 'open'
+  late: str = 'missed'
+  cut: str = 'last'
 
 
 INTERPRETATIONS = {
@@ -146,11 +152,12 @@ INTERPRETATIONS = {
   },
   'late': {
     'missed': 'a target that is met after the budget is missed',
-    'counts': 'budgets are not looked at',
+    'counts': 'a target that is met after the budget counts',
   },
   'cut': {
-    'last': 'who misses a held-out variant is out before the fastest is sought',
-    'first': 'who misses a held-out variant is still the fastest by which '
-    'others are beyond the cutoff',
+    'last': 'a submission that misses a held-out variant is excluded before '
+    'the fastest time is found',
+    'first': 'a submission that misses a held-out variant may still set the '
+    'fastest time for the cutoff',
   },
 }

@@ -1,4 +1,4 @@
 """Commands around races: check, preflight, calibrate, targets, tune, forget.
 
-Imports every other room of runner.
+This package imports every other package of runner.
 """

@@ -1,4 +1,4 @@
-"""Measures what a suite's step budgets are worth in seconds on this machine."""
+"""Measurement of the reference algorithm's speed, for budgets in seconds."""
 
 import dataclasses
 import sys
@@ -11,7 +11,7 @@ from runner.protocol.plan import Machine, Speed
 from runner.protocol.suite import Suite
 from runner.tools import short_trial
 
-STEPS = 0.25  # Of the step budget, run to measure the speed.
+STEPS = 0.25  # Share of the step budget that is run to measure the speed.
 
 
 class CalibrationError(RuntimeError):
@@ -19,7 +19,7 @@ class CalibrationError(RuntimeError):
 
 
 def missing(suite: Suite, speeds: Mapping[str, Speed]) -> list[str]:
-  """Return workloads whose budgets are calibrated and not known here."""
+  """Return workloads that need a measured speed and have none yet."""
   return [
     name
     for name, spec in suite.workloads.items()
@@ -36,7 +36,7 @@ def measure(
 ) -> Speed:
   """Run the reference algorithm on a workload for a share of its steps.
 
-  The clock's accounts tell compilation from the steps after it.
+  The clock's accounts separate compilation from the steps after it.
 
   Args:
     suite: The suite.
@@ -50,9 +50,9 @@ def measure(
   """
   spec = suite.workloads[name]
   only = dataclasses.replace(suite, workloads={name: spec})
-  made = planning.make_endless(only, 'self', [suite.reference], machine)
+  plan = planning.make_endless(only, 'self', [suite.reference], machine)
   steps = max(2, int(STEPS * spec.steps))
-  found = short_trial.run(made, made.trials[0], steps, options, on_progress)
+  found = short_trial.run(plan, plan.trials[0], steps, options, on_progress)
   status = found.status
   if status.outcome != 'ended':
     raise CalibrationError(
@@ -61,9 +61,9 @@ def measure(
   share = found.held_up
   if share > layout.HELD_UP:
     print(
-      f'While {name} was measured, others had {share:.0%} of the processor '
-      'time that it wanted: its budget is too long. Measure again when nothing '
-      'else runs: python -m runner calibrate',
+      f'While {name} was measured, other programs used {share:.0%} of the '
+      'processor time that it wanted: its budget is too long. Stop other '
+      'programs and measure again: timetrial calibrate',
       file=sys.stderr,
     )
   return found.speed

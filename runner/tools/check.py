@@ -1,7 +1,7 @@
-"""Tests a submission before hours are spent on it.
+"""Tests of a submission before hours are spent on it.
 
-All that it imports has to be there, and what looks like more than training is
-pointed at. Then it trains on each workload for a few steps (see
+All imports must be installed. Code that looks like more than training is
+listed. Then the submission trains on each workload for a few steps (see
 `runner.tools.rehearsal`).
 """
 
@@ -23,32 +23,35 @@ from runner.protocol.suite import Suite
 from runner.tools import missing_packages, rehearsal, source_lint
 from runner.tools.stage import Rehearsal
 
-QUICK = 'digits'  # The workload that takes the least time.
-FEW = 2  # Workloads on which all is tried first.
+QUICK = 'digits'  # The fastest workload.
+FEW = 2  # Number of workloads on which all submissions are tested first.
 
 
 class Cell(NamedTuple):
-  """A submission in a ruleset, on a workload."""
+  """A submission in a ruleset on a workload."""
 
   ruleset: str
   rehearsal: Rehearsal
 
   @property
   def title(self) -> str:
+    """Name of the cell for messages."""
     name = self.rehearsal.trial.submission
     return f'{name} ({self.ruleset}) on {self.workload}'
 
   @property
   def workload(self) -> str:
+    """Name of the workload."""
     return self.rehearsal.trial.workload
 
   @property
   def entrant(self) -> tuple[str, str]:
+    """Name of the submission, and the ruleset."""
     return self.rehearsal.trial.submission, self.ruleset
 
 
 def order(suite: Suite) -> tuple[str, ...]:
-  """Names of its workloads: a quick one first, then one with batch norm."""
+  """Return names of workloads: a fast one first, then one with batch norm."""
   first = [QUICK] if QUICK in suite.unscored else []
   first += [name for name in suite.workloads if _has_state(suite, name)][:1]
   return tuple(dict.fromkeys([*first, *suite.workloads]))
@@ -66,13 +69,14 @@ def main(
   options: TrialOptions,
   fast: bool = False,
 ) -> int:
-  """Prints findings; 1 if any is bad.
+  """Test submissions, print findings, and return an exit code: 1 if any fails.
 
   Args:
-    suite: Of the workloads, in the order in which they are tried.
-    requests: The submissions.
+    suite: Suite with the workloads in the order of the tests.
+    requests: Submissions by name or path.
     options: Options of all trials.
-    fast: A submission that does not train on a workload is tried on no more.
+    fast: Whether to stop testing a submission after its first workload on which
+      it does not train.
   """
   good, cells = True, []
   machine = hardware.describe()
@@ -92,20 +96,20 @@ def main(
 def following(
   suite: str, requests: tuple[str, ...], data_dir: str | None
 ) -> str:
-  """The commands that race them, where all is well."""
+  """Return the commands that race the submissions, as text.
+
+  Args:
+    suite: Name of the suite.
+    requests: Submissions by name or path.
+    data_dir: Folder of the datasets; None: the default one.
+  """
   found: dict[str, list[str]] = {}
   for request in requests:
     [first, *_] = rulesets(submissions.find(request))
     found.setdefault(first, []).append(request)
   commands = []
   for ruleset, names in found.items():
-    words = [
-      'python',
-      '-m',
-      'runner',
-      'run',
-      f'--submissions={",".join(names)}',
-    ]
+    words = ['timetrial', 'run', f'--submissions={",".join(names)}']
     words += [f'--suite={suite}'] if suite != 'mini' else []
     words += [f'--ruleset={ruleset}'] if ruleset != 'self' else []
     words += [f'--data_dir={data_dir}'] if data_dir else []
@@ -115,10 +119,10 @@ def following(
 
 
 def rulesets(entry: submissions.Entry) -> list[str]:
-  """Those that it can be entered for, the self-tuning one first.
+  """Return the rulesets of a submission, the self-tuning ruleset first.
 
   Raises:
-    SubmissionError: there is none.
+    SubmissionError: the submission fits no ruleset.
   """
   found = [
     name
@@ -128,7 +132,7 @@ def rulesets(entry: submissions.Entry) -> list[str]:
   if not found:
     raise submissions.SubmissionError(
       f'{entry.path} has neither SELF (its point in the self-tuning ruleset) '
-      'nor SPACE (its search space in the external one). Write one of them.'
+      'nor SPACE (its search space in the external ruleset). Write one of them.'
     )
   return found
 
@@ -151,7 +155,7 @@ def _cells(
 
 
 def _tried(cells: list[Cell], fast: bool) -> bool:
-  """Prints what is found, and how long it takes; whether all is well."""
+  """Test cells and print findings and times; return whether all are good."""
   good, began = True, time.monotonic()
   stopped: set[tuple[str, str]] = set()
   names = list(dict.fromkeys(cell.workload for cell in cells))
@@ -184,7 +188,7 @@ def _tried(cells: list[Cell], fast: bool) -> bool:
 
 
 def _told(cell: Cell, live: progress.Progress) -> tuple[bool, bool]:
-  """Print the findings; return whether it trains, and whether all is well."""
+  """Test a cell; return whether it trains, and whether all is good."""
   spec = cell.rehearsal.plan.suite.workloads[cell.workload]
   live.begin(cell.title, spec)
   marks = []
@@ -199,8 +203,8 @@ def _say_left(cells: list[Cell], cell: Cell) -> None:
   left = [one.workload for one in cells if one.entrant == cell.entrant]
   if left:
     print(
-      f'     So it was not tried on {", ".join(left)}. To try it there all '
-      'the same, name them: --workloads=...',
+      f'     So the submission was not tried on {", ".join(left)}. To try it '
+      'there, name these workloads: --workloads=...',
       flush=True,
     )
 

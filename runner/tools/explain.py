@@ -1,7 +1,7 @@
 """Explanations of exceptions: the line of the submission, and what to do.
 
-A traceback names the copy in a trial's folder, which may be gone by then, and
-mostly functions of libraries. What its author needs is the line of his file.
+A traceback names mostly functions of libraries, and the copy in a trial's
+folder, which may be deleted. The author needs the line of the original file.
 """
 
 import pathlib
@@ -13,14 +13,14 @@ from runner.protocol import layout
 from runner.protocol.plan import PlannedTrial
 from submissions import entries, literals
 
-# By the names of JAX's exceptions: what to do.
 TRACED = 'which has no value yet while JAX compiles'
+# Advice by the name of an exception.
 ADVICE = {
   'TracerArrayConversionError': (
     f'numpy was given a traced array, {TRACED}: use jax.numpy (jnp) there.'
   ),
   'TracerBoolConversionError': (
-    f'`if`, `while`, `and` or `or` asks for a traced array, {TRACED}: use '
+    f'`if`, `while`, `and` or `or` was given a traced array, {TRACED}: use '
     'jnp.where, jax.lax.cond or jnp.logical_and there.'
   ),
   'TracerIntegerConversionError': (
@@ -36,11 +36,12 @@ ADVICE = {
     'use jnp.where.'
   ),
   'UnexpectedTracerError': (
-    'A traced array has left its function, as through a global or an '
-    'attribute: return it instead.'
+    'A traced array has left its function, for example through a global or '
+    'an attribute: return the array instead.'
   ),
   'ModuleNotFoundError': (
-    'Install it beside what TimeTrial needs, or put the file beside it.'
+    "Install the package in TimeTrial's environment, or make the submission a "
+    'folder with the file in it.'
   ),
 }
 FRAME = re.compile(
@@ -51,7 +52,7 @@ FRAME = re.compile(
 class Place(NamedTuple):
   """A line of a submission."""
 
-  file: str  # As its author calls it, below its folder.
+  file: str  # Path of the file below the submission's folder.
   line: int
   function: str
   code: str
@@ -63,11 +64,11 @@ class Place(NamedTuple):
 
 
 def place(trace: str, source: pathlib.Path) -> Place | None:
-  """The last line of the submission's source in a traceback.
+  """Return the last line of the submission's source in a traceback, or None.
 
   Args:
     trace: The traceback.
-    source: The file or folder that was run.
+    source: The trial's copy of the submission, a file or folder.
   """
   found = None
   lines = trace.splitlines()
@@ -86,12 +87,12 @@ def place(trace: str, source: pathlib.Path) -> Place | None:
 
 
 def advice(reason: str) -> str:
-  """Return advice on the exception that a reason begins with; '' if none."""
+  """Return advice on the exception at the start of a reason, or ''."""
   return ADVICE.get(reason.partition(':')[0].rpartition('.')[2], '')
 
 
 def reason(status: layout.Status) -> str:
-  """Return the reason of an ending, without the name of a deleted file."""
+  """Return the reason of an outcome, without the name of a deleted file."""
   return status.reason.partition(' (see traceback_')[0]
 
 
@@ -101,19 +102,19 @@ def failure(
   folder: pathlib.Path,
   status: layout.Status,
 ) -> str:
-  """Return what happened, where in the source, and what to do about it.
+  """Return what failed, the place in the source, and what to do.
 
   Args:
     entry: The submission.
-    trial: That failed.
-    folder: Of the trial.
-    status: Of the trial.
+    trial: The failed trial.
+    folder: Folder of the trial.
+    status: Status of the trial.
   """
   said, source = reason(status), layout.source(folder, trial.submission)
   trace = folder / f'traceback_{status.attempts - 1}.txt'
   text = trace.read_text(encoding='utf-8') if trace.exists() else ''
   found = place(text, source)
-  if source.is_file():  # Its author calls it otherwise.
+  if source.is_file():  # Use the name of the original file, not of the copy.
     said = said.replace(source.name, entry.path.name)
     found = found and found._replace(file=entry.path.name)
   where = f'({found})' if found else ''
@@ -134,7 +135,13 @@ def _of_what_was_built(entry: submissions.Entry) -> str:
 def texts(
   entry: submissions.Entry, point: dict[str, Any], reason: str
 ) -> list[str]:
-  """Name the texts among hyperparameters, where one may be the cause."""
+  """Return hints about hyperparameters that are texts, for errors of types.
+
+  Args:
+    entry: The submission.
+    point: The hyperparameters.
+    reason: Reason of the failure.
+  """
   if not reason.startswith(('TypeError', 'ValueError', 'UFuncTypeError')):
     return []
   lines = {}
@@ -142,7 +149,7 @@ def texts(
     found = literals.texts(literals.parsed(entry.path))
     lines = {str(node.value): f', line {node.lineno}' for node in found}
   return [
-    f'Its {name} is the text {value!r} ({entry.path.name}'
+    f'Hyperparameter {name} is the text {value!r} ({entry.path.name}'
     f'{lines.get(value, "")}): should it be a number?'
     for name, value in point.items()
     if isinstance(value, str)

@@ -1,7 +1,7 @@
-"""Takes submissions out of a results folder.
+"""Removal of submissions from a results folder.
 
-Nothing is deleted: their files move aside, with what was planned of them, and
-the plan says so from then on, so that nobody drops a result unseen.
+No file is deleted: the files and the planned trials move to a folder aside. The
+plan lists removed submissions, so that no result disappears unseen.
 """
 
 import dataclasses
@@ -20,29 +20,29 @@ from runner.protocol import (
 )
 from runner.protocol.plan import Plan
 
-ASIDE = '.forgotten'  # In a results folder: what was taken out.
-FACTS = 'forgotten.json'  # What was planned of it.
+ASIDE = '.forgotten'  # Folder in a results folder for removed submissions.
+FACTS = 'forgotten.json'  # File with the plan of a removed submission.
 
 
 class Forgotten(NamedTuple):
-  """A submission that was taken out."""
+  """A submission that was removed."""
 
   name: str
-  run: int  # Its trials that had begun.
-  folder: pathlib.Path  # Where its files are now.
+  run: int  # Number of its trials that had begun.
+  folder: pathlib.Path  # New place of its files.
 
 
 def forget(out: pathlib.Path, requests: Sequence[str]) -> list[Forgotten]:
-  """Takes them out of the plan, and moves their trials aside.
+  """Remove submissions from the plan, and move their trials aside.
 
-  Interrupted anywhere, it can be given again.
+  An interrupted call can be repeated.
 
   Args:
     out: The results folder.
-    requests: Names of submissions in it, or the paths they were entered by.
+    requests: Names of submissions in the folder, or the paths of their sources.
 
   Raises:
-    ResultsError: one is not in the folder, or runs now.
+    ResultsError: a submission is not in the folder, or runs now.
   """
   with results_folder.locked(_there(out)):
     plan = _stored(out)
@@ -61,7 +61,7 @@ def _stored(out: pathlib.Path) -> Plan:
   plan = results_folder.stored(out)
   if plan is None:
     raise results_folder.ResultsError(
-      f'No results in {out}: nothing to take out.'
+      f'No results in {out}, so no submission can be removed. Check --out.'
     )
   return plan
 
@@ -84,8 +84,8 @@ def _check_idle(name: str, plan: Plan, out: pathlib.Path) -> None:
   for trial in plan.of(name):
     if results_folder.in_use(trial.folder(out)):
       raise results_folder.ResultsError(
-        f'{trial.folder(out)} is being run now. Stop that first, then give '
-        'this again.'
+        f'{trial.folder(out)} is being run now. Stop the trial first, then '
+        'repeat this command.'
       )
 
 

@@ -1,4 +1,4 @@
-"""Imports of a submission that will fail, found before it runs."""
+"""Search for imports of a submission that will fail, before it runs."""
 
 import pathlib
 
@@ -8,11 +8,11 @@ from submissions.literals import parsed
 
 
 def find(entry: submissions.Entry) -> list[str]:
-  """List what is lacking, by file and line, and how to install it."""
+  """Return messages about missing imports, by file and line, and their cure."""
   found, needed = _theirs(entry) if entry.algoperf else _ours(entry)
   if needed:
     found.append(
-      'What is not installed goes beside what TimeTrial needs: '
+      "Install the missing packages in TimeTrial's environment: "
       f'{packages.install(needed)}'
     )
   return found
@@ -34,11 +34,11 @@ def _ours(entry: submissions.Entry) -> tuple[list[str], set[str]]:
   for line, name in sorted(set(packages.wanted(tree, relative=True))):
     where = f'{entry.path.name}, line {line}: {name}'
     if name.partition('.')[0] in packages.OURS:
-      texts += [] if packages.is_ours(name) else [f'{where} is not there.']
+      texts += [] if packages.is_ours(name) else [f'{where} does not exist.']
     elif _lies_beside(entry.path, name):
       texts.append(
-        f'{where} lies beside it, and only the file itself is run. Put what it '
-        'needs into the file.'
+        f'{where} is another file of its folder, but only the file itself is '
+        'run. Put all code into the file.'
       )
     elif package := packages.missing(name):
       texts.append(
@@ -49,7 +49,7 @@ def _ours(entry: submissions.Entry) -> tuple[list[str], set[str]]:
 
 
 def _lies_beside(path: pathlib.Path, name: str) -> bool:
-  """Return whether a module is a file in the folder of the submission."""
+  """Test whether a module is a file in the submission's folder."""
   if name.startswith('.'):
     return True
   first = path.parent / name.partition('.')[0]

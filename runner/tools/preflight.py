@@ -1,7 +1,8 @@
-"""Tries everything that is planned for a few steps, before hours are spent.
+"""Short tests of all planned trials, before hours are spent.
 
-Of trials that compile to the same program one is run, in a process as in the
-race. That tells what breaks or lacks memory, and foretells times.
+One of all trials that compile to the same program runs for a few steps, in a
+process as in the race. The test finds failures and missing memory, and predicts
+times.
 """
 
 import dataclasses
@@ -21,59 +22,77 @@ from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
 from runner.tools.short_trial import ShortTrial
 
-DISPATCHES = 8  # The first of them compiles.
-LONG = 1800.0  # Seconds of a cell's trials together, to be tried before a run.
+DISPATCHES = 8  # Dispatches of a test, including the first, which compiles.
+LONG = 1800.0  # Smallest total budget of a cell that is tested, in seconds.
 FAILED = layout.OPEN
 FRAMES = 5  # Lines of a trace that are printed.
-KNOWN = '.preflight.json'  # In a results folder: ids of trials that went well.
+KNOWN = '.preflight.json'  # File in a results folder: ids of tested trials.
 
 
 class Cell(NamedTuple):
-  """Trials that differ in numbers only; the first stands for all."""
+  """Trials that differ only in numbers; the first trial is tested for all."""
 
   trials: list[PlannedTrial]
 
   @property
   def first(self) -> PlannedTrial:
+    """The trial that is tested."""
     return self.trials[0]
 
 
 class Forecast(NamedTuple):
-  """What a cell is expected to take."""
+  """Expected time and memory of a cell.
+
+  Attributes:
+    submission: Name of the submission.
+    workload: Name of the workload.
+    trials: Number of trials of the cell.
+    outcome: Outcome of the tested trial.
+    reason: Reason of that outcome.
+    trace: Traceback of an exception, or ''.
+    compile_seconds: Seconds of compilation.
+    step_seconds: Seconds of a step.
+    host_bytes: Peak memory of the process.
+    device_bytes: Peak memory of the first device.
+    charged_seconds: Charged seconds of one trial, at most its budget.
+    free_seconds: Seconds of one trial's evaluations.
+  """
 
   submission: str
   workload: str
   trials: int
   outcome: str
   reason: str
-  trace: str = ''  # Where an exception came from.
+  trace: str = ''
   compile_seconds: float | None = None
   step_seconds: float | None = None
   host_bytes: int | None = None
   device_bytes: int | None = None
-  charged_seconds: float | None = None  # Of one trial; at most its budget.
-  free_seconds: float | None = None  # Of one trial, for evaluations.
+  charged_seconds: float | None = None
+  free_seconds: float | None = None
 
   @property
   def failed(self) -> bool:
+    """True if the tested trial failed."""
     return self.outcome in FAILED
 
   @property
   def all_seconds(self) -> float:
-    """Of all its trials; nothing where that is not known."""
+    """Seconds of all trials of the cell; 0 if they are unknown."""
     one = (self.charged_seconds or 0.0) + (self.free_seconds or 0.0)
     return self.trials * one
 
 
 class PreflightError(RuntimeError):
-  """Something that is planned does not run; the message says what."""
+  """A planned trial fails; the message names the trial."""
 
 
 def shape(point: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-  """The same for points that make the same program.
+  """Return a key that is equal for points that make the same program.
 
-  Numbers with a fraction flow through it, but for zero, which may leave a part
-  of it out. Everything else may decide of sizes and branches.
+  Floats are inputs of the program, so their values do not matter, except zero,
+  which may remove a part of the program. All other values may change sizes and
+  branches.
   """
   return tuple(
     (name, 'number' if isinstance(value, float) and value else repr(value))
@@ -82,7 +101,7 @@ def shape(point: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def cells(trials: Iterable[PlannedTrial]) -> list[Cell]:
-  """By submission, workload and shape of the point."""
+  """Group trials by submission, workload and shape of the point."""
   found: dict[tuple, list[PlannedTrial]] = {}
   for one in trials:
     key = one.submission, one.workload, shape(one.hyperparameters)
@@ -91,7 +110,7 @@ def cells(trials: Iterable[PlannedTrial]) -> list[Cell]:
 
 
 def run(plan: Plan, some: list[Cell], options: TrialOptions) -> list[Forecast]:
-  """Try cells of a plan, one after another.
+  """Test cells of a plan, one after another.
 
   Args:
     plan: The plan.
@@ -121,17 +140,17 @@ def before(
   mixed: bool = False,
   grows: bool = False,
 ) -> None:
-  """Try what is long and not begun; what went well is not tried again.
+  """Test long cells that have not begun; tested cells are not tested again.
 
   Args:
     out: The results folder.
-    plan: What is to be run.
+    plan: The plan to run.
     options: Options of all trials.
     mixed: Whether trials of different kinds of machines may be together.
     grows: Whether the plan may add studies.
 
   Raises:
-    PreflightError: something failed.
+    PreflightError: a tested trial failed.
   """
   known = _known(out)
   todo = [
@@ -148,8 +167,8 @@ def before(
     names = ', '.join(dict.fromkeys(one.submission for one in bad))
     lines = '\n'.join(f'  {failure(one)}' for one in bad)
     raise PreflightError(
-      f'{names} cannot run as planned, so nothing was started.\n{lines}\n'
-      f'Leave out {names}, or start all the same: --nopreflight.'
+      f'{names} cannot run as planned, so no trial was started.\n{lines}\n'
+      f'Leave out {names}, or start without this test: --nopreflight.'
     )
   with results_folder.opened(out, plan, mixed=mixed, grows=grows):
     ids = known + [cell.first.id for cell in todo]
@@ -157,7 +176,7 @@ def before(
 
 
 def is_long(cell: Cell, plan: Plan) -> bool:
-  """Return whether a cell may take so long that it is tried first."""
+  """Test whether a cell may take so long that it is tested first."""
   budget = plan.budgets.get(cell.first.workload, 0.0)
   return len(cell.trials) * budget >= LONG
 
@@ -168,7 +187,14 @@ def forecast(
   budget: float | None,
   tried: ShortTrial,
 ) -> Forecast:
-  """What the few steps tell of the whole trials."""
+  """Predict a cell's time and memory from a short trial.
+
+  Args:
+    cell: The cell.
+    spec: The workload in the suite.
+    budget: Charged seconds of a trial; None: not calibrated.
+    tried: The short trial of the cell.
+  """
   trial, status = cell.first, tried.status
   known = Forecast(
     trial.submission,
@@ -198,10 +224,18 @@ def forecast(
 def free_seconds(
   spec: WorkloadSpec, share: float, tried: ShortTrial
 ) -> float | None:
-  """Of the evaluations in a share of the budget.
+  """Predict the seconds of one trial's evaluations.
 
-  The first evaluation has compiled and looked at a batch of one split; the
-  last one has looked at a batch of each.
+  The short trial's first evaluation has compiled and evaluated a batch of one
+  split; its last evaluation has evaluated a batch of each split.
+
+  Args:
+    spec: The workload in the suite.
+    share: Share of the budget that a trial needs.
+    tried: The short trial.
+
+  Returns:
+    Seconds; None if the short trial has fewer than two evaluations.
   """
   if len(tried.rows) < 2:
     return None
@@ -220,23 +254,24 @@ def free_seconds(
 
 
 def hours(found: list[Forecast]) -> float:
+  """Return the hours of all trials together."""
   return sum(one.all_seconds for one in found) / 3600
 
 
 def table(found: list[Forecast]) -> dict[str, Any]:
-  """For programs."""
+  """Return forecasts as `preflight --json` prints them."""
   forecasts = [one._asdict() for one in found]
   return {'forecasts': forecasts, 'hours': hours(found)}
 
 
 def failure(one: Forecast) -> str:
-  """What failed and why, and below that where it came from."""
+  """Return what failed and why, with the last lines of its traceback."""
   what = f'{one.submission} on {one.workload}: {one.outcome}: {one.reason}'
   return '\n    '.join([what, *one.trace.splitlines()[-FRAMES:]])
 
 
 def _brief(plan: Plan) -> Plan:
-  """Return trials that end by steps, and evaluate one batch of every split."""
+  """Return the plan with evaluations of one batch per split and no targets."""
   specs = {
     name: dataclasses.replace(
       spec,

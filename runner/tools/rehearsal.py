@@ -1,9 +1,9 @@
-"""A few steps of a submission on a workload, to see that it may race.
+"""Tests of a submission on a workload for a few steps.
 
-Runs that are compared are evaluated at the same steps: where it is evaluated a
-submission may change what it trains, as AlgoPerf's `prepare_for_eval` does and
-whatever follows its evaluations. Only one of ours that does not look at them
-must train alike however often it is evaluated.
+Compared runs are evaluated at the same steps, because evaluations may change
+training: AlgoPerf's `prepare_for_eval` does, and so do submissions that read
+their evaluations. Other submissions in TimeTrial's own form must train the same
+with any number of evaluations.
 """
 
 import ast
@@ -14,29 +14,31 @@ from typing import NamedTuple
 
 import submissions
 from runner.launch.attempt import OnProgress
-from runner.protocol import layout
+from runner.protocol import accounts, layout
 from runner.tools import explain
 from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
 from submissions import literals
 from submissions.algoperf import folders
 
-STEPS = 8  # Dispatches to the device.
-EVERY = 3  # From one evaluation to the next.
+STEPS = 8  # Number of dispatches of a run.
+EVERY = 3  # Dispatches from one evaluation to the next.
 GOOD = ('ok', 'look')
-# What asks for evaluations, and for the time.
+# Names in a source that read evaluations, and names that read the time.
 EVALS, CLOCK = ('.evals',), ('.elapsed', '.progress', 'train_state', 'time')
 
 
 class Finding(NamedTuple):
-  mark: str  # 'ok', 'look', 'FAIL', or 'open' where the machine is to blame.
+  """Result of one test."""
+
+  mark: str  # 'ok', 'look', 'FAIL', or 'open' after a machine failure.
   text: str
 
 
-ALONE, AGAIN, OFTEN, RESUMED = range(4)  # The studies.
+ALONE, AGAIN, OFTEN, RESUMED = range(4)  # Numbers of the runs, as studies.
 
 
 def findings(of: Rehearsal, on_progress: OnProgress) -> Iterator[Finding]:
-  """Yields findings as they are made; just one where it does not train."""
+  """Yield findings one by one; only one finding if training fails."""
   spec = of.plan.suite.workloads[of.trial.workload]
   steps = STEPS * spec.steps_per_dispatch
   every = EVERY * spec.steps_per_dispatch
@@ -47,7 +49,9 @@ def findings(of: Rehearsal, on_progress: OnProgress) -> Iterator[Finding]:
       yield _failed(stage, ALONE, status)
       return
     spent = status.accounts
-    step = (spent['train'] + spent['data']) / stage.evaluations(ALONE)[-1]
+    step = (spent[accounts.TRAIN] + spent[accounts.DATA]) / stage.evaluations(
+      ALONE
+    )[-1]
     yield Finding(
       'ok',
       f'trains; compiles in {spent["compile"]:.1f} s, '
@@ -83,7 +87,7 @@ def _often(stage: Stage, steps: int, every: int) -> Finding:
     return Finding(
       'look',
       'training depends on when it is evaluated. The submission reads its '
-      'evaluations (.evals), so that is taken for its intention.',
+      'evaluations (.evals), so this seems to be intended.',
     )
   return Finding(
     'FAIL',
@@ -94,10 +98,10 @@ def _often(stage: Stage, steps: int, every: int) -> Finding:
 
 def _resumed(stage: Stage, steps: int, every: int) -> Finding:
   text = 'a resumed run is the same run'
-  looks = stage.evaluations(ALONE)
-  if len(looks) < 2:
+  evaluations = stage.evaluations(ALONE)
+  if len(evaluations) < 2:
     return Finding('ok', 'its first state is its last: nothing is resumed.')
-  middle = looks[(len(looks) - 1) // 2]
+  middle = evaluations[(len(evaluations) - 1) // 2]
   status = stage.run(RESUMED, [middle, steps], every)
   if status.outcome != 'ended':
     return _failed(stage, RESUMED, status)
@@ -109,16 +113,16 @@ def _resumed(stage: Stage, steps: int, every: int) -> Finding:
     return _by_chance(stage, text)
   return Finding(
     'FAIL',
-    f'not so: {text}. {_differ(stage, RESUMED)} Does the yielded state say '
-    'everything?'
+    f'not so: {text}. {_differ(stage, RESUMED)} Does the yielded state contain '
+    'everything that train needs?'
     if not stage.of.entry.algoperf
-    else f'not so: {text}. {_differ(stage, RESUMED)} Does optimizer_state say '
-    'everything? Globals of the file are not restored.',
+    else f'not so: {text}. {_differ(stage, RESUMED)} Does optimizer_state '
+    'contain everything? Globals of the file are not restored.',
   )
 
 
 def _starts_over(log: str) -> str:
-  """Return why a trial starts over, as its log says; '' if it goes on."""
+  """Return why a trial starts over, from its log; '' if it resumes."""
   for line in log.splitlines():
     for said in ('This trial cannot be resumed: ', 'The trial starts over: '):
       if line.startswith(said):
@@ -137,13 +141,13 @@ def _by_chance(stage: Stage, text: str) -> Finding:
   if _asks(stage.of.entry, CLOCK):
     return Finding(
       'look',
-      f'unknown whether {text}, as two equal runs differ. The submission reads '
-      'the clock, so that is taken for its intention.',
+      f'unknown whether {text}, because two equal runs differ. The submission '
+      'reads the clock, so this seems to be intended.',
     )
   return Finding(
     'FAIL',
-    f'not so: {text}, as two equal runs differ already. {differ} Does it draw '
-    'random numbers without the key that it is handed?',
+    f'not so: {text}, because two equal runs differ already. {differ} Does the '
+    'submission draw random numbers without its key?',
   )
 
 
@@ -153,7 +157,7 @@ def _differ(stage: Stage, study: int) -> str:
 
 
 def _asks(entry: submissions.Entry, names: Sequence[str]) -> bool:
-  """Return whether the source uses a name; attributes begin with a dot."""
+  """Test whether the source uses one of `names`; attributes begin with '.'."""
   found = set()
   for file in folders.files(entry.path):
     if file.suffix != '.py':
@@ -161,7 +165,7 @@ def _asks(entry: submissions.Entry, names: Sequence[str]) -> bool:
     try:
       tree = literals.parsed(file)
     except literals.NOT_PYTHON:
-      continue  # It is not run, else nothing would have trained.
+      continue  # Training has worked, so the file is not run.
     for node in ast.walk(tree):
       match node:
         case ast.Attribute(attr=name):
@@ -178,9 +182,9 @@ def _failed(stage: Stage, study: int, status: layout.Status) -> Finding:
   if status.retryable or outcome == 'invalid':
     return Finding(
       'open',
-      f'not tried, as the machine failed it {ATTEMPTS} times ({outcome}: '
-      f'{reason}). That says nothing of the submission: check it again when '
-      'the machine has less to do.',
+      f'not tried, because the machine failed {ATTEMPTS} times ({outcome}: '
+      f'{reason}). This does not concern the submission: check it again when '
+      'the machine is less busy.',
     )
   of = stage.of
   return Finding(

@@ -1,8 +1,8 @@
-"""Sets a suite's targets: AlgoPerf's protocol, scaled down.
+"""Targets of a suite, set by a smaller version of AlgoPerf's protocol.
 
 Several algorithms are tuned over their search spaces with three quarters of
 the step budget. The best point on a workload is repeated over seeds, and the
-median of the best validation values becomes the target. Everything runs by
+median of the best validation values becomes the target. All trials stop by
 steps, so the machine's speed does not matter. Protocol: Dahl et al. 2023,
 "Benchmarking Neural Network Training Algorithms", arXiv:2306.07179.
 """
@@ -27,8 +27,9 @@ from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
-SHARE = 0.75  # Of the step budget, as AlgoPerf.
-STRONG = ('adamw', 'nadamw', 'nesterov', 'momentum')  # As AlgoPerf.
+SHARE = 0.75  # Share of the step budget, as in AlgoPerf.
+# Algorithms that AlgoPerf tunes for its targets.
+STRONG = ('adamw', 'nadamw', 'nesterov', 'momentum')
 
 
 class Best(NamedTuple):
@@ -39,7 +40,7 @@ class Best(NamedTuple):
 
 
 class TargetsError(RuntimeError):
-  """Not enough trials went well to set a target."""
+  """Too few trials succeeded to set a target."""
 
 
 def set_all(
@@ -52,19 +53,19 @@ def set_all(
   out: pathlib.Path,
   options: TrialOptions,
 ) -> dict[str, dict[str, Any]]:
-  """Return targets by workload, each with the figures that made it.
+  """Return targets by workload, each with its origin.
 
   Args:
     suite: The suite.
     requests: Submissions to tune.
-    points: Points of each search space.
-    seeds: Repetitions of the best point.
+    points: Number of points of each search space.
+    seeds: Number of repetitions of the best point.
     machine: This machine.
     out: Results folder.
     options: Options of all trials.
 
   Raises:
-    TargetsError: not enough trials went well.
+    TargetsError: too few trials succeeded.
   """
   suite = apart(suite)
   search = _plan(suite, requests, machine, studies=1, trials=points)
@@ -97,26 +98,33 @@ def set_all(
 
 
 def apart(suite: Suite) -> Suite:
-  """With draws, initial parameters and orders of data that no race has.
+  """Return the suite with a seed that no race uses.
 
-  A submission that races again what set a target would have met it before.
+  Otherwise a race would repeat the very trials that have set the target.
   """
   seed = plan_file.seed(suite.seed, 'targets', 0, 0)
   return dataclasses.replace(suite, seed=seed)
 
 
 def check(path: pathlib.Path, suite: Suite) -> None:
-  """Raises SuiteError where the file has no rows to write targets into."""
+  """Raise SuiteError if the file lacks rows for the suite's workloads."""
   rows = _rows(tomllib.loads(path.read_text(encoding='utf-8')))
   if foreign := [name for name in suite.workloads if name not in rows]:
     raise SuiteError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
-      f'are set in the suite that it extends. Say --workloads={",".join(rows)}.'
+      'are set in the suite that it extends. Use '
+      f'--workloads={",".join(rows)}.'
     )
 
 
 def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
-  """Writes targets and their origin into a suite's file."""
+  """Write targets and their origin into a suite's file.
+
+  Args:
+    path: The file.
+    targets: Return value of `set_all`.
+    command: The command that made the targets.
+  """
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
   text = user_files.read(path)
@@ -140,7 +148,12 @@ def _rows(document) -> dict[str, Any]:
 
 
 def lenient(value: float, lower: bool) -> float:
-  """Four digits, rounded so that the value itself still meets them."""
+  """Round to four digits, so that the value itself meets the result.
+
+  Args:
+    value: The value.
+    lower: Whether lower values are better.
+  """
   scale = 10.0 ** (3 - math.floor(math.log10(abs(value)))) if value else 1.0
   rounded = math.ceil if lower else math.floor
   return float(f'{rounded(value * scale) / scale:.4g}')
@@ -154,7 +167,7 @@ def _plan(
   studies: int,
   trials: int,
 ) -> Plan:
-  """Plan trials without targets, and three quarters as long."""
+  """Plan trials without targets, over SHARE of the step budget."""
   specs = {
     name: dataclasses.replace(spec, steps=int(SHARE * spec.steps))
     for name, spec in suite.workloads.items()
@@ -169,7 +182,7 @@ def _plan(
 def _run(
   plan: Plan, out: pathlib.Path, options: TrialOptions
 ) -> list[tuple[PlannedTrial, list[float]]]:
-  """Return the validation values of the trials that trained."""
+  """Run a plan; return the validation values of trials that trained."""
   race.run(out, plan, options, limits=race.by_steps)
   return [
     (trial, values)
@@ -189,7 +202,10 @@ def _best(values, row: WorkloadSpec) -> Best:
   pick = _better(row)
   found = [Best(t, pick(v)) for t, v in values if t.workload == row.workload]
   if not found:
-    raise TargetsError(f'No trial on {row.workload} has any evaluation.')
+    raise TargetsError(
+      f'No trial on {row.workload} has any evaluation. Their folders under '
+      '--out say why; then repeat this command.'
+    )
   return pick(found, key=lambda best: best.value)
 
 
@@ -204,7 +220,8 @@ def _target(
   repeated = [pick(v) for t, v in again if t.workload == name]
   if len(repeated) < seeds:
     raise TargetsError(
-      f'Only {len(repeated)} of {seeds} repeats of {name} ran.'
+      f'Only {len(repeated)} of {seeds} repeats of {name} ran. Their folders '
+      'under --out say why; then repeat this command.'
     )
   tuned: dict[str, float] = {}
   for trial, series in values:

@@ -1,4 +1,4 @@
-"""Some steps of a trial in a process of its own, and what they took."""
+"""Short trials: some steps in a child process, with time and memory."""
 
 import dataclasses
 import pathlib
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from runner.launch import attempt
 from runner.launch.attempt import OnProgress, TrialOptions
-from runner.protocol import columns, layout, storage
+from runner.protocol import accounts, columns, layout, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial, Speed
 from runner.protocol.trial_file import StepLimits
@@ -18,16 +18,16 @@ TRACE = 'traceback_0.txt'
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShortTrial:
-  """How a short trial went; what it did not come to tell is empty.
+  """Result of a short trial; values that it did not report are empty.
 
   Attributes:
-    status: Its status.
-    rows: Its evaluations: of the first state and the last.
-    steps: Steps that it made.
-    memory: Most bytes by place: 'host', 'device'.
-    held_up: Share of the processor time it wanted that others had.
+    status: Status of the trial.
+    rows: Evaluations of the first state and of the last state.
+    steps: Number of steps.
+    memory: Peak bytes by place: 'host', 'device'.
+    held_up: Share of its wanted processor time that others used.
     examples: Number of examples of each split.
-    trace: Traceback of the exception that ended it, if one did.
+    trace: Traceback of the exception that ended the trial, or ''.
   """
 
   status: Status
@@ -40,16 +40,18 @@ class ShortTrial:
 
   @property
   def speed(self) -> Speed:
-    """Compilation, and the other charged seconds over all steps."""
+    """Speed over all steps: compilation, and other charged seconds a step."""
     spent = self.status.accounts
-    training = sum(spent[name] for name in columns.CHARGED)
-    return Speed(spent['compile'], (training - spent['compile']) / self.steps)
+    training = sum(spent[name] for name in accounts.CHARGED)
+    return Speed(
+      spent[accounts.COMPILE], (training - spent[accounts.COMPILE]) / self.steps
+    )
 
   @property
   def later_speed(self) -> Speed:
     """Speed of the steps after the first evaluation.
 
-    Otherwise a few steps would pay for all that a submission does once.
+    The first steps contain work that a submission does only once.
     """
     if len(self.rows) < 2:
       return self.speed
@@ -58,7 +60,7 @@ class ShortTrial:
       for name in (columns.STEP, columns.SECONDS, columns.COMPILE)
     )
     seconds = max(0.0, charged - compiled) / steps
-    return Speed(self.status.accounts['compile'], seconds)
+    return Speed(self.status.accounts[accounts.COMPILE], seconds)
 
 
 def run(
@@ -103,7 +105,7 @@ def run(
 
 
 def _trace(path: pathlib.Path, copy: pathlib.Path, source: pathlib.Path) -> str:
-  """A traceback that names what was copied, as the copy is deleted."""
+  """Return a traceback with paths of the original, as its copy is deleted."""
   if not path.exists():
     return ''
   text = path.read_text(encoding='utf-8')

@@ -1,11 +1,11 @@
-"""What in a submission's source looks like more than training.
+"""Findings in a submission's source: what is not known to be only training.
 
-Suite that no harness can enforce in one process are at least read: code that
-looks for the clock, other data than what it is handed, the name of the workload
-or work beside the clock is pointed at, by file and line. It may be innocent, so
-these findings are to be read by somebody, and refuse nothing. The rules are
-AlgoPerf's (https://github.com/mlcommons/algorithmic-efficiency), section
-"Valid submissions".
+No harness can enforce every rule in one process, so the source is read as well,
+without running it, by what is allowed. An import, an attribute, a class or a
+literal that is not known to be harmless is a finding, by file and line. A
+finding may be innocent: somebody has to read it, and it refuses nothing. The
+rules are AlgoPerf's (https://github.com/mlcommons/algorithmic-efficiency),
+section "Valid submissions".
 """
 
 import ast
@@ -13,65 +13,18 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import workloads
-from submissions.algoperf import folders
+from runner.lint import attributes, classes, literals, objects, uses
+from runner.lint.allowed import is_module
+from runner.lint.meanings import WEIGHTS
+from runner.lint.names import Names
+from submissions.algoperf import folders, own
 from submissions.literals import NOT_PYTHON, parsed
 
-# By the start of a full name: what using it may mean.
-NAMES = {
-  'threading': 'work beside the clock',
-  'multiprocessing': 'work beside the clock',
-  'concurrent': 'work beside the clock',
-  'asyncio': 'work beside the clock',
-  'subprocess': 'work beside the clock',
-  'os.fork': 'work beside the clock',
-  'os.system': 'work beside the clock',
-  'signal': 'signals that the harness uses',
-  'os.kill': 'signals that the harness uses',
-  'ctypes': 'a way around Python',
-  'gc': 'a look at other objects of the process',
-  'inspect.stack': 'a look at the harness',
-  'inspect.currentframe': 'a look at the harness',
-  'sys._getframe': 'a look at the harness',
-  'sys.modules': 'a look at the harness',
-  'runner': 'a look at the harness',
-  'scoring': 'a look at the harness',
-  'socket': 'the network',
-  'urllib': 'the network',
-  'http': 'the network',
-  'requests': 'the network',
-  'os.environ': "the process's environment",
-  'os.putenv': "the process's environment",
-  'jax.config': 'settings of JAX',
-  'os.listdir': 'files',
-  'os.walk': 'files',
-  'os.scandir': 'files',
-  'glob': 'files',
-  'pathlib': 'files',
-  'shutil': 'files',
-  'pickle': 'files',
-  'tensorflow_datasets': 'other data',
-}
-CALLS = {  # Functions without a module.
-  'open': 'files',
-  'eval': 'code that cannot be read',
-  'exec': 'code that cannot be read',
-  '__import__': 'code that cannot be read',
-  'globals': 'code that cannot be read',
-  'setattr': 'a change of another object',
-}
-METHODS = {  # Of whatever object.
-  'source': 'other data than what it is handed',
-  'eval_stats': 'an evaluation of its own',
-  'eval_model': 'an evaluation of its own',
-  'load': 'files',
-}
-TIMES = ('time', 'datetime', 'runner.trial.clock')
-FREE = ('get_batch_size',)  # Functions that may ask for the workload's name.
+TEXTS = ('', '.json', '.md', '.rst', '.toml', '.txt')  # Files beside the code.
 
 
 class Finding(NamedTuple):
-  """Somewhere to look; sorts by place."""
+  """A place in the source to read; sorts by place."""
 
   file: str
   line: int
@@ -79,67 +32,104 @@ class Finding(NamedTuple):
 
 
 def look(path: pathlib.Path) -> list[Finding]:
-  """Findings in the source of a submission, a file or a folder."""
-  found = set()
+  """List the findings in the source of a submission, a file or a folder."""
+  found: set[Finding] = set()
+  root = folders.layout(path).root
+  algoperf = folders.is_one(path)
+  data = 0  # Bytes of literals so far.
+  shared = _shared(folders.files(path)) if algoperf else frozenset()
   for name, file in folders.parts(path).items():
     if file.suffix != '.py':
+      found |= {Finding(name, 0, text) for text in _beside(file)}
       continue
     try:
-      tree = parsed(file)
+      tree = _with_annotations(parsed(file))
+      said = {*_said(tree, _own(root, file, algoperf), shared, algoperf)}
+      said |= {*literals.find_large(tree, data)}
+      data += sum(size for _, size in literals.sizes(tree))
+      said |= {*_absent(root, file)} if algoperf else set()
+    except RecursionError:
+      said = {(0, 'This is nested too deeply to be read. Write it flatter.')}
     except NOT_PYTHON as error:
-      found.add(Finding(name, 0, f'This is not Python: {error}.'))
-      continue
-    found |= {Finding(name, line, text) for line, text in _said(tree)}
+      said = {(0, f'This is not Python: {error}.')}
+    found |= {Finding(name, line, text) for line, text in said}
   return sorted(found)
 
 
-def _said(tree: ast.Module) -> Iterator[tuple[int, str]]:
-  known = folders.bound(tree)
-  for line, full in known.values():
-    yield from _meaning(full, line)
-  for node in ast.walk(tree):
-    match node:
-      case ast.Attribute():
-        yield from _meaning(folders.full_name(node, known), node.lineno)
-      case ast.Call(func=ast.Name(id=name)) if name in CALLS:
-        yield node.lineno, f'{name}() may mean {CALLS[name]}.'
-      case ast.Call(func=ast.Attribute(attr=name)) if name in METHODS:
-        yield node.lineno, f'.{name}() may mean {METHODS[name]}.'
-      case ast.Assign(targets=targets):
-        for target in targets:
-          yield from _patched(target, known)
-  yield from _branches(tree)
-
-
-def _meaning(full: str, line: int) -> Iterator[tuple[int, str]]:
-  for name, meaning in NAMES.items():
-    if full == name or full.startswith(f'{name}.'):
-      yield line, f'{full} may mean {meaning}.'
-
-
-def _patched(
-  target: ast.expr, known: dict[str, tuple[int, str]]
+def _said(
+  tree: ast.Module, mine: set[str], shared: frozenset[str], algoperf: bool
 ) -> Iterator[tuple[int, str]]:
-  """Assignments to attributes of modules."""
-  if not isinstance(target, ast.Attribute):
-    return
-  if full := folders.full_name(target, known):
-    what = 'the clock' if full.startswith(TIMES) else 'a module'
-    yield target.lineno, f'{full} = ... changes {what} for everybody.'
+  names = Names(tree, mine.__contains__, shared)
+  yield from uses.find(names, algoperf)
+  for access in attributes.accesses(names):
+    yield from attributes.meant(access, names, algoperf)
+  yield from objects.find(names)
+  yield from classes.find(names)
+  yield from literals.find(names)
 
 
-def _branches(tree: ast.Module) -> Iterator[tuple[int, str]]:
-  """Names of workloads in what is compared, or looked up."""
-  known = workloads.names()
-  names = {*known, *(name.replace('/', '_') for name in known)}
-  free = {
-    id(inner)
-    for node in tree.body
-    if isinstance(node, ast.FunctionDef) and node.name in FREE
-    for inner in ast.walk(node)
-  }
+def _shared(files: list[pathlib.Path]) -> frozenset[str]:
+  """Return the names that any of the files binds to a module of others."""
+  found: set[str] = set()
+  for file in files:
+    try:
+      bound = folders.bound(parsed(file)) if file.suffix == '.py' else {}
+    except NOT_PYTHON:
+      continue  # Said where the file is read.
+    found |= {n for n, (_, full) in bound.items() if is_module(full)}
+  return frozenset(found)
+
+
+def _own(root: pathlib.Path, file: pathlib.Path, algoperf: bool) -> set[str]:
+  """Return the modules as written that are files of the submission."""
+  found = own.imports(root, file) if algoperf else []
+  written = {one.module for one in found if one.module}
+  return written | {'.'.join(one.name) for one in found if one.name}
+
+
+def _absent(
+  root: pathlib.Path, file: pathlib.Path
+) -> Iterator[tuple[int, str]]:
+  """Yield relative imports that no source file answers."""
+  for line, name in own.absent(root, file):
+    yield line, f'{name} is no source file, so it cannot be read.'
+
+
+def _beside(file: pathlib.Path) -> Iterator[str]:
+  """Yield what a file that is not Python may mean."""
+  size = file.stat().st_size
+  if file.suffix not in TEXTS or (
+    size > literals.MOST and file.suffix != '.md' and file.stem
+    not in ('LICENSE', 'README')
+  ):  # fmt: skip
+    yield (f'A file of {size} bytes that is not source {WEIGHTS}')
+
+
+def _with_annotations(tree: ast.Module) -> ast.Module:
+  """Read annotations that are written as texts, because Python may run them."""
+
+  class Reader(ast.NodeTransformer):
+    def visit_Constant(self, node):
+      if not isinstance(node.value, str):
+        return node
+      try:
+        read = ast.parse(node.value.strip(), mode='eval').body
+      except NOT_PYTHON:
+        return node
+      return ast.fix_missing_locations(
+        _moved(ast.copy_location(read, node), node)
+      )
+
   for node in ast.walk(tree):
-    if not isinstance(node, ast.Constant) or id(node) in free:
-      continue
-    if isinstance(node.value, str) and node.value in names:
-      yield node.lineno, f'{node.value!r} is the name of a workload.'
+    for field in ('annotation', 'returns'):
+      written = getattr(node, field, None)
+      if isinstance(written, ast.expr):
+        setattr(node, field, Reader().visit(written))
+  return tree
+
+
+def _moved(read: ast.expr, node: ast.Constant) -> ast.expr:
+  for inner in ast.walk(read):
+    if isinstance(inner, ast.expr):
+      inner.lineno = node.lineno
+  return read

@@ -1,4 +1,4 @@
-"""Runs of a few steps of one trial, which are made to be compared."""
+"""Runs of a few steps of one trial, for comparison with each other."""
 
 import dataclasses
 import pathlib
@@ -15,12 +15,12 @@ from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
 from runner.trial import checkpoint
 
-ATTEMPTS = 3  # At what the machine fails.
+ATTEMPTS = 3  # Maximum attempts at a run after machine failures.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rehearsal:
-  """A submission on a workload, to be tried before it races."""
+  """A submission on a workload, to be tested before it races."""
 
   entry: submissions.Entry
   plan: Plan
@@ -29,16 +29,21 @@ class Rehearsal:
 
 
 class Stage(NamedTuple):
-  """Folder for runs of one trial; they share what is compiled."""
+  """Folder for runs of one trial, which share compiled programs."""
 
   of: Rehearsal
   out: pathlib.Path
   on_progress: OnProgress
 
   def run(self, study: int, stops: Sequence[int], every: int) -> Status:
-    """Trains up to each of the stops in turn, and is evaluated every so often.
+    """Train up to each stop in turn, in attempts of their own.
 
-    What the machine fails is tried again from the start.
+    The run starts again after a machine failure.
+
+    Args:
+      study: Number of the run.
+      stops: Steps at which attempts end.
+      every: Steps from one evaluation to the next.
     """
     for _ in range(ATTEMPTS):
       shutil.rmtree(self.folder(study), ignore_errors=True)
@@ -58,7 +63,7 @@ class Stage(NamedTuple):
   def _attempt(self, study: int, limits: StepLimits) -> Status:
     trial = dataclasses.replace(self.of.trial, study=study)
     path = trial.folder(self.out) / layout.TRIAL
-    if path.exists():  # It goes on under new limits.
+    if path.exists():  # The trial resumes under new limits.
       spec = trial_file.limited(prepare.spec(path), limits)
       storage.write_json(path, trial_file.dump(spec))
     plan, options = self.of.plan, self.of.options
@@ -66,16 +71,20 @@ class Stage(NamedTuple):
     return attempt.run_attempt(self.out, folder, self.on_progress, options)
 
   def folder(self, study: int) -> pathlib.Path:
-    """Return the folder of a run; each has a study of its own."""
+    """Return the folder of a run; every run is a study."""
     return dataclasses.replace(self.of.trial, study=study).folder(self.out)
 
   def evaluations(self, study: int) -> list[int]:
-    """The steps at which it was evaluated."""
+    """Return the steps at which a run was evaluated."""
     rows = storage.read_rows(self.folder(study) / layout.EVALS)
     return [int(row[columns.STEP]) for row in rows]
 
   def end(self, study: int) -> tuple[Any, ...]:
-    """The last state, or why there is none; of one not saved, the metrics."""
+    """Return a comparable summary of a run's end.
+
+    The summary has the hash of the last state, the metrics if that state was
+    not saved, or the reason if the run failed.
+    """
     folder = self.folder(study)
     status = layout.status(folder)
     if status.outcome != 'ended':
@@ -89,5 +98,6 @@ class Stage(NamedTuple):
     return f'step {row[columns.STEP]}', metrics
 
   def log(self, study: int) -> str:
+    """Return the text that a run has printed."""
     path = self.folder(study) / outcomes.LOG
     return path.read_text(encoding='utf-8', errors='replace')

@@ -1,15 +1,15 @@
-"""Finds one point of a submission that is good on all workloads of a suite.
+"""Search for one point of a submission that is good on all workloads.
 
-SELF and draws from the part of SPACE around it race by steps, so the machine's
-speed does not matter, on a third of the workloads; the better half of them goes
-on to the next third, and its better half to the last. The best point is the one
-with the least geometric mean of costs over all workloads: a calibration in the
-sense of Kasimbeg et al. 2025, arXiv:2505.24005, with successive halving
-(Jamieson and Talwalkar 2016, arXiv:1502.07943) over workloads. Without SELF the
-draws are from all of SPACE; what was found, as SELF, can be tuned again.
+SELF and draws from SPACE around SELF race on a third of the workloads. The
+better half of the points continues on the next third, and the better half of
+these on the last third. The best point has the smallest geometric mean of costs
+over all workloads. This is a calibration in the sense of Kasimbeg et al. 2025,
+arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
+arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
+does not matter. Without SELF, draws are from all of SPACE.
 
-On a workload all points start from the same parameters and see the same data,
-so that luck does not choose between them; and no race does, or its board would
+All points have the same initial parameters and data on a workload, so that luck
+does not choose between points. Races use other seeds, because a board would
 show the luck that was chosen.
 """
 
@@ -28,25 +28,27 @@ from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
-RUNGS = 3
-MISS = 2.0  # Budgets that a miss costs at least, and twice that at most.
+RUNGS = 3  # Number of parts of the workloads.
+MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
 
-Costs = dict[str, float]  # By workload.
+Costs = dict[str, float]  # Costs by workload.
 
 
 class Candidate(NamedTuple):
-  """A point and what it has cost so far."""
+  """A point and its costs so far."""
 
-  number: int  # From 1, that of its trials.
+  number: int  # Number of its trials, from 1.
   point: dict[str, Any]
   costs: Costs
 
   @property
   def mean(self) -> float:
+    """Geometric mean of the costs."""
     return statistics.geometric_mean(self.costs.values())
 
   @property
   def reached(self) -> int:
+    """Number of targets that the point has reached."""
     return sum(cost <= 1 for cost in self.costs.values())
 
 
@@ -59,14 +61,14 @@ def tune(
   out: pathlib.Path,
   options: TrialOptions,
 ) -> list[Candidate]:
-  """Candidates from the best on; those raced on more workloads come first.
+  """Return all candidates, best first; more workloads come before fewer.
 
   Args:
-    suite: Workloads with targets.
-    request: The submission.
-    draws: How many points of its search space; a list may have fewer.
+    suite: Suite whose workloads have targets.
+    request: The submission by name or path.
+    draws: Number of points of its search space; a list may have fewer.
     machine: This machine.
-    out: The results folder; what it has already is not run again.
+    out: The results folder; trials that are done are not run again.
     options: Options of all trials.
 
   Raises:
@@ -104,24 +106,33 @@ def tune(
 
 
 def seed(suite: Suite, workload: str) -> int:
-  """That of all points on a workload, and of no race."""
+  """Return the seed of all points on a workload, which no race uses."""
   return plan_file.seed(suite.seed, f'tune {workload}', 0, 0)
 
 
 def check(suite: Suite) -> None:
-  """Raises SuiteError where a workload has no target to reach."""
+  """Raise SuiteError if a workload has no target."""
   aimless = [n for n, s in suite.workloads.items() if s.target is None]
   if aimless:
     raise SuiteError(
       f'{", ".join(aimless)} of suite {suite.name} has no target to reach. '
-      'Set one first: python -m runner set-targets.'
+      'Set one first: timetrial set-targets.'
     )
 
 
 def candidates(
   suite: Suite, entry: submissions.Entry, draws: int
 ) -> list[dict[str, Any]]:
-  """SELF and draws from SPACE, near SELF where there is one, each once."""
+  """Return SELF and draws from SPACE near SELF, without duplicates.
+
+  Args:
+    suite: The suite, for its seed.
+    entry: The submission.
+    draws: Number of points to draw.
+
+  Raises:
+    SubmissionError: the submission has neither SELF nor SPACE.
+  """
   known = [entry.self_point] if entry.self_point else []
   drawn: list[dict[str, Any]] = []
   if entry.space:
@@ -137,16 +148,23 @@ def candidates(
       found.append(point)
   if not found:
     raise submissions.SubmissionError(
-      f'{entry.path} has neither SELF nor SPACE: there is nothing to tune.'
+      f'{entry.path} has neither SELF nor SPACE, so it cannot be tuned. Write '
+      'one of them.'
     )
   return found
 
 
 def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
-  """Share of the step budget until the target; more than one for a miss.
+  """Return the share of the step budget until the target; above 1 for a miss.
 
-  A miss costs MISS budgets and, by how far the best value is from the target
-  relative to it, up to as much again; all of that without any evaluation.
+  A miss costs MISS * (1 + d), where d is the relative distance of the best
+  value from the target, at most 1. A miss without any finite value costs
+  2 * MISS.
+
+  Args:
+    spec: The workload in the suite.
+    steps: Steps of the evaluations.
+    values: Values of the target metric at these steps.
   """
   reached = [s for s, v in zip(steps, values, strict=True) if spec.reached(v)]
   if reached:
@@ -159,7 +177,13 @@ def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
 
 
 def text(name: str, found: list[Candidate], total: int) -> str:
-  """A line for each candidate, and the best one as it stands in a file."""
+  """Return a line for each candidate, and the best point as SELF.
+
+  Args:
+    name: Name of the submission.
+    found: The candidates, best first.
+    total: Number of workloads.
+  """
   lines = [f'{name}: cost, targets reached, point']
   for one in found:
     lines.append(
@@ -178,14 +202,13 @@ def _race(
   out: pathlib.Path,
   options: TrialOptions,
 ) -> None:
-  # The same in every rung.
   ruleset = Ruleset(studies=1, trials=1, budget_factor=1.0)
   endless = dict.fromkeys(suite.workloads, planning.FOR_EVER)
   only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
-  made = planning.of_trials(
+  plan = planning.of_trials(
     only, 'external', {entry.name: entry}, machine, endless, trials
   )
-  race.run(out / entry.name, made, options, limits=race.by_steps)
+  race.run(out / entry.name, plan, options, limits=race.by_steps)
 
 
 def _with_costs(suite, entry, one: Candidate, names, out) -> Candidate:

@@ -1,5 +1,5 @@
 """The timed process of one trial: its loop, clock, evaluations, checkpoints.
 
-Imports runner.protocol, runner.machine and what runner.launch shares with the
-process that it starts.
+This package imports runner.protocol, runner.machine and the modules that
+runner.launch shares with the process that it starts.
 """

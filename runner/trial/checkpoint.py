@@ -1,10 +1,10 @@
-"""The last state of a trial on disk, to go on from.
+"""Checkpoints: the last states of a trial on disk, to resume from.
 
-A checkpoint is one file: the SHA-256 of the rest, and the rest, which is a
-state's arrays and what the harness knows beside them. It appears under its name
-when all of it is on the disk, and the one before is kept: a process killed at
-any instant, or a damaged file, costs a checkpoint at most. No pickle: results
-are data.
+A checkpoint is one file: a SHA-256 and the data that it covers, which are the
+state's arrays and the harness's own facts. The file gets its name when all of
+it is on the disk, and the previous checkpoint is kept. So a kill or a damaged
+file costs one checkpoint at most. The format is not pickle, because results
+must be data and not code.
 """
 
 import hashlib
@@ -22,18 +22,20 @@ from runner.protocol import storage
 from runner.trial import state_tree
 from workloads.workload import PyTree
 
-KEEP = 2
+KEEP = 2  # Number of checkpoints that are kept.
 SUFFIX = '.checkpoint'
 DIGEST = hashlib.sha256().digest_size
 
 NUMBERS = {kind.__name__: kind for kind in state_tree.NUMBERS}
 
-Arrays = Mapping[str, np.ndarray]  # By path in the state.
+Arrays = Mapping[str, np.ndarray]  # Arrays by path in the state.
 
 
 class Checkpoint(NamedTuple):
+  """Content of a checkpoint."""
+
   arrays: Arrays
-  facts: dict[str, Any]  # What the harness knows beside them.
+  facts: dict[str, Any]  # The harness's own values, such as accounts and rows.
 
 
 def snapshot(leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -52,16 +54,16 @@ def snapshot(leaves: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def save(
   folder: pathlib.Path, step: int, arrays: Arrays, facts: dict[str, Any]
 ) -> None:
-  """Writes a checkpoint, then deletes all but the last ones.
+  """Write a checkpoint, then delete all but the last KEEP checkpoints.
 
   Args:
-    folder: Of the trial's checkpoints.
-    step: It is named by.
-    arrays: Of a snapshot.
-    facts: As JSON has them.
+    folder: Folder of the trial's checkpoints.
+    step: Step of the state, which names the file.
+    arrays: Arrays of a snapshot.
+    facts: Further values, fit for JSON.
 
   Raises:
-    StorageError: the disk does not take it.
+    StorageError: the file cannot be written.
   """
   data = serialization.msgpack_serialize(
     {'facts': json.dumps(facts), 'arrays': dict(arrays)}
@@ -78,11 +80,11 @@ def load(
   folder: pathlib.Path,
   damaged: Callable[[pathlib.Path], None] = lambda path: None,
 ) -> Checkpoint | None:
-  """The newest checkpoint that is whole, if there is one.
+  """Return the newest undamaged checkpoint, or None.
 
   Args:
-    folder: Of the trial's checkpoints.
-    damaged: Hears of each newer one that is not.
+    folder: Folder of the trial's checkpoints.
+    damaged: Called with the path of each newer, damaged checkpoint.
   """
   for path in reversed(paths(folder)):
     content = path.read_bytes()
@@ -95,12 +97,12 @@ def load(
 
 
 def paths(folder: pathlib.Path) -> list[pathlib.Path]:
-  """All checkpoints in a folder, the newest last."""
+  """Return the paths of all checkpoints in a folder, the newest last."""
   return [folder / f'{step}{SUFFIX}' for step in _steps(folder)]
 
 
 def digest(arrays: Arrays) -> str:
-  """Of all names, types, shapes and bits."""
+  """Return the SHA-256 over every array's name, dtype, shape and bytes."""
   found = hashlib.sha256()
   for name, x in sorted(arrays.items()):
     found.update(f'{name} {x.dtype} {x.shape} '.encode())
@@ -109,16 +111,16 @@ def digest(arrays: Arrays) -> str:
 
 
 def restore(template: PyTree, arrays: Arrays, tree: Any = None) -> PyTree:
-  """The state that was saved, its arrays placed as those of the template.
+  """Return the saved state, with arrays on the devices of the template's.
 
   Args:
-    template: The first state of a fresh loop.
-    arrays: Of the checkpoint.
-    tree: As structure.described gave it; None: that of the template.
+    template: The first state of a fresh training loop.
+    arrays: Arrays of the checkpoint.
+    tree: Tree from state_tree.described; None: the template's tree.
 
   Raises:
-    UnfitError: the arrays are not those of such a state, or it cannot be put
-      together again.
+    UnfitError: the arrays do not belong to such a state, or the state cannot be
+      rebuilt.
   """
   found, first = jax.tree_util.tree_flatten_with_path(template)
   known = {jax.tree_util.keystr(path): leaf for path, leaf in found}
@@ -126,8 +128,7 @@ def restore(template: PyTree, arrays: Arrays, tree: Any = None) -> PyTree:
   whole, leaves = state_tree.restored(said, first)
   if odd := sorted({leaf.name for leaf in leaves} ^ set(arrays)):
     raise state_tree.UnfitError(
-      f'{odd[0]} is in the checkpoint or in what the loop yields, and not in '
-      'both'
+      f'{odd[0]} is in the checkpoint or in the yielded state, but not in both'
     )
   return jax.tree.unflatten(
     whole,
@@ -136,13 +137,19 @@ def restore(template: PyTree, arrays: Arrays, tree: Any = None) -> PyTree:
 
 
 def _back(kind: str, value: np.ndarray, like: Any):
-  """A leaf of that kind, as structure.described names it."""
+  """Return a leaf of a kind that state_tree.described names.
+
+  Args:
+    kind: Kind of the leaf.
+    value: The stored array.
+    like: Leaf of the template in the same place, if there is one.
+  """
   if kind in NUMBERS:
     return NUMBERS[kind](value.item())
   if kind == 'scalar':
     return value[()]
   if kind == 'numpy':
-    return value.copy()  # What is read from a file must not be written to.
+    return value.copy()  # Arrays from a file are read-only.
   if kind == 'weak' and jax.numpy.asarray(value.item()).dtype == value.dtype:
     return jax.numpy.asarray(value.item())
   if kind in ('array', 'weak'):
@@ -153,7 +160,7 @@ def _back(kind: str, value: np.ndarray, like: Any):
 
 
 def _put(value: np.ndarray, like: Any) -> jax.Array:
-  """Place an array as one of its shape is; else leave it uncommitted."""
+  """Place an array like `like` if its sharding fits, else uncommitted."""
   if not isinstance(like, jax.Array) or not like.committed:
     return jax.numpy.asarray(value)
   if like.shape != value.shape and not like.sharding.is_fully_replicated:
@@ -164,7 +171,7 @@ def _put(value: np.ndarray, like: Any) -> jax.Array:
 
 
 def _plain(leaf):
-  """A leaf without JAX's own types of elements, all of it on this host."""
+  """Return a leaf without JAX's key types; gather it from all hosts."""
   if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
     leaf.dtype, jax.dtypes.prng_key
   ):

@@ -1,9 +1,8 @@
-"""The only reader of the time.
+"""The trial's clock, which charges seconds to accounts.
 
-Every second of a process belongs to exactly one account, from the moment it
-was started. The submission pays for some accounts and not for others; whoever
-leaves one that it pays for first waits for the devices, because JAX returns
-before they are done.
+Every second of a process, from its start, belongs to exactly one account. The
+submission pays for the charged accounts only. The clock waits for the devices
+when a charged account ends, because JAX returns before they have finished.
 """
 
 import contextlib
@@ -13,25 +12,28 @@ from typing import Any
 
 from runner.machine import load
 from runner.machine.load import Load
-from runner.protocol.columns import CHARGED, FREE
+from runner.protocol import accounts
+from runner.protocol.accounts import CHARGED, FREE
 
 
 def own(what: str, ask: Callable[[], Any]) -> Any:
-  """The answer of a process that has nobody to agree with."""
+  """Return the answer of this process, for a trial on a single host."""
   del what
   return ask()
 
 
 class Clock:
-  """A stopwatch with accounts, one of them always running.
+  """A stopwatch with accounts, one of which is always running.
 
   Args:
-    now: Monotonic seconds.
-    wait: Blocks until the devices have finished what they were given.
-    started: When the process was started, on the scale of `now`; since then
-      'setup' runs.
-    agree: As runner.trial.multihost.Hosts.agree, for what is charged.
-    read: As runner.machine.load.read; None where the load is not measured.
+    now: Returns monotonic seconds.
+    wait: Blocks until the devices have finished their work.
+    started: Start of the process, on the scale of `now`; account 'setup' runs
+      from then on.
+    agree: Makes charged seconds equal on all hosts, see
+      runner.trial.multihost.Hosts.agree.
+    read: Reads the machine's load, see runner.machine.load.read; None: the load
+      is not measured.
   """
 
   def __init__(
@@ -46,12 +48,13 @@ class Clock:
     self._wait = wait
     self._agree = agree
     self._since = now() if started is None else started
-    self._account = 'setup'
+    self._account = accounts.SETUP
     self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
-    self._before = 0.0  # Of these, by other processes.
-    self._compiled: list[tuple[float, float]] = []  # Since then.
+    self._before = 0.0  # Part of `_spent` that other processes have spent.
+    # Start and end of compilations since `_since`.
+    self._compiled: list[tuple[float, float]] = []
     self._read = read
-    self._reading: tuple[load.Reading, float] | None = None  # And when.
+    self._reading: tuple[load.Reading, float] | None = None  # Load and time.
     self._load = Load()
 
   def restore(
@@ -59,11 +62,11 @@ class Clock:
     accounts: Mapping[str, float],
     before: Mapping[str, float] | None = None,
   ) -> None:
-    """Adds what a trial had spent before it was interrupted.
+    """Add the seconds that a trial had spent before it was interrupted.
 
     Args:
-      accounts: As accounts gave them.
-      before: Fields of what machine_load gave; None where nothing tells.
+      accounts: Earlier return value of `accounts`.
+      before: Fields of an earlier `machine_load`; None if it is unknown.
     """
     self._load = self._load.plus(Load(**before or {}))
     for account, seconds in accounts.items():
@@ -72,7 +75,7 @@ class Clock:
 
   @contextlib.contextmanager
   def account(self, name: str) -> Iterator[None]:
-    """Charges the block to an account, then goes back to the one before."""
+    """Charge the block to an account, then return to the previous account."""
     before = self._account
     self._switch(name)
     try:
@@ -81,11 +84,10 @@ class Clock:
       self._switch(before)
 
   def compiled(self, seconds: float) -> None:
-    """The last seconds of the running account were spent on compilation.
+    """Charge the last seconds of the running account to compilation.
 
-    Compilation is only noticed when it is over, and it nests: what was told
-    before and lies within this stretch counts once. Ignored while the
-    submission pays for nothing.
+    Compilations are reported at their end, and they nest: an earlier report
+    within these seconds counts once. Nothing happens on a free account.
     """
     if self._account not in CHARGED:
       return
@@ -96,19 +98,19 @@ class Clock:
     self._compiled.append((start, end))
 
   def owe(self, seconds: float) -> float:
-    """Charges compilation that another process has done; returns the charge.
+    """Charge compilation that another process has done; return the charge.
 
-    No time passed for it, so it is none of this process's own seconds. Nothing
-    while the submission pays for nothing.
+    These seconds do not belong to `own_seconds`. Nothing is charged on a free
+    account.
     """
     if self._account not in CHARGED:
       return 0.0
-    self._spent['compile'] += seconds
+    self._spent[accounts.COMPILE] += seconds
     self._before += seconds
     return seconds
 
   def charged(self) -> float:
-    """Seconds the submission has to answer for, up to this moment."""
+    """Return the charged seconds up to this moment."""
     return self._agree('charged', self._charged)
 
   def _charged(self) -> float:
@@ -118,29 +120,29 @@ class Clock:
     return spent
 
   def accounts(self) -> dict[str, float]:
-    """Seconds on every account, as of the last switch."""
+    """Return the seconds on every account, up to the last switch."""
     return dict(self._spent)
 
   def own_seconds(self) -> float:
-    """Seconds on all accounts, without those of earlier processes."""
+    """Return the seconds on all accounts without those of other processes."""
     return sum(self._spent.values()) - self._before
 
   def machine_load(self) -> Load:
-    """Machine load over all charged seconds, as of the last switch."""
+    """Return the load in all charged seconds, up to the last switch."""
     return self._load
 
   def _switch(self, name: str) -> None:
     stops = self._account in CHARGED and name not in CHARGED
     if stops:
       self._wait()
-    # Counters are read on free accounts, whichever way it goes.
+    # Load counters are read while a free account runs, so reading is free.
     reading = None
     if self._read and self._account not in CHARGED and name in CHARGED:
       reading = self._read()
     now = self._now()
     compiled = sum(end - start for start, end in self._compiled)
     self._spent[self._account] += now - self._since - compiled
-    self._spent['compile'] += compiled
+    self._spent[accounts.COMPILE] += compiled
     self._compiled = []
     self._account, self._since = name, now
     if reading is not None:

@@ -1,9 +1,9 @@
-"""Tells the clock what JAX spends on tracing and compiling.
+"""Seconds that JAX spends on tracing and compiling, for the trial's clock.
 
-The trials of a plan share what XLA has compiled, in JAX's persistent cache.
-Whoever finds a program there is charged for it all the same, with the seconds
-that it took the trial that compiled it: no score hangs on who was first. JAX
-keeps whole seconds only, so the exact ones lie beside its entries.
+The trials of a plan share compiled programs in JAX's persistent cache. A trial
+that finds a program there is charged the seconds that the first trial needed to
+compile the program, so the order of trials does not change scores. JAX stores
+whole seconds only; files beside the cache's entries store the exact seconds.
 """
 
 import contextlib
@@ -28,16 +28,22 @@ _LOGGER = 'jax._src.compiler'
 
 @dataclasses.dataclass
 class Compiled:
-  """What a process has compiled, or found compiled, so far."""
+  """Counts of the programs that a process has compiled so far.
+
+  Attributes:
+    programs: Number of programs.
+    found: Number of programs found in the cache, part of `programs`.
+    spared_seconds: Seconds charged for programs found in the cache.
+  """
 
   programs: int = 0
-  found: int = 0  # Of these, in the cache.
-  spared_seconds: float = 0.0  # Charged for those that were found.
+  found: int = 0
+  spared_seconds: float = 0.0
 
 
 @contextlib.contextmanager
 def noticed(clock: Clock) -> Iterator[Compiled]:
-  """While open, seconds of tracing and compiling go to 'compile'."""
+  """Charge tracing and compiling in the block to the account 'compile'."""
   compiled, asked = Compiled(), _Asked()
 
   def happened(event: str, **_: str | int) -> None:
@@ -71,7 +77,7 @@ def noticed(clock: Clock) -> Iterator[Compiled]:
 
 
 class _Asked(logging.Filter):
-  """The entry of the cache that is asked for; JAX names it in its log only."""
+  """Cache entry of the program at hand; only JAX's log has its name."""
 
   def __init__(self):
     super().__init__()
@@ -80,7 +86,7 @@ class _Asked(logging.Filter):
   def _forget(self) -> None:
     self.key = ''
     self.found = False
-    self.saved = 0.0  # What JAX knows of it, in seconds rounded down.
+    self.saved = 0.0  # Compile time from JAX, in seconds rounded down.
 
   def filter(self, record: logging.LogRecord) -> bool:
     text = str(record.msg).lower()
@@ -91,18 +97,20 @@ class _Asked(logging.Filter):
     return record.levelno > logging.DEBUG
 
   def settle(self, seconds: float) -> float:
-    """What more a program would have taken than it did, if it was found.
+    """Return the seconds that the cache has saved for this program.
+
+    The seconds of a program that was compiled are stored for later trials.
 
     Args:
-      seconds: That it took. Kept, for those who find it later, if it was not.
+      seconds: Seconds that compiling or loading the program took.
     """
     found, least, path = self.found, self.saved, self._path()
     self._forget()
     if found:
       took = _read(path) if path else None
-      # Where nothing tells, in favour of nobody.
+      # JAX's seconds are rounded down: add 1 s, so that nobody gains.
       return max(0.0, (least + 1.0 if took is None else took) - seconds)
-    if path:  # JAX goes on as well where its entry cannot be written.
+    if path:  # A failed write is ignored, as JAX ignores it for its entry.
       with contextlib.suppress(OSError):
         path.write_text(repr(seconds), encoding='utf-8')
     return 0.0

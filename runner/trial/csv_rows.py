@@ -1,9 +1,9 @@
-"""Rows of a trial's files: of its evaluations, and of its training steps."""
+"""Rows of a trial's CSV files: evaluations and training steps."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import columns
+from runner.protocol import accounts, columns
 from runner.trial.loop import Result
 from runner.trial.monitor import Scalar
 
@@ -20,11 +20,11 @@ def evaluation(
   """
   return {
     columns.SECONDS: result.seconds,
-    columns.EVAL: spent['evaluate'],
-    columns.LOGGING: spent['record'] + spent['checkpoint'],
-    columns.COMPILE: spent['compile'],
-    columns.DATA: spent['data'],
-    columns.VIEW: spent['view'],
+    columns.EVAL: spent[accounts.EVALUATE],
+    columns.LOGGING: spent[accounts.RECORD] + spent[accounts.CHECKPOINT],
+    columns.COMPILE: spent[accounts.COMPILE],
+    columns.DATA: spent[accounts.DATA],
+    columns.VIEW: spent[accounts.VIEW],
     columns.STEP: result.step,
     columns.ATTEMPT: attempt,
     columns.SCORE: result.seconds,

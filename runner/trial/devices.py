@@ -1,4 +1,7 @@
-"""One mesh axis, 'batch': programs are for the whole batch, XLA splits it."""
+"""Arrays on a mesh with one axis, 'batch', over all devices of all hosts.
+
+Programs are written for the whole batch; XLA splits them.
+"""
 
 import functools
 
@@ -9,10 +12,10 @@ from workloads.workload import Model, PyTree
 
 
 def wait() -> None:
-  """Blocks until every device has finished all it was given.
+  """Block until every device has finished its work.
 
-  Everything alive is waited for, not only what a submission hands over: work
-  that it started and keeps for later would else be done on nobody's time.
+  The function waits for all live arrays, not only for those that a submission
+  returns. Otherwise a submission could leave work to seconds that are free.
   """
   jax.effects_barrier()
   for array in jax.live_arrays():
@@ -22,32 +25,33 @@ def wait() -> None:
 
 @functools.cache
 def _sharding(*axes: str | None) -> NamedSharding:
-  # Those of a host lie together, as its rows do.
+  # Devices of one host are neighbours, as the host's rows of a batch are.
   order = sorted(jax.devices(), key=lambda one: (one.process_index, one.id))
   mesh = Mesh(order, ('batch',), (AxisType.Auto,))
   return NamedSharding(mesh, P(*axes))
 
 
 def replicate(tree):
-  """Puts a copy of every array on every device; hosts have made the same."""
+  """Put a copy of every array on every device; all hosts pass equal arrays."""
   if jax.process_count() > 1:
     return jax.jit(whole)(tree)
   return jax.device_put(tree, _sharding())
 
 
 def whole(tree: PyTree) -> PyTree:
-  """All of every array on every device; in compiled functions as well."""
+  """Constrain every array to have a copy on every device, also inside jit."""
   if jax.device_count() == 1:
     return tree
   return jax.lax.with_sharding_constraint(tree, _sharding())
 
 
 def spread(state: PyTree) -> PyTree:
-  """Models whole on every device, and of all else a part on each.
+  """Copy models to every device, and split all other arrays over the devices.
 
-  Along the first axis that divides; what has none is whole. So each device
-  keeps and updates its part of an optimizer's state (ZeRO's first stage,
-  Rajbhandari et al. 2020, arXiv:1910.02054), whoever wrote the optimizer.
+  Arrays are split along their first axis that the number of devices divides;
+  arrays without such an axis are copied. So each device keeps and updates its
+  part of an optimizer's state (ZeRO stage 1, Rajbhandari et al. 2020,
+  arXiv:1910.02054), for any optimizer.
   """
   count = jax.device_count()
   if count == 1:
@@ -64,11 +68,15 @@ def spread(state: PyTree) -> PyTree:
 
 
 def split(batch, stacked: bool = False):
-  """Spreads examples over the devices: axis 0, or axis 1 of stacked batches.
+  """Split a batch over the devices along its examples.
 
-  Of several hosts, each hands over its own rows; the batch is that of all.
-  For a single device the arrays stay on the host: the compiled step takes them
-  along, which is quicker than a transfer of their own.
+  Every host passes its own rows; the result is the batch of all hosts. With a
+  single device the arrays stay on the host: the compiled step transfers them
+  faster than a separate call.
+
+  Args:
+    batch: Arrays of shape [examples, ...], or [steps, examples, ...].
+    stacked: Whether arrays have the axis of steps.
   """
   if jax.device_count() == 1:
     return batch
@@ -81,19 +89,19 @@ def split(batch, stacked: bool = False):
 
 
 def rows(size: int) -> slice:
-  """Those of a batch that the devices of this host hold."""
+  """Return which rows of a batch the devices of this host hold."""
   count = size // jax.process_count()
   first = jax.process_index() * count
   return slice(first, first + count)
 
 
 def padded(size: int) -> int:
-  """The least number from `size` on that divides over the devices."""
+  """Return the smallest multiple of the number of devices, `size` or more."""
   return size + -size % jax.device_count()
 
 
 def check_divides(size: int) -> None:
-  """Raises ValueError where a batch cannot be spread evenly."""
+  """Raise ValueError if a batch cannot be split evenly over the devices."""
   count = jax.device_count()
   if size % count:
     below = size - size % count

@@ -1,4 +1,7 @@
-"""Metrics of a model on a split: a map on the devices, a fold on the host."""
+"""Metrics of a model on a split.
+
+Devices compute statistics of every example; the host summarizes them.
+"""
 
 import functools
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from workloads.workload import Model, Source, Workload
 
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
-  """Weights and statistics of all examples, on every host."""
+  """Return weights and statistics of a batch's examples, on every host."""
   stats = workload.eval_stats(devices.whole(model), batch)
   return devices.whole((batch['weights'], stats))
 
@@ -26,10 +29,10 @@ def _finite(leaves: list[jax.Array]) -> jax.Array:
 
 
 def not_finite(model: Model) -> str:
-  """Name of a number of the model that is NaN or infinite; empty if none is.
+  """Return the name of an array of the model with NaN or infinity, or ''.
 
-  Metrics do not tell: XLA drops NaN in a ReLU on a CPU, so a residual network
-  with a running variance of NaN has a finite error rate.
+  Metrics are not enough: XLA drops NaN in a ReLU on a CPU, so a residual
+  network with a running variance of NaN has a finite error rate.
   """
   named = [
     (f'{kind} {jax.tree_util.keystr(path)}', leaf)
@@ -51,12 +54,18 @@ def evaluate(
   limit: int | None = None,
   alive: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
-  """Metrics over the split, or over its first `limit` examples.
+  """Return metrics over a split, or over its first `limit` examples.
 
-  Padding is dropped here and nowhere else. `alive` is called for every batch.
-  A batch is as long as the split at most; it is filled up with padding where it
-  would not divide over the devices.
-  A split without examples has no metrics.
+  Batches are padded to divide over the devices; only this function drops the
+  padding. A split without examples has no metrics.
+
+  Args:
+    workload: The workload.
+    model: The model.
+    source: Examples of the split.
+    batch_size: Largest number of examples in a batch.
+    limit: Number of examples; None: all.
+    alive: Called for every batch; may raise to end the evaluation.
   """
   if not len(source):
     return {}

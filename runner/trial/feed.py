@@ -1,4 +1,4 @@
-"""Training data on their way to the devices."""
+"""Training batches for a submission, counted and put on the devices."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runner.protocol import accounts
 from runner.trial import devices
 from runner.trial.clock import Clock
 from workloads import batches
@@ -14,27 +15,32 @@ from workloads.workload import Batch, Drawn, Source
 
 
 class Place(NamedTuple):
-  """Of a batch in the stream."""
+  """Place of a batch in the stream of examples."""
 
   first: int
   size: int
 
 
 class Feed:
-  """The endless stream of training examples, and how much of it was drawn.
+  """The endless stream of training examples, with a count of drawn batches.
 
-  What a submission draws is counted here and nowhere else, so a step is a
-  training batch that was drawn. Batches that lie in memory are made when they
-  are drawn: the devices have work meanwhile, since steps are dispatched ahead
-  of them, and a thread would only take turns with it on a small machine. What
-  must be read and decoded is made by a thread, as many batches ahead as the
-  source says; of these none is counted before it is drawn. Of several hosts,
-  each makes the rows of its own devices.
+  A step is a training batch that a submission has drawn; only this class counts
+  steps. Batches from memory are made when they are drawn: steps are dispatched
+  ahead, so the devices have work meanwhile, and a thread would compete for the
+  processors of a small machine. A thread makes batches that must be read and
+  decoded, as many ahead as the source says. These batches count when they are
+  drawn. Every host makes the rows of its own devices.
 
   Attributes:
     steps: Batches drawn so far.
     examples: Examples drawn so far: the position in the stream.
     padding: Share of padding in the first batch drawn; None before.
+
+  Args:
+    source: The training examples.
+    seed: Seed of the order of examples.
+    clock: The trial's clock; making batches is charged to 'data'.
+    padding: Returns the share of padding in a batch.
   """
 
   def __init__(
@@ -56,10 +62,15 @@ class Feed:
     self.padding: float | None = None
 
   def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
-    """As submissions.submission.Batches."""
+    """Yield batches without end, see submissions.submission.Batches.
+
+    Args:
+      size: Number of examples of a batch.
+      stack: Number of batches to stack; 1: no axis for steps.
+    """
     devices.check_divides(size)
     while True:
-      with self._clock.account('data'):
+      with self._clock.account(accounts.DATA):
         rows = [self._next(size) for _ in range(stack)]
         if stack == 1:
           batch = devices.split(rows[0])
@@ -71,28 +82,28 @@ class Feed:
       yield batch
 
   def _next(self, size: int) -> Batch:
-    """A batch from where the stream is; it goes on behind it."""
+    """Return the next batch of the stream, and count it."""
     place = Place(self.examples, size)
     if not self._ahead:
       batch = self._make(place)
     else:
       self._order(place)
       batch = self._coming.pop(place).result()
-    if self.padding is None:  # Of one only: looking at speech takes a while.
-      with self._clock.account('record'):
+    if self.padding is None:  # Measured once, because speech takes long.
+      with self._clock.account(accounts.RECORD):
         self.padding = float(self._measure(batch))
     self.steps += 1
     self.examples += size
     return batch
 
   def _order(self, place: Place) -> None:
-    """Has this batch and those behind it made, and no others."""
+    """Start to make this batch and the following ones; cancel all others."""
     wanted = [
       Place(place.first + n * place.size, place.size)
       for n in range(1 + self._ahead)
     ]
     for other in self._coming.keys() - set(wanted):
-      self._coming.pop(other).cancel()  # Of another size, or from before.
+      self._coming.pop(other).cancel()  # Batch of another size or place.
     for one in wanted:
       if one not in self._coming:
         self._coming[one] = self._thread.submit(self._make, one)

@@ -1,11 +1,11 @@
-"""What a real trial is run with: data, evaluation, records and signals."""
+"""Data, evaluation, records and signals of a real trial, for its loop."""
 
 import signal
 import threading
 from collections.abc import Mapping
 
 from runner.machine import load
-from runner.protocol import columns
+from runner.protocol import accounts, columns
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import company, evaluate, plain, state_tree, task as tasks
 from runner.trial.clock import Clock
@@ -49,9 +49,9 @@ class TrialHarness:
 
     Args:
       trial: The trial.
-      task: What is trained.
+      task: Workload, data and target.
       clock: The attempt's clock.
-      recorder: Keeps evaluations and states.
+      recorder: Records evaluations and checkpoints states.
       hosts: The hosts of the trial.
       profile: Traces some steps.
       on_progress: Called with every progress event.
@@ -79,9 +79,9 @@ class TrialHarness:
     """Watch a submission's training from now on.
 
     Args:
-      submission: What trains.
+      submission: The submission.
       start: Its start.
-      first: The tree of its first state, where the trial goes on.
+      first: Tree of its first state if the trial is resumed, else None.
     """
     self._submission, self._start = submission, start
     self._flatten = state_tree.Flattener(first)
@@ -115,15 +115,15 @@ class TrialHarness:
     )
 
   def accounts(self) -> Mapping[str, float]:
-    """Return the seconds of the clock's accounts, as the leader has them."""
+    """Return the seconds of the leader's accounts, the same on all hosts."""
     return self._hosts.agree('accounts', self.clock.accounts)
 
   def reached(self, metrics: Metrics) -> bool:
-    """Return whether metrics of the validation split reach the target."""
+    """Test whether metrics of the validation split reach the target."""
     return self.task.reached(metrics)
 
   def record(self, result: Result, state: PyTree) -> None:
-    """Keep an evaluation and the state that was evaluated."""
+    """Record an evaluation, and checkpoint the evaluated state."""
     assert self._start is not None
     flat, taken = self._flat(state), self.watch.take()
     self.recorder.record(result, flat, self.feed, taken, self._start.model)
@@ -137,13 +137,13 @@ class TrialHarness:
     )
 
   def save(self, state: PyTree) -> None:
-    """Keep a state from which the trial can go on."""
+    """Checkpoint a state, so that the trial can be resumed."""
     self.watch.catch_up()
     flat, taken = self._flat(state), self.watch.take()
     self.recorder.save(flat, self.feed, taken)
 
   def leaving(self) -> bool:
-    """Return whether any host is wanted back, which a signal there says."""
+    """Test whether any host has received SIGTERM."""
     return self._hosts.agree(
       'leaving', lambda: self._wanted.is_set() or self._hosts.asked()
     )
@@ -153,13 +153,13 @@ class TrialHarness:
     return evaluate.not_finite(model)
 
   def trained(self, step: int) -> None:
-    """Trace some steps, where that is asked for."""
+    """Note a step; trace some steps with --profile."""
     self._profile(step)
 
   def _flat(self, state: PyTree) -> state_tree.Flat:
     """Return a state as plain leaves; the submission pays for this."""
     assert self._submission is not None
-    with self.clock.account('train'):
+    with self.clock.account(accounts.TRAIN):
       flat = self._flatten(state)
       lost = str(self._submission.lost(state))
     return flat._replace(lost=lost or flat.lost)

@@ -1,13 +1,14 @@
-"""One trial: a submission trains on a workload, and is evaluated on the way.
+"""The loop of one trial: a submission trains and is evaluated on the way.
 
-Nothing here knows files, processes or devices: time, data, evaluation and
-recording are handed in, so that tests drive the loop with made-up ones.
+This module does not depend on files, processes or devices. Clock, data,
+evaluation and records are passed in, so that tests can replace them.
 """
 
 import math
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from runner.protocol import accounts
 from runner.protocol.quantities import plain
 from runner.protocol.trial_file import Budget
 from runner.trial.clock import Clock
@@ -23,21 +24,23 @@ class Result(NamedTuple):
   """One evaluation."""
 
   step: int
-  seconds: float  # Charged when the model was handed over.
-  metrics: Metrics  # For example {'validation/loss': 0.1237}.
+  seconds: float  # Charged seconds before the evaluation.
+  metrics: Metrics  # Values such as {'validation/loss': 0.1237}.
 
 
 class Ending(NamedTuple):
-  outcome: str  # One of layout.SCORED.
+  """Outcome of a trial, and its reason."""
+
+  outcome: str  # Outcome of layout.SCORED or layout.OPEN.
   reason: str
 
 
 class Leaving(Exception):
-  """The machine is wanted back; training can go on elsewhere."""
+  """The trial was asked to leave the machine; it can be resumed later."""
 
 
 class Harness(Protocol):
-  """What a trial is run with.
+  """Clock, data, evaluation and records of a trial.
 
   Attributes:
     clock: The trial's clock.
@@ -58,19 +61,19 @@ class Harness(Protocol):
     ...
 
   def reached(self, metrics: Metrics) -> bool:
-    """Return whether metrics of the validation split reach the target."""
+    """Test whether metrics of the validation split reach the target."""
     ...
 
   def record(self, result: Result, state: PyTree) -> None:
-    """Keep an evaluation and the state that was evaluated."""
+    """Record an evaluation, and checkpoint the evaluated state."""
     ...
 
   def save(self, state: PyTree) -> None:
-    """Keep a state from which the trial can go on."""
+    """Checkpoint a state, so that the trial can be resumed."""
     ...
 
   def leaving(self) -> bool:
-    """Return whether the machine is wanted back."""
+    """Test whether the trial is asked to leave the machine."""
     ...
 
   def not_finite(self, model: Model) -> str:
@@ -78,25 +81,25 @@ class Harness(Protocol):
     ...
 
   def trained(self, step: int) -> None:
-    """Hear the step of every state that the training loop yields."""
+    """Note a step; called for every state that the training loop yields."""
     ...
 
 
 def run(
   submission: Submission, start: Start, budget: Budget, harness: Harness
 ) -> Ending:
-  """Trains until the target, the budget or the algorithm ends it.
+  """Train until the target, the budget or the algorithm ends the trial.
 
   Args:
-    submission: What trains.
-    start: Its start; start.evals is a list that grows here. With start.state
-      and earlier results in start.evals the trial goes on where it stopped.
-    budget: When to look and to stop.
-    harness: What to run with.
+    submission: The submission.
+    start: Its start; results are appended to start.evals. A trial is resumed if
+      start.state and earlier results in start.evals are set.
+    budget: Times of evaluations and of the stop.
+    harness: Clock, data, evaluation and records.
 
   Raises:
-    ValueError: the loop yields nothing.
-    Exception: whatever the submission raises.
+    ValueError: the submission yields no state.
+    Exception: an exception of the submission.
   """
   try:
     return _run(submission, start, budget, harness)
@@ -115,7 +118,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     harness.watch.catch_up()
     if evals and evals[-1].step == harness.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
-    with clock.account('view'):
+    with clock.account(accounts.VIEW):
       model = harness.plain(submission.model(state))
     if clock.charged() > budget.end:
       return _spent(budget)
@@ -135,9 +138,9 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
 def _looks(
   submission: Submission, start: Start, budget: Budget, harness: Harness
 ) -> Iterator[tuple[PyTree, bool]]:
-  """States to evaluate, and whether there are more.
+  """Yield states to evaluate, and whether more states follow.
 
-  A trial that left while it was evaluated goes on with that evaluation.
+  A trial that left during an evaluation resumes with that evaluation.
   """
   evals: list[Result] = start.evals  # pyrefly: ignore
   states = submission.train(start)
@@ -147,7 +150,7 @@ def _looks(
   if trained and _due(step, harness.clock.charged(), last, budget):
     yield state, more
   while more:
-    with harness.clock.account('train'):
+    with harness.clock.account(accounts.TRAIN):
       state, more = _advance(states, state, budget, harness, evals)
     if state is None:
       raise ValueError(
@@ -164,9 +167,13 @@ def _advance(
   harness: Harness,
   evals,
 ) -> tuple[PyTree, bool]:
-  """Trains until an evaluation is due; False when the loop has ended."""
+  """Train until an evaluation is due.
+
+  Returns:
+    The last state, and False if the submission has ended its training.
+  """
   last = evals[-1] if evals else None
-  state = before  # Unless there is a newer one.
+  state = before  # Returned if the submission yields no further state.
   for state in states:
     charged = harness.clock.charged()
     harness.watch(harness.feed.steps, charged, state)
@@ -194,7 +201,7 @@ def _due(
 def _evaluate(
   model: Model, state: PyTree, final: bool, harness: Harness
 ) -> Result:
-  """Of a state's model; asked to leave meanwhile, saves the state."""
+  """Evaluate a state's model; save the state if asked to leave meanwhile."""
   try:
     return _examine(model, final, harness)
   except Leaving as leaving:
@@ -203,17 +210,15 @@ def _evaluate(
 
 
 def _examine(model: Model, final: bool, harness: Harness) -> Result:
-  """Metrics of the validation split; in the end of the others as well.
+  """Evaluate the validation split, and finally the other splits as well.
 
-  The test split is looked at once, when nothing can be chosen by it any more.
+  The test split is evaluated once, when it cannot influence any choice.
   """
   seconds = harness.clock.charged()
-  with harness.clock.account('evaluate'):
+  with harness.clock.account(accounts.EVALUATE):
     if name := harness.not_finite(model):
       step = harness.feed.steps
-      raise Diverged(
-        f'{name} holds numbers that are not finite at step {step}.'
-      )
+      raise Diverged(f'{name} has NaN or infinite numbers at step {step}.')
     metrics = harness.evaluate(model, 'validation')
     if bad := [k for k, v in metrics.items() if not math.isfinite(v)]:
       raise Diverged(
@@ -230,7 +235,7 @@ def _spent(budget: Budget) -> Ending:
   if budget.beaten < budget.seconds:
     return Ending(
       'beaten',
-      'Another trial of its study has reached the target in '
+      'Another trial of this study has reached the target in '
       f'{plain(budget.beaten)} s.',
     )
   return Ending('budget', f'The budget of {plain(budget.seconds)} s is spent.')

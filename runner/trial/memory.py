@@ -1,4 +1,4 @@
-"""How much memory a trial takes."""
+"""Memory use of a trial."""
 
 import math
 import resource
@@ -10,7 +10,7 @@ from workloads.workload import Model, PyTree
 
 
 def beside(model: Model, state: PyTree) -> tuple[int, int]:
-  """Bytes of a state without a model like this one: in all, and on a device."""
+  """Return the bytes of `state` minus those of `model`: total, per device."""
 
   def more(count: Callable[[jax.Array], int]) -> int:
     whole, part = (sum(map(count, _arrays(tree))) for tree in (state, model))
@@ -28,7 +28,10 @@ def _on_device(x: jax.Array) -> int:
 
 
 def peak() -> dict[str, int]:
-  """Of the process, and of its first device where that is told."""
+  """Return peak bytes of the process ('host') and its first device ('device').
+
+  The device is left out if it does not report its peak.
+  """
   host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
   stats = jax.local_devices()[0].memory_stats() or {}
   device = stats.get('peak_bytes_in_use')

@@ -1,4 +1,4 @@
-"""Where a trial ran: machine, drivers, versions, code."""
+"""Metadata of a trial: its machine, drivers, versions and code."""
 
 import importlib.metadata
 import os
@@ -18,14 +18,14 @@ from runner.trial import compile_time
 from workloads import data
 
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'numpy', 'scipy', 'ml_dtypes')
-# Names of further ones that computing on accelerators depends on.
+# Names of additional packages on machines with accelerators.
 PLUGINS = re.compile('^(jax|nvidia|libtpu|triton)', re.IGNORECASE)
 
 
 def write(
   path: pathlib.Path, trial: TrialSpec, examples: Mapping[str, int]
 ) -> None:
-  """Write a meta_data file, with AlgoPerf's names where it has them.
+  """Write a meta_data file; keys that AlgoPerf has too have AlgoPerf's names.
 
   Args:
     path: Path of the file.
@@ -63,7 +63,7 @@ def write(
 
 
 def _packages() -> dict[str, str]:
-  """Versions of what numbers and speed depend on."""
+  """Return the versions of packages that change numbers or speed, by name."""
   found = {name: importlib.metadata.version(name) for name in PACKAGES}
   if jax.default_backend() == 'cpu':
     return found
@@ -76,7 +76,7 @@ def _packages() -> dict[str, str]:
 
 
 def _git(*words: str) -> str | None:
-  """None where the code is not a checkout, or git is not installed."""
+  """Return git's output; None without git or outside of a checkout."""
   here = pathlib.Path(__file__).parent
   try:
     done = subprocess.run(

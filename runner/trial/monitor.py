@@ -1,8 +1,8 @@
-"""Looks at a running training without standing in its way.
+"""Monitoring of losses without slowing down training.
 
-JAX returns before the device is done, so a loop can run far ahead of it. Every
-few states the watch waits, but for one a few states back: the device always
-has work, never much of it, and what it reads is ready.
+JAX returns before the device has finished, so a loop can run far ahead of the
+device. The watch reads the scalars of a state that is some steps old, and waits
+for them. So the device always has work, but never much.
 """
 
 import collections
@@ -17,84 +17,99 @@ from runner.trial import plain
 from submissions.submission import Scalars
 from workloads.workload import PyTree
 
-LAG = 4  # States that stay unfinished when the watch waits; it lets twice pass.
+LAG = 4  # Newest states that are not waited for. Twice as many may be pending.
 
 
 class Diverged(Exception):
-  """Training has left the finite numbers."""
+  """A loss, metric, parameter or state of training is not finite."""
 
 
 class Scalar(NamedTuple):
   """Recorded scalars of one step."""
 
   step: int
-  seconds: float  # Charged when the step was dispatched.
+  seconds: float  # Charged seconds when the step was dispatched.
   values: dict[str, float]
 
 
 class Watch:
-  """Call it with every state.
+  """Reader of a training's scalars, called with every state.
 
   Attributes:
-    rows: Recorded scalars that nobody has taken yet.
+    rows: Recorded scalars that `take` has not returned yet.
   """
 
   def __init__(
     self,
     scalars: Callable[[PyTree], Scalars],
     every: int,
-    tell: Callable[[int, float, float], None] = lambda *_: None,
+    on_progress: Callable[[int, float, float], None] = lambda *_: None,
     step: int = 0,
   ):
-    """
+    """Start to watch a training.
+
     Args:
-      scalars: What to record of a state.
-      every: Records steps that are multiples of it, or the next after them.
-      tell: Hears step, charged seconds and loss of every state looked at.
-      step: Where the trial goes on.
+      scalars: Returns the scalars of a state.
+      every: Steps between records; each record is of the first state at or
+        after a multiple of `every`.
+      on_progress: Called with step, charged seconds and loss of every state.
+      step: Step at which the training starts or resumes.
     """
     self._scalars = scalars
     self._every = every
-    self._tell = tell
+    self._on_progress = on_progress
     self._pending: collections.deque = collections.deque()
     self._last = step
     self.rows: list[Scalar] = []
 
   def __call__(self, step: int, seconds: float, state: PyTree) -> None:
-    """Raises Diverged if an earlier loss was not finite."""
+    """Queue a state; read older states.
+
+    Args:
+      step: Step of the state.
+      seconds: Charged seconds of the step's dispatch.
+      state: The state; its scalars may still be computed.
+
+    Raises:
+      Diverged: an earlier loss was not finite.
+    """
     scalars = plain.scalars(self._scalars(state)) or _marker(state)
     self._pending.append((step, seconds, scalars))
     if len(self._pending) > 2 * LAG:
       self._look(LAG)
 
   def catch_up(self) -> None:
-    """Looks at everything that is left; the devices must be done."""
+    """Read all pending states; waits until the devices have computed them."""
     self._look(0)
 
   def take(self) -> list[Scalar]:
+    """Return the recorded scalars since the last call."""
     rows, self.rows = self.rows, []
     return rows
 
   def _look(self, leave: int) -> None:
-    """At all but so many of the newest states."""
+    """Read all pending states but the `leave` newest ones."""
     while len(self._pending) > leave:
       self._look_at(*self._pending.popleft())
 
   def _look_at(self, step: int, seconds: float, scalars: Scalars) -> None:
     jax.block_until_ready(scalars)
     loss = float(scalars.get('loss', 0.0))
-    self._tell(step, seconds, loss)
+    self._on_progress(step, seconds, loss)
     if not math.isfinite(loss):
       raise Diverged(f'The loss is {loss} at step {step}.')
     if step // self._every > self._last // self._every:
-      # The others are fetched only where they are kept.
+      # Other scalars are copied from the device only if they are recorded.
       values = {name: float(value) for name, value in scalars.items() if name}
       self.rows.append(Scalar(step, seconds, values))
     self._last = step
 
 
 def _marker(state: PyTree) -> Scalars:
-  """Something small that is ready when the state is, and is not donated."""
+  """Copy the smallest array of a state: it is ready when the state is.
+
+  A copy is needed because the state's own arrays may be donated.
+  """
   arrays = [x for x in jax.tree.leaves(state) if isinstance(x, jax.Array)]
   if not arrays:
     return {}

@@ -1,9 +1,9 @@
-"""The processes of one trial, one a host, which have to decide alike.
+"""Agreement between the processes of one trial, one per host.
 
-All run the same program, each for the devices and the rows of its host. What
-depends on a clock or a signal is asked of the first host alone, the leader: the
-n-th question on another one, a follower, has the leader's n-th answer. Answers
-go over sockets and no device; the leader waits for nobody.
+All processes run the same program, each for the devices and rows of its host.
+Only the first host, the leader, asks its clock and signals. The n-th question
+on another host, a follower, has the leader's n-th answer. Answers go over
+sockets, not over devices; the leader does not wait for followers.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ from runner.launch.remote_hosts import KEY, LEFT, free_port
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.trial.clock import own
 
-JOIN = 300.0  # Seconds for all to come together.
+JOIN = 300.0  # Seconds that a follower tries to connect.
 OVER = 'over'
 
 
 class Hosts(Protocol):
-  """This process among those of its trial.
+  """This process among the processes of its trial.
 
   Attributes:
     number: Number of this process; 0 is the leader.
@@ -39,15 +39,15 @@ class Hosts(Protocol):
   number: int
 
   def agree(self, what: str, ask: Callable[[], Any]) -> Any:
-    """Return the leader's answer; `ask` is called by the leader only."""
+    """Return the leader's answer; only the leader calls `ask`."""
     ...
 
   def asked(self) -> bool:
-    """Return whether a follower asks all to leave."""
+    """Test whether a follower asks all hosts to leave."""
     ...
 
   def leave(self) -> None:
-    """Ask all to leave."""
+    """Ask all hosts to leave."""
     ...
 
   def close(self) -> None:
@@ -69,16 +69,17 @@ class Alone:
     return False
 
   def leave(self) -> None:
-    """Do nothing: there is nobody to ask."""
+    """Do nothing: there is no other host."""
 
   def close(self) -> None:
     """Do nothing: there is nothing to close."""
 
 
 def join(spec: AttemptSpec) -> Hosts:
-  """Connect the hosts of an attempt, and let JAX see the devices of all.
+  """Connect the hosts of an attempt, and let JAX see all their devices.
 
-  It must be called before JAX is used, with a key in the environment.
+  Call this function before JAX is used. With several hosts, the environment
+  variable KEY must be set.
   """
   if spec.hosts == 1:
     return Alone()
@@ -92,25 +93,42 @@ def join(spec: AttemptSpec) -> Hosts:
     f'{name}:{hosts.agree("port", free_port)}',
     spec.hosts,
     spec.host,
-    cluster_detection_method='deactivate',  # A host has one process here.
+    cluster_detection_method='deactivate',  # Every host has one process.
   )
   return hosts
 
 
 def accepted(port: int, key: bytes, count: int) -> list[Connection]:
+  """Accept connections of followers that know the key.
+
+  Args:
+    port: TCP port to listen on.
+    key: The hosts' shared secret.
+    count: Number of followers to wait for.
+  """
   found = []
   with Listener(('', port), backlog=count, authkey=key) as listener:
     while len(found) < count:
       try:
         found.append(listener.accept())
       except (AuthenticationError, OSError, EOFError):
-        continue  # A stranger.
+        continue  # A process without the key.
       with socket.socket(fileno=os.dup(found[-1].fileno())) as plain:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
   return found
 
 
 def called(name: str, port: int, key: bytes) -> Connection:
+  """Connect to the leader, trying for JOIN seconds.
+
+  Args:
+    name: Host name of the leader.
+    port: TCP port of the leader.
+    key: The hosts' shared secret.
+
+  Raises:
+    OSError: the leader does not answer.
+  """
   deadline = time.monotonic() + JOIN
   while True:
     try:
@@ -122,7 +140,7 @@ def called(name: str, port: int, key: bytes) -> Connection:
 
 
 class Leader:
-  """The first process, which answers for all and waits for nobody."""
+  """The first process, which answers for all hosts without waiting."""
 
   number = 0
 
@@ -137,23 +155,23 @@ class Leader:
     return answer
 
   def asked(self) -> bool:
-    """Return whether a follower asks all to leave."""
+    """Test whether a follower asks all hosts to leave."""
     return any(one.poll() for one in self._followers)
 
   def leave(self) -> None:
-    """Do nothing: the caller's own answers tell the followers."""
+    """Do nothing: followers receive the leader's answer to 'leaving'."""
 
   def close(self) -> None:
     """End the followers first: JAX ends them noisily after the leader."""
     for one in self._followers:
-      with contextlib.suppress(OSError, EOFError):  # It has left.
+      with contextlib.suppress(OSError, EOFError):  # The follower has left.
         one.send((OVER, None))
         while one.poll(1.0):
           one.recv()
 
 
 class Follower:
-  """A process that the leader ends: by a word, or by being gone."""
+  """A process that ends with the leader: on its message, or if it is gone."""
 
   def __init__(
     self,
@@ -161,7 +179,7 @@ class Follower:
     leader: Connection,
     end: Callable[[int], None] = leave_at_once,
   ):
-    """Listen to the leader from now on.
+    """Start to listen to the leader.
 
     Args:
       number: Number of this process, from 1.
@@ -180,8 +198,9 @@ class Follower:
     about, answer = self._answers.get()
     if about != what:
       raise RuntimeError(
-        f'Host {self.number} asks for {what!r} where the first one asked for '
-        f'{about!r}: does the submission depend on more than it is handed?'
+        f'Host {self.number} asks for {what!r} where the first host asked for '
+        f'{about!r}. All hosts must take the same steps: make the submission '
+        'depend only on its arguments, not on the host or the time.'
       )
     return answer
 
@@ -202,7 +221,7 @@ class Follower:
       while (answer := self._leader.recv())[0] != OVER:
         self._answers.put(answer)
     except (OSError, EOFError):
-      print('The first host is gone.', file=sys.stderr)
+      print('The connection to the first host is lost.', file=sys.stderr)
       self._end(LEFT)
     else:
       self._end(0)

@@ -1,37 +1,39 @@
-"""A trace of some steps of a trial, in its folder, for TensorBoard or XProf."""
+"""Traces of some steps of a trial, in its folder, for TensorBoard or XProf."""
 
 import pathlib
 
 import jax
 
+from runner.protocol import accounts
 from runner.trial.clock import Clock
 
-COMPILING = 2  # States that a loop yields before its steps are steady.
+COMPILING = 2  # States that a loop yields before its steps are compiled.
 
 
 class Profile:
-  """Call it with every state's step: traces steps once, after the first few.
+  """A trace of some steps after the first few, called with every step.
 
-  Starting and stopping are charged to nobody, but steps take longer while they
-  are traced: such a trial is no longer to be ranked, and says so.
+  Starting and stopping a trace is free, but traced steps take longer. Records
+  of such a trial say so, because the trial must not be ranked.
 
   Attributes:
-    steps: How many were traced.
+    steps: Number of traced steps.
   """
 
   def __init__(self, folder: pathlib.Path, wanted: int, clock: Clock):
-    """
+    """Prepare a trace.
+
     Args:
-      folder: Of the trial.
-      wanted: Steps to trace at least; 0 for none.
-      clock: Of the trial. Leaving a charged account waits for the devices, so
-        that a trace has whole steps.
+      folder: Folder of the trial.
+      wanted: Smallest number of steps to trace; 0: no trace.
+      clock: The trial's clock. It waits for the devices when a charged account
+        ends, so that a trace has whole steps.
     """
     self._folder = folder
     self._wanted = wanted
     self._clock = clock
     self._states = 0
-    self._first: int | None = None  # Step that the trace begins behind.
+    self._first: int | None = None  # Step after which the trace begins.
     self.steps = 0
 
   def __call__(self, step: int) -> None:
@@ -45,14 +47,14 @@ class Profile:
       self.stop(step)
 
   def _start(self, step: int) -> None:
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       jax.profiler.start_trace(str(self._folder))
     self._first = step
 
   def stop(self, step: int) -> None:
-    """Ends a trace that is under way: enough is seen, or the trial is over."""
+    """End a running trace, after enough steps or at the trial's end."""
     if self._first is None or self.steps:
       return
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       jax.profiler.stop_trace()
     self.steps = step - self._first

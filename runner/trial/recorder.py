@@ -1,6 +1,6 @@
-"""What the process of a trial writes down, and finds when it resumes.
+"""Records of a trial's process: events, rows and checkpoints.
 
-Training waits for the copy of its state on the host, and not for the disk: a
+Training waits until its state is copied to the host, but not for the disk. A
 thread writes the checkpoint and then the rows, one evaluation at a time.
 """
 
@@ -14,7 +14,7 @@ from concurrent import futures
 import jax
 
 from runner.machine import hardware
-from runner.protocol import columns, layout, storage
+from runner.protocol import accounts, columns, layout, storage
 from runner.trial import checkpoint, csv_rows, memory as footprint
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
@@ -27,10 +27,10 @@ from workloads.workload import Model
 
 
 class Recorder:
-  """Of one attempt at a trial.
+  """Recorder of one attempt at a trial.
 
   Attributes:
-    attempt: How many there were before.
+    attempt: Number of earlier attempts.
   """
 
   def __init__(
@@ -40,12 +40,13 @@ class Recorder:
     suspended: Callable[[], float] = lambda: 0.0,
     compiled: Compiled | None = None,
   ):
-    """
+    """Record the start of an attempt.
+
     Args:
-      folder: Of the trial.
-      clock: Of the attempt.
-      suspended: Seconds that the clock leaves out, as the process was stopped.
-      compiled: What it has compiled, which grows.
+      folder: Folder of the trial.
+      clock: Clock of the attempt.
+      suspended: Returns the seconds in which the process was stopped.
+      compiled: Counts of compiled programs, kept up to date by the caller.
     """
     self._folder = folder
     self._clock = clock
@@ -63,11 +64,7 @@ class Recorder:
     layout.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:
-    """The last checkpoint; files hold the rows that it knows from now on.
-
-    Without one the trial starts over. Rows that it does not know are of a
-    training that goes no further: they are put aside.
-    """
+    """Return the last checkpoint, or None; put aside rows that it lacks."""
     found = checkpoint.load(self._folder / layout.CHECKPOINT, self._damaged)
     if found is not None:
       self._step = found.facts['steps']
@@ -78,10 +75,7 @@ class Recorder:
     return found
 
   def start_over(self, reason: str) -> None:
-    """Forgets what `restore` found, as nothing can go on from it.
-
-    The checkpoints and the rows that they know are put aside.
-    """
+    """Put aside all checkpoints and rows, and start again at step 0."""
     print(f'The trial starts over: {reason}.', flush=True)
     layout.event(self._folder, layout.OVER_AGAIN, self.attempt, reason=reason)
     for path in checkpoint.paths(self._folder / layout.CHECKPOINT):
@@ -93,7 +87,7 @@ class Recorder:
       storage.set_rows(path, [], columns.names(name, []), self.attempt)
 
   def results(self) -> list[Result]:
-    """The evaluations so far."""
+    """Return the evaluations so far."""
     return [
       Result(
         row[columns.STEP],
@@ -111,12 +105,16 @@ class Recorder:
     scalars: list[Scalar],
     model: Model,
   ) -> None:
-    """Of an evaluation: a checkpoint, and then the rows.
+    """Write a checkpoint that contains an evaluation's rows, then the rows.
 
-    The checkpoint is first and knows the rows, so that a process killed in
-    between neither loses nor doubles them. What the state has beside a model
-    like this one is the optimizer's. Where something of the state would be
-    lost there is no checkpoint, and a trial that is interrupted starts over.
+    Args:
+      result: The evaluation.
+      state: The evaluated state.
+      feed: The training batches.
+      scalars: Scalars recorded since the last evaluation.
+      model: A model of the workload; the rest of the state is the optimizer's.
+      lost: Part of the state that cannot be stored, or ''. With such a part
+        there is no checkpoint, and an interrupted trial starts over.
     """
     found = footprint.beside(model, state.leaves)
     self._optimizer_bytes, self._device_bytes = found
@@ -124,26 +122,32 @@ class Recorder:
     self._write([row], scalars, state, feed)
 
   def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
-    """A checkpoint between evaluations."""
+    """Write a checkpoint between evaluations, and wait for the disk.
+
+    Args:
+      state: The state.
+      feed: The training batches.
+      scalars: Scalars recorded since the last evaluation.
+    """
     self._write([], scalars, state, feed)
     self.settle()
 
   def settle(self) -> None:
-    """Waits until all is on the disk.
+    """Wait until all records are on the disk.
 
     Raises:
-      StorageError: the disk does not take it.
+      StorageError: the records cannot be written.
     """
     writing, self._writing = self._writing, None
     if writing is not None:
-      with self._clock.account('checkpoint'):
+      with self._clock.account(accounts.CHECKPOINT):
         writing.result()
 
   def _write(self, evals, scalars, state: Flat, feed: Feed) -> None:
     self.settle()
     fresh = self._keep(evals, scalars)
     self._step = feed.steps
-    with self._clock.account('checkpoint'):
+    with self._clock.account(accounts.CHECKPOINT):
       if state.lost:
         self._warn(state.lost)
         self._writing = self._thread.submit(self._append, fresh)
@@ -181,8 +185,8 @@ class Recorder:
         storage.append_rows(self._folder / name, rows, names)
 
   def _damaged(self, path: pathlib.Path) -> None:
-    """It is kept under another name, for whoever wants to know."""
-    print(f'{path} is damaged; the one before is used.', flush=True)
+    """Record a damaged checkpoint, and put it aside."""
+    print(f'{path} is damaged; an older checkpoint is used.', flush=True)
     layout.event(self._folder, 'damaged', self.attempt, file=path.name)
     storage.put_aside(path, self.attempt)
 
@@ -190,14 +194,14 @@ class Recorder:
     if not self._warned:
       self._warned = True
       print(
-        f'This trial cannot be resumed: {lost}. Checkpoints hold data and code '
-        'that does not change. Interrupted, the trial starts over, or goes on '
-        'from a checkpoint that was made before.',
+        f'This trial cannot be resumed: {lost}. Checkpoints can hold only data '
+        'and code that does not change. If the trial is interrupted, it starts '
+        'over or resumes from an earlier checkpoint.',
         flush=True,
       )
 
   def failure(self, error: Exception) -> Ending:
-    """The outcome of whatever a submission raised; keeps the traceback."""
+    """Return the outcome of an exception; write its traceback to a file."""
     path = self._folder / f'traceback_{self.attempt}.txt'
     told = traceback.format_exc().encode(errors='backslashreplace')
     storage.write(path, told)
@@ -205,7 +209,7 @@ class Recorder:
     first = text.strip().partition('\n')[0][:300]
     reason = f'{type(error).__name__}: {first} (see {path.name})'
     if isinstance(error, OSError) and error.errno in storage.OF_DISK:
-      return Ending('preempted', reason)  # Whoever met it first.
+      return Ending('preempted', reason)  # The disk failed, not the algorithm.
     memory = isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in text
     return Ending('oom' if memory else 'crashed', reason)
 
@@ -219,9 +223,17 @@ class Recorder:
     profiled: int = 0,
     costs: Mapping[str, Sequence[float]] | None = None,
   ) -> None:
-    """Says how the attempt ended; its last seconds are on 'record'."""
+    """Record the end of the attempt; its last seconds are on 'record'.
+
+    Args:
+      ending: Outcome and reason.
+      step: Number of steps.
+      scalars: Scalars recorded since the last evaluation.
+      padding: Share of padding in the training batches, if it is known.
+      profiled: Number of traced steps.
+    """
     self.settle()
-    with self._clock.account('record'):
+    with self._clock.account(accounts.RECORD):
       self._append(self._keep([], scalars))
     layout.event(
       self._folder,
@@ -251,13 +263,13 @@ class Recorder:
 
 
 class NullRecorder:
-  """Of a host that keeps none, and takes part in what all must."""
+  """Recorder for non-leader hosts: writes nothing, but joins snapshots."""
 
   def restore(self) -> checkpoint.Checkpoint | None:
-    """Not asked: the first host is."""
+    """Return None: only the leader restores checkpoints."""
 
   def start_over(self, reason: str) -> None:
-    """Nothing of a host that keeps nothing."""
+    """Do nothing: there are no records."""
 
   def results(self) -> list[Result]:
     return []

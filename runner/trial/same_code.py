@@ -1,4 +1,4 @@
-"""Comparison of code by its source and by what it refers to."""
+"""Comparison of functions by their code and by the values they refer to."""
 
 import functools
 import inspect
@@ -12,10 +12,15 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, types.CodeType)
 
 
 def same(a: Any, b: Any, seen: frozenset = frozenset()) -> bool:
-  """Return whether two values are one thing, or code of the same source.
+  """Test whether two values are identical, or functions with the same code.
 
-  A function that is made anew in every step is the one that it was, if what it
-  refers to is.
+  Functions are the same if their code, defaults and closures are. So a function
+  that is made again in every step stays the same.
+
+  Args:
+    a: The first value.
+    b: The second value.
+    seen: Pairs of ids that are being compared already, in case of cycles.
   """
   pair = (id(a), id(b))
   if a is b or pair in seen:
@@ -34,7 +39,7 @@ def same(a: Any, b: Any, seen: frozenset = frozenset()) -> bool:
 
 
 def _parts(value: Any) -> list | None:
-  """List what a piece of code depends on; None if that is unknown."""
+  """List the values that a function depends on; None if they are unknown."""
   parts = None
   match value:
     case types.FunctionType():
@@ -60,5 +65,5 @@ def _cells(function: types.FunctionType) -> tuple[types.CellType, ...]:
 def _content(cell: types.CellType) -> Any:
   try:
     return cell.cell_contents
-  except ValueError:  # Nothing is in it yet.
+  except ValueError:  # The cell is still empty.
     return None

@@ -1,11 +1,11 @@
-"""The tree of a state as JSON, which a checkpoint's arrays are put back into.
+"""The tree of a state as JSON, for checkpoints.
 
-A state may have another tree when it is restored than the first state of a
-fresh loop has: None becomes an array, lists and shapes grow, dictionaries get
-keys. So a checkpoint says which tree it had. Types are named, and have to be
-those of modules that the process has loaded. What is no data, as a function,
-is taken from the first state, and has to be as it was there. No pickle: results
-are data.
+A checkpoint stores its tree, because the tree may differ from that of the first
+state of a fresh loop: None becomes an array, lists grow, dictionaries get keys.
+Types are stored by name and must be in modules that the process has loaded.
+Parts that are not data, such as functions, are taken from the first state and
+must not have changed. The format is not pickle, because results must be data
+and not code.
 """
 
 import enum
@@ -24,36 +24,38 @@ from workloads.workload import PyTree
 REGISTRY = jax.tree_util.default_registry
 TreeDef = jax.tree_util.PyTreeDef
 LEAF, NOTHING = jax.tree.structure(0), jax.tree.structure(None)
-NUMBERS = (bool, int, float, complex)  # Python's own.
-# Subclasses could run code of theirs wherever they are read.
+NUMBERS = (bool, int, float, complex)  # Python's types of numbers.
+# Types of numpy's scalars. A subclass could run its own code when it is read.
 SCALARS = {*np.sctypeDict.values(), ml_dtypes.bfloat16}
-PLAIN = (type(None), bool, int, float, str)  # As JSON has them.
-INTEGERS = range(-(1 << 63), 1 << 64)  # That an array can hold.
+PLAIN = (type(None), bool, int, float, str)  # Types of JSON's plain values.
+INTEGERS = range(-(1 << 63), 1 << 64)  # Integers that an array can hold.
 
 
 class UnstorableError(ValueError):
-  """Something in a state cannot be written down; the message says what."""
+  """A part of a state cannot be stored; the message says which part."""
 
 
 class UnfitError(ValueError):
-  """A stored state cannot be put together again; the message says why."""
+  """A stored state cannot be rebuilt; the message says why."""
 
 
 class Leaf(NamedTuple):
-  name: str  # Its path, as checkpoints call its array.
+  """A leaf of a state's tree."""
+
+  name: str  # Path of the leaf, which names its array in a checkpoint.
   kind: str
 
 
 def described(state: PyTree, first: TreeDef | None = None) -> Any:
-  """The tree of a state, as JSON.
+  """Return the tree of a state, as JSON.
 
   Args:
     state: The state.
-    first: The tree of the trial's first state; this one, if none is given.
+    first: Tree of the trial's first state; None: the tree of `state`.
 
   Raises:
-    UnstorableError: a leaf is no number, or something that is no data differs
-      from what the first state has in its place.
+    UnstorableError: a leaf is not a number or an array of numbers, or a part
+      that is not data differs from the first state's.
   """
   found, tree = jax.tree_util.tree_flatten_with_path(state)
   leaves = iter([_leaf(jax.tree_util.keystr(at), leaf) for at, leaf in found])
@@ -110,14 +112,14 @@ class Flattener:
 
 
 def restored(said: Any, first: TreeDef) -> tuple[TreeDef, list[Leaf]]:
-  """The tree that was described, and its leaves in their order.
+  """Return a tree and its leaves in order, from the tree's JSON.
 
   Args:
-    said: What `described` gave.
-    first: The tree of the first state of a fresh loop.
+    said: Return value of `described`.
+    first: Tree of the first state of a fresh loop.
 
   Raises:
-    UnfitError: a type or something that is no data cannot be found again.
+    UnfitError: a type, or a part that is not data, is not found.
   """
   leaves: list[Leaf] = []
   return _tree(said, first, leaves), leaves
@@ -133,7 +135,7 @@ def _said(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Any:
   known = _alike(first, kind)
   if known is None and not _is_found(kind):
     raise UnstorableError(
-      f'the state has a {_name(kind)}, which is not found by this name'
+      f'the state has a {_name(kind)}, which cannot be imported by this name'
     )
   said: dict[str, Any] = {'type': _name(kind)}
   try:
@@ -163,8 +165,8 @@ def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
     aux = known.node_data()[1]
   else:
     raise UnfitError(
-      'the checkpoint leaves out what is no data, and the first state of a '
-      f'fresh loop has nothing in its place ({name})'
+      f'the checkpoint has no data for {name}, and the first state of a fresh '
+      'loop has nothing in its place'
     )
   others = _children(known, (kind, aux), len(rest))
   children = [
@@ -174,7 +176,7 @@ def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
   try:
     return TreeDef.from_node_data_and_children(REGISTRY, (kind, aux), children)
   except RuntimeError as error:
-    raise UnfitError(f'{name} is no tree to JAX ({error})') from error
+    raise UnfitError(f'JAX cannot rebuild {name} ({error})') from error
 
 
 def _type(tree: TreeDef) -> type:
@@ -182,7 +184,7 @@ def _type(tree: TreeDef) -> type:
 
 
 def _alike(tree: TreeDef | None, kind: type) -> TreeDef | None:
-  """The tree, if its root is of that type."""
+  """Return the tree if its root is of this type, else None."""
   if tree is None or not tree.node_data() or _type(tree) is not kind:
     return None
   return tree
@@ -195,7 +197,13 @@ def _below(known: TreeDef | None, tree: TreeDef) -> list[TreeDef | None]:
 def _children(
   known: TreeDef | None, data: tuple[type, Any], count: int
 ) -> list[TreeDef | None]:
-  """List the known node's children that are in the places of others."""
+  """Return children of a known node in the places of another node's.
+
+  Args:
+    known: The known node, if there is one.
+    data: Type and metadata of the other node.
+    count: Number of the other node's children.
+  """
   if known is None:
     return [None] * count
   kind, keys = data
@@ -241,7 +249,7 @@ def _encoded(value: Any) -> Any:
     return {'named': _name(value)}
   what = getattr(value, '__qualname__', type(value).__qualname__)
   raise UnstorableError(
-    f'the state has {what}, which is not as it was at first'
+    f'the state has {what}, which differs from the first state'
   )
 
 
@@ -260,7 +268,7 @@ def _name(value: Any) -> str:
 
 
 def _is_found(value: Any) -> bool:
-  """Return whether the name of a value leads to that value."""
+  """Test whether a value can be imported by its name."""
   try:
     return _found(_name(value)) is value
   except (AttributeError, UnfitError):
@@ -273,7 +281,7 @@ def _found(name: str) -> Any:
   for part in path.split('.'):
     found = getattr(found, part, None)
   if found is None:
-    raise UnfitError(f'{name} is not there any more')
+    raise UnfitError(f'{name} is not found any more')
   return found
 
 

@@ -1,4 +1,4 @@
-"""What a trial trains, on which data, and how its models are judged."""
+"""Task of a trial: its workload, data, target and evaluations."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ OnProgress = Callable[[dict[str, Any]], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialTask:
-  """A workload, its data by split, and what the suite says about it."""
+  """A workload with its data by split and its row in the suite."""
 
   workload: Workload
   sources: Mapping[str, Source]
@@ -33,12 +33,12 @@ class TrialTask:
     return {split: len(source) for split, source in self.sources.items()}
 
   def reached(self, metrics: Metrics) -> bool:
-    """Return whether metrics of an evaluation reach the target."""
+    """Test whether metrics of an evaluation reach the target."""
     return bool(self.spec.reached(metrics[self.spec.column]))
 
 
 def record_every(spec: WorkloadSpec) -> int:
-  """Return the steps between records of scalars: whole dispatches."""
+  """Return the number of steps between records, in whole dispatches."""
   dispatches = spec.steps // spec.steps_per_dispatch
   return spec.steps_per_dispatch * max(1, dispatches // RECORDS)
 
@@ -55,7 +55,7 @@ def read(trial: TrialSpec) -> TrialTask:
 
 
 def for_submission(task: TrialTask) -> Task:
-  """Return what a submission may know of a task."""
+  """Return the task as a submission sees it."""
   spec = task.spec
   return Task(
     task.workload,
@@ -73,7 +73,7 @@ def goal(
   evaluated: Callable[[Model, str], Metrics],
   accounts: Callable[[], Mapping[str, float]],
 ) -> Goal:
-  """Return what AlgoPerf tells a submission beside the task.
+  """Return what AlgoPerf's interface gives a submission besides the task.
 
   Args:
     task: The task.
@@ -111,10 +111,10 @@ def metrics(
     model: The model.
     split: 'train', 'validation' or 'test'.
     on_progress: Called with every progress event.
-    leaving: Whether the machine is wanted back.
+    leaving: Returns whether the trial is asked to leave the machine.
 
   Raises:
-    Leaving: the machine is wanted back.
+    Leaving: the trial is asked to leave the machine.
   """
   doing = f'evaluating {split}'
   event = {'doing': doing}

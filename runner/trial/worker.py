@@ -1,7 +1,7 @@
-"""One trial, in a process of its own: a folder in, records in the folder out.
+"""The process of one trial, which reads and writes the trial's folder.
 
-The parent writes trial.json; everything else in the folder is written here.
-Whatever a submission raises becomes an outcome.
+The parent writes trial.json; this process writes the other files. An exception
+of the submission becomes the trial's outcome.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import jax
 
 import submissions
 from runner.machine import load
-from runner.protocol import layout, storage, trial_file
+from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
@@ -39,7 +39,7 @@ from runner.trial.recorder import NullRecorder, Recorder
 from runner.trial.task import OnProgress, TrialTask
 from submissions.submission import Start, Submission
 
-LAST = 20.0  # Seconds that a host which fails leaves the first one to end.
+LAST = 20.0  # Seconds that a failed host waits for the leader's end.
 
 
 def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
@@ -51,7 +51,7 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
     hosts: The hosts of the trial; the leader keeps its records.
 
   Returns:
-    An exit code: os.EX_IOERR where the folder does not take the records.
+    An exit code: os.EX_IOERR if the records cannot be written.
   """
   if hosts.number:
     _follow(spec, hosts)
@@ -67,7 +67,7 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
         profile = Profile(folder, spec.profile, clock)
         _train(spec, clock, recorder, on_progress, hosts, profile)
       except storage.StorageError:
-        raise  # No fault of the submission's, and not to be written down here.
+        raise  # A fault of the disk, which cannot hold its own record.
       except Exception as error:
         recorder.end(recorder.failure(error))
   except storage.StorageError as error:
@@ -82,7 +82,7 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
 def _follow(spec: AttemptSpec, hosts: Hosts) -> NoReturn:
   """Train as the leader does, until the leader ends this process.
 
-  What is raised here is most likely raised by the leader, and recorded there.
+  Exceptions wait, because the leader probably raises and records them as well.
   """
   clock = Clock(wait=devices.wait, agree=hosts.agree)
   try:
@@ -129,10 +129,10 @@ def _train(
       tasks.goal(task, budget, harness.metrics, harness.accounts),
     )
 
-  with clock.account('train'):
+  with clock.account(accounts.TRAIN):
     submission = made()
   start = _start(trial, task, clock, harness.feed)
-  with clock.account('restore'):
+  with clock.account(accounts.RESTORE):
     found = hosts.agree('checkpoint', recorder.restore)
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None
@@ -141,7 +141,7 @@ def _train(
     clock.restore(found.facts['accounts'], found.facts.get('load'))
     start = start._replace(evals=list(hosts.agree('results', recorder.results)))
   elif found is not None:
-    with clock.account('train'):
+    with clock.account(accounts.TRAIN):
       submission = made()  # The one before has begun to train.
   harness.follow(submission, start, first)
   ending = run(submission, start, budget, harness)
@@ -181,11 +181,14 @@ def _resumed(
   feed: Feed,
   recorder: Recorder | NullRecorder,
 ) -> tuple[Start, state_tree.TreeDef] | None:
-  """Return the start of a trial that goes on from its checkpoint.
+  """Return the start of a trial that resumes from its checkpoint.
 
-  The first state of a fresh loop says where arrays lie, and what states hold
-  beside data; its tree is returned, too. None where there is no checkpoint,
-  or none that can be put together again.
+  A fresh loop is started for its first state, which gives the places of arrays
+  and the parts of a state that are not data.
+
+  Returns:
+    The start and the tree of that first state; None if there is no checkpoint,
+    or if the checkpoint's state cannot be rebuilt.
   """
   if found is None:
     return None
@@ -204,7 +207,7 @@ def _resumed(
 def progress_to(descriptor: int) -> OnProgress:
   """Return a writer of progress events, as lines of JSON.
 
-  Events but for evaluations and the end are written a few times a second.
+  Evaluations and the end are always written, other events every 0.3 s at most.
   """
   if descriptor < 0:
     return lambda event: None
@@ -219,7 +222,7 @@ def progress_to(descriptor: int) -> OnProgress:
     last = now
     try:
       file.write(json.dumps(event) + '\n')
-    except BrokenPipeError:  # The parent is gone: another may resume this.
+    except BrokenPipeError:  # The parent has ended; another may resume this.
       os._exit(1)
 
   return write

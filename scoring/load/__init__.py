@@ -1,4 +1,4 @@
-"""Results folders, checked line by line, become trials in memory.
+"""Read and check results folders line by line, and return trials.
 
 Imports runner.protocol.
 """

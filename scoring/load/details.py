@@ -1,4 +1,4 @@
-"""What only the report tells of a trial: its smaller files."""
+"""Facts about a trial that only the report shows, from its smaller files."""
 
 import pathlib
 from typing import Any, NamedTuple
@@ -12,12 +12,12 @@ MOST = 2**63  # Bytes.
 
 
 class Details(NamedTuple):
-  """What only the report tells of a trial."""
+  """Facts about a trial that only the report shows."""
 
   hyperparameters: dict[str, Any]
-  started: str  # UTC, of the first attempt; '' where nothing says so.
+  started: str  # Start of the first attempt in UTC, '' if unknown.
   facts: dict[str, Any]  # Machine and versions of the last attempt.
-  memory: dict[str, int]  # Most bytes that its process had, by place.
+  memory: dict[str, int]  # Peak bytes of the process: {'host': ...}.
   optimizer: int | None  # Bytes of state beside the model.
   programs: int  # Compiled by XLA, in all attempts.
   found: int  # Of these, compiled by other trials before.
@@ -28,7 +28,7 @@ class Details(NamedTuple):
 
 
 def read(trial: Trial, planned: PlannedTrial | None) -> Details:
-  """What is known of a trial; says what could not be read."""
+  """Return a trial's details; `damage` names the files that are unreadable."""
   folder, damage = trial.folder, []
   if planned:
     point = planned.hyperparameters
@@ -39,14 +39,14 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     events = list(storage.read_lines(plain(folder / layout.ATTEMPTS)))
     starts = [e['time'] for e in events if e['event'] == 'start']
   except (OSError, ValueError, LookupError, TypeError):
-    starts = []  # Scoring has said so already.
+    starts = []  # Reading the trial has already reported this damage.
   try:
     metas = sorted(
       folder.glob('meta_data_*.json'), key=lambda path: (len(path.name), path)
     )
-  except OSError as error:  # As of a folder that may not be read.
+  except OSError as error:  # Such as missing permission to list the folder.
     metas = []
-    damage.append(f'It cannot be read: {error.strerror}.')
+    damage.append(f'The folder cannot be read: {error.strerror}.')
   return Details(
     point,
     str(starts[0]) if starts else '',
@@ -65,7 +65,7 @@ def _ends(events: list[Any]) -> list[dict[str, Any]]:
 
 
 def _memory(events: list[Any]) -> dict[str, int]:
-  """The most over all attempts, of the host and of the device."""
+  """Return the peak bytes over all attempts, on the host and on the device."""
   found = [event.get('peak_memory_bytes') for event in _ends(events)]
   tables = [table for table in found if isinstance(table, dict)]
   names = dict.fromkeys(str(name) for table in tables for name in table)
@@ -95,12 +95,12 @@ def _most(values: list[Any]) -> int | None:
 
 
 def _table(path: pathlib.Path, damage: list[str]) -> dict[str, Any]:
-  """Empty where there is none, and where it is damaged; that is noted."""
+  """Return a JSON object; {} if missing or damaged (adds to `damage`)."""
   try:
     found = storage.read_json(plain(path))
     if isinstance(found, dict):
       return found
-    damage.append(f'{path.name} is damaged: it is no table.')
+    damage.append(f'{path.name} is damaged: it is not a JSON object.')
   except FileNotFoundError:
     pass
   except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The evaluations of a trial, from its eval_measurements.csv."""
+"""Read a trial's evaluations from its eval_measurements.csv."""
 
 import csv
 import math
@@ -18,9 +18,9 @@ class Evals(NamedTuple):
   """Evaluations on the validation split, each array [N] in float64."""
 
   steps: np.ndarray
-  seconds: np.ndarray  # Charged.
-  values: np.ndarray  # Of the target metric; NaN where there is none.
-  compile: np.ndarray  # Charged seconds of compilation; NaN: not recorded.
+  seconds: np.ndarray  # Charged seconds.
+  values: np.ndarray  # Target metric, NaN if missing.
+  compile: np.ndarray  # Charged seconds of compilation, NaN if not recorded.
 
   def __bool__(self) -> bool:
     return self.steps.size > 0
@@ -32,7 +32,16 @@ NONE = Evals(*np.empty((4, 0)))
 def first_hit(
   evals: Evals, row: WorkloadSpec, budget: float = math.inf
 ) -> int | None:
-  """Which evaluation meets the target first; None if it is late, or none."""
+  """Return the index of the first evaluation that meets the target.
+
+  Args:
+    evals: The trial's evaluations.
+    row: The workload's target and metric.
+    budget: Charged seconds after which a hit does not count.
+
+  Returns:
+    The index, or None if no evaluation within the budget meets the target.
+  """
   met = np.flatnonzero(row.reached(evals.values))
   if not met.size or evals.seconds[met[0]] > budget:
     return None
@@ -40,11 +49,11 @@ def first_hit(
 
 
 class Found(NamedTuple):
-  """What a file of evaluations holds."""
+  """Content of one file of evaluations."""
 
   evals: Evals
-  remarks: list[str]  # On what was left out, or taken without its end.
-  unsure: bool = False  # Whether a part of a last line may have been a hit.
+  remarks: list[str]  # Rows left out, and a last line used though cut short.
+  unsure: bool = False  # True if a last line that was left out may be a hit.
 
 
 NOTHING = Found(NONE, [])
@@ -53,15 +62,15 @@ NOTHING = Found(NONE, [])
 def evaluations(
   path: pathlib.Path, row: WorkloadSpec, running: bool = False
 ) -> Found:
-  """The evaluations of a trial, in the order in which they were made.
+  """Return a trial's evaluations in the order of the file.
 
   Args:
     path: An eval_measurements.csv, which need not exist.
-    row: The workload in the rules to be scored by: its target metric.
-    running: Whether the last line may be in the middle of being written.
+    row: The workload of the suite to score by; names the target metric.
+    running: True if the trial may still be writing the last line.
 
   Raises:
-    Damage: the file is not what a trial writes.
+    Damage: The file is not what a trial writes.
   """
   try:
     text = plain(path).read_text(encoding='utf-8')
@@ -79,7 +88,7 @@ def evaluations(
 
 
 def _fields(text: str, name: str) -> list[list[str]]:
-  if '"' not in text:  # As ever; several times faster.
+  if '"' not in text:  # Our runner never quotes; several times faster.
     return [line.split(',') for line in text.splitlines()]
   try:
     return list(csv.reader(text.splitlines()))
@@ -92,7 +101,7 @@ def _checked(
 ) -> Found:
   header, *rows = lines
   if len(set(header)) < len(header):
-    raise Damage(f'{name} has two columns of the same name.')
+    raise Damage(f'{name} has two columns of the same name: {header}.')
   for wanted in (columns.STEP, columns.SECONDS, row.column):
     if wanted not in header:
       raise Damage(f'{name} has no column {wanted!r}.')
@@ -106,7 +115,8 @@ def _checked(
       if len(fields) != len(header)
     )
     raise Damage(
-      f'{name}, line {number}: {len(odd)} fields for {len(header)} columns.'
+      f'{name}, line {number}: {len(odd)} fields, but the header has '
+      f'{len(header)} columns.'
     )
   rows, repeated = _without_repeats(rows, header.index(columns.STEP), name)
   steps, seconds, values, compiled = (
@@ -118,7 +128,7 @@ def _checked(
   _check_range(found, row, name)
   remarks += repeated
   odd = ~np.isfinite(found.values)
-  if odd.any():  # Infinity is no result either, though it would beat targets.
+  if odd.any():  # Infinity is invalid too, though it would meet some targets.
     found.values[odd] = np.nan
     remarks.append(
       f'{name}: {odd.sum()} evaluations have no number for {row.column}; none '
@@ -130,24 +140,27 @@ def _checked(
 def _ended(
   header: list[str], rows: list[list[str]], row: WorkloadSpec, name: str
 ) -> tuple[list[list[str]], list[str], bool]:
-  """Rows of which the last has no end: with it, as far as it is known.
+  """Keep a last row without a line end if its missing end cannot matter.
 
   Returns:
-    The rows, remarks, and whether the one left out may have been a hit.
+    The rows, remarks, and True if a row that was left out may be a hit.
   """
   *whole, last = rows
   padded = last + [''] * (len(header) - len(last))
   clock = [header.index(columns.STEP), header.index(columns.SECONDS)]
   value = header.index(row.column)
   if last_line.known(last, [*clock, value]):
-    remark = f'{name}: its last line has no end, but all that counts.'
+    remark = (
+      f'{name}: its last line has no end. The fields that count are complete.'
+    )
     return [*whole, padded], [remark], False
   if last_line.known(last, clock) and value == len(last) - 1:
     low, high = last_line.completions(last[value])
     if row.reached(low) == row.reached(high):
       remark = (
-        f'{name}: its last line has no end; whatever came there, '
-        f'{row.column} = {last[value]} says the same of the target.'
+        f'{name}: its last line has no end. Further digits of '
+        f'{row.column} = {last[value]} cannot change whether the target is '
+        'met.'
       )
       return [*whole, padded], [remark], False
   remark = f'{name} ends in the middle of a line, which was left out.'
@@ -158,8 +171,8 @@ def _check_range(evals: Evals, row: WorkloadSpec, name: str) -> None:
   for step, value in zip(evals.steps, evals.values, strict=True):
     if math.isfinite(value) and not metrics.possible(row.metric, value):
       raise Damage(
-        f'{name}, step {step:g}: {row.column} = {value:g}, and {row.metric} is '
-        f'{metrics.range_of(row.metric)}.'
+        f'{name}, step {step:g}: {row.column} = {value:g}, but {row.metric} is '
+        f'always {metrics.range_of(row.metric)}.'
       )
 
 
@@ -167,36 +180,36 @@ def _check_clocks(
   steps: list[float], seconds: list[float], compiled: list[float], name: str
 ) -> None:
   if not all(map(math.isfinite, steps)):
-    raise Damage(f'{name} has an evaluation without its step.')
+    raise Damage(f'{name} has an evaluation without a number of steps.')
   for step in steps:
     if step < 0 or step != int(step):
-      raise Damage(f'{name}: {step:g} is no number of steps.')
+      raise Damage(f'{name}: {step:g} is not a number of steps.')
   if not all(map(operator.lt, steps, steps[1:])):
-    raise Damage(f'{name}: the steps of its evaluations do not rise.')
-  # NaN compares as false, so it is found here too.
+    raise Damage(f'{name}: steps must increase from row to row, but do not.')
+  # Comparisons with NaN are false, so this finds NaN too.
   if not all(map(operator.le, [0.0, *seconds], [*seconds, math.inf])):
     raise Damage(
-      f'{name}: the clock goes backwards or is no number, in '
-      f'{", ".join(map(str, seconds))} s.'
+      f'{name}: charged seconds must be numbers that never decrease, but are '
+      f'{", ".join(map(str, seconds))}.'
     )
   if math.inf in seconds:
-    raise Damage(f'{name}: the clock says inf s.')
+    raise Damage(f'{name}: charged seconds are infinite.')
   if any(value < 0 or value == math.inf for value in compiled):
-    raise Damage(f'{name}: seconds of compilation that are no time.')
+    raise Damage(f'{name}: seconds of compilation are negative or infinite.')
 
 
 def _without_repeats(
   rows: list[list[str]], step: int, name: str
 ) -> tuple[list[list[str]], list[str]]:
-  """A row that stands twice counts once; two that differ are damage."""
+  """Drop repeated rows. Two different rows of one step are damage."""
   known = {row[step]: row for row in rows}
   if len(known) == len(rows):
     return rows, []
   for number, row in enumerate(rows, start=2):
     if known[row[step]] != row:
       raise Damage(
-        f'{name}, line {number}: another evaluation of step {row[step]}, '
-        'with other figures.'
+        f'{name}, line {number}: a second evaluation of step {row[step]} with '
+        'other values.'
       )
   repeats = len(rows) - len(known)
   return list(known.values()), [
@@ -207,17 +220,18 @@ def _without_repeats(
 def _numbers(
   rows: list[list[str]], header: list[str], column: str, name: str
 ) -> list[float]:
-  """Of one column, all NaN if the file has none like that."""
+  """Return one column as floats; all NaN if the file lacks this column."""
   if column not in header:
     return [math.nan] * len(rows)
   at = header.index(column)
   fields = [row[at] or 'nan' for row in rows]
   together = ''.join(fields)
-  if '_' in together:  # Python takes 1_5 for 15; nobody writes it.
-    raise Damage(f'{name}, column {column}: a number with an underscore.')
+  if '_' in together:  # Python reads 1_5 as 15, but no trial writes it.
+    odd = next(field for field in fields if '_' in field)
+    raise Damage(f'{name}, column {column}: {odd!r} has an underscore.')
   if not together.isascii():  # Python reads the digits of all scripts.
     odd = next(field for field in fields if not field.isascii())
-    raise Damage(f'{name}, column {column}: {odd!r} is no number in ASCII.')
+    raise Damage(f'{name}, column {column}: {odd!r} has non-ASCII characters.')
   try:
     return list(map(float, fields))
   except ValueError as error:

@@ -1,4 +1,7 @@
-"""Kinds of hardware: seconds compare on one; on several, only if told so."""
+"""Check that all ranked trials ran on the planned kind of hardware.
+
+Seconds of different kinds do not compare.
+"""
 
 import collections
 
@@ -10,15 +13,18 @@ from scoring.load.trials import Trial
 def together(
   found: list[Trial], planned: set[str], mixed: bool
 ) -> tuple[list[Trial], list[str]]:
-  """Trials that may be ranked together, the others open, and remarks on that.
+  """Open the trials that ran on another kind of hardware than planned.
 
   Args:
     found: All trials.
-    planned: Kinds that they were planned for; none if there is no plan.
-    mixed: Whether to rank all of them.
+    planned: The plan's kinds of hardware; empty without a plan.
+    mixed: True to rank trials of all kinds together.
+
+  Returns:
+    All trials, and remarks on mixed hardware.
 
   Raises:
-    ReadError: without a plan nothing says which kind is the right one.
+    ReadError: There are several kinds, and no plan says which one counts.
   """
   counts = collections.Counter(
     kind for trial in found for kind in sorted(trial.kinds)
@@ -28,8 +34,9 @@ def together(
   listed = ', '.join(f'{n} on {kind}' for kind, n in counts.most_common())
   if not mixed and not planned:
     raise ReadError(
-      f'Trials ran on {len(counts)} kinds of hardware ({listed}), and seconds '
-      'do not compare. To rank them together all the same: --mix_hardware'
+      f'Trials ran on {len(counts)} kinds of hardware ({listed}), whose '
+      'seconds do not compare. Score the folders of one kind, or rank all '
+      'together with --mix_hardware.'
     )
   if not mixed:
     found = [
@@ -39,7 +46,7 @@ def together(
   if not mixed and len(planned) < 2:
     return found, []
   remark = (
-    f'Trials on several kinds of hardware are ranked together, as was asked: '
+    f'Trials on several kinds of hardware are ranked together, as requested: '
     f'{listed}. Their seconds do not compare.'
   )
   return found, [remark]
@@ -47,7 +54,8 @@ def together(
 
 def _astray(trial: Trial, planned: set[str]) -> Trial:
   reason = (
-    f'It ran on {", ".join(sorted(trial.kinds - planned))}; this board is of '
-    f'{", ".join(sorted(planned))}. To rank it all the same: --mix_hardware'
+    f'The trial ran on {", ".join(sorted(trial.kinds - planned))}; this board '
+    f'is for {", ".join(sorted(planned))}. To rank the trial nevertheless: '
+    '--mix_hardware'
   )
   return trial._replace(state=trials.UNCLEAR, reason=reason, at=None, open=True)

@@ -1,21 +1,22 @@
-"""A last line that has no end: what is known of it, and what nobody can tell.
+"""Read a last line that has no line end.
 
-Logs lose the end of their last line by a copy, an editor or a full disk. All
-fields but the last are whole then. The last one may lack digits.
+A copy, an editor or a full disk may cut a log. Then all fields of the last
+line are whole except the last one, which may lack digits.
 """
 
 import math
 import re
 
-# A number as Python writes it, without an exponent, whose first digits are not
-# those of one with an exponent: 1.2 may have been 1.2e-05, 0.12 may not.
+# Numbers that cannot be the beginning of a number with an exponent:
+# 1.2 may be cut from 1.2e-05, but 0.12 and 12.3 may not.
 _PLAIN = re.compile(r'(-?)(?:0|[1-9][0-9]+)\.([0-9]+)', re.ASCII)
 
 
 def completions(text: str) -> tuple[float, float]:
-  """Least and largest number whose text begins with these characters.
+  """Return the least and the largest number whose text begins with `text`.
 
-  Both are infinite where nobody can tell, and NaN where there is no number.
+  Returns:
+    (-inf, inf) if nothing is known, (nan, nan) if the text is 'nan'.
   """
   if text.lower() == 'nan':
     return math.nan, math.nan
@@ -28,10 +29,10 @@ def completions(text: str) -> tuple[float, float]:
 
 
 def known(row: list[str], needed: list[int]) -> bool:
-  """Whether all needed fields of a row without its end are whole.
+  """Return True if all needed fields of a row without a line end are whole.
 
   Args:
-    row: Its fields; the last one may be cut short.
-    needed: Their places in a row.
+    row: The row's fields; the last one may be cut short.
+    needed: Indices of the needed fields.
   """
   return all(at < len(row) - 1 for at in needed)

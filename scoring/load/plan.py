@@ -1,4 +1,4 @@
-"""The plan.json of a results folder, checked."""
+"""Read and check the plan.json of a results folder."""
 
 import json
 import os
@@ -12,22 +12,23 @@ from scoring.load.tree import FolderIssue
 
 
 class ReadError(ValueError):
-  """There is nothing that can be scored; the message says why."""
+  """A results folder that cannot be scored; the message says why."""
 
 
 def read(
   folder: pathlib.Path, needed: bool
 ) -> tuple[Plan | None, list[FolderIssue]]:
-  """Return the plan, and what in it was changed after planning.
-
-  The plan is None where there is none, or where a damaged one is not needed.
+  """Return the plan and an issue for each change made after planning.
 
   Args:
     folder: The results folder.
-    needed: Whether the results cannot be read without the plan.
+    needed: True if the results cannot be read without the plan.
+
+  Returns:
+    The plan, or None if there is no plan or a damaged one that is not needed.
 
   Raises:
-    ReadError, SuiteError: the plan is damaged and needed.
+    ReadError, SuiteError: The plan is damaged and needed.
   """
   path = folder / layout.PLAN
   if not os.path.lexists(path):
@@ -40,12 +41,12 @@ def read(
     if needed and isinstance(error, SuiteError):
       raise
     what = 'not JSON' if isinstance(error, json.JSONDecodeError) else 'damaged'
-    reason = f'It is {what}: {type(error).__name__} {error}.'
+    reason = f'The plan is {what}: {type(error).__name__} {error}.'
     if needed:
       raise ReadError(
-        f'{path}: {reason} Restore it, or score the folders without a plan by '
-        'saying --suite=mini or the path of a .toml file.'
+        f'{path}: {reason} Restore this file, or score the folder without a '
+        'plan: --suite=mini, or --suite=FILE.toml.'
       ) from error
-    return None, [FolderIssue(layout.PLAN, f'{reason} Read without it.')]
+    return None, [FolderIssue(layout.PLAN, f'{reason} Scored without a plan.')]
   changes = plan_file.changes(plan)
   return plan, [FolderIssue(layout.PLAN, change) for change in changes]

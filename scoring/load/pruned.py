@@ -1,7 +1,8 @@
-"""Trials that were stopped as another one of their study was faster.
+"""Check trials that were stopped because another trial of the study was faster.
 
-They are misses because of that other trial, and open without it: it may have
-been removed since, or the board may ask for another target.
+Such a trial is a miss as long as the faster trial is there. The faster trial
+may have been removed since, or the board may have another target: then the
+stopped trial is open.
 """
 
 import collections
@@ -10,11 +11,11 @@ import math
 from runner.protocol.quantities import plain
 from scoring.load.trials import UNCLEAR, Trial
 
-STATE = 'beaten'  # The outcome that runners give them.
+STATE = 'beaten'  # Outcome of such trials in records of the runner.
 
 
 def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
-  """All trials, those without the other one open, and a remark if there are."""
+  """Open stopped trials without a faster trial, and return a remark on all."""
   hits = collections.defaultdict(lambda: math.inf)
   for trial in found:
     if trial.at is not None:
@@ -24,8 +25,8 @@ def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
     return found, []
   remark = (
     f'{len(stopped)} trials were stopped after as many charged seconds as '
-    'another one of their study needed to reach the target. That changes no '
-    'score by seconds; by other measures there is none.'
+    'another trial of their study needed to reach the target. Scores by '
+    'charged seconds stay the same. There are no scores by other measures.'
   )
   return [
     _doubtful(trial)
@@ -41,8 +42,8 @@ def _study(trial: Trial) -> tuple[str, str, int]:
 
 def _doubtful(trial: Trial) -> Trial:
   reason = (
-    f'It was stopped at {plain(trial.seconds)} s, as another trial of its '
-    'study had reached the target, and none has by that time on this board. '
-    'Remove its folder to run it again.'
+    f'The trial was stopped at {plain(trial.seconds)} s because another trial '
+    'of its study had reached the target. On this board no trial of the study '
+    'has by that time. To run the trial again, remove its folder.'
   )
   return trial._replace(state=UNCLEAR, reason=reason, at=None, open=True)

@@ -1,11 +1,12 @@
-"""A results folder as trials and problems.
+"""Read a results folder into trials and issues.
 
-With a plan.json, exactly the planned trials count, and they are read as
-documented. Without one, as in AlgoPerf's published logs, the folders say what
-was run: every submission is taken to have been entered for every workload of
-the rules, with the studies of the ruleset, or those that any submission has,
-and with the trials that its own cell has. Then the rules may ask for another
-reading, as the published boards' do.
+With a plan.json, exactly the planned trials count, under the documented rules.
+
+Without a plan.json, as in AlgoPerf's published logs, the folders say what was
+run. Every submission is expected on every workload of the suite, with the
+studies of the ruleset or of any submission, and with the trials of its own
+cell. Then the suite's own interpretation of the rules applies, as on the
+published boards.
 """
 
 import collections
@@ -34,26 +35,26 @@ from scoring.load.trials import Trial
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Results:
-  """Everything that a board is made of."""
+  """Content of a results folder that a board is made from."""
 
   folder: pathlib.Path
-  rules: Suite  # With the reading that applies to these results.
-  ruleset: str  # '' where nothing says so.
+  rules: Suite  # Suite with the interpretation that applies to these results.
+  ruleset: str  # 'self', 'external', or '' if unknown.
   plan: Plan | None
-  budgets: dict[str, float]  # Charged seconds by workload, where known.
+  budgets: dict[str, float]  # Charged seconds by workload; unknown ones lack.
   trials: list[Trial]
   problems: list[FolderIssue]
-  remarks: list[str]  # On how it was read.
-  relaxed: float = 0.0  # Share by which the targets were made easier.
+  remarks: list[str]  # Assumptions made while reading.
+  relaxed: float = 0.0  # Share by which all targets were made easier.
 
   @property
   def machine(self) -> Mapping[str, Any]:
-    """Facts about the kind of machine that was planned; {} without a plan."""
+    """Facts about the planned kind of machine; {} without a plan."""
     return self.plan.machine.facts if self.plan else {}
 
   @property
   def hash(self) -> str:
-    """Hash of the plan; '' without one."""
+    """Hash of the plan; '' without a plan."""
     return self.plan.hash if self.plan else ''
 
   @functools.cached_property
@@ -69,25 +70,23 @@ def read(
   mixed: bool = False,
   relax: float = 0.0,
 ) -> Results:
-  """Reads a results folder.
+  """Read a results folder.
 
   Args:
-    folder: With plan.json, or a tree like AlgoPerf's.
-    suite: The name or file of the rules to score by; those of the plan if None.
-    ruleset: 'self' or 'external', which decides budgets and studies; that of
-      the plan if None, and without a plan nothing is known of either.
-    mixed: Whether trials on different kinds of hardware may be ranked together
-      that nobody has planned so.
-    relax: By which share of them to make all targets easier, as
-      `Suite.relaxed` says; scores are those of the relaxed targets.
+    folder: A folder with plan.json, or a tree like AlgoPerf's.
+    suite: Name or .toml file of the suite to score by; None: the plan's suite.
+    ruleset: 'self' or 'external', which decides budgets and studies; None: the
+      plan's ruleset. Without a plan and a ruleset, budgets are unknown.
+    mixed: True to rank unplanned kinds of hardware together.
+    relax: Share by which to make all targets easier, see `Suite.relaxed`.
 
   Raises:
-    ReadError: there is nothing to score, or no rules to score it by.
-    SuiteError: the rules are not to be found or wrong, or the share is.
+    ReadError: There is nothing to score, or no suite to score by.
+    SuiteError: The suite is missing or wrong, or the share `relax` is wrong.
   """
   if what := _nothing(folder):
     raise ReadError(
-      f'{folder} {what}. Give the folder that `python -m runner run --out=...` '
+      f'{folder} {what}. Give the folder that `timetrial run --out=...` '
       'wrote, or a tree like '
       '<submission>/study_0/<workload>_jax/trial_1/eval_measurements.csv.'
     )
@@ -95,8 +94,8 @@ def read(
   plan, problems = planned.read(folder, needed=given is None)
   if plan is None and given is None:
     raise ReadError(
-      f'{folder} has no {layout.PLAN}, so nothing says which rules it was run '
-      'under. Say --suite=mini, or the path of a .toml file.'
+      f'{folder} has no {layout.PLAN}, which would name the suite. Name the '
+      'suite to score by: --suite=mini, or --suite=FILE.toml.'
     )
   found, strays = tree.find(folder)
   problems += strays
@@ -142,8 +141,8 @@ def _relaxed(results: Results, share: float) -> Results:
   if not share:
     return results
   remark = (
-    f'All targets are relaxed: they are {1 + share:.6g} times those of the '
-    f'rules where lower is better, and {1 - share:.6g} times where higher is.'
+    f'All targets are relaxed: {1 + share:.6g} times the target of the suite '
+    f'where lower is better, and {1 - share:.6g} times where higher is better.'
   )
   return dataclasses.replace(
     results, relaxed=share, remarks=[*results.remarks, remark]
@@ -163,7 +162,7 @@ def _read_plan(
   if given is not None and _judged(given) != _judged(plan.suite):
     remarks.append(
       f'These results were run under other rules ({plan.suite.name} '
-      f'{plan.suite.version}) than those of this board.'
+      f'{plan.suite.version}) than this board uses.'
     )
   read_trials = []
   unknown = collections.defaultdict(list)
@@ -218,8 +217,8 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
             else trials.read(key, path, row, None, budgets.get(workload))
           )
   remarks = [
-    f'There is no {layout.PLAN}: what should have been run is guessed from '
-    'the folders, and outcomes are judged by the evaluations alone.'
+    f'There is no {layout.PLAN}. The expected trials are guessed from the '
+    'folders, and the evaluations alone decide outcomes.'
   ]
   return Results(
     folder=folder,
@@ -234,14 +233,17 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
 
 
 def _judged(suite: Suite) -> Suite:
-  """Return what a board depends on; the plan has the number of studies."""
+  """Return the parts of a suite that scores depend on.
+
+  The number of studies is left out, because the plan has it.
+  """
   return dataclasses.replace(suite, name='', rulesets={})
 
 
 def _checked_trials(
   results: Results, hardware: set[str], mixed: bool
 ) -> Results:
-  """With the problems of its trials."""
+  """Return results with checked trials and with the trials' issues."""
   found, said = kinds.together(results.trials, hardware, mixed)
   found, also = pruned.checked(found)
   results = dataclasses.replace(

@@ -1,31 +1,31 @@
-"""Files of results: data that others have written.
+"""Refuse files of results that are not safe to read: others wrote them.
 
-Only plain files are read. A pipe would be waited for, a device read for ever,
-and a link may lead to a file of this machine, which a report would then show.
-Links to whole folders are followed: so boards are put together.
+Only plain files are read. Reading a pipe or a device may never end, and a link
+may lead to a private file of this machine, which the report would show. Links
+to whole folders are followed, because boards are put together with them.
 """
 
 import os
 import pathlib
 import stat
 
-LARGEST = 2**26  # Bytes: AlgoPerf's longest logs have a thousandth of it.
-LONGEST = 2**32  # Of scalars, which are written at every step.
+LARGEST = 2**26  # Bytes; AlgoPerf's longest logs have a thousandth of this.
+LONGEST = 2**32  # Bytes of a file of scalars, which grows at every step.
 
 
 class Damage(ValueError):
-  """A file that cannot be taken at its word; the message says why."""
+  """A file that is damaged or contradicts others; the message says why."""
 
 
 def plain(path: pathlib.Path, most: int = LARGEST) -> pathlib.Path:
-  """The path, if a plain file is there, or nothing.
+  """Return the path if a plain file or nothing is there.
 
   Args:
-    path: Of the file.
-    most: Bytes that it may have.
+    path: The file's path.
+    most: Largest size in bytes.
 
   Raises:
-    Damage: something else is there, or a file that is too large.
+    Damage: The file is too large, or a link, a folder, a pipe or a device.
   """
   try:
     found = os.lstat(path)
@@ -36,10 +36,13 @@ def plain(path: pathlib.Path, most: int = LARGEST) -> pathlib.Path:
     return path
   if stat.S_ISREG(mode):
     raise Damage(
-      f'{path.name} has {found.st_size / 1e6:.0f} MB; no trial writes more '
-      f'than {most / 1e6:.0f} MB of it, and so it is not read.'
+      f'{path.name} has {found.st_size / 1e6:.0f} MB and is not read: no trial '
+      f'writes more than {most / 1e6:.0f} MB of this file.'
     )
   what = 'a folder' if stat.S_ISDIR(mode) else 'a pipe or a device'
   if stat.S_ISLNK(mode):
     what = 'a link'
-  raise Damage(f'{path.name} is {what}. Put a file with its content there.')
+  raise Damage(
+    f'{path.name} is {what}, but must be a plain file. Put a file with the '
+    'same content there.'
+  )

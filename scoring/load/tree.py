@@ -1,4 +1,4 @@
-"""The tree of a results folder: which trials are where, and what is astray."""
+"""Find the trials in a results folder, and what does not belong there."""
 
 import collections
 import os
@@ -10,30 +10,30 @@ from typing import NamedTuple
 from runner.protocol import layout, suite as rules
 
 SUBMISSION, WORKLOAD = re.compile('.+'), re.compile('.+')
-# Python's \d is a digit of any script, and so is what int() reads.
+# Python's \d and int() accept digits of any script; [0-9] is ASCII only.
 STUDY, TRIAL = re.compile('study_([0-9]+)'), re.compile('trial_([0-9]+)')
 
 
 class Place(NamedTuple):
-  """Where a trial lies, as the folders are named."""
+  """Position of a trial in the tree, by the names of its folders."""
 
   submission: str
   study: int
-  workload: str  # With AlgoPerf's ending: 'ogbg_jax'.
+  workload: str  # Folder name with AlgoPerf's ending: 'ogbg_jax'.
   trial: int
 
 
 class FolderIssue(NamedTuple):
-  """Something in the folder that is not as it should be."""
+  """Something wrong in a results folder."""
 
-  path: str  # Relative to the results folder.
+  path: str  # Path relative to the results folder.
   reason: str
 
 
 def find(
   folder: pathlib.Path,
 ) -> tuple[dict[pathlib.Path, Place], list[FolderIssue]]:
-  """Trial folders by their place in the tree, and what does not belong."""
+  """Return trial folders with their places, and issues for all other paths."""
   found = {}
   strays: list[FolderIssue] = []
   top = str(folder)
@@ -53,7 +53,10 @@ def find(
 def _inside(
   top: str, strays: list[FolderIssue], path: str, pattern: re.Pattern, what: str
 ) -> Iterator[tuple[str, str]]:
-  """Folders whose names match, with what the match ends in; others stray."""
+  """Yield (path, last group of the match) of child folders that match.
+
+  Other children become issues in `strays`.
+  """
   try:
     with os.scandir(path) as children:
       entries = sorted(
@@ -73,12 +76,12 @@ def _inside(
       yield entry.path, match[match.lastindex or 0]
     elif path != top or name != layout.PLAN:
       kind = 'folder' if _is_folder(entry) else 'file'
-      reason = f'A stray {kind} where {what} lie; not read.'
+      reason = f'Unexpected {kind} among the folders of {what}; not read.'
       strays.append(FolderIssue(os.path.relpath(entry.path, top), reason))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
-  """Links to folders are; those that lead round in a circle are not."""
+  """Return True for folders and links to folders, False for circular links."""
   try:
     return entry.is_dir()
   except OSError:
@@ -86,22 +89,32 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _natural(name: str) -> list:
-  """Sorts trial_10 after trial_9."""
+  """Return a sort key that puts trial_10 after trial_9."""
   parts = re.split('([0-9]+)', name)
   return [int(part) if n % 2 else part for n, part in enumerate(parts)]
 
 
 def relative(folder: pathlib.Path, path: pathlib.Path) -> str:
+  """Return `path` relative to `folder`, with forward slashes."""
   return path.relative_to(folder).as_posix()
 
 
 def cells(
   folder: pathlib.Path, suite: rules.Suite, found: dict[pathlib.Path, Place]
 ) -> tuple[dict, set[int], list[FolderIssue]]:
-  """Folders by (submission, workload) and (study, trial), and the studies.
+  """Group trial folders by cell.
 
-  Of a workload that was run with two frameworks, the one with more trials
-  counts.
+  A workload that was run with two frameworks counts with the framework that
+  has more trials.
+
+  Args:
+    folder: The results folder.
+    suite: The suite to score by.
+    found: Trial folders and their places.
+
+  Returns:
+    {(submission, workload): {(study, trial): path}}, all study numbers, and
+    issues for the trials that do not count.
   """
   names = {name.replace('/', '_'): name for name in suite.workloads}
   kinds = collections.defaultdict(lambda: collections.defaultdict(dict))
@@ -116,7 +129,8 @@ def cells(
     known = kind.setdefault((place.study, place.trial), path)
     if known != path:  # study_1 and study_01.
       reason = (
-        f'The same study and trial as {relative(folder, known)}; not read.'
+        f'The same study and trial as {relative(folder, known)}. Only the '
+        'latter is read.'
       )
       twice.append(FolderIssue(relative(folder, path), reason))
   problems = unknown_workloads(folder, strangers, suite) + twice
@@ -129,8 +143,8 @@ def cells(
     for kind, paths in by_kind.items():
       first = next(iter(paths.values()))
       reason = (
-        f'{len(paths)} trials of {kind}, beside more of {chosen}; only the '
-        'latter count.'
+        f'{len(paths)} trials of {kind}, but there are more of {chosen}. Only '
+        'the latter count.'
       )
       problems.append(FolderIssue(relative(folder, first), reason))
   studies = {study for cell in chosen_cells.values() for study, _ in cell}
@@ -144,12 +158,18 @@ def _run(paths: dict) -> int:
 def unknown_workloads(
   folder: pathlib.Path, paths: dict[str, list[pathlib.Path]], suite: rules.Suite
 ) -> list[FolderIssue]:
-  """A problem for each workload that the rules do not know."""
+  """Return an issue for each workload that the suite does not have.
+
+  Args:
+    folder: The results folder.
+    paths: Trial folders by workload.
+    suite: The suite to score by.
+  """
   return [
     FolderIssue(
       relative(folder, found[0]),
-      f'{workload!r} is no workload of suite {suite.name!r}; '
-      f'{len(found)} trials of it are not counted.',
+      f'{workload!r} is not a workload of suite {suite.name!r}. Its '
+      f'{len(found)} trials do not count.',
     )
     for workload, found in paths.items()
   ]

@@ -1,7 +1,7 @@
-"""What the folder of one trial tells, checked.
+"""Read and check the folder of one trial.
 
 A trial whose files are damaged or contradict each other is neither a hit nor a
-miss: its state is 'unclear', and its cell of the leaderboard stays open.
+miss. Its state is 'unclear', and its cell of the leaderboard stays open.
 """
 
 import math
@@ -23,27 +23,27 @@ from scoring.load.evals import (
 )
 from scoring.load.safe_files import Damage, plain
 
-# States beside the outcomes of records.SCORED and records.OPEN.
-MISSING = 'missing'  # Planned, but nothing has been run.
-UNFINISHED = 'unfinished'  # Running or interrupted; the files cannot tell.
-UNCLEAR = 'unclear'
+# States in addition to the outcomes of layout.SCORED and layout.OPEN.
+MISSING = 'missing'  # Planned, but never run.
+UNFINISHED = 'unfinished'  # Running or interrupted; the files do not say.
+UNCLEAR = 'unclear'  # Damaged or contradictory files.
 
 
 class Trial(NamedTuple):
-  """One training run, as its folder tells it."""
+  """One training run as recorded in its folder."""
 
   key: TrialKey
   folder: pathlib.Path
   state: str
   reason: str
-  budget: float  # Charged seconds; inf where nothing says so.
+  budget: float  # Charged seconds, inf if unknown.
   evals: Evals
-  at: int | None  # The evaluation that meets the target; None: a miss.
-  open: bool  # Whether it is neither a hit nor a miss.
-  seconds: float  # Charged in all.
+  at: int | None  # Index of the evaluation that meets the target; None: a miss.
+  open: bool  # True if the trial is neither a hit nor a miss.
+  seconds: float  # All charged seconds.
   accounts: Mapping[str, float]  # Seconds by account of the clock.
-  remarks: list[str]  # On what was left out of its files.
-  kinds: frozenset[str] = frozenset()  # Of hardware that it ran on.
+  remarks: list[str]  # Rows that were left out or repaired.
+  kinds: frozenset[str] = frozenset()  # Kinds of hardware used.
 
   @property
   def hit(self) -> float:
@@ -51,11 +51,11 @@ class Trial(NamedTuple):
     return self.measured('seconds')
 
   def measured(self, what: str) -> float:
-    """As `hit`, of another measure of effort.
+    """Return the effort to the target; inf: a miss, NaN: open.
 
     Args:
-      what: 'seconds', 'steps', or 'compiled', the seconds without those of
-        compilation; NaN where these are not recorded, or more than all.
+      what: 'seconds' (charged), 'steps', or 'compiled' (charged seconds without
+        compilation; NaN if compilation is not recorded or exceeds the total).
     """
     if self.open:
       return math.nan
@@ -67,7 +67,7 @@ class Trial(NamedTuple):
     return float(getattr(self.evals, what)[self.at])
 
   def until(self, seconds: float) -> 'Trial':
-    """What there is of it if it is stopped at this charged second."""
+    """Return this trial as if stopped after so many charged seconds."""
     if self.seconds <= seconds:
       return self
     count = int((self.evals.seconds <= seconds).sum())
@@ -85,15 +85,15 @@ def read(
   planned: PlannedTrial | None,
   budget: float | None = None,
 ) -> Trial:
-  """Reads the folder of a trial; damage becomes its state.
+  """Read the folder of a trial. Damage becomes the state 'unclear'.
 
   Args:
-    key: Which trial it is.
-    folder: Its folder, which need not exist.
-    row: The workload in the rules to be scored by.
-    planned: The trial in plan.json; None where there is no plan, as in
-      AlgoPerf's logs, which do not tell outcomes either.
-    budget: Charged seconds; None where only the trial itself may say so.
+    key: The trial's key.
+    folder: The trial's folder, which need not exist.
+    row: The workload of the suite to score by.
+    planned: The trial in plan.json; None without a plan, as in AlgoPerf's
+      logs, which do not record outcomes either.
+    budget: Charged seconds; None to take the budget from trial.json.
   """
   status = layout.Status()
   found = NOTHING
@@ -129,20 +129,20 @@ def read(
 
 
 def missing(key: TrialKey, folder: pathlib.Path) -> Trial:
-  """A trial that was not run, whatever is in its folder."""
+  """Return a trial that was not run, without reading its folder."""
   return Trial(
     key, folder, MISSING, 'Not run.', math.inf, NONE, None, True, 0.0, {}, []
   )
 
 
 def _names(folder: pathlib.Path) -> frozenset[str]:
-  """One look instead of one for each of the files that may be there."""
+  """Return the folder's file names, by one system call for all files."""
   try:
     return frozenset(os.listdir(folder))
   except FileNotFoundError:
     return frozenset()
   except OSError as error:
-    raise Damage(f'It cannot be read: {error.strerror}.') from error
+    raise Damage(f'The folder cannot be read: {error.strerror}.') from error
 
 
 def _budget(
@@ -151,7 +151,7 @@ def _budget(
   planned: PlannedTrial | None,
   budget: float | None,
 ) -> float | None:
-  """The budget; plan and trial.json must be of the same trial."""
+  """Return the budget. Raise Damage if trial.json is of another trial."""
   if layout.TRIAL not in names:
     return budget
   try:
@@ -159,16 +159,19 @@ def _budget(
   except (OSError, ValueError) as error:
     raise Damage(f'{layout.TRIAL} is damaged: {error}.') from error
   if not isinstance(own, dict):
-    raise Damage(f'{layout.TRIAL} is no table.')
+    raise Damage(f'{layout.TRIAL} is not a JSON object.')
   if planned and planned.id != own.get('id'):
     raise Damage(
-      f'{layout.TRIAL} is of trial {own.get("id")}, planned is {planned.id}.'
+      f'{layout.TRIAL} has trial id {own.get("id")}; the plan has {planned.id}.'
     )
   if budget is not None or 'budget_seconds' not in own:
     return budget
   said = own['budget_seconds']
   if not layout.is_time(said):
-    raise Damage(f'budget_seconds is {said!r}.')
+    raise Damage(
+      f'{layout.TRIAL}: budget_seconds is {said!r}, but must be a number of '
+      'seconds, at least 0.'
+    )
   return float(said)
 
 
@@ -179,12 +182,12 @@ def _status(folder: pathlib.Path) -> layout.Status:
     if not all(
       map(layout.is_time, [status.seconds, *status.accounts.values()])
     ):
-      raise Damage(f'{layout.ATTEMPTS} has a number that is no time.')
+      raise Damage(f'{layout.ATTEMPTS} has seconds that are not a time.')
     if not isinstance(status.reason, str):
-      raise Damage(f'{layout.ATTEMPTS} has a reason that is no text.')
+      raise Damage(f'{layout.ATTEMPTS} has a reason that is not text.')
     known = (None, *layout.SCORED, *layout.OPEN)
     if status.outcome not in known:
-      raise Damage(f'{layout.ATTEMPTS}: no outcome {status.outcome!r}.')
+      raise Damage(f'{layout.ATTEMPTS}: unknown outcome {status.outcome!r}.')
   except Damage:
     raise
   except ValueError as error:
@@ -203,18 +206,18 @@ def _state(
   if status.attempts:
     return UNFINISHED, f'Attempt {status.attempts} has not ended.'
   if (found.evals or found.unsure) and unplanned:
-    return 'budget', 'Its log tells no outcome; judged by its evaluations.'
+    return 'budget', 'The log has no outcome; the evaluations decide.'
   if found.evals:
-    return UNCLEAR, f'It has evaluations, but no {layout.ATTEMPTS}.'
+    return UNCLEAR, f'The trial has evaluations, but no {layout.ATTEMPTS}.'
   if unplanned and names:
-    return MISSING, f'It has no {layout.EVALS} with evaluations in it.'
+    return MISSING, f'The trial has no {layout.EVALS} with evaluations.'
   return MISSING, 'Not run.'
 
 
 def _judged(
   state: str, reason: str, found: Found, row: WorkloadSpec, budget: float
 ) -> tuple[str, str, int | None, bool]:
-  """State, reason, the hit and whether it is open, by this board's rules."""
+  """Return (state, reason, index of the hit, open) under this board's rules."""
   if state not in layout.SCORED:
     return state, reason, None, True
   if row.target is None:
@@ -229,21 +232,21 @@ def _judged(
 def _missed(
   state: str, reason: str, found: Found, row: WorkloadSpec
 ) -> tuple[str, str]:
-  """State and reason of a trial without a hit within its budget."""
+  """Return (state, reason) of a trial without a hit within its budget."""
   if first_hit(found.evals, row) is not None:
-    return 'budget', 'It reached the target after its budget was spent.'
+    return 'budget', 'The target was reached after the budget was spent.'
   if found.unsure:
     return UNCLEAR, (
-      f'{layout.EVALS} ends in the middle of a line, which may have met '
-      f'{row.metric} {row.target:.10g}. Restore the line; or remove it, if it '
-      'was a miss.'
+      f'{layout.EVALS} ends in the middle of a line that may have met '
+      f'{row.metric} {row.target:.10g}. Restore the line, or remove the line '
+      'if it was a miss.'
     )
   if state == 'reached':
     return UNCLEAR, (
-      "Its outcome is 'reached', but no evaluation meets "
-      f'{row.metric} {row.target:.10g}: it ran for another target, or a part '
-      f'of {layout.EVALS} is lost.'
+      "The outcome is 'reached', but no evaluation meets "
+      f'{row.metric} {row.target:.10g}: the trial ran for another target, or '
+      f'a part of {layout.EVALS} is lost.'
     )
   if not found.evals and state in ('budget', 'ended'):
-    reason = f'{reason} It was never evaluated.'
+    reason = f'{reason} The trial was never evaluated.'
   return state, reason

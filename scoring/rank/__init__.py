@@ -1,4 +1,4 @@
-"""Times to targets become scores, intervals and boards.
+"""Turn times to the target into scores, intervals and boards.
 
 Imports scoring.load and runner.protocol.
 """

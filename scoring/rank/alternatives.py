@@ -1,7 +1,7 @@
-"""The same logs otherwise read: rules, measures of effort, comparisons.
+"""Alternative scores from the same logs: other rules, measures and references.
 
-Where a published board was computed otherwise than its rules say, both scores
-belong side by side; so do scores by steps and by time.
+Some published boards were computed otherwise than their rules say. The report
+shows both scores, and scores by steps next to scores by time.
 """
 
 import dataclasses
@@ -16,55 +16,54 @@ from scoring.load.results import Results
 from scoring.rank import score, times as tables
 from scoring.rank.board import Board
 
-DOCUMENTED = Interpretation(
-  missing='missed'
-)  # A study that was not run is no hit.
+# A study that was not run counts as a miss.
+DOCUMENTED = Interpretation(missing='missed')
 
 
 class Departure(NamedTuple):
-  """A rule that a board reads otherwise than it is documented."""
+  """A rule that a board applies otherwise than documented."""
 
-  rule: str  # Of Reading; 'integral' for that.
-  here: str  # What this board does.
-  documented: str
+  rule: str  # Field of Interpretation, or 'integral'.
+  here: str  # This board's way, in words.
+  documented: str  # Documented way, in words.
 
 
 class Difference(NamedTuple):
-  """A submission whose score hangs on how one rule is read."""
+  """A submission whose score depends on how one rule is applied."""
 
   departure: Departure
   submission: str
-  score: float  # On this board.
-  other: float  # As documented.
+  score: float  # Score on this board.
+  other: float  # Score under the documented rule.
 
 
 class Speedup(NamedTuple):
-  """Times of a reference over those of a submission: 2 is twice as fast."""
+  """Time of the reference divided by a submission's: 2 is twice as fast."""
 
   submission: str
-  geometric: float  # Over all workloads; a miss takes the whole budget.
-  arithmetic: float  # Likewise.
-  both: float  # Geometric, over the workloads that both reached.
-  shared: int  # How many these are.
+  geometric: float  # Mean over all workloads; a miss takes the whole budget.
+  arithmetic: float  # Mean over all workloads; a miss takes the whole budget.
+  both: float  # Geometric mean over the shared workloads.
+  shared: int  # Number of workloads that submission and reference reached.
 
 
 def departures(board: Board) -> list[Departure]:
-  """Where the board departs from the documented rules."""
+  """Return the rules that the board applies otherwise than documented."""
   found = []
   for rule, value in vars(board.rules.interpretation).items():
     documented = getattr(DOCUMENTED, rule)
-    # An open cell has no score yet, and so differs in none.
+    # An open cell has no score yet, so no score can differ.
     if value not in (documented, 'open'):
       words = INTERPRETATIONS[rule]
       found.append(Departure(rule, words[value], words[documented]))
   if board.integral != 'exact':
-    here = f'the area is that of trapezoids on {score.GRID} points'
+    here = f'the area is computed by trapezoids on {score.GRID} points'
     found.append(Departure('integral', here, 'the area is exact'))
   return found
 
 
 def differences(results: Results, board: Board) -> list[Difference]:
-  """What each departure does to the scores."""
+  """Return the scores that change under each documented rule."""
   here = _scores(results, board)
   found = []
   for departure in departures(board):
@@ -78,10 +77,10 @@ def differences(results: Results, board: Board) -> list[Difference]:
 
 
 def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
-  """Scores by every measure of effort: {measure: {submission: score}}.
+  """Return scores by measure of effort: {measure: {submission: score}}.
 
-  A measure that some hit does not have is left out, and so are all but seconds
-  where trials were beaten: they may have led by another.
+  Measures that a hit did not record are left out. If trials were stopped as
+  beaten, only seconds remain: by another measure these trials might have won.
   """
   found = {}
   stopped = any(trial.state == pruned.STATE for trial in results.trials)
@@ -94,10 +93,16 @@ def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
 
 
 def speedups(results: Results, board: Board, reference: str) -> list[Speedup]:
-  """How many times faster than the reference, by raw medians.
+  """Return every submission's speed relative to the reference.
 
-  Neither the cutoff nor held-out variants take part. Workloads that are open
-  for either are left out, and so are misses where no budget is known.
+  The means are over raw medians, without the cutoff and held-out variants.
+  Workloads that are open for the submission or for the reference are left out.
+  Misses are left out if no budget is known.
+
+  Args:
+    results: The trials and budgets.
+    board: The scored board.
+    reference: Name of the submission to compare with.
   """
   names = list(board.rules.workloads)
   columns = [names.index(name) for name in board.rules.scored]
@@ -126,16 +131,19 @@ def speedups(results: Results, board: Board, reference: str) -> list[Speedup]:
 
 
 def reference(board: Board, wanted: str | None = None) -> str:
-  """Whom the others are compared with: the rules' reference, or the leader.
+  """Return the submission that speedups compare with.
+
+  The order of preference: `wanted`, the suite's reference, 'baseline', the
+  leader.
 
   Raises:
-    ValueError: the one wanted is not on the board.
+    ValueError: `wanted` is not on the board.
   """
   known = [s.submission for s in board.standings]
   if wanted is not None and wanted not in known:
     raise ValueError(
-      f'No submission {wanted!r} on this board to compare with. '
-      f'It has: {", ".join(known)}.'
+      f'No submission {wanted!r} on this board to compare with. Set --against '
+      f'to one of: {", ".join(known)}.'
     )
   choices = (wanted, board.rules.reference, 'baseline', known[0])
   return next(name for name in choices if name in known)
@@ -148,7 +156,7 @@ def _geometric(values: np.ndarray) -> float:
 def _documented(
   results: Results, board: Board, rule: str
 ) -> tuple[Results, Board]:
-  """The same with one rule read as documented."""
+  """Return results and board with one rule applied as documented."""
   if rule == 'integral':
     return results, board._replace(integral='exact')
   documented = {rule: getattr(DOCUMENTED, rule)}
@@ -171,7 +179,7 @@ def _documented(
 def _scores(
   results: Results, board: Board, what: str = 'seconds'
 ) -> dict[str, float]:
-  """By submission, of the board's rules on these results."""
+  """Return scores by submission, under the board's rules."""
   times = tables.collect(results, what)
   scores = board._replace(times=times).scores(times.cells)
   return dict(zip(times.submissions, scores.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Everything that the report tells beside the scores."""
+"""Compute everything that the report shows beside the scores."""
 
 from typing import NamedTuple
 
@@ -15,16 +15,16 @@ from scoring.rank.lr_sensitivity import Sensitivity
 
 
 class Analysis(NamedTuple):
-  """Of one board."""
+  """Facts about one board beside its scores."""
 
-  spread: Spread | None  # None where there is nothing to resample.
+  spread: Spread | None  # Resampled scores, None if nothing to resample.
   without: dict[str, dict[str, float]]  # Scores without one workload each.
-  differences: list[Difference]  # From the documented rules.
+  differences: list[Difference]  # Scores that the documented rules change.
   measures: dict[str, dict[str, float]]  # Scores by measure of effort.
-  reference: str  # Whom speedups compare with.
+  reference: str  # Submission that speedups compare with.
   speedups: list[Speedup]
   details: dict[TrialKey, Details]
-  problems: list[FolderIssue]  # With those of the details.
+  problems: list[FolderIssue]  # Issues of the results and of the details.
   sensitivity: list[Sensitivity]
 
 
@@ -36,15 +36,16 @@ def make(
   seed: int = bootstrap.SEED,
   against: str | None = None,
 ) -> Analysis:
-  """Of a scored board.
+  """Return the analysis of a scored board.
 
   Args:
-    results: What it was made from.
-    board: Scored.
-    unit: What is resampled, of uncertainty.UNITS.
-    draws: How often.
-    seed: Of the draws.
-    against: The submission that speedups compare with.
+    results: The results that the board was made from.
+    board: The scored board.
+    unit: The unit to resample, one of bootstrap.UNITS.
+    draws: Number of draws.
+    seed: Seed of the draws.
+    against: The submission that speedups compare with; None: the default of
+      alternatives.reference.
   """
   spread = bootstrap.bootstrap(board, unit, draws, seed)
   reference = alternatives.reference(board, against)

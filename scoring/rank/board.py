@@ -1,4 +1,4 @@
-"""The leaderboard with all that explains it, from trials; no files."""
+"""Make the leaderboard, with all that explains it, from trials in memory."""
 
 import collections
 import math
@@ -17,27 +17,29 @@ from scoring.rank.times import Times
 class Cell(NamedTuple):
   """One submission on one workload. Times are charged seconds."""
 
-  seconds: float  # The median over studies; inf: missed, NaN: open.
-  ratio: float  # To the fastest that counts.
-  credit: float  # What it adds to the score, before the mean over workloads.
-  studies: dict[int, float]  # The time of every study that counts.
+  seconds: float  # Median over studies; inf: missed, NaN: open.
+  ratio: float  # Time divided by the fastest time that counts.
+  credit: float  # Credit before the mean over workloads, 0 to 1.
+  studies: dict[int, float]  # Time of every study that counts.
   trials: list[Trial]
-  best: float  # The best value of the target metric in any trial.
-  margin: float  # How far that is short of the target, as a share of it.
-  used: float  # The time spent by the trial with the best value.
-  outcome: str  # Of that trial.
-  open: list[str]  # Why it is open; empty if it is not.
-  lost: str  # Why a target that was reached gives no credit; else ''.
-  target: float | None = None  # Of the rules, in units of the metric.
+  best: float  # Best value of the target metric in any trial.
+  margin: float  # Distance from best value to target, divided by the target.
+  used: float  # Seconds of the trial with the best value.
+  outcome: str  # Outcome of the trial with the best value.
+  open: list[str]  # Reasons why the cell is open; empty if closed.
+  lost: str  # Reason why a reached target gives no credit, or ''.
+  target: float | None = None  # Target of the suite, in units of the metric.
 
   @property
   def state(self) -> str:
+    """'open', 'reached' or 'missed'."""
     if self.open:
       return 'open'
     return 'reached' if math.isfinite(self.seconds) else 'missed'
 
   @property
   def hits(self) -> int:
+    """Number of studies that reached the target."""
     return sum(map(math.isfinite, self.studies.values()))
 
 
@@ -45,12 +47,12 @@ class Standing(NamedTuple):
   """One line of the leaderboard."""
 
   submission: str
-  rank: int | None  # None with open cells.
-  score: float  # So far, if there are open cells.
-  best_case: float  # If every open cell were the fastest.
-  reached: int  # Scored workloads with credit.
+  rank: int | None  # Rank from 1 on; None with open cells.
+  score: float  # Score; open cells count as 0.
+  best_case: float  # Score if every open cell were the fastest.
+  reached: int  # Number of scored workloads with credit.
   open_cells: int
-  cells: dict[str, Cell]  # By workload, held-out ones last.
+  cells: dict[str, Cell]  # Cells by workload, held-out variants last.
 
 
 class Board(NamedTuple):
@@ -58,31 +60,31 @@ class Board(NamedTuple):
 
   rules: Suite
   integral: str  # 'exact' or 'published'.
-  standings: list[Standing]  # Best first, those without a rank last.
+  standings: list[Standing]  # Best first, submissions without a rank last.
   times: Times
 
   @property
   def provisional(self) -> bool:
-    """Whether an open cell may still change other submissions' scores."""
+    """True if an open cell may still change other submissions' scores."""
     return any(standing.open_cells for standing in self.standings)
 
   def scores(self, cells: np.ndarray) -> np.ndarray:
-    """Scores [..., N] of medians [..., N, W], in the order of `times`."""
+    """Return scores [..., N] of medians [..., N, W], ordered as `times`."""
     return score.score(self.qualified(cells), self.rules.cutoff, self.integral)
 
   def qualified(self, cells: np.ndarray) -> np.ndarray:
-    """Times [..., N, B] on the scored workloads, after all rules."""
+    """Return times [..., N, B] on the B scored workloads, after all rules."""
     return score.qualified(self.times.scored(cells), self.rules)
 
   @property
   def closed(self) -> np.ndarray:
-    """Which submissions have no open cell [N], in the order of `times`."""
+    """Mask [N] of submissions without open cells, in the order of `times`."""
     open_cells = {s.submission: s.open_cells for s in self.standings}
     return np.array([not open_cells[name] for name in self.times.submissions])
 
 
 def make(results: Results, integral: str = 'exact') -> Board:
-  """Scores what was read."""
+  """Score results; `integral` is one of score.INTEGRALS."""
   rules = results.rules
   found = tables.collect(results)
   board = Board(rules, integral, [], found)
@@ -129,7 +131,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
 
 
 def spent(cell: Cell) -> dict[str, float]:
-  """Mean seconds a trial by account of the clock; nothing of trials not run."""
+  """Return mean seconds per trial by clock account, over the trials run."""
   logged = [trial.accounts for trial in cell.trials if trial.accounts]
   names = dict.fromkeys(name for accounts in logged for name in accounts)
   return {
@@ -139,7 +141,7 @@ def spent(cell: Cell) -> dict[str, float]:
 
 
 def budget(cells: list[Cell]) -> float:
-  """Charged seconds that a trial may use; inf where nothing says so."""
+  """Return the charged seconds that a trial may use; inf if unknown."""
   found = [trial.budget for cell in cells for trial in cell.trials]
   return max(found, default=math.inf)
 
@@ -172,7 +174,7 @@ def _studies(found: Times, n: int, w: int, results: Results):
 def _best(
   trials: list[Trial], row: WorkloadSpec
 ) -> tuple[float, float, float, str]:
-  """Best value of the target metric, its margin, its trial's time and state."""
+  """Return the best value, its margin, and its trial's time and state."""
   sign = 1 if row.better == 'lower' else -1
   best, used, outcome = math.nan, math.nan, ''
   for trial in trials:
@@ -188,7 +190,7 @@ def _best(
 
 def _open(trials: list[Trial], row: WorkloadSpec, rules: Suite) -> list[str]:
   if not trials:
-    return ['No trial of it is planned.']
+    return ['No trial is planned for this cell.']
   if row.target is None:
     return ['The workload has no target yet.']
   found = [
@@ -198,7 +200,7 @@ def _open(trials: list[Trial], row: WorkloadSpec, rules: Suite) -> list[str]:
   ]
   missing = sum(t.state == MISSING for t in trials)
   if missing and rules.interpretation.missing == 'open':
-    found.append(f'{missing} of {len(trials)} trials not run.')
+    found.append(f'{missing} of {len(trials)} trials were not run.')
   return found
 
 
@@ -210,4 +212,4 @@ def _lost(median, after, gain, ratio, rules: Suite, name: str) -> str:
   held_out = [
     r.workload for r in rules.workloads.values() if r.held_out_of == name
   ]
-  return f'{" or ".join(held_out)} missed, or beyond the cutoff'
+  return f'{" or ".join(held_out)} missed or beyond the cutoff'

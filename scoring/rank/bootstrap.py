@@ -1,10 +1,10 @@
-"""How sure a board is: resampled scores, ranks and comparisons.
+"""Estimate the confidence of a board: resampled scores, ranks and comparisons.
 
-Bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap"): the
-studies of every cell are drawn again with replacement, and the whole board is
-scored again, as often as said. Studies that share their seeds over submissions
-are drawn together, so that what they have in common does not count as noise.
-Of three to five studies the intervals come out too narrow rather than too wide.
+Bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap"): draw
+the studies of every cell again with replacement, score the whole board again,
+and repeat. Studies that share their seeds across submissions are drawn
+together, so their common effects do not count as noise. With three to five
+studies, the intervals are rather too narrow than too wide.
 """
 
 from typing import NamedTuple
@@ -15,40 +15,40 @@ from scoring.rank import score
 from scoring.rank.board import Board
 
 DRAWS = 1000
-MOST = 100_000  # Draws: of each, profiles are kept in memory.
+MOST = 100_000  # Draws; the profiles of each draw are kept in memory.
 SEED = 0
-LEVEL = 0.9  # Of the intervals.
-SURE = 0.95  # From here on, one submission is said to be faster.
-UNITS = ('studies', 'workloads', 'both')  # What is drawn again.
-POINTS = 41  # Of the profiles' bands.
-CHUNK = 1_000_000  # Numbers at once, for the sake of memory.
+LEVEL = 0.9  # Share of draws inside an interval.
+SURE = 0.95  # Share of draws from which one submission counts as faster.
+UNITS = ('studies', 'workloads', 'both')  # Units that can be drawn again.
+POINTS = 41  # Number of tau values in the profiles' bands.
+CHUNK = 1_000_000  # Numbers processed at once; limits memory.
 
 
 class Spread(NamedTuple):
-  """Of N submissions, in the order of the board's times."""
+  """Resampled results of N submissions, in the order of the board's times."""
 
   unit: str
   draws: int
-  low: np.ndarray  # [N] scores; NaN where nothing can be resampled.
-  high: np.ndarray
-  rank_low: np.ndarray  # [N], NaN with open cells.
-  rank_high: np.ndarray
-  faster: np.ndarray  # [N, N]: how often the row's score is the higher one.
-  taus: np.ndarray  # [T]
-  bands: np.ndarray  # [2, N, T]: lower and upper edge of the profiles.
+  low: np.ndarray  # [N] lower end of the score's interval.
+  high: np.ndarray  # [N] upper end of the score's interval.
+  rank_low: np.ndarray  # [N] best rank of the interval, NaN with open cells.
+  rank_high: np.ndarray  # [N] worst rank of the interval, NaN with open cells.
+  faster: np.ndarray  # [N, N] share of draws where the row's score is higher.
+  taus: np.ndarray  # [T] ratios to the fastest time.
+  bands: np.ndarray  # [2, N, T] lower and upper edge of the profiles.
 
 
 def bootstrap(
   board: Board, unit: str = 'studies', draws: int = DRAWS, seed: int = SEED
 ) -> Spread | None:
-  """Resamples the board; None where it has nothing to resample.
+  """Resample the board; None if there is nothing to resample.
 
   Args:
-    board: Scored.
-    unit: Of UNITS. Over workloads it answers another question: how much the
-      ranking hangs on which workloads were chosen.
-    draws: How often.
-    seed: Of the draws: the same one gives the same intervals.
+    board: The scored board.
+    unit: One of UNITS. 'workloads' answers another question: how much the
+      ranking depends on the choice of workloads.
+    draws: Number of draws.
+    seed: Seed of the draws; the same seed gives the same intervals.
   """
   times = board.times
   if unit != 'workloads' and times.counted.sum(axis=-1).max() < 2:
@@ -89,7 +89,13 @@ def bootstrap(
 def interval(
   board: Board, spread: Spread | None, submission: str
 ) -> tuple[float, float] | None:
-  """Of the score of a submission; None where nothing was resampled."""
+  """Return the interval of a submission's score, None without resampling.
+
+  Args:
+    board: The scored board.
+    spread: The resampled board, or None.
+    submission: The submission's name.
+  """
   if spread is None:
     return None
   n = board.times.submissions.index(submission)
@@ -99,7 +105,16 @@ def interval(
 def rank_interval(
   board: Board, spread: Spread | None, submission: str
 ) -> tuple[int, int] | None:
-  """Of its rank; None with open cells too."""
+  """Return the interval of a submission's rank.
+
+  Args:
+    board: The scored board.
+    spread: The resampled board, or None.
+    submission: The submission's name.
+
+  Returns:
+    (best rank, worst rank), or None without resampling or with open cells.
+  """
   n = board.times.submissions.index(submission)
   if spread is None or not board.closed[n]:
     return None
@@ -107,10 +122,10 @@ def rank_interval(
 
 
 def ties(board: Board, spread: Spread | None) -> list[list[str]]:
-  """Neighbours in the ranking that cannot be told apart, in groups.
+  """Return groups of neighbours in the ranking that do not clearly differ.
 
-  Every submission of a group is followed by one that it is not surely faster
-  than. Without studies to draw from, nothing can be told apart.
+  In a group, each submission is faster than the next in less than SURE of the
+  draws. Without resampling, all ranked submissions are in one group.
   """
   ranked = [s.submission for s in board.standings if s.rank]
   groups: list[list[str]] = []
@@ -123,7 +138,7 @@ def ties(board: Board, spread: Spread | None) -> list[list[str]]:
 
 
 def without(board: Board) -> dict[str, dict[str, float]]:
-  """Scores without one workload each: {workload: {submission: score}}."""
+  """Return scores without one workload: {workload: {submission: score}}."""
   qualified = board.qualified(board.times.cells)
   found = {}
   for column, name in enumerate(board.rules.scored):
@@ -146,7 +161,7 @@ def _surely(board: Board, spread: Spread | None, one: str, other: str) -> bool:
 def _studies_again(
   rng: np.random.Generator, board: Board, count: int
 ) -> np.ndarray:
-  """Medians [count, N, W] of studies drawn with replacement."""
+  """Return medians [count, N, W] of studies drawn with replacement."""
   times = board.times
   shape = times.studies.shape
   if times.paired:

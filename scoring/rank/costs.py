@@ -1,9 +1,9 @@
-"""What trials took beside the time to the target: clock accounts and memory."""
+"""Summarize costs beside the time to the target: clock accounts and memory."""
 
 import collections
 from typing import NamedTuple
 
-from runner.protocol.columns import CHARGED
+from runner.protocol.accounts import CHARGED
 from runner.protocol.plan import TrialKey
 from scoring.load.details import Details
 from scoring.rank import board as boards
@@ -13,25 +13,26 @@ from scoring.rank.board import Board
 class Bar(NamedTuple):
   """Mean seconds of a trial of one submission on one workload."""
 
-  index: int  # Of the submission on the board.
+  index: int  # Position of the submission on the board.
   submission: str
-  parts: list[tuple[str, float, float, float]]  # Kind, start, width, seconds.
+  # (account, start in %, width in %, seconds)
+  parts: list[tuple[str, float, float, float]]
   charged: float
   compile: float
   data: float
-  free: list[tuple[str, float]]  # Accounts that are not charged.
+  free: list[tuple[str, float]]  # Seconds of each account that is not charged.
   free_seconds: float
 
 
 class Memory(NamedTuple):
-  """The most bytes in any trial of one submission on one workload."""
+  """Peak bytes over all trials of one submission on one workload."""
 
-  optimizer: int | None  # State beside the model.
-  places: dict[str, int]  # 'host', 'device'.
+  optimizer: int | None  # Bytes of state beside the model.
+  places: dict[str, int]  # Peak bytes of the process: 'host', 'device'.
 
 
 def clocks(board: Board) -> dict[str, list[Bar]]:
-  """By workload; bars are in percent of the workload's longest."""
+  """Return bars by workload, scaled to 100 % for the workload's longest bar."""
   made = {}
   for workload in board.rules.workloads:
     found = [boards.spent(s.cells[workload]) for s in board.standings]
@@ -49,7 +50,7 @@ def clocks(board: Board) -> dict[str, list[Bar]]:
 def memory(
   board: Board, details: dict[TrialKey, Details]
 ) -> dict[str, dict[str, Memory]]:
-  """By submission and workload; empty where nothing is recorded."""
+  """Return memory by submission and workload; {} if nothing is recorded."""
   found = {
     standing.submission: {
       workload: _most([details[trial.key] for trial in cell.trials])

@@ -1,10 +1,10 @@
-"""How much hangs on the learning rate, where trials tried several.
+"""Measure the sensitivity to the learning rate, if trials tried several.
 
 Wortsman et al. 2023, "Small-scale proxies for large-scale Transformer training
-instabilities", arXiv:2309.14322: the mean over learning rates, even in their
-logarithm, of how much worse a trial ends than the best one. What ends worse
-than it began counts as where it began, so that divergence is bounded. 0: the
-rate does not matter.
+instabilities", arXiv:2309.14322: how much worse a trial ends than the best
+trial, as a mean over the logarithm of the learning rate. A trial that ends
+worse than it began counts with its first value, which bounds divergence. 0
+means that the learning rate does not matter.
 """
 
 import collections
@@ -21,23 +21,26 @@ from scoring.load.results import Results
 from scoring.load.trials import Trial
 
 NAMES = ('learning_rate', 'lr', 'base_lr', 'peak_lr')
-LEAST = 3  # Rates.
+LEAST = 3  # Learning rates that a study must try.
 
 
 class Sensitivity(NamedTuple):
-  """Of one submission on one workload, the median over studies."""
+  """Sensitivity of one submission on one workload, the median over studies."""
 
   submission: str
   workload: str
   rates: list[float]
-  metric: float  # In units of the target metric.
-  seconds: float  # In charged seconds to the target; a miss takes the budget.
+  metric: float  # Sensitivity in units of the target metric.
+  seconds: float  # Sensitivity in charged seconds; a miss takes the budget.
 
 
 def measure(
   results: Results, details: dict[TrialKey, Details]
 ) -> list[Sensitivity]:
-  """Wherever a study tried three rates and changed nothing else."""
+  """Return sensitivities, from studies that tried three or more rates.
+
+  Such a study changes no other hyperparameter.
+  """
   grids = collections.defaultdict(dict)
   for trial in results.trials:
     rate, others = _split(details[trial.key].hyperparameters)
@@ -66,7 +69,7 @@ def measure(
 
 
 def _split(point: dict[str, Any]) -> tuple[float | None, tuple]:
-  """The learning rate, and all other hyperparameters."""
+  """Return the learning rate and all other hyperparameters of a point."""
   name = next((name for name in NAMES if name in point), None)
   rate = point.get(name) if name else None
   if not layout.is_time(rate) or not rate:
@@ -76,14 +79,17 @@ def _split(point: dict[str, Any]) -> tuple[float | None, tuple]:
 
 
 def _mean(grid: dict[float, Trial], losses: list[float]) -> float:
-  """Of what every rate loses against the best, over the rates' logarithm."""
+  """Return the mean loss against the best rate, over the rates' logarithm."""
   at = np.log(sorted(grid))
   lost = np.array(losses) - min(losses)
   return float(np.trapezoid(lost, at) / (at[-1] - at[0]))
 
 
 def _metric(grid: dict[float, Trial], row: WorkloadSpec) -> list[float]:
-  """Where trials end, lower is better, no worse than where the best began."""
+  """Return final metric values, negated if higher is better.
+
+  No value is worse than the best first value of the trials.
+  """
   sign = 1 if row.better == 'lower' else -1
   ordered = [sign * grid[rate].evals.values for rate in sorted(grid)]
   first = np.nanmin([values[0] for values in ordered])
@@ -92,7 +98,7 @@ def _metric(grid: dict[float, Trial], row: WorkloadSpec) -> list[float]:
 
 
 def _seconds(grid: dict[float, Trial], budget: float) -> list[float]:
-  """Charged seconds to the target; NaN where a miss has no known budget."""
+  """Return charged seconds to the target; NaN: a miss without a budget."""
   times = [grid[rate].hit for rate in sorted(grid)]
   cap = budget if math.isfinite(budget) else math.nan
   return [cap if math.isinf(seconds) else seconds for seconds in times]

@@ -1,17 +1,16 @@
-"""Which trials, or parts of them, cannot change any score.
+"""Find trials, or parts of trials, that cannot change any score.
 
-Trials are taken in the order of a runner that wants to save: submission after
-submission, workload after workload, held-out variants last, study after study,
-trial after trial. A trial is stopped at the first moment from which on no
-outcome of it matters:
+Trials are taken in the order of a saving runner: by submission, then workload
+(held-out variants last), then study, then trial. A trial stops as soon as its
+outcome no longer matters:
 
-- beaten: another trial of its study counts instead, whatever this one does;
+- beaten: another trial of its study counts, whatever this trial does;
 - decided: the median over studies is the same for every later time;
-- beyond: so much slower than a submission that has been run that its cell gives
-  no credit;
-- no matter: on a variant whose base workload was missed.
+- beyond: the trial is so much slower than an earlier submission that its cell
+  gives no credit;
+- no matter: the base workload of its variant was missed.
 
-That nothing moves is not taken for granted: `replay` scores what is left.
+`replay` scores the remaining trials, which checks that no score changes.
 """
 
 import collections
@@ -33,24 +32,28 @@ REASONS = {
 
 
 class Limit(NamedTuple):
-  """From which charged second on a trial does not matter, and why."""
+  """Charged seconds after which a trial does not matter, and why."""
 
   seconds: float
   reason: str
 
 
 class _Cell(NamedTuple):
-  """How the trials of one submission on one workload may be stopped."""
+  """Stopping rules for the trials of one submission on one workload."""
 
-  by_time: bool  # The fastest trial is the one with the least time.
+  by_time: bool  # True if the trial with the least time counts.
   total: int  # Studies that take part in the median.
-  outside: Limit  # Known before its first trial.
+  outside: Limit  # Limit known before the first trial.
 
 
 def prune(
   results: Results, trials: list[Trial]
 ) -> tuple[list[Trial], dict[str, float]]:
-  """The trials, stopped where that changes nothing, and hours by reason."""
+  """Stop trials where that changes no score.
+
+  Returns:
+    The trials, and the hours saved by reason.
+  """
   cells = collections.defaultdict(lambda: collections.defaultdict(list))
   for trial in trials:
     key = trial.key
@@ -78,14 +81,14 @@ def prune(
         kept += left
       median = float(score.medians(np.array(times))) if times else math.inf
       medians[workload] = median
-      # Minima only fall, so the limits that follow from them stay right.
+      # A minimum can only fall, so limits from earlier minima stay valid.
       if math.isfinite(median):
         fastest[workload] = min(median, fastest.get(workload, math.inf))
   return kept, saved
 
 
 def _counts(results: Results, study: list[Trial]) -> bool:
-  """Whether the study takes part in the median."""
+  """Return True if the study takes part in the median."""
   left_out = results.rules.interpretation.missing == 'left out'
   return not left_out or any(t.state != MISSING for t in study)
 
@@ -93,11 +96,12 @@ def _counts(results: Results, study: list[Trial]) -> bool:
 def _outside(
   results: Results, workload: str, medians, fastest, studies: int
 ) -> Limit:
-  """The limit that other cells set.
+  """Return the limit that other cells set.
 
-  Who is beyond the cutoff on a base still takes part in its variants, so there
-  the cutoff is none of the limits. Of an even number of studies the median is
-  the mean of two, the other of which may be as fast as nothing: twice the time.
+  A submission beyond the cutoff on a base workload still takes part in its
+  variants, so a base workload with variants has no such limit. With an even
+  number of studies, the median is the mean of two times. The other time may be
+  close to 0, so the limit is twice as high.
   """
   rules = results.rules
   base = rules.workloads[workload].held_out_of
@@ -112,13 +116,13 @@ def _outside(
 def _run(
   cell: _Cell, times: list[float], study: list[Trial], saved: dict[str, float]
 ) -> list[Trial]:
-  """The study's trials, stopped; `times` are those of the studies before."""
+  """Return a study's trials, stopped; `times` are of earlier studies."""
   kept: list[Trial] = []
   for trial in study:
     limits = [cell.outside, _decided(cell, times), _beaten(cell, kept, trial)]
     if not cell.by_time:
-      # A slow trial with few evaluations may be the one that counts, so that
-      # its time alone says nothing.
+      # A slow trial with few evaluations may be the trial that counts, so its
+      # time alone decides nothing.
       limits = [x for x in limits if x.seconds == 0 or x.reason == 'beaten']
     limit = min(limits, default=Limit(math.inf, ''))
     if trial.open or limit.seconds >= trial.seconds:
@@ -131,11 +135,11 @@ def _run(
 
 def _decided(cell: _Cell, times: list[float]) -> Limit:
   known = sorted(times)
-  upper = cell.total // 2  # The later one of the middle two, or the middle.
+  upper = cell.total // 2  # Index of the middle, or the upper of two middles.
   if any(map(math.isnan, known)):
     return Limit(math.inf, '')
   if sum(map(math.isinf, known)) >= cell.total - upper:
-    return Limit(0.0, 'decided')  # Infinite, whatever comes.
+    return Limit(0.0, 'decided')  # The median is infinite in any case.
   return Limit(known[upper] if len(known) > upper else math.inf, 'decided')
 
 
@@ -145,7 +149,7 @@ def _beaten(cell: _Cell, before: list[Trial], trial: Trial) -> Limit:
     return Limit(math.inf, '')
   if cell.by_time:
     return Limit(min(other.hit for other in hits), 'beaten')
-  # At the same number of evaluations, the one with the least time counts.
+  # The least time decides between trials with equally many evaluations.
   least = min(other.at for other in hits if other.at is not None)
   if least >= len(trial.evals.seconds):
     return Limit(math.inf, '')
@@ -153,7 +157,7 @@ def _beaten(cell: _Cell, before: list[Trial], trial: Trial) -> Limit:
 
 
 def _first(trials: list[Trial], by_time: bool) -> float:
-  """The study's time: inf: missed, NaN: open."""
+  """Return the study's time; inf: missed, NaN: open."""
   if any(trial.open and trial.state != MISSING for trial in trials):
     return math.nan
   hits = [(0 if by_time else t.at, t.hit) for t in trials if t.at is not None]

@@ -1,9 +1,9 @@
-"""What a cheaper race would have cost and changed, answered from its logs.
+"""Compute from logs what a cheaper race would have cost and changed.
 
 Three ways to save: a share of the budget, fewer studies, and exact pruning,
-which stops a trial as soon as no outcome of it can change a score. Nothing is
-run again: logs are cut off where the cheaper race would have stopped, and
-scored by the same code.
+which stops a trial as soon as its outcome cannot change a score. Nothing runs
+again. Logs are cut off where the cheaper race would have stopped, and scored
+by the same code.
 """
 
 import dataclasses
@@ -19,31 +19,31 @@ from scoring.load.trials import Trial
 from scoring.rank import board as boards, score
 from scoring.rank.pruning import REASONS, prune
 
-SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)  # Of the budget.
+SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)  # Shares of the budget.
 
 
 class Cheaper(NamedTuple):
-  """One cheaper race beside the one that was run."""
+  """One cheaper race, compared with the race that was run."""
 
   what: str
-  hours: float  # Charged, of all trials.
+  hours: float  # Charged hours of all trials.
   scores: dict[str, float]
-  moved: int  # Submissions with another rank, at most.
-  largest: float  # Change of any score, at most.
-  same: float  # How often the ranking is the same: a share of the choices.
+  moved: int  # Largest number of submissions with another rank.
+  largest: float  # Largest change of any score.
+  same: float  # Share of the choices of studies that keep the ranking.
 
 
 class Replay(NamedTuple):
-  """Of one race."""
+  """One race and its cheaper versions."""
 
-  hours: float  # Charged, of all trials as they were run.
+  hours: float  # Charged hours of all trials as run.
   scores: dict[str, float]
   cheaper: list[Cheaper]
   pruned: dict[str, float]  # Hours that pruning saves, by reason.
 
 
 def replay(results: Results, integral: str = 'exact') -> Replay:
-  """Every way to save, on these results."""
+  """Try every way to save on these results."""
   scores = _scores(results, integral)
   stopped = [_stopped(trial) for trial in results.trials]
   cheaper = [
@@ -73,9 +73,9 @@ def replay(results: Results, integral: str = 'exact') -> Replay:
 def _fewer(
   trials: list[Trial], studies: list[int], count: int
 ) -> list[list[Trial]]:
-  """Every choice of so many studies of which each cell has one.
+  """Return trials for each choice of `count` studies that covers every cell.
 
-  Some submission may have fewer studies than others.
+  Submissions may have different numbers of studies.
   """
   cells = {trial.key[:2] for trial in trials}
   choices = [
@@ -86,19 +86,19 @@ def _fewer(
 
 
 def table(found: Replay) -> dict[str, Any]:
-  """For programs."""
+  """Return the replay as a table for JSON."""
   return found._asdict() | {'cheaper': [c._asdict() for c in found.cheaper]}
 
 
 def show(found: Replay, console) -> None:
-  """Prints what every way to save costs and changes."""
-  import rich.table  # noqa: PLC0415  As in `terminal`, but for one command.
+  """Print what every way to save costs and changes."""
+  import rich.table  # noqa: PLC0415  Needed by this command only.
 
   lines = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   lines.add_column('race')
   for head in ('hours', 'saved', 'ranks moved', 'score moved', 'same ranking'):
     lines.add_column(head, justify='right')
-  lines.add_row('as it was run', f'{found.hours:.1f}', '', '', '', '')
+  lines.add_row('as run', f'{found.hours:.1f}', '', '', '', '')
   for one in found.cheaper:
     saved = 1 - one.hours / found.hours if found.hours else 0.0
     lines.add_row(
@@ -113,8 +113,8 @@ def show(found: Replay, console) -> None:
   for reason, hours in found.pruned.items():
     console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
   console.print(
-    'Of fewer studies, hours are the mean and movements the largest over all '
-    'choices of studies of which every cell has one.'
+    'For fewer studies, hours are the mean, and rank and score moves the '
+    'largest, over all choices of studies that cover every cell.'
   )
 
 
@@ -151,7 +151,7 @@ def _hours(trials: list[Trial]) -> float:
 
 
 def _stopped(trial: Trial) -> Trial:
-  """AlgoPerf's trials went on until they reached the test target too."""
+  """Cut a trial off at its hit; AlgoPerf's trials ran on to a test target."""
   return trial if trial.at is None else trial.until(trial.hit)
 
 

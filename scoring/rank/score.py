@@ -1,14 +1,14 @@
-"""From times to the target to scores. Pure functions of tables; no files.
+"""Turn times to the target into scores: pure functions of arrays, no files.
 
-Times are charged seconds, or any other measure of effort. A miss is inf, and an
-open cell NaN, all the way. Arrays are [..., N, W], N submissions by W
-workloads, so that thousands of resampled tables are scored at once.
+Times are charged seconds, or another measure of effort. A miss is inf and an
+open cell is NaN in all functions. Arrays are [..., N, W], N submissions by W
+workloads; leading axes hold thousands of resampled tables.
 
 A submission's time on a workload is the median over studies of the fastest
 trial's time to the target. Its score is the area under its performance profile
-(Dolan and More 2002, doi:10.1007/s101070100263) between 1 and the cutoff, which
-has a closed form: a workload reached in r times the fastest time adds
-(cutoff - r) / (cutoff - 1), and nothing beyond the cutoff.
+(Dolan and More 2002, doi:10.1007/s101070100263) between 1 and the cutoff. This
+area has a closed form: a workload reached in r times the fastest time adds
+(cutoff - r) / (cutoff - 1), or nothing beyond the cutoff.
 """
 
 import math
@@ -19,19 +19,19 @@ import numpy as np
 
 from runner.protocol.suite import Interpretation, Suite
 
-GRID = 100  # Points of the published boards' integral.
+GRID = 100  # Number of points of the published boards' integral.
 INTEGRALS = ('exact', 'published')
 
 
 def study_time(
   trials: Sequence[tuple[float, float]], reading: Interpretation
 ) -> float:
-  """The time of a study; NaN, open, if any of its trials is.
+  """Return the time of a study; NaN (open) if any trial is open.
 
   Args:
-    trials: For each the number of the evaluation that is the hit (inf: a miss,
-      -1: open) and its seconds.
-    reading: Which trial counts.
+    trials: (index of the evaluation that hits, seconds) of each trial. The
+      index is inf for a miss and -1 for an open trial.
+    reading: The interpretation of the rules, says which trial counts.
   """
   if reading.fastest == 'evaluation':
     return min(trials)[1]
@@ -40,9 +40,10 @@ def study_time(
 
 
 def medians(studies: np.ndarray) -> np.ndarray:
-  """The median over the last axis; NaN if anything there is.
+  """Return the median over the last axis; NaN if any value is NaN.
 
-  Of an even number of studies, the mean of the middle two: inf if one is.
+  The median of an even number of studies is the mean of the middle two, and
+  inf if one of the two is inf.
   """
   size = studies.shape[-1]
   found = np.sort(studies, axis=-1)  # NaN last.
@@ -52,15 +53,15 @@ def medians(studies: np.ndarray) -> np.ndarray:
 
 
 def qualified(times: np.ndarray, rules: Suite) -> np.ndarray:
-  """Times on the scored workloads [..., N, B], after the held-out rule.
+  """Return times on the B scored workloads [..., N, B], after held-out rules.
 
-  Who misses a held-out variant, or is beyond the cutoff there, loses the
-  workload that it is a variant of; who misses that one is not looked at on the
-  variant.
+  A submission that misses a held-out variant, or is beyond the cutoff there,
+  loses the base workload of the variant. A submission that misses the base
+  workload does not count on the variant.
 
   Args:
-    times: [..., N, W], on the workloads of the rules in their order.
-    rules: Say which workloads are held out, the cutoff, and when it cuts.
+    times: [..., N, W] times on the suite's workloads, in the suite's order.
+    rules: The suite: held-out variants, cutoff, and when the cutoff applies.
   """
   names = list(rules.workloads)
   times = np.array(times, float)
@@ -87,14 +88,15 @@ def qualified(times: np.ndarray, rules: Suite) -> np.ndarray:
 
 
 def best(times: np.ndarray, axis: int) -> np.ndarray:
-  """The least time, kept as an axis of size one; NaN only if all are."""
+  """Return the least time, `axis` kept with size 1; NaN if all are NaN."""
   with warnings.catch_warnings():
-    warnings.simplefilter('ignore', RuntimeWarning)  # Nothing but open cells.
+    # NumPy warns if all cells are open (NaN).
+    warnings.simplefilter('ignore', RuntimeWarning)
     return np.nanmin(times, axis=axis, keepdims=True)
 
 
 def ratios(times: np.ndarray) -> np.ndarray:
-  """How many times the fastest time: 1 is the fastest, inf a miss."""
+  """Return times divided by the fastest time: 1 is the fastest, inf a miss."""
   times = np.asarray(times, float)
   fastest = best(times, axis=-2)
   with np.errstate(invalid='ignore', divide='ignore'):
@@ -106,10 +108,13 @@ def ratios(times: np.ndarray) -> np.ndarray:
 def credit(
   ratios: np.ndarray, cutoff: float, integral: str = 'exact'
 ) -> np.ndarray:
-  """What every workload adds: from 1 for the fastest to 0 at the cutoff.
+  """Return every workload's credit: 1 for the fastest, 0 from the cutoff on.
 
-  With integral='published' it is what the trapezoids of the published boards
-  give, on 100 points: half of one of 99 cells may be added or left out.
+  Args:
+    ratios: Times divided by the fastest time, any shape.
+    cutoff: The ratio from which on there is no credit.
+    integral: 'exact', or 'published' for the published boards' trapezoids on
+      GRID points, which differ by at most half an interval of the grid.
   """
   if integral == 'exact':
     return np.clip((cutoff - ratios) / (cutoff - 1), 0.0, None)
@@ -122,24 +127,36 @@ def credit(
 def score(
   times: np.ndarray, cutoff: float, integral: str = 'exact'
 ) -> np.ndarray:
-  """The mean over workloads of their credit; open cells add nothing yet."""
+  """Return the mean credit over workloads; open cells add nothing.
+
+  Args:
+    times: [..., N, B] times on the scored workloads.
+    cutoff: The ratio from which on there is no credit.
+    integral: One of INTEGRALS.
+
+  Returns:
+    Scores [..., N].
+  """
   found = credit(ratios(times), cutoff, integral)
   return np.where(np.isnan(found), 0.0, found).mean(axis=-1)
 
 
 def profile(times: np.ndarray, taus) -> np.ndarray:
-  """Share of workloads reached within tau of the fastest, [..., N, T]."""
+  """Return the share of workloads reached within each tau, [..., N, T].
+
+  A tau is a ratio to the fastest time.
+  """
   return (ratios(times)[..., None] <= np.asarray(taus)).mean(axis=-2)
 
 
 def ranks(scores: np.ndarray, closed: np.ndarray) -> np.ndarray:
-  """Ranks from 1 of scores [..., N]; equal ones share the better rank.
+  """Return ranks from 1 on; equal scores share the better rank.
 
   Args:
-    scores: Higher is better.
-    closed: [N], who has a rank; the others get NaN and take no place.
+    scores: [..., N] scores, higher is better.
+    closed: [N] mask of submissions with a rank. The rank of others is NaN.
   """
-  # Sums of the same credit in another order differ in the last digits.
+  # Sums of the same credits in another order differ in the last digits.
   scores = np.where(closed, np.round(scores, 12), -np.inf)
   ahead = (scores[..., None, :] > scores[..., :, None]).sum(axis=-1)
   return np.where(closed, 1 + ahead, np.nan)

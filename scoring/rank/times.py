@@ -1,4 +1,4 @@
-"""Times to the target of all studies, as arrays that can be resampled."""
+"""Collect the times to the target of all studies as arrays."""
 
 import collections
 import math
@@ -11,7 +11,7 @@ from scoring.load.results import Results
 from scoring.load.trials import MISSING
 from scoring.rank import score
 
-MEASURES = {  # Of effort: what is raced by, and what it is called.
+MEASURES = {  # Measures of effort, and their names in the report.
   'seconds': 'charged seconds',
   'compiled': 'charged seconds without compilation',
   'steps': 'steps',
@@ -19,12 +19,12 @@ MEASURES = {  # Of effort: what is raced by, and what it is called.
 
 
 class Times(NamedTuple):
-  """N submissions by W workloads by S studies."""
+  """Times of N submissions on W workloads in S studies."""
 
   submissions: list[str]
-  studies: np.ndarray  # [N, W, S]: inf: missed, NaN: open or not counted.
-  counted: np.ndarray  # [N, W, S]: False where the study is left out.
-  paired: bool  # Whether study s has the same seeds in all submissions.
+  studies: np.ndarray  # [N, W, S] times; inf: missed, NaN: open or left out.
+  counted: np.ndarray  # [N, W, S] mask; False: the study is left out.
+  paired: bool  # True if study s has the same seeds in all submissions.
 
   @property
   def cells(self) -> np.ndarray:
@@ -36,14 +36,18 @@ class Times(NamedTuple):
 
   @property
   def left_out(self) -> np.ndarray:
-    """Cells [N, W] of which no study counts: misses on published boards."""
+    """Mask [N, W] of cells without a study that counts.
+
+    Published boards count these cells as misses.
+    """
     return np.logical_not(self.counted.any(axis=-1))
 
   def groups(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Cells by how many of their studies count.
+    """Group cells by the number of studies that count.
 
     Yields:
-      Rows [C], columns [C] and times of the studies [C, size] of such cells.
+      Rows [C], columns [C] and study times [C, size] of the C cells with
+      `size` studies.
     """
     sizes = self.counted.sum(axis=-1)
     for size in np.unique(sizes[sizes > 0]):
@@ -52,16 +56,16 @@ class Times(NamedTuple):
       yield rows, columns, values.reshape(-1, size)
 
   def scored(self, cells: np.ndarray) -> np.ndarray:
-    """Medians [..., N, W] as they are scored."""
+    """Return medians [..., N, W] with inf in cells that are left out."""
     return np.where(self.left_out, np.inf, cells)
 
 
 def collect(results: Results, what: str = 'seconds') -> Times:
-  """Times to the target of every study.
+  """Return the times to the target of every study.
 
   Args:
-    results: With all trials.
-    what: Of MEASURES.
+    results: The results with all trials.
+    what: The measure of effort, one of MEASURES.
   """
   reading = results.rules.interpretation
   groups = collections.defaultdict(list)

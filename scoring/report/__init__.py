@@ -1,4 +1,4 @@
-"""Boards become a page, charts, tables and text.
+"""Turn boards into a page, charts, tables and text.
 
 Imports scoring.rank, scoring.load and runner.protocol.
 """

@@ -1,4 +1,4 @@
-"""Scales, ticks and ranges of charts."""
+"""Compute scales, ticks and ranges of charts."""
 
 import itertools
 import math
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-Tick = tuple[float, str]  # Where, and what is written there.
+Tick = tuple[float, str]  # Position and label.
 
 
 class Axis(NamedTuple):
-  """Values from low to high onto pixels from start to end."""
+  """Map from values (low to high) to pixels (start to end)."""
 
   low: float
   high: float
@@ -24,11 +24,11 @@ class Axis(NamedTuple):
     if self.log:
       low, high, value = math.log(low), math.log(high), math.log(value)
     share = (value - low) / (high - low)
-    # Far beyond the axis, coordinates only have to be outside of it.
+    # Values far beyond the axis only need coordinates outside of the chart.
     return self.start + min(9.0, max(-9.0, share)) * (self.end - self.start)
 
   def ticks(self, count: int = 4) -> list[float]:
-    """About so many round values on the axis."""
+    """Return about `count` round values on the axis."""
     steps = self._log_steps() if self.log else []
     if len(steps) >= 2:
       keep = math.ceil(len(steps) / (count + 1))
@@ -39,7 +39,7 @@ class Axis(NamedTuple):
     return [n * step for n in range(first, last + 1)]
 
   def _log_steps(self) -> list[float]:
-    """1, 2, 5, 10, ... on the axis."""
+    """Return those of ..., 1, 2, 5, 10, ... that lie on the axis."""
     decades = range(
       math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1
     )
@@ -48,7 +48,7 @@ class Axis(NamedTuple):
 
 
 def labelled(ticks: Sequence[float], unit: str = '') -> list[Tick]:
-  """With as many decimals as tell them apart; the last one has the unit."""
+  """Label ticks with enough decimals to differ; the last has the unit."""
   step = min((b - a for a, b in itertools.pairwise(ticks)), default=1.0)
   decimals = max(0, -math.floor(math.log10(step) + 1e-9))
   found = [
@@ -62,7 +62,7 @@ def labelled(ticks: Sequence[float], unit: str = '') -> list[Tick]:
 
 
 def times(axis: Axis) -> list[Tick]:
-  """Ticks of an axis in seconds; long ones are told in hours."""
+  """Return ticks of an axis in seconds, labelled in hours if it is long."""
   if axis.high < 20_000:
     return labelled(axis.ticks(), ' s')
   hours = axis._replace(low=axis.low / 3600, high=axis.high / 3600)
@@ -72,16 +72,19 @@ def times(axis: Axis) -> list[Tick]:
 def interesting(
   curves: Sequence[np.ndarray], target: float | None, lower: bool
 ) -> tuple[float, float, bool]:
-  """The range of values worth looking at, and whether to draw it in logs.
+  """Return the range of values to draw, and whether to use a log scale.
 
-  Where a curve starts says little, and a perplexity may start at the size of
-  the vocabulary: the first fifth of every curve may leave the picture, and so
-  may a curve that diverges.
+  The start of a curve says little: a perplexity may start at the size of the
+  vocabulary. So the first fifth of every curve may leave the picture. A curve
+  that diverges may leave the picture, too.
 
   Args:
-    curves: The finite values of every curve, in their order.
-    target: Is in the range, where there is one.
-    lower: Whether lower values are better.
+    curves: The finite values of every curve, in the order of time.
+    target: The target, which is always in the range.
+    lower: True if lower values are better.
+
+  Returns:
+    (low, high, log scale).
   """
   curves = [curve for curve in curves if curve.size]
   if not curves:
@@ -93,7 +96,7 @@ def interesting(
   worst = late[int(0.95 * (len(late) - 1))] if lower else late[len(late) // 20]
   ends = [float(best), float(worst)] + ([] if target is None else [target])
   low, high = min(ends), max(ends)
-  # Accuracies end near 1: logs would hide what happens there.
+  # Accuracies end near 1, where a log scale would hide all changes.
   if lower and low > 0 and high / low > 5:
     pad = (high / low) ** 0.06
     return low / pad, high * pad, True
@@ -102,6 +105,6 @@ def interesting(
 
 
 def _round_step(step: float) -> float:
-  """1, 2 or 5 times a power of ten, at least the step."""
+  """Round a step up to 1, 2 or 5 times a power of ten."""
   size = 10.0 ** math.floor(math.log10(step))
   return next(n * size for n in (1, 2, 5, 10) if n * size >= step * 0.999)

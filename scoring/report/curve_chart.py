@@ -1,7 +1,7 @@
-"""Training curves as small multiples: a panel a submission and workload.
+"""Draw training curves: one panel per submission and workload.
 
-Every curve is drawn once, in definitions that the panels refer to: its own
-panel in colour, all others in grey.
+Every curve is drawn once, in definitions that all panels refer to: in colour
+in the submission's own panel, in grey in the other panels.
 """
 
 import math
@@ -17,28 +17,28 @@ from scoring.rank.board import Board, Standing
 from scoring.report import axes, formats, svg
 from scoring.report.axes import Axis
 
-# Points of all curves on the page together: some 9 bytes each.
+# Points of all curves of the page together, about 9 bytes each.
 POINTS = 18_000
 
 
 class Panels(NamedTuple):
-  """What the small multiples of one workload share."""
+  """Properties that all panels of one workload share."""
 
   row: WorkloadSpec
   across: Axis  # Charged seconds.
   up: Axis  # The target metric.
-  points: int  # A curve at most.
-  budget: float
-  id: str  # Begins the ids of the elements that panels refer to.
+  points: int  # Largest number of points per curve.
+  budget: float  # Charged seconds, inf if unknown.
+  id: str  # Prefix of the ids that panels refer to.
 
 
 def draw(board: Board, workload: str, number: int) -> tuple[Markup, list]:
-  """Definitions, and the panels of all submissions that refer to them.
+  """Return shared definitions, and a panel for each submission.
 
   Args:
-    board: Scored.
-    workload: Which.
-    number: Of the workload, for ids.
+    board: The scored board.
+    workload: The workload's name.
+    number: The workload's number, which makes ids unique.
   """
   panels = _share(board, workload, number)
   shown = [
@@ -110,7 +110,7 @@ def _definitions(panels: Panels, standings: list[Standing]) -> Markup:
 
 
 def _panel(panels: Panels, standing: Standing, index: int) -> Markup:
-  """The curves of one submission, before everybody's in grey."""
+  """Draw one submission's curves in colour, over all curves in grey."""
   trials = standing.cells[panels.row.workload].trials
   curves = [
     _curve(panels, trial, index, number)
@@ -174,7 +174,7 @@ def _id(panels: Panels, index: int, number: int) -> str:
 def _path(panels: Panels, trial: Trial) -> str:
   seconds, values = _finite(trial, panels.up.log)
   if len(seconds) > panels.points:
-    # The last point is kept: it is the hit, or how far the trial got.
+    # Keep the last point: the hit, or the end of the trial.
     picks = np.linspace(0, len(seconds) - 1, panels.points).round().astype(int)
     seconds, values = seconds[picks], values[picks]
   pairs = zip(seconds.tolist(), values.tolist(), strict=True)
@@ -185,7 +185,7 @@ def _path(panels: Panels, trial: Trial) -> str:
 def _finite(
   trial: Trial, positive: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-  """Seconds and values [N] of the evaluations that can be drawn."""
+  """Return seconds and values [N] of the evaluations that can be drawn."""
   values = trial.evals.values
   keep = np.isfinite(values)
   if positive:

@@ -1,7 +1,7 @@
-"""Times to the target as dots: a row a submission, a mark a study.
+"""Draw times to the target: one row per submission, one mark per study.
 
-A miss is censored: its mark stands at the time that was tried, with an arrow,
-as all that is known of its time is that it would be longer.
+A miss is censored: its mark is an arrow at the time that was tried, because
+the time to the target is only known to be longer.
 """
 
 import math
@@ -14,7 +14,7 @@ from scoring.rank.board import Board, Cell
 from scoring.report import axes, formats, svg
 from scoring.report.axes import Axis
 
-HEIGHT = 24  # Of a row, in pixels; across, everything is in percent.
+HEIGHT = 24  # Height of a row in pixels; widths are in percent.
 WORDS = {
   'hit': 'reached in',
   'censored': 'not reached in',
@@ -26,21 +26,21 @@ class Mark(NamedTuple):
   """One study of a cell."""
 
   study: int
-  seconds: float  # Charged, to the target; or how many were tried.
-  kind: str  # Of WORDS.
-  outcome: str  # Of the trial that tried longest.
+  seconds: float  # Charged seconds to the target, or tried without a hit.
+  kind: str  # Key of WORDS.
+  outcome: str  # Outcome of the trial that ran longest.
 
 
 class Plot(NamedTuple):
-  """The rows of one workload, and the axis under them."""
+  """Rows of one workload, and the axis under the rows."""
 
   shared: Markup  # Definitions that the rows refer to.
-  rows: list[Markup]  # In the order of the board.
+  rows: list[Markup]  # One row per submission, in the order of the board.
   axis: Markup
 
 
 def marks(cell: Cell) -> list[Mark]:
-  """Of the studies that count."""
+  """Return a mark for each study that counts."""
   found = []
   for study, seconds in cell.studies.items():
     tried = [trial for trial in cell.trials if trial.key.study == study]
@@ -54,7 +54,7 @@ def marks(cell: Cell) -> list[Mark]:
 
 
 def extent(board: Board, workload: str) -> tuple[float, float]:
-  """The last second to be shown, and the budget; inf where there is none."""
+  """Return the last second to show, and the budget (inf if unknown)."""
   cells = [standing.cells[workload] for standing in board.standings]
   budget = boards.budget(cells)
   last = max((m.seconds for cell in cells for m in marks(cell)), default=0.0)
@@ -62,12 +62,12 @@ def extent(board: Board, workload: str) -> tuple[float, float]:
 
 
 def draw(board: Board, workload: str, number: int) -> Plot:
-  """As wide as the page has room for.
+  """Draw the plot of one workload, as wide as the page allows.
 
   Args:
-    board: Scored.
-    workload: Which.
-    number: Of the workload, for ids.
+    board: The scored board.
+    workload: The workload's name.
+    number: The workload's number, which makes ids unique.
   """
   end, budget = extent(board, workload)
   across = Axis(0.0, end, 1.5, 95.0)
@@ -137,7 +137,7 @@ def _mark(mark: Mark, x: float, y: float, plot: int, classes: str) -> Markup:
     return Markup(
       '<circle class="waiting" cx="{:.2f}%" cy="{:.1f}" r="4">{}</circle>'
     ).format(x, y, title)
-  # A path knows no percent, but a reference to one does.
+  # A path cannot be placed in percent, but a reference to a path can.
   return Markup(
     '<use href="#a{}" class="censored {}" x="{:.2f}%" y="{:.1f}">{}</use>'
   ).format(plot, classes, x, y, title)

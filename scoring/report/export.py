@@ -1,4 +1,4 @@
-"""The leaderboard for programs: CSV and JSON."""
+"""Export the leaderboard for programs: CSV and JSON."""
 
 import dataclasses
 import math
@@ -15,9 +15,10 @@ FORMULA = ('=', '+', '-', '@', '\t', '\r', '\n')
 
 
 def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
-  """A line a submission.
+  """Return one row per submission.
 
-  The rank is empty with open cells, the interval where there is one study.
+  A submission with open cells has no rank. A board with one study has no
+  intervals.
   """
   rows = []
   for s in board.standings:
@@ -40,9 +41,9 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
 
 
 def times_to_target(board: Board) -> pd.DataFrame:
-  """Submissions by workloads in seconds: inf for a miss, NaN if open.
+  """Return seconds, submissions by workloads: inf for a miss, NaN if open.
 
-  Where a published board leaves all studies out, it is NaN too.
+  A cell is NaN too if a published board leaves all its studies out.
   """
   names = list(board.rules.workloads)
   table = pd.DataFrame(board.times.cells, board.times.submissions, names)
@@ -56,10 +57,10 @@ def times_to_target(board: Board) -> pd.DataFrame:
 
 
 def no_formula(name: str) -> str:
-  """A name as it is written to CSV files, of which spreadsheets run formulas.
+  """Return a name for CSV files that no spreadsheet runs as a formula.
 
-  One that would be a formula there gets an apostrophe before it. JSON files
-  have all names as they are.
+  A name that looks like a formula gets an apostrophe before it. JSON files
+  hold all names unchanged.
   """
   return f"'{name}" if name.startswith(FORMULA) else name
 
@@ -67,7 +68,13 @@ def no_formula(name: str) -> str:
 def everything(
   results: Results, board: Board, analysis: Analysis
 ) -> dict[str, Any]:
-  """Everything for programs; null where there is no number."""
+  """Return the content of leaderboard.json; null stands for NaN and infinity.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    analysis: The analysis of the board.
+  """
   rules = board.rules
   return {
     'suite': rules.name,
@@ -160,7 +167,7 @@ def _standing(
 
 
 def _number(value: Any) -> Any:
-  """Null instead of what JSON has no number for, in tables too."""
+  """Replace NaN and infinity by None, also inside tables and lists."""
   if isinstance(value, dict):
     return {key: _number(inner) for key, inner in value.items()}
   if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Static figures, for papers and READMEs: profiles and times to the target.
+"""Draw static figures for papers and READMEs: profiles and times to target.
 
 Equal boards give equal files, byte by byte, with the same matplotlib.
 """
@@ -14,8 +14,8 @@ from scoring.rank.board import Board, Standing
 from scoring.rank.bootstrap import Spread
 from scoring.report import dot_chart, sentences
 
-# Okabe and Ito's colours, told apart with any colour vision, as on the page;
-# after the eighth, lines are dashed and dots have another shape.
+# Colours of Okabe and Ito (2008), distinct for every kind of colour vision, as
+# on the page. After the eighth, lines are dashed and dots change their shape.
 COLOURS = (
   '#0072b2', '#d55e00', '#009e73', '#c0609b',
   '#c98a00', '#3f9fd8', '#6a4c9c', '#6b7280',
@@ -23,7 +23,7 @@ COLOURS = (
 DASHES = ('-', '--', ':', '-.')
 SHAPES = ('o', 's', 'D', 'v')
 STYLE = {
-  'font.family': 'DejaVu Sans',  # Comes with matplotlib.
+  'font.family': 'DejaVu Sans',  # matplotlib brings this font.
   'font.size': 8,
   'axes.spines.top': False,
   'axes.spines.right': False,
@@ -31,17 +31,26 @@ STYLE = {
   'axes.titleweight': 'bold',
   'axes.titlelocation': 'left',
   'legend.frameon': False,
-  'svg.hashsalt': 'timetrial',  # Else ids are random.
-  'svg.fonttype': 'path',  # Looks the same wherever it is opened.
+  'svg.hashsalt': 'timetrial',  # Makes ids reproducible.
+  'svg.fonttype': 'path',  # Paths look the same without the font.
   'figure.dpi': 100,
   'savefig.dpi': 200,
 }
-COLUMNS = 3  # Of workloads.
+COLUMNS = 3  # Charts of workloads next to each other.
 
 
 def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
-  """Writes profiles and times as SVG and PNG; returns the files' names."""
-  # Slow to import, and drawn into files only: without a window.
+  """Write profiles and times as SVG and PNG.
+
+  Args:
+    board: The scored board.
+    analysis: The analysis of the board.
+    folder: The folder to write to.
+
+  Returns:
+    The files' names.
+  """
+  # Slow to import. The Agg canvas needs no window.
   import matplotlib  # noqa: PLC0415
   from matplotlib.backends.backend_agg import (  # noqa: PLC0415
     FigureCanvasAgg,
@@ -66,7 +75,7 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
 
 
 def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
-  """Step curves, with bands where studies were resampled."""
+  """Draw step curves, with bands if studies were resampled."""
   count = len(board.standings)
   cutoff, scored = board.rules.cutoff, len(board.rules.scored)
   figure.set_size_inches(6.5, max(3.2, 0.19 * count))
@@ -76,7 +85,7 @@ def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
       cell.ratio for cell in standing.cells.values() if cell.ratio <= cutoff
     )
     shares = [n / scored for n in range(len(ratios) + 1)]
-    # A hair apart, so that curves which coincide can all be seen.
+    # Slightly shifted, so that curves that coincide stay visible.
     shift = 0.004 * ((count - 1) / 2 - index) * min(1.0, 8 / count)
     axes.step(
       [1.0, *ratios, cutoff],
@@ -107,7 +116,7 @@ def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
 
 
 def _times(figure: Any, board: Board) -> None:
-  """A dot a study, a bar at the median, an arrow where a study missed."""
+  """Draw a dot per study, a bar at the median, and an arrow per miss."""
   names = list(board.rules.held_out_last)
   count = len(board.standings)
   columns = min(COLUMNS, len(names))
@@ -126,8 +135,8 @@ def _times(figure: Any, board: Board) -> None:
   )
   grid[0, 0].set_ylim(count - 0.4, -0.6)
   figure.supxlabel(
-    'charged time to the target: dots are studies, bars medians, arrows misses '
-    'at the time tried, dashes the budget',
+    'Charged time to the target. Dots: studies. Bars: medians. Arrows: misses, '
+    'at the time tried. Dashes: budget.',
     size=8,
   )
 
@@ -180,12 +189,12 @@ def _of(kinds: tuple[str, ...], index: int) -> str:
 
 
 def _label(name: str, standing: Standing) -> str:
-  """None begins like one that is not shown."""
+  """Return a legend label; the space keeps matplotlib from hiding '_' names."""
   return f' {_plain(name)}' + ('' if standing.rank else ' (open)')
 
 
 def _plain(name: str) -> str:
-  """Names are no formulas, and have one short line."""
+  """Return a name as one short line that matplotlib shows literally."""
   found = sentences.clean(' '.join(name.split()), '?')
   found = found if len(found) <= 34 else f'{found[:33]}…'
   return found.replace('$', r'\$')

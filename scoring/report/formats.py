@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Format numbers for people."""
 
 import math
 
@@ -6,7 +6,7 @@ from runner.protocol import quantities
 
 
 def seconds(value: float) -> str:
-  """Three or four digits; longer times in hours."""
+  """Format seconds with three or four digits; from 36000 s on in hours."""
   if not math.isfinite(value):
     return '–'
   if value >= 36000:
@@ -17,11 +17,14 @@ def seconds(value: float) -> str:
 
 
 def metric(value: float, target: float | None = None) -> str:
-  """Four significant digits; more where it would look like a target it is not.
+  """Format a metric with four significant digits.
+
+  More digits follow if the value would otherwise look equal to the target, or
+  on the other side of the target.
 
   Args:
-    value: Of the metric.
-    target: What it is held against; None: nothing.
+    value: The metric's value.
+    target: The target that the value is compared with, if any.
   """
   if not math.isfinite(value):
     return '–'
@@ -45,26 +48,28 @@ def _metric(value: float, digits: int) -> str:
 
 
 def ratio(value: float) -> str:
+  """Format a ratio to the fastest time, such as '1.25×'."""
   return f'{value:.2f}×' if math.isfinite(value) else '–'
 
 
 def score(value: float) -> str:
+  """Format a score with four decimals."""
   return f'{value:.4f}'
 
 
 def interval(ends: tuple[float, float] | None) -> str:
-  """Of a score."""
+  """Format the interval of a score."""
   return f'{ends[0]:.3f} – {ends[1]:.3f}' if ends else '–'
 
 
 def share(value: float) -> str:
-  """A part of one in percent, with two digits."""
+  """Format a share as a percentage with two digits."""
   percent = 100 * value
   return f'{percent:.0f} %' if percent >= 10 else f'{percent:.2g} %'
 
 
 def hyperparameters(values: dict) -> list[tuple[str, str]]:
-  """Names and values; floats as short as they can be read back."""
+  """Return names and values as text; floats have six significant digits."""
   return [
     (str(k), f'{v:.6g}' if isinstance(v, float) else str(v))
     for k, v in values.items()
@@ -72,9 +77,9 @@ def hyperparameters(values: dict) -> list[tuple[str, str]]:
 
 
 def size(count: float) -> str:
-  """Of memory, from bytes, in powers of 1000."""
+  """Format bytes with three digits, in units of powers of 1000."""
   for unit in ('B', 'kB', 'MB', 'GB', 'TB'):
-    if count < 999.5 or unit == 'TB':  # Which three digits round to 999.
+    if count < 999.5 or unit == 'TB':  # 999.5 would round to 1000.
       break
     count /= 1000
   return f'{quantities.plain(count, 3)} {unit}'

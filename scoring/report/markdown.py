@@ -1,4 +1,4 @@
-"""The report as Markdown, for places where no HTML goes."""
+"""Write the report as Markdown, for places that do not show HTML."""
 
 import math
 import pathlib
@@ -16,9 +16,14 @@ BEGIN, END = '<!-- timetrial: begin -->', '<!-- timetrial: end -->'
 
 
 def render(results: Results, board: Board, analysis: Analysis) -> str:
-  """The report for places where no HTML goes.
+  """Return the report as Markdown.
 
-  What is between the markers can be pasted into, and kept true in, a README.
+  A README can hold the part between the markers; `renew` keeps it up to date.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    analysis: The analysis of the board.
   """
   known = analysis.details.values()
   lines = [f'# TimeTrial: {_plain(sentences.title(results))}', '']
@@ -42,7 +47,7 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
   )
   lines += [
     '',
-    'Charged seconds to the target, and how many times the fastest:',
+    'Charged seconds to the target, and the ratio to the fastest time:',
   ]
   lines += ['']
   lines += _times(board)
@@ -66,13 +71,17 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
 
 
 def renew(path: pathlib.Path, report: str) -> None:
-  """Puts what stands between a report's markers between those of a file.
+  """Copy the part between the report's markers into a file with markers.
 
-  Nothing else of the file changes, and it is replaced in one step.
+  The rest of the file does not change. The file is replaced in one step.
+
+  Args:
+    path: The file to change.
+    report: The Markdown that `render` returned.
 
   Raises:
-    ValueError: the file has no such place, or cannot be read or written;
-      nothing is written.
+    ValueError: The file has no markers, or cannot be read or written. Nothing
+      is written then.
   """
   try:
     old = user_files.read(path)
@@ -80,8 +89,8 @@ def renew(path: pathlib.Path, report: str) -> None:
     raise ValueError(f'{path} cannot be read: {error.strerror}.') from error
   if old.count(BEGIN) != 1 or old.find(END) < old.find(BEGIN):
     raise ValueError(
-      f'{path} has no leaderboard markers. Put the lines {BEGIN} and {END} '
-      'into it, once, where the table belongs.'
+      f'{path} must have the leaderboard markers exactly once. Put the lines '
+      f'{BEGIN} and {END} into this file, where the table belongs.'
     )
   table = BEGIN + report.partition(BEGIN)[2].partition(END)[0]
   before, after = old.partition(BEGIN)[0], old.partition(END)[2]
@@ -107,7 +116,7 @@ def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
 
 
 def _times(board: Board) -> list[str]:
-  """Workloads and submissions; those that are more in number go down."""
+  """Return the table of times; the longer of the two axes goes down."""
   rows = board.rules.workloads
   lines: list[tuple[str, ...]] = [
     (
@@ -125,7 +134,7 @@ def _times(board: Board) -> list[str]:
 
 
 def _more(board: Board, analysis: Analysis) -> list[str]:
-  """Scores by other measures, speedups, and other readings of the rules."""
+  """Return scores by other measures, speedups, and alternative rules."""
   names = [s.submission for s in board.standings]
   lines = ['', '## Scores by measure of effort', '']
   lines += _table(
@@ -136,7 +145,7 @@ def _more(board: Board, analysis: Analysis) -> list[str]:
     ],
   )
   lines += ['', f'## Speed against {_plain(analysis.reference)}', '']
-  lines += ['A miss takes the whole budget in the first two columns.', '']
+  lines += ['In the first two columns, a miss takes the whole budget.', '']
   found = {speedup.submission: speedup for speedup in analysis.speedups}
   lines += _table(
     ['submission', 'geometric mean', 'arithmetic mean', 'where both reached'],
@@ -151,9 +160,9 @@ def _more(board: Board, analysis: Analysis) -> list[str]:
     ],
   )
   if analysis.differences:
-    lines += ['', '## Where the rules as documented say otherwise', '']
+    lines += ['', '## Alternatives: scores under the documented rules', '']
     lines += _table(
-      ['submission', 'this board', 'score', 'documented', 'score then'],
+      ['submission', 'this board', 'score', 'documented', 'documented score'],
       [
         [
           d.submission,
@@ -180,15 +189,15 @@ def _table(head, rows) -> list[str]:
 
 
 def _plain(value: str) -> str:
-  """Text that Markdown takes as text, on one line."""
+  """Return one line of text, escaped so that Markdown shows it literally."""
   found = sentences.clean(' '.join(str(value).split()))
-  # An underscore between letters is no emphasis; an ampersand before no name of
-  # a character is one.
+  # Escaped only where Markdown reads more than the character: underscores at
+  # the edge of a word, and ampersands that begin a character reference.
   return re.sub(
     r'([\\`*\[\]<>|~]|\b_|_\b|(?<!\w)_|&(?=#?\w+;))', r'\\\1', found
   )
 
 
 def _paragraph(value: str) -> str:
-  """As _plain, and neither a heading nor an item of a list."""
+  """Return `_plain` text that is neither a heading nor an item of a list."""
   return re.sub(r'^([#+=-]|\d+(?=[.)]))', r'\\\1', _plain(value))

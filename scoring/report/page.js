@@ -1,5 +1,5 @@
-// Sorts a table by the column whose heading is pressed. The order that the page
-// comes with is the ranking.
+// Sort a table by the column whose heading is pressed. The page's own order is
+// the ranking.
 for (const table of document.querySelectorAll('table.sortable')) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[0].cells];
@@ -23,8 +23,8 @@ for (const table of document.querySelectorAll('table.sortable')) {
   });
 }
 
-// Shows the submissions that are checked. One rule hides all that belongs to
-// the others, however many trials there are.
+// Show the checked submissions. One style rule hides all elements of the other
+// submissions, which is fast for any number of trials.
 const filter = document.getElementById('filter');
 if (filter) {
   const rule = document.head.appendChild(document.createElement('style'));
@@ -47,9 +47,8 @@ if (filter) {
   renew();
 }
 
-// Values of marks in charts and of chips: under the pointer, on the focus, and
-// by the arrow keys in a chart that has the focus. Without this script, titles
-// show them.
+// Show the values of marks and chips: under the pointer, on focus, and by arrow
+// keys in a focused chart. Without this script, the browser shows titles.
 const tip = document.body.appendChild(document.createElement('div'));
 tip.id = 'tip';
 tip.setAttribute('role', 'status');
@@ -58,7 +57,7 @@ const marked = (node) => node.closest?.('[data-tip], [title], svg :has(> title)'
 const words = (mark) => {
   const title = mark.querySelector(':scope > title');
   const text = title?.textContent || mark.getAttribute('title');
-  if (text) {  // Shown once, not by the browser too.
+  if (text) {  // Without the title, the browser shows no second tip.
     mark.dataset.tip = text;
     mark.setAttribute('aria-label', text);
     mark.removeAttribute('title');
@@ -104,7 +103,7 @@ for (const chart of document.querySelectorAll('[data-walk]')) {
   });
 }
 
-// Printed, everything is unfolded.
+// Unfold all parts for printing.
 let folded = [];
 addEventListener('beforeprint', () => {
   folded = [...document.querySelectorAll('details:not([open])')];

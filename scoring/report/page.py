@@ -1,4 +1,4 @@
-"""The report as one HTML page that opens offline."""
+"""Write the report as one HTML page that opens offline."""
 
 import collections
 import math
@@ -38,7 +38,14 @@ HERE = pathlib.Path(__file__).parent
 def render(
   results: Results, board: Board, analysis: Analysis, out: pathlib.Path
 ) -> str:
-  """The page; links to trials are relative to the folder it is written to."""
+  """Return the page as HTML.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    analysis: The analysis of the board.
+    out: The page's folder; links to trials are relative to this folder.
+  """
   # Held-out variants last, as in the cells of every standing.
   names = list(board.rules.held_out_last)
   drawn = {
@@ -81,7 +88,7 @@ def render(
       data=export.everything(results, board, analysis),
     )
   )
-  return sentences.clean(source)  # Quotes and brackets are escaped already.
+  return sentences.clean(source)  # Jinja has escaped quotes and brackets.
 
 
 def _environment() -> jinja2.Environment:
@@ -105,7 +112,7 @@ def _environment() -> jinja2.Environment:
     'finite': math.isfinite,
     'breakable': _breakable,
   }
-  # Seen in macros and included templates too, unlike what a page is given.
+  # Macros and included templates see globals, but not the page's arguments.
   seen: dict[str, Any] = {
     'series': svg.series,
     'chip': _chip,
@@ -121,7 +128,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _links(results: Results, out: pathlib.Path) -> Callable[[Trial], str]:
-  """The way from the page to a trial's folder; '' if it was not run."""
+  """Return a function from a trial to its folder's link; '' if not run."""
   top = os.path.relpath(*map(os.path.realpath, (results.folder, out)))
 
   def link(trial: Trial) -> str:
@@ -134,12 +141,12 @@ def _links(results: Results, out: pathlib.Path) -> Callable[[Trial], str]:
 
 
 def _breakable(name: str) -> Markup:
-  """A name that may be broken after its underscores."""
+  """Return a name that the browser may break after underscores."""
   return escape(name).replace('_', Markup('_<wbr>'))
 
 
 def _intervals(board: Board, analysis: Analysis) -> dict[str, tuple]:
-  """Of score and rank, by submission; None where nothing is known."""
+  """Return intervals of score and rank by submission; None if unknown."""
   return {
     s.submission: (
       bootstrap.interval(board, analysis.spread, s.submission),
@@ -150,7 +157,7 @@ def _intervals(board: Board, analysis: Analysis) -> dict[str, tuple]:
 
 
 def _faster(board: Board, analysis: Analysis) -> list[list[float]]:
-  """How often the row beats the column, in the order of the standings."""
+  """Return how often the row beats the column, in the order of the board."""
   if analysis.spread is None:
     return []
   order = [board.times.submissions.index(s.submission) for s in board.standings]
@@ -158,9 +165,9 @@ def _faster(board: Board, analysis: Analysis) -> list[list[float]]:
 
 
 def _moved(board: Board, analysis: Analysis) -> dict[str, dict[str, int]]:
-  """Ranks without one workload each, where they are others than on the board.
+  """Return ranks without one workload, if they differ from the board's ranks.
 
-  Only submissions that have a rank on the board take part.
+  Only submissions with a rank on the board take part.
   """
   ranked = [s.submission for s in board.standings if s.rank]
   known = [s.rank for s in board.standings if s.rank]
@@ -176,9 +183,9 @@ def _moved(board: Board, analysis: Analysis) -> dict[str, dict[str, int]]:
 def _points(
   standing: Standing, details: dict[TrialKey, Details]
 ) -> tuple[list[dict[str, Any]], dict[TrialKey, int]]:
-  """The hyperparameters a submission was run with, and which trial had which.
+  """Return a submission's distinct points, and the point's number per trial.
 
-  Most trials share them, so that they are said once.
+  Most trials share their points, so the page lists each point once.
   """
   points: dict[str, dict[str, Any]] = {}
   numbered: dict[str, int] = {}
@@ -193,10 +200,10 @@ def _points(
 
 
 def _departures(board: Board, analysis: Analysis) -> list[tuple]:
-  """Departures from the documented rules, and what hangs on them.
+  """Return departures from the documented rules, with the scores they change.
 
   Returns:
-    Each with its differences and their submissions' places on the board.
+    [(departure, [(place on the board, difference), ...]), ...].
   """
   places = {s.submission: n for n, s in enumerate(board.standings)}
   return [
@@ -213,14 +220,14 @@ def _departures(board: Board, analysis: Analysis) -> list[tuple]:
 
 
 def _chip(trial: Trial) -> str:
-  """The kind of mark that a trial's state gets."""
+  """Return the CSS class of a trial's mark."""
   if trial.state in ('reached', 'diverged', 'missing'):
     return trial.state
   return 'open' if trial.state not in layout.SCORED else 'missed'
 
 
 def _states(results: Results) -> dict[str, int]:
-  """How many trials are in which state, the frequent ones first."""
+  """Return the number of trials by state, frequent states first."""
   return dict(
     collections.Counter(t.state for t in results.trials).most_common()
   )

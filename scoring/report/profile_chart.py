@@ -1,4 +1,4 @@
-"""Performance profiles (Dolan and More 2002) as a chart."""
+"""Draw performance profiles (Dolan and More 2002) as a chart."""
 
 import math
 
@@ -11,7 +11,7 @@ from scoring.report.axes import Axis, Tick
 
 
 def draw(board: Board, spread: Spread | None) -> Markup:
-  """Step curves: the share of workloads reached within tau of the fastest."""
+  """Draw step curves: the share of workloads reached within each ratio."""
   count = len(board.standings)
   bottom = max(300.0, 16.0 * count + 40)
   cutoff = board.rules.cutoff
@@ -19,7 +19,7 @@ def draw(board: Board, spread: Spread | None) -> Markup:
   up = Axis(0.0, 1.0, bottom, 22.0)
   multiples = axes.labelled(across.ticks(6), '×')
   grid = svg.grid(across, multiples, up, _shares(board))
-  # A hair apart, so that curves which coincide can all be seen.
+  # Slightly shifted, so that curves that coincide stay visible.
   gap = min(2.6, 16.0 / count)
   shifts = [(index - (count - 1) / 2) * gap for index in range(count)]
   bands = []
@@ -59,7 +59,7 @@ def draw(board: Board, spread: Spread | None) -> Markup:
 def _band(
   spread: Spread, board: Board, index: int, across: Axis, up: Axis, shift: float
 ) -> Markup:
-  """Between the edges of the resampled profiles."""
+  """Draw the band between the edges of the resampled profiles."""
   n = board.times.submissions.index(board.standings[index].submission)
   low, high = spread.bands[:, n].tolist()
   taus = spread.taus.tolist()
@@ -68,7 +68,7 @@ def _band(
     *zip(taus[::-1], low[::-1], strict=True),
   ]
   places = [f'{across(tau):.0f} {up(y) + shift:.1f}' for tau, y in edges]
-  # Many bands are paler, so that curves can be seen through all of them.
+  # Many bands are paler, so that curves stay visible under them all.
   opacity = min(0.13, 0.8 / len(board.standings))
   return Markup(
     '<path class="band {}" fill-opacity="{:.2f}" d="M{}Z"/>'
@@ -115,7 +115,7 @@ def _steps(
 
 
 def _name(standing: Standing, index: int, end: float, y: float) -> Markup:
-  """The submission's name and score at the height `y`, beside its curve."""
+  """Draw a submission's name and score at height `y`, beside its curve."""
   return Markup(
     '<path class="leader {c}" d="M620 {end:.1f} L632 {y:.1f} H640"/>'
     '<text class="name" x="646" y="{at:.1f}">{name} '
@@ -132,20 +132,20 @@ def _name(standing: Standing, index: int, end: float, y: float) -> Markup:
 
 
 def _share(standing: Standing, board: Board) -> float:
-  """Of the workloads, where its curve ends."""
+  """Return the share of workloads where a submission's curve ends."""
   found = [c.ratio <= board.rules.cutoff for c in standing.cells.values()]
   return sum(found) / len(board.rules.scored)
 
 
 def _shares(board: Board) -> list[Tick]:
-  """A line for every number of workloads, while they are few."""
+  """Return a grid line for every number of workloads, if there are few."""
   count = len(board.rules.scored)
   marks = range(count + 1) if count <= 10 else (0, count)
   return [(n / count, f'{n}/{count}') for n in marks]
 
 
 def _apart(ends: list[tuple[float, int]], gap: float, up: Axis) -> list[float]:
-  """Heights of labels near their curves' ends that do not overlap."""
+  """Return heights of labels near the curves' ends, without overlaps."""
   order = sorted(range(len(ends)), key=lambda n: ends[n])
   places = {}
   floor = -math.inf

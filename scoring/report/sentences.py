@@ -1,4 +1,4 @@
-"""The result in plain sentences."""
+"""Describe the result in plain sentences."""
 
 import math
 import re
@@ -16,8 +16,8 @@ DRAWN = {
   'workloads': 'workloads',
   'both': 'studies and workloads',
 }
-# They command a terminal, turn the direction of what follows, end a line unseen
-# or are no characters at all.
+# Characters that control a terminal, change the direction of the text after
+# them, end a line invisibly, or are not characters at all.
 UNSEEN = re.compile(
   '[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e'
   '\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]'
@@ -26,16 +26,20 @@ RULESETS = {'self': 'self-tuning ruleset', 'external': 'external ruleset'}
 
 
 def clean(value: str, instead: str = '\ufffd') -> str:
-  """Other people's text with a mark for each character that is none to read."""
+  """Return foreign text with `instead` for every unprintable character."""
   return UNSEEN.sub(instead, value)
 
 
 def title(results: Results) -> str:
+  """Return name and version of the suite."""
   return f'{results.rules.name} {results.rules.version}'
 
 
 def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
-  """What was raced, where and, from details of the trials, when; in short."""
+  """Return short facts: what was raced, on which machine, and when.
+
+  Compilation and dates need `details` of the trials.
+  """
   rules, machine = results.rules, results.machine
   entered = len({trial.key.submission for trial in results.trials})
   held_out = len(rules.workloads) - len(rules.scored)
@@ -58,8 +62,8 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   if found_compiled := sum(known.found for known in details):
     programs = sum(known.programs for known in details)
     found.append(
-      f'{found_compiled} of {programs} programs were found compiled, and are '
-      'charged as if compiled anew'
+      f'{found_compiled} of {programs} programs came from the compilation '
+      'cache and are charged as if compiled anew'
     )
   dates = sorted(known.started[:10] for known in details if known.started)
   if dates:
@@ -69,7 +73,7 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
 
 
 def summary(board: Board, spread: Spread | None) -> str:
-  """The result in a few sentences, and how sure it is."""
+  """Return the result and its confidence in a few sentences."""
   ranked = [s for s in board.standings if s.rank]
   unranked = [s for s in board.standings if s.open_cells]
   winners = [s.submission for s in ranked if s.rank == 1]
@@ -94,36 +98,36 @@ def summary(board: Board, spread: Spread | None) -> str:
 
 
 def sureness(board: Board, spread: Spread | None) -> str:
-  """Which neighbours in the ranking cannot be told apart, and why not."""
+  """Return which neighbours in the ranking do not clearly differ, and why."""
   if sum(s.rank is not None for s in board.standings) < 2:
     return ''
   if spread is None:
     return (
-      'There is one study of every cell, which says nothing of the noise: no '
-      'difference can be called sure.'
+      'Every cell has only one study, so the noise between runs is unknown and '
+      'no difference is certain.'
     )
   ties = bootstrap.ties(board, spread)
   drawn = f'{spread.draws} draws of {DRAWN[spread.unit]}'
   if not ties:
     return (
-      'All neighbours in the ranking differ in more than '
+      'All neighbours in the ranking keep their order in at least '
       f'{bootstrap.SURE:.0%} of {drawn}.'
     )
   groups = '; '.join(map(_join, ties))
-  return f'By {drawn}, these cannot be told apart: {groups}.'
+  return f'These do not clearly differ in {drawn}: {groups}.'
 
 
 def cell(found: Cell) -> str:
-  """A time, or how far a cell without one got."""
+  """Return a cell's time, or the result of its best trial if it has no time."""
   if found.state == 'reached':
     lost = f'; no credit: {found.lost}' if found.lost else ''
     return formats.seconds(found.seconds) + lost
-  hits = f' {found.hits} of {len(found.studies)} studies reached it'
+  hits = f' {found.hits} of {len(found.studies)} studies reached the target'
   return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}'
 
 
 def _got(found: Cell) -> str:
-  """How far the best trial of a cell came, and why no further."""
+  """Return outcome, best value, and time of a cell's best trial."""
   if not math.isfinite(found.best):
     return f' ({found.outcome})' if found.outcome else ''
   short = ''
@@ -135,10 +139,10 @@ def _got(found: Cell) -> str:
 
 
 def target(board: Board, workload: str) -> str:
-  """For example 'loss ≤ 0.1237'."""
+  """Return the target in words, for example 'loss ≤ 0.1237'."""
   row = board.rules.workloads[workload]
   sign = '≤' if row.better == 'lower' else '≥'
-  # Ten digits: relaxed targets have others from their multiplication.
+  # Ten digits hide the rounding errors of relaxed targets.
   value = '?' if row.target is None else f'{row.target:.10g}'
   return f'{row.metric} {sign} {value}'
 

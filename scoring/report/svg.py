@@ -1,9 +1,9 @@
-"""Pieces of inline SVG that every chart is made of.
+"""Build the pieces of inline SVG that all charts share.
 
-Colours come from the page's style sheet: a submission's class is `s0` to `s7`,
-and `d1` to `d3` dashes where there are more than eight. What belongs to one
-submission says so in `data-who`, so that the page can hide it. Texts are
-escaped by markupsafe.
+Colours come from the page's style sheet: submissions have the classes `s0` to
+`s7`, and beyond eight also `d1` to `d3` for dashes. Elements of one submission
+have its number in `data-who`, so that the page can hide them. markupsafe
+escapes all texts.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,21 @@ COLOURS = 8
 
 
 def series(index: int) -> str:
-  """The classes of the submission in this place of the board."""
+  """Return the CSS classes of the submission at this place of the board."""
   return f's{index % COLOURS} d{min(3, index // COLOURS)}'
 
 
 def draw(
   width: float, height: float, text: str, parts: Iterable[Markup]
 ) -> Markup:
+  """Return a whole SVG image.
+
+  Args:
+    width: Width in pixels.
+    height: Height in pixels.
+    text: Description for screen readers.
+    parts: The content.
+  """
   return Markup(
     '<svg viewBox="0 0 {w:.0f} {h:.0f}" role="img" aria-label="{text}">'
     '{inside}</svg>'
@@ -30,19 +38,26 @@ def draw(
 
 
 def shared(parts: Iterable[Markup]) -> Markup:
-  """Definitions that charts refer to by their ids; shows nothing itself."""
+  """Return invisible definitions that charts refer to by id."""
   return Markup(
     '<svg class="shared" aria-hidden="true"><defs>{}</defs></svg>'
   ).format(Markup().join(parts))
 
 
 def whose(index: int, parts: Iterable[Markup]) -> Markup:
-  """What belongs to the submission in this place of the board."""
+  """Group the parts of the submission at this place of the board."""
   return Markup('<g data-who="{}">{}</g>').format(index, Markup().join(parts))
 
 
 def grid(across: Axis, xs: list[Tick], up: Axis, ys: list[Tick]) -> Markup:
-  """Lines across at the heights `ys`, small marks below at `xs`."""
+  """Draw horizontal lines and the marks of the axis below.
+
+  Args:
+    across: The horizontal axis.
+    xs: Ticks of the horizontal axis.
+    up: The vertical axis.
+    ys: Ticks of the vertical axis, one line each.
+  """
   parts = [
     Markup(
       '<path d="M{a:.0f} {y:.1f} H{b:.0f}"/><text x="{c:.0f}" y="{d:.1f}" '

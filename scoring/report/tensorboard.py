@@ -1,6 +1,6 @@
-"""Trials as event files, the format that TensorBoard reads.
+"""Write trials as event files for TensorBoard.
 
-Written by TensorBoard's own writer, which needs no TensorFlow.
+TensorBoard's own writer writes the files; TensorFlow is not needed.
 """
 
 import datetime
@@ -23,29 +23,33 @@ INSTALL = "pip install -e '.[tensorboard]'"
 
 
 def write(results: Results, out: pathlib.Path) -> int:
-  """A folder of events for each trial, placed as the trial is.
+  """Write a folder of events for each trial, at the trial's place in the tree.
 
-  Steps are training steps; the time of an event is when the trial started, and
-  the seconds charged since: TensorBoard's relative time is charged time.
+  Steps are training steps. The time of an event is the trial's start plus the
+  charged seconds, so TensorBoard's relative time is charged time.
 
   Args:
-    results: What to write.
-    out: A folder that is not there yet: TensorBoard would show both.
+    results: The results to write.
+    out: A new folder; TensorBoard would show old and new events together.
 
   Returns:
-    How many trials had something to show.
+    The number of trials with events.
 
   Raises:
-    ReadError: the folder is there or cannot be written, or TensorBoard is not
+    ReadError: The folder exists or cannot be written, or TensorBoard is not
       installed.
   """
   try:
     from tensorboard.summary.writer import event_file_writer  # noqa: PLC0415
   except ImportError as error:
-    raise ReadError(f'TensorBoard is not installed: {INSTALL}') from error
+    raise ReadError(
+      f'TensorBoard is not installed. Install it: {INSTALL}'
+    ) from error
   if os.path.lexists(out):  # pathlib's exists raises on long names.
-    raise ReadError(f'{out} is there already. Remove it, or say another --out.')
-  # In one step: what is cut short by a full disk is not there.
+    raise ReadError(
+      f'{out} exists already. Remove this folder, or choose another --out.'
+    )
+  # Renamed at the end, so a full disk leaves no folder behind.
   partial = out.with_name(f'.{secrets.token_hex(8)}.partial')
   written = 0
   try:
@@ -63,7 +67,7 @@ def write(results: Results, out: pathlib.Path) -> int:
     partial.rename(out)
   except OSError as error:
     raise ReadError(
-      f'Cannot write to {out}: {error.strerror}. Say another --out.'
+      f'Cannot write to {out}: {error.strerror}. Choose another --out.'
     ) from error
   finally:
     shutil.rmtree(partial, ignore_errors=True)
@@ -78,13 +82,13 @@ def _values(trial: Trial) -> Iterator[Value]:
     try:
       rows = storage.read_rows(plain(trial.folder / name, LONGEST))
     except (OSError, ValueError):
-      continue  # Reading the results has told of what is damaged.
+      continue  # Reading the results has already reported the damage.
     for row in rows:
       yield from _of_row(row, name == layout.EVALS)
 
 
 def _of_row(row: dict[str, str], evaluation: bool) -> Iterator[Value]:
-  """Scalars, or of an evaluation its metrics; what is no number is left out."""
+  """Yield the numbers of a row; of an evaluation only metrics of splits."""
   try:
     step, seconds = int(float(row[columns.STEP])), float(row[columns.SECONDS])
   except (LookupError, TypeError, ValueError, OverflowError):
@@ -101,7 +105,7 @@ def _of_row(row: dict[str, str], evaluation: bool) -> Iterator[Value]:
 
 
 def _events(trial: Trial, values: list[Value]) -> Iterator:
-  # Generated modules: their classes are made when they are imported.
+  # Protocol buffers create these classes on import, so checkers miss them.
   from tensorboard.compat.proto.event_pb2 import (  # noqa: PLC0415
     Event,  # pyrefly: ignore
   )
@@ -118,7 +122,7 @@ def _events(trial: Trial, values: list[Value]) -> Iterator:
 
 
 def _started(trial: Trial) -> float:
-  """In seconds since 1970; 0 where nothing says so."""
+  """Return the trial's start in seconds since 1970; 0 if unknown."""
   try:
     text = details.read(trial, None).started
     return datetime.datetime.fromisoformat(text).timestamp()

@@ -1,4 +1,4 @@
-"""The leaderboard on a terminal."""
+"""Print the leaderboard on a terminal."""
 
 import math
 
@@ -12,7 +12,7 @@ from scoring.rank.board import Board, Cell
 from scoring.rank.bootstrap import Spread
 from scoring.report import formats, sentences
 
-SHOWN = 8  # Problems; the report tells them all.
+SHOWN = 8  # Problems to print; the report lists all.
 
 
 def show(
@@ -21,13 +21,20 @@ def show(
   spread: Spread | None,
   console: rich.console.Console,
 ) -> None:
-  """Prints the table, what is open and what is wrong with the files."""
+  """Print the table, open cells and problems with the files.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    spread: The resampled board, or None.
+    console: The console to print on.
+  """
   console.print(text_of(f'TimeTrial {sentences.title(results)}', 'bold'))
   console.print(text_of(' · '.join(sentences.facts(results)), 'dim'))
   table = _table(board, spread, list(board.rules.workloads))
   roomy = console.options.update(width=10_000)
   if console.measure(table, options=roomy).maximum > console.width:
-    table = _table(board, spread, [])  # Times to the target are in the report.
+    table = _table(board, spread, [])  # The report has the times to target.
   console.print(table)
   console.print(text_of(sentences.summary(board, spread)))
   for standing in board.standings:
@@ -39,7 +46,8 @@ def show(
     console.print(text_of(f'! {problem.path}: {problem.reason}', 'red'))
   if len(results.problems) > SHOWN:
     left = len(results.problems) - SHOWN
-    console.print(text_of(f'! {left} more problems, see the report.', 'red'))
+    more = f'! {left} more problems are listed in the report.'
+    console.print(text_of(more, 'red'))
   for remark in results.remarks:
     console.print(text_of(remark, 'dim'))
 
@@ -75,7 +83,7 @@ def _cell(cell: Cell) -> rich.text.Text:
   if cell.lost:
     return text_of(f'{formats.seconds(cell.seconds)}, no credit', 'dim')
   if cell.state == 'reached' and not math.isfinite(cell.ratio):
-    return text_of(formats.seconds(cell.seconds))  # Held out.
+    return text_of(formats.seconds(cell.seconds))  # A held-out variant.
   if cell.state == 'reached':
     style = 'bold green' if cell.ratio == 1 else ''
     found = f'{formats.seconds(cell.seconds)} {formats.ratio(cell.ratio)}'
@@ -87,5 +95,5 @@ def _cell(cell: Cell) -> rich.text.Text:
 
 
 def text_of(value: str, style: str = '') -> rich.text.Text:
-  """Without what rich would take for markup, or a terminal for a command."""
+  """Return literal text: no markup for rich, no commands for a terminal."""
   return rich.text.Text(sentences.clean(value, '?'), style=style)

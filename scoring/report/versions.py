@@ -1,14 +1,17 @@
-"""What trials ran on: machine, versions of packages, state of the code."""
+"""Summarize machines, package versions and commits of the trials."""
 
 import collections
 from typing import Any
 
 
 def versions(trials: list[dict[str, Any]]) -> list[tuple[str, list]]:
-  """What trials ran on: each part with its versions and their trials.
+  """Count the versions of each part over all trials.
 
   Args:
-    trials: What each of them noted of its machine and versions.
+    trials: The recorded facts of each trial.
+
+  Returns:
+    [(part, [(version, number of trials), ...]), ...].
   """
   counts: dict[str, collections.Counter] = {}
   for noted in trials:

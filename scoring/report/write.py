@@ -1,4 +1,4 @@
-"""The files of the report."""
+"""Write the files of the report."""
 
 import json
 import pathlib
@@ -18,10 +18,16 @@ class ReportError(ValueError):
 def write(
   results: Results, board: Board, analysis: Analysis, out: pathlib.Path
 ) -> pathlib.Path:
-  """Writes the report into a folder; returns the page's path.
+  """Write the report into a folder and return the page's path.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    analysis: The analysis of the board.
+    out: The folder, which need not exist.
 
   Raises:
-    ReportError: the folder cannot be written to.
+    ReportError: The folder cannot be written.
   """
   table = export.everything(results, board, analysis)
   files = {
@@ -34,13 +40,14 @@ def write(
   try:
     (out / 'figures').mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-      # Names of files may hold bytes that are no text.
+      # File names may hold bytes that are not UTF-8.
       user_files.replace(out / name, content.encode('utf-8', 'replace'))
     figures.write(board, analysis, out / 'figures')
   except OSError as error:
     raise ReportError(
-      f'Cannot write the report to {out}: {error.strerror}. Say another --out.'
+      f'Cannot write the report to {out}: {error.strerror}. Choose another '
+      '--out.'
     ) from error
   except StorageError as error:
-    raise ReportError(f'{error} Or say another --out.') from error
+    raise ReportError(f'{error} Or choose another --out.') from error
   return out / 'index.html'

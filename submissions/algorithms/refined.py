@@ -59,7 +59,10 @@ class Told(NamedTuple):
 def told(
   inner: optax.GradientTransformation, rates: np.ndarray, recorded: int
 ) -> optax.GradientTransformation:
-  """Multiply updates by rates in the state, and record gradient norms."""
+  """Multiply updates by `rates` [steps], and record that many gradient norms.
+
+  Args: inner, the transformation; rates; recorded, the number of norms.
+  """
 
   def init(params):
     table, zero = jnp.asarray(rates, jnp.float32), jnp.zeros((), jnp.int32)

@@ -1,10 +1,10 @@
-"""What running a submission written for AlgoPerf costs against one of ours.
+"""Measure the overhead of the adapter for AlgoPerf's submissions.
 
 `python -m tests.benchmarks.adapter` trains the same algorithm on the same data
-in turn, round by round: as one of ours, one step a dispatch; and as AlgoPerf's
-of v0.6 and of v0.5, through the adapter. All as in a trial between two
-evaluations. What the two differ by lies in their own code as well: v0.6 puts
-shardings on its step, v0.5 is mapped over devices.
+in turn, round by round: written for TimeTrial, with one step per dispatch, and
+written for AlgoPerf v0.6 and v0.5, through the adapter. All loops run as in a
+trial between two evaluations. A part of the difference is in the submissions'
+own code: v0.6 puts shardings on its step, v0.5 is mapped over devices.
 """
 
 import itertools
@@ -34,7 +34,13 @@ CHILD = '--measure'
 
 
 def rounds(name, path, count):
-  """Yields after every `count` steps, the device done."""
+  """Train a submission; yield after every `count` steps, on an idle device.
+
+  Args:
+    name: The workload's name.
+    path: The submission's file or folder.
+    count: Steps between yields.
+  """
   row = losses.row(name)
   workload = workloads.get(name)
   source = workload.source('train', None)
@@ -57,6 +63,7 @@ def rounds(name, path, count):
 
 
 def measure(name):
+  """Print a row for each way to write the submission."""
   count = STEPS[name]
   loops = {way: rounds(name, path, count) for way, path in WAYS.items()}
   times: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -64,7 +71,7 @@ def measure(name):
     for way, loop in loops.items():
       began = time.perf_counter()
       next(loop)
-      if turn:  # The first compiles.
+      if turn:  # The first round compiles.
         times[way].append((time.perf_counter() - began) / count)
   for way, found in times.items():
     ratios = [a / b for a, b in zip(found, times['ours'], strict=True)]
@@ -78,9 +85,10 @@ def measure(name):
 
 
 def main():
+  """Print the table, measured in a process of its own."""
   print('| workload | way | best ms a step | more than ours | pairwise |')
   print('|---|---|---|---|---|', flush=True)
-  subprocess.run(  # As trials run: XLA has read its flags by now.
+  subprocess.run(  # A new process, because XLA reads flags only at its start.
     [sys.executable, '-m', __spec__.name, CHILD],
     env=attempt.environment(),
     check=True,

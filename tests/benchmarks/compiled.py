@@ -1,11 +1,12 @@
-"""What finding programs compiled spares, and that it changes nothing else.
+"""Measure what a compilation cache saves, and that it changes nothing else.
 
 python -m tests.benchmarks.compiled [workload ...]
 
-Processes train with NAdamW, in turn with a cache that has all programs and with
-none. 'spared' are seconds of the wall, 'charged' those of compilation that the
-clock has; steps are medians. Ratios are of found to compiled, least and most of
-the rounds; final parameters must be the same to the bit.
+Processes train with NAdamW, in turn with a cache that has all programs and
+without a cache. 'spared' are wall-clock seconds, 'charged' the clock's seconds
+of compilation, and steps are medians. Ratios are with the cache to without,
+with the least and the most of all rounds. Final parameters must be the same to
+the bit.
 """
 
 import hashlib
@@ -33,11 +34,12 @@ CHILD = '--measure'
 
 
 def main(names):
+  """Print a table with one row per workload."""
   print('| workload | programs | spared s | charged | a step |')
   print('|---|---|---|---|---|')
   for name in names or NAMES:
     with tempfile.TemporaryDirectory() as folder:
-      child(name, folder)  # Fills the cache.
+      child(name, folder)  # The first run fills the cache.
       rounds = [(child(name, folder), child(name)) for _ in range(ROUNDS)]
     found, fresh = zip(*rounds, strict=True)
     assert len({row['digest'] for row in found + fresh}) == 1
@@ -51,11 +53,13 @@ def main(names):
 
 
 def ratios(rounds, what):
+  """Return the ratio of `what` with the cache to without, as text."""
   found = sorted(a[what] / b[what] for a, b in rounds)
   return f'{statistics.median(found):.2f} ({found[0]:.2f}, {found[-1]:.2f})'
 
 
 def child(name, folder=None):
+  """Measure in a process of its own; `folder` is the cache, if any."""
   own = attempt.environment() | attempt.CACHE
   if folder is None:
     own['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
@@ -71,7 +75,7 @@ def child(name, folder=None):
 
 
 def measure(name):
-  """Prints one line of JSON about a short training."""
+  """Print one line of JSON about a short training."""
   row = losses.row(name)
   workload = workloads.get(row.workload, row.quirks)
   trial_task = tasks.TrialTask(

@@ -1,9 +1,9 @@
-"""Every mini workload on one device, on eight, sharded, and on two hosts.
+"""Compare figures of one device, eight devices, sharded state, and two hosts.
 
     python -m tests.benchmarks.devices [WORKLOAD ...]
 
-Workloads are shrunk as in tests (tests/support/tiny.py), and the devices are
-those that XLA makes of one CPU: this compares numbers, not times.
+Workloads are shrunk as in tests (tests/support/tiny.py). All devices are
+virtual devices of one CPU, so the benchmark compares numbers, not times.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ SUBMISSIONS = ('nadamw', 'muon', 'adamw_8bit')
 
 
 def compared(workload: str) -> list[str]:
-  """Cells of the workload's rows, a row for each submission."""
+  """Return a workload's rows, one per submission."""
   plain = [Case(workload, name) for name in SUBMISSIONS]
   spread = [case._replace(shard=True) for case in plain]
   with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +41,7 @@ def compared(workload: str) -> list[str]:
 
 
 def main(names: list[str]) -> None:
+  """Print a table of the relative differences."""
   minis = [n for n in workloads.names() if n.endswith('/mini')]
   print(
     f'| workload | submission | {MANY} devices | sharded state | 2 hosts '

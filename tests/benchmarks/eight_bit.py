@@ -1,18 +1,19 @@
-"""Eight-bit state: what it costs in loss and in time, and where it breaks.
+"""Measure the loss, time and limits of eight-bit optimizer state.
 
-`python -m tests.benchmarks.eight_bit [bytes|loss|time|ablation]`; without, all.
+`python -m tests.benchmarks.eight_bit [bytes|loss|time|ablation]`; all parts by
+default.
 
-`bytes`: of optimizer state for each parameter of the published models, where
-small arrays and embeddings stay in 32 bits.
+`bytes`: bytes of optimizer state per parameter of the published models. Small
+arrays and embeddings stay in 32 bits.
 
-`loss`: 8-bit AdamW beside AdamW, five seeds, with those bytes. Dettmers et al.
-2022 (arXiv:2110.02861) claim the same loss.
+`loss`: 8-bit AdamW and AdamW, five seeds, with the bytes per parameter.
+Dettmers et al. 2022 (arXiv:2110.02861) claim the same loss.
 
-`time`: an update of ten million parameters in nineteen arrays, as a transformer
-has them, in turn with optax.adamw's in one process: ratios of medians.
+`time`: an update of ten million parameters in the nineteen arrays of a
+transformer, in turn with optax.adamw in one process. Ratios are of medians.
 
-`ablation`: a language model with nothing exempt, embeddings neither, so that
-blocks have rows of frequent and of rare words. Three seeds.
+`ablation`: a language model without exempt arrays. Embeddings are not exempt
+either, so blocks mix rows of frequent and of rare words. Three seeds.
 """
 
 import os
@@ -40,7 +41,7 @@ WIDTH = 512
 
 
 def bytes_of_state(build, name):
-  """For each parameter of the model; nothing is computed."""
+  """Return bytes of optimizer state per parameter, without running a step."""
   problem = workloads.get(name)
   task = Task(problem, 10, 2, 100)
   submission = build(task)
@@ -64,6 +65,7 @@ def bytes_of_state(build, name):
 
 
 def state():
+  """Print a table of bytes per parameter."""
   print('| workload | parameters | bytes each, adamw_8bit | lion_8bit |')
   print('|---|---|---|---|')
   for name in PUBLISHED:
@@ -76,6 +78,7 @@ def state():
 
 
 def loss():
+  """Print a table of losses."""
   print('| workload | submission | loss, median of 5 (range) | bytes |')
   print('|---|---|---|---|')
   for name in WORKLOADS:
@@ -92,7 +95,7 @@ def loss():
 
 
 def transformer():
-  """10.5 million parameters: a table, four layers, norms and a head."""
+  """Return 10.5 million parameters: embedding, four layers, norms and head."""
   layer = [(WIDTH, WIDTH), (WIDTH, WIDTH), (WIDTH, 4 * WIDTH)]
   shapes = [(8192, WIDTH), *(4 * layer), *(5 * [(WIDTH,)]), (WIDTH, 2 * WIDTH)]
   keys = jax.random.split(jax.random.key(0), len(shapes))
@@ -100,6 +103,7 @@ def transformer():
 
 
 def seconds():
+  """Print a table of the time of an update."""
   params = transformer()
   count, exempt = sum(x.size for x in params), [False] * len(params)
   grads = [0.1 * x for x in params]
@@ -146,7 +150,7 @@ def seconds():
 
 
 def ablation(name='finewebedu_lm/mini'):
-  """AdamW's point; the loss at the end, or infinite."""
+  """Print final losses at AdamW's point; infinite if training diverged."""
   point = {'learning_rate': 0.008, 'beta1': 0.9, 'beta2': 0.999}
 
   def build(book, block, never_zero):
@@ -193,7 +197,9 @@ def ablation(name='finewebedu_lm/mini'):
 PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
-  os.environ |= attempt.environment()  # As trials have it, with XLA's flags.
+  os.environ |= (
+    attempt.environment()
+  )  # The environment and XLA flags of trials.
   for part in sys.argv[1:] or PARTS:
     PARTS[part]()
     print()

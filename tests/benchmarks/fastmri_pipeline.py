@@ -1,10 +1,10 @@
-"""How fast slices of fastMRI are prepared, and come to train on.
+"""Measure how fast slices of fastMRI are prepared and loaded.
 
 `python -m tests.benchmarks.fastmri_pipeline` makes volumes of published size,
-prepares them, and draws batches of 32, three times a loader in turn, all on
-one core and in seconds of that core: ours, which begins halfway to the image;
-and the same formula from HDF5 files of what was measured, which is what
-AlgoPerf stores. Half a minute.
+prepares them, and draws batches of 32, three times per loader in turn. All work
+is on one core, in seconds of this core. Our loader starts from data halfway to
+the image. The other loader applies the same formula to HDF5 files of
+measurements, which AlgoPerf stores. Half a minute.
 """
 
 import io
@@ -23,12 +23,12 @@ from workloads import batches, data, prepare
 from workloads.mri import kspace
 
 SIZE, STEPS = 32, 12
-SLICES = 36  # Of a volume, about as many as published ones have.
-WIDTHS = (368, 372, 368, 372, 372)  # Of the volumes that train.
+SLICES = 36  # Slices per volume, about as many as in published volumes.
+WIDTHS = (368, 372, 368, 372, 372)  # Columns of the training volumes.
 
 
 def write(folder):
-  """All in folders."""
+  """Write all volumes, unpacked in folders."""
   rng = np.random.default_rng(0)
   for part, widths in {'train': WIDTHS, 'val': (368, 368)}.items():
     files = {}
@@ -40,13 +40,14 @@ def write(folder):
 
 
 def ours(home):
+  """Yield batches of our loader."""
   source = workloads.get('fastmri').source('train', str(home))
   for step in range(STEPS):
     yield batches.train_batch(source, 1, step * SIZE, SIZE)
 
 
 def plain(raw):
-  """The formula as it is published."""
+  """Yield batches by the published formula."""
   paths = sorted((raw / 'knee_singlecoil_train').glob('*.h5'))
   files = [h5py.File(io.BytesIO(path.read_bytes())) for path in paths]
   for step in range(STEPS):
@@ -64,6 +65,7 @@ def plain(raw):
 
 
 def main() -> None:
+  """Print the speed of preparing and of both loaders."""
   os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
   with tempfile.TemporaryDirectory() as folder:
     raw, home = pathlib.Path(folder) / 'raw', pathlib.Path(folder) / 'data'

@@ -1,6 +1,6 @@
-"""Thirty tiny trials on an engine that loses a node: what both engines share.
+"""Run thirty tiny trials on a cluster that loses a node.
 
-See fleet_slurm and fleet_ray, which start real ones on this machine.
+fleet_slurm and fleet_ray use this module with a real cluster on this machine.
 """
 
 import collections
@@ -19,12 +19,12 @@ from runner.protocol import layout, results_folder, storage
 from tests.support import races
 
 TRIALS = 30
-LIMIT = 1500.0  # Seconds in all.
-LOSE_AT = 8  # Trials that are over when the node is lost.
+LIMIT = 1500.0  # Timeout of the race in seconds.
+LOSE_AT = 8  # Number of finished trials when the node is lost.
 
 
 class Attempt(NamedTuple):
-  """From when to when which trial was where."""
+  """Place and time of one attempt."""
 
   slot: str
   start: datetime.datetime
@@ -40,17 +40,18 @@ def race(
   lose: Callable[[str], None],
   **options,
 ) -> None:
-  """Runs the plan, loses a node on the way, and prints what came of it.
+  """Run a race, kill a node on the way, and print and check the result.
 
   Args:
     home: An empty folder.
-    engine: Its name.
-    slot: Of the start of an attempt: where one trial fits at a time.
-    lose: Given the slot of a trial that is running, ends that node.
+    engine: The executor's name.
+    slot: Returns the slot (a place for one trial at a time) of a `start` event.
+    lose: Kills the node of a slot.
+    **options: More flags of the runner.
   """
   out = home / 'out'
   mine = races.mine(home, 'mine', steps=40, step='time.sleep(0.1)')
-  toml = races.suite(home, evaluations=600)  # Each second.
+  toml = races.suite(home, evaluations=600)  # One evaluation per second.
   flags = dict(
     suite=toml, submissions=mine, studies=TRIALS, out=out, engine=engine
   )
@@ -64,7 +65,7 @@ def race(
     while runner.poll() is None:
       if time.monotonic() - began > LIMIT:
         runner.terminate()
-        raise SystemExit(f'Not over after {LIMIT} s; see {home}.')
+        raise SystemExit(f'The race takes over {LIMIT} s. Read {home}/run.log.')
       if not victim and (victim := _victim(out, slot)):
         lost_at = layout.now()
         lose(victim)
@@ -78,7 +79,14 @@ def race(
 def report(
   out: pathlib.Path, slot: Callable[[dict], str], victim: str, lost_at: str
 ) -> None:
-  """Prints what the records of all attempts say, and fails if it is bad."""
+  """Print and check the records of all attempts.
+
+  Args:
+    out: The results folder.
+    slot: Returns the slot of a `start` event.
+    victim: The slot whose node was killed.
+    lost_at: Time of the kill.
+  """
   table = results_folder.stored(out)
   assert table
   folders = [trial.folder(out) for trial in table.trials]
@@ -114,7 +122,7 @@ def _attempts(
   for number, start in starts.items():
     own = [e for e in events if e['attempt'] == number]
     *_, end = [e for e in own if e['event'] == 'end']
-    # The end of what was lost is written when somebody notices.
+    # The end of a lost attempt is written only when the loss is noticed.
     preempted = end['outcome'] == 'preempted'
     stop = lost_at if preempted else own[-1]['time']
     yield Attempt(
@@ -139,7 +147,7 @@ def _time(text: str) -> datetime.datetime:
 
 
 def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
-  """The slot of a trial that runs and is past an evaluation, if it is time."""
+  """Return the slot of a running trial with an evaluation; '' if too early."""
   folders = list(out.glob('mine/study_*/digits_jax/trial_1'))
   statuses = {folder: layout.status(folder) for folder in folders}
   if sum(status.done for status in statuses.values()) < LOSE_AT:
@@ -152,13 +160,14 @@ def _victim(out: pathlib.Path, slot: Callable[[dict], str]) -> str:
 
 
 def kill(pids: list[int], how: signal.Signals = signal.SIGKILL) -> None:
+  """Send a signal to processes; ignore processes that have ended."""
   for pid in pids:
     with contextlib.suppress(ProcessLookupError):
       os.kill(pid, how)
 
 
 def with_variable(name: str, ending: str) -> list[int]:
-  """Processes in whose environment its value ends like this."""
+  """Return processes whose environment variable `name` ends with `ending`."""
   start, end = f'{name}='.encode(), ending.encode()
   found = []
   for path in pathlib.Path('/proc').glob('[0-9]*/environ'):

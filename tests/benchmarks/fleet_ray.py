@@ -1,11 +1,11 @@
-"""Thirty trials on a real Ray cluster of three nodes, one of which dies.
+"""Run thirty trials on a real Ray cluster of three nodes, and kill one node.
 
-The nodes are virtual: processes of this machine.
+The nodes are virtual: processes on this machine.
 
     .venv/bin/pip install 'ray>=2.50'
     .venv/bin/python -m tests.benchmarks.fleet_ray
 
-The cluster is ended afterwards.
+The benchmark ends the cluster afterwards.
 """
 
 import pathlib
@@ -23,6 +23,7 @@ NODES = 3
 
 
 def main() -> None:
+  """Run the race on Ray."""
   home = pathlib.Path(tempfile.mkdtemp(prefix='timetrial-ray-'))
   cores = hardware.describe().facts['cores']
   cluster = Cluster(initialize_head=True, head_node_args={'num_cpus': 0})
@@ -33,7 +34,7 @@ def main() -> None:
     return start['job'].partition('@')[2]
 
   def lose(name: str) -> None:
-    """The trial does nothing more before the node's own processes die."""
+    """Kill a node; its trial is stopped first, so it cannot react."""
     own = fleet.with_variable(layout.JOB, f'@{name}')
     fleet.kill(own, signal.SIGSTOP)
     cluster.remove_node(by_id[name], allow_graceful=False)

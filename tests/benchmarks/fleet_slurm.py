@@ -1,12 +1,12 @@
-"""Thirty trials on a real Slurm of three nodes, one of which dies on the way.
+"""Run thirty trials on a real Slurm of three nodes, and kill one node.
 
-The nodes are virtual: daemons of this machine. As root, on Debian:
+The nodes are virtual: daemons on this machine. On Debian, as root:
 
     apt-get install slurmctld slurmd slurm-client munge
     .venv/bin/pip install 'submitit>=1.5'
     .venv/bin/python -m tests.benchmarks.fleet_slurm
 
-Its own daemons are ended afterwards.
+The benchmark ends its own daemons afterwards.
 """
 
 import contextlib
@@ -50,7 +50,10 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 @contextlib.contextmanager
 def slurm(home: pathlib.Path) -> Iterator[dict[str, subprocess.Popen]]:
-  """Its daemons, by name; they find each other by SLURM_CONF."""
+  """Start Slurm's daemons and yield them by name.
+
+  SLURM_CONF in the environment tells all programs where the daemons are.
+  """
   host = socket.gethostname().split('.')[0]
   nodes = '\n'.join(
     f'NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 '
@@ -90,7 +93,7 @@ def slurm(home: pathlib.Path) -> Iterator[dict[str, subprocess.Popen]]:
       deadline = time.monotonic() + 60
       while _idle() < len(NODES):
         if time.monotonic() > deadline:
-          raise SystemExit(f'Slurm does not start; see {home}.')
+          raise SystemExit(f'Slurm does not start. Read the logs in {home}.')
         time.sleep(1)
       yield daemons
     finally:
@@ -109,7 +112,7 @@ def _idle() -> int:
 
 
 def _step(pid: int) -> int | None:
-  """The daemon of Slurm's that has started a process, if one has."""
+  """Return the process id of the slurmstepd that started a process, or None."""
   with contextlib.suppress(OSError):
     stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
     parent = stat.rpartition(')')[2].split()[1]
@@ -119,12 +122,13 @@ def _step(pid: int) -> int | None:
 
 
 def main() -> None:
+  """Run the race on Slurm."""
   home = pathlib.Path(tempfile.mkdtemp(prefix='timetrial-slurm-'))
   home.chmod(0o755)
   with slurm(home) as daemons:
 
     def lose(node: str) -> None:
-      """All of its processes: the daemon, its steps, the trial."""
+      """Kill all processes of a node: the daemon, its steps, the trial."""
       daemons[node].kill()
       own = fleet.with_variable('SLURMD_NODENAME', node)
       fleet.kill([*filter(None, map(_step, own)), *own])

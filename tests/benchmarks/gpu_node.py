@@ -1,13 +1,13 @@
-"""What a GPU node does in ten minutes: published models, and a race of minis.
+"""Measure published models on a GPU node, and run a race of the suite mini.
 
 python -m tests.benchmarks.gpu_node [--minutes=10] [--out=results-gpu]
 
-One training step of every published model at the batch of one of eight devices
-(step and compile seconds, peak memory), eight-bit optimizers beside optax, then
-a race of NAdamW on all of the suite `mini` with its leaderboard. What there is
-no time for is said, and the same command goes on with the race.
+First, one training step of every published model at the batch of one of eight
+devices (step and compile seconds, peak memory). Second, eight-bit optimizers
+and optax. Third, a race of NAdamW on the suite mini, with the leaderboard. Each
+part stops when its time is over; the same command continues the race.
 
-This process itself leaves the GPU alone: JAX would take most of its memory.
+This process itself does not use JAX, which would take most of the GPU's memory.
 """
 
 import argparse
@@ -21,13 +21,14 @@ import time
 
 from runner.machine import hardware, speeds as speeds_
 
-SHARES = {  # Of the time that is left, at most.
+SHARES = {  # Largest share of the remaining time, by module.
   'tests.benchmarks.published_sizes': 0.5,
   'tests.benchmarks.eight_bit': 0.3,
 }
 
 
 def main():
+  """Run all parts within the time."""
   parser = argparse.ArgumentParser()
   parser.add_argument('--minutes', type=float, default=10.0)
   parser.add_argument('--out', default='results-gpu')
@@ -57,7 +58,7 @@ def main():
 
 
 def within(seconds, module, *words):
-  """Runs a module; asks it and all it has started to leave in time."""
+  """Run a module; after `seconds`, send SIGTERM to all its processes."""
   print(f'\n$ python -m {" ".join([module, *words])}', flush=True)
   start = time.monotonic()
   command = [sys.executable, '-m', module, *words]
@@ -67,7 +68,7 @@ def within(seconds, module, *words):
   except subprocess.TimeoutExpired:
     os.killpg(child.pid, signal.SIGTERM)
     child.wait()
-    print(f'Stopped: its {seconds:.0f} s are over.')
+    print(f'Stopped {module} after {seconds:.0f} s.')
   print(f'({time.monotonic() - start:.0f} s)', flush=True)
 
 

@@ -1,12 +1,12 @@
-"""How fast training images of ImageNet come, beside three other loaders.
+"""Compare our loading of ImageNet's training images with three other loaders.
 
 `python -m tests.benchmarks.imagenet_pipeline` makes noisy JPEGs of 500 x 375 in
-ImageNet's archives, prepares them, and draws batches of 64, three times a
-loader in turn, all on one core and in seconds of that core: ours; tf.data and
-grain, which do the same work (cut, scale, mirror, normalize); and TFDS's data
-source, which reads and decodes only. Grain and tf.data need `pip install grain
-tensorflow-cpu` and are left out without. Also how much memory stays taken when
-more is drawn. A minute or two.
+ImageNet's archives, prepares them, and draws batches of 64, three times per
+loader in turn. All work is on one core, in seconds of this core. tf.data and
+grain do the same work as our loader (crop, scale, flip, normalize). TFDS's data
+source only reads and decodes. grain and tf.data are left out unless installed:
+`pip install grain tensorflow-cpu`. The last figure is the growth of memory over
+more batches. A minute or two.
 """
 
 import importlib.util
@@ -32,7 +32,7 @@ STEPS = 12
 
 
 def jpeg(rng):
-  """About 70 kB, as long as ImageNet's are on average to decode."""
+  """Return a JPEG of about 70 kB that decodes as slowly as ImageNet's mean."""
   small = Image.fromarray(rng.integers(0, 256, (40, 52, 3)).astype(np.uint8))
   noise = rng.normal(0, 6, (375, 500, 3))
   pixels = np.asarray(small.resize((500, 375))) + noise
@@ -43,7 +43,7 @@ def jpeg(rng):
 
 
 def write(folder):
-  """As published.write, with images of their usual size."""
+  """Write ImageNet's archives, with training images of the usual size."""
   published.write(folder)
   rng = np.random.default_rng(0)
   files = {f'n01440764_{n}.JPEG': jpeg(rng) for n in range(IMAGES)}
@@ -54,13 +54,14 @@ def write(folder):
 
 
 def ours(name, home):
+  """Yield batches of our loader."""
   source = workloads.get(name).source('train', str(home))
   for step in range(STEPS):
     yield batches.train_batch(source, 1, step * SIZE, SIZE)
 
 
 def theirs(place):
-  """Only read and decoded."""
+  """Yield batches of TFDS, only read and decoded."""
   source = tfds.builder_from_directory(place).as_data_source('train')
   for step in range(STEPS):
     indices = batches.stream(len(source), 1, step * SIZE, SIZE)
@@ -68,6 +69,7 @@ def theirs(place):
 
 
 def with_grain(place):
+  """Yield batches of grain."""
   import grain.python as grain
 
   decoder = photographs.Decoder(224)
@@ -86,7 +88,7 @@ def with_grain(place):
 
 
 class Rows:
-  """One record at a time, as grain asks for them."""
+  """Records one by one, in grain's interface."""
 
   def __init__(self, place):
     self.records = records.Records(place, 'train')
@@ -99,6 +101,7 @@ class Rows:
 
 
 def with_tf_data(place):
+  """Yield batches of tf.data."""
   import tensorflow as tf
 
   whole = tf.constant([0.0, 0.0, 1.0, 1.0], shape=[1, 1, 4])
@@ -135,7 +138,7 @@ def with_tf_data(place):
 
 
 def loaders(home):
-  """Each begins anew when it is called."""
+  """Return functions by name; each call returns a new iterator of batches."""
   place = data.find('imagenet_resnet', str(home))['imagenet2012']
   made = {
     'ours, imagenet_resnet': lambda: ours('imagenet_resnet', home),
@@ -150,6 +153,7 @@ def loaders(home):
 
 
 def main() -> None:
+  """Print the rates of all loaders, and the growth of memory."""
   os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
   with tempfile.TemporaryDirectory() as folder:
     raw, home = pathlib.Path(folder) / 'raw', pathlib.Path(folder) / 'data'
@@ -162,7 +166,7 @@ def main() -> None:
     for _ in range(ROUNDS):
       spent(ours('imagenet_resnet', home))
     grown = (psutil.Process().memory_info().rss - before) / 2**20
-    print(f'Memory after {ROUNDS * STEPS} batches more: {grown:+.0f} MiB.')
+    print(f'Memory after {ROUNDS * STEPS} more batches: {grown:+.0f} MiB.')
 
 
 if __name__ == '__main__':

@@ -1,8 +1,8 @@
-"""Initial values of the models that are too large for the tests.
+"""Check initial values of the models that are too large for the tests.
 
 python -m tests.benchmarks.initial_values
 
-About ten minutes; says where one differs from AlgoPerf's record.
+Fails if a model differs from AlgoPerf's recorded values. About ten minutes.
 """
 
 from tests.workloads.test_published_sizes import (

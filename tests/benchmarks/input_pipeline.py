@@ -1,8 +1,9 @@
-"""How fast training data come, beside TFDS's own way.
+"""Compare our speed of drawing training batches with TFDS's.
 
-`python -m tests.benchmarks.input_pipeline` makes small datasets as they are
-published, prepares them, and draws training batches in turn: by ours, and by
-TFDS's data source, which decodes records as they are asked for. Half a minute.
+`python -m tests.benchmarks.input_pipeline` makes small datasets in their
+published format, prepares them, and draws training batches in turn: with our
+loader, and with TFDS's data source, which decodes each record on request. Half
+a minute.
 """
 
 import pathlib
@@ -18,10 +19,11 @@ from tests.support import published
 from workloads import batches, data, prepare
 
 ROUNDS = 15
-SIZES = {'mnist': 1024, 'cifar': 128}  # Of batches.
+SIZES = {'mnist': 1024, 'cifar': 128}  # Batch size by workload.
 
 
 def ours(name, home):
+  """Yield the seconds of each of our batches."""
   source = workloads.get(name).source('train', str(home))
   for step in range(ROUNDS):
     began = time.perf_counter()
@@ -30,7 +32,7 @@ def ours(name, home):
 
 
 def theirs(name, home):
-  """Only read and decoded: neither scaled nor moved."""
+  """Yield TFDS's seconds for reading and decoding, without augmentation."""
   [place] = data.find(name, str(home)).values()
   source = tfds.builder_from_directory(place).as_data_source('train')
   for step in range(ROUNDS):
@@ -42,6 +44,7 @@ def theirs(name, home):
 
 
 def main() -> None:
+  """Print a table with one row per workload."""
   with tempfile.TemporaryDirectory() as folder:
     raw, home = pathlib.Path(folder) / 'raw', pathlib.Path(folder) / 'data'
     raw.mkdir()

@@ -1,11 +1,14 @@
-"""LAMB against AdamW where the batch grows and the epochs stay.
+"""Compare LAMB with AdamW as the batch grows and the epochs stay the same.
 
-`python -m tests.benchmarks.large_batches [workload] [base batch]` shows whether
-LAMB's loss stays flat for longer, as You et al. 2020 (arXiv:1904.00962) claim.
-The rate of each algorithm is the best of a grid at the base batch, one seed;
-at k times the batch it is sqrt(k) times that, and the warmup is as many steps.
-Beside it stands the best rate at that batch, of the same grid around the scaled
-one: what the batch costs, and what scaling.
+`python -m tests.benchmarks.large_batches [workload] [base batch]` tests the
+claim of You et al. 2020 (arXiv:1904.00962) that LAMB keeps its loss up to
+larger batches.
+
+The learning rate of each algorithm is the best of a grid at the base batch,
+with one seed. At k times the batch, the rate is sqrt(k) times as high, and the
+warmup has equally many steps. A second column has the best rate of the grid
+around the scaled rate. The two columns separate the cost of the batch from the
+cost of scaling the rate.
 """
 
 import math
@@ -17,9 +20,9 @@ from tests.benchmarks.losses import entered, losses, row
 FACTORS = (1, 16, 32, 64)
 SEEDS = (1, 2, 3)
 GRID = (0.25, 0.5, 1.0, 2.0, 4.0)
-CENTRES = {'adamw': 0.002, 'lamb': 0.008}  # Rates at the base batch.
+CENTRES = {'adamw': 0.002, 'lamb': 0.008}  # Grid's middle at the base batch.
 OWN = {'adamw': {}, 'lamb': {'floor': 1.0}}
-WARMUP = 0.005  # Of the steps, at the base batch.
+WARMUP = 0.005  # Share of the steps, at the base batch.
 COMMON = {
   'one_minus_beta1': 0.1, 'beta2': 0.999, 'weight_decay': 0.02,
   'grad_clip': None, 'label_smoothing': 0.0,
@@ -27,6 +30,7 @@ COMMON = {
 
 
 def main(name='imagenet_vit/mini', base='16'):
+  """Print a table with one row per batch size."""
   given = row(name)
   print(
     '| batch | steps | ' + ' | '.join(

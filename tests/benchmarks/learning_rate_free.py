@@ -1,15 +1,17 @@
-"""Learning-rate-free methods beside NAdamW, with their defaults and without.
+"""Compare learning-rate-free methods with NAdamW, tuned and with defaults.
 
 python -m tests.benchmarks.learning_rate_free [folder] [workload ...]
 
-What Kasimbeg et al. 2025, arXiv:2505.24005, compare, on the mini suite: a point
-tuned there (SELF) and the literature's one (@default) for each method. Raced by
-steps, so the machine's speed does not matter, and stopped at the target. For
-each workload the share of the budget that the target took, if it was reached;
-over all of them the geometric mean of the costs by which `runner tune` chooses
-points: that share, or 2 to 4 for a miss. One seed: small differences are noise.
-What the folder has already is not run again. About three quarters of an hour on
-one core.
+The comparison of Kasimbeg et al. 2025, arXiv:2505.24005, on the suite mini:
+each method has a point tuned there (SELF) and a point of the literature
+(@default). Budgets are in steps, so the machine's speed does not matter, and
+trials stop at the target.
+
+The table has the share of the budget to the target for each workload, if
+reached. The mean cost is the geometric mean over workloads of the cost that
+`runner tune` uses: this share, or 2 to 4 for a miss. There is one seed, so
+small differences are noise. Trials that the folder has already do not run
+again. About 45 minutes on one core.
 """
 
 import dataclasses
@@ -33,6 +35,7 @@ METHODS = (
 
 
 def main(folder, names):
+  """Race all methods and print a table with one row per submission."""
   suite = rules.load('mini')
   names = names or list(suite.workloads)
   one = rules.Ruleset(studies=1, trials=1, budget_factor=1.0)
@@ -62,6 +65,13 @@ def main(folder, names):
 
 
 def cost(folder, entry, row):
+  """Return the cost of a submission on a workload, see `runner tune`.
+
+  Args:
+    folder: The results folder.
+    entry: The submission's name.
+    row: The workload of the suite.
+  """
   path = layout.folder(folder, entry, row.workload, 0, 1)
   rows = storage.read_rows(path / layout.EVALS)
   steps = [int(r['global_step']) for r in rows]

@@ -1,4 +1,4 @@
-"""Loaders of examples beside each other, in seconds of a core."""
+"""Compare loaders of examples, in seconds of a core."""
 
 import statistics
 import time
@@ -11,12 +11,12 @@ ROUNDS = 3
 def compare(
   loaders: dict[str, Callable[[], Iterator[Any]]], size: int, examples: str
 ) -> None:
-  """Prints a table of rates, and of ratios to the first loader's.
+  """Print a table of rates, and of ratios to the first loader's rate.
 
   Args:
-    loaders: Draw their batches anew whenever they are called; in turn.
-    size: Of a batch.
-    examples: What they are called.
+    loaders: Functions that return a new iterator of batches.
+    size: Batch size.
+    examples: Noun for the examples, in plural.
   """
   seconds = {name: [] for name in loaders}
   for _ in range(ROUNDS):
@@ -35,8 +35,8 @@ def compare(
 
 
 def spent(steps: Iterator[Any]) -> float:
-  """Seconds of the core for a batch, the first one left out."""
+  """Return the core's mean seconds per batch, without the first batch."""
   next(steps)
-  began = time.process_time()  # Of all threads.
+  began = time.process_time()  # Counts all threads.
   count = sum(1 for _ in steps)
   return (time.process_time() - began) / count

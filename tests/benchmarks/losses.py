@@ -1,4 +1,4 @@
-"""Validation losses of training algorithms, seed by seed, without a race."""
+"""Compute validation losses of submissions, seed by seed, without a race."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from workloads import batches
 
 
 def row(workload: str) -> WorkloadSpec:
-  """What suite `mini` says of a workload."""
+  """Return a workload of the suite mini."""
   suite = rules.load('mini')
   return (suite.workloads | suite.unscored)[workload]
 
 
 def entered(name: str, **changes: Any) -> Callable[[Task], Submission]:
-  """Makes a submission at its SELF with some changes."""
+  """Return a function that makes a submission at its SELF with some changes."""
   entry = submissions.find(name)
   point = entry.self_point | changes
   return lambda task: submissions.make(entry.path, task, point)
@@ -37,15 +37,19 @@ def losses(
   at: Sequence[int] | None = None,
   batch_size: int | None = None,
 ) -> list[list[float]]:
-  """For each seed, the losses after so many steps; infinite if not finite.
+  """Return the validation losses of each seed; inf if not finite.
 
   Args:
-    build: Makes the submission.
-    workload: One of suite `mini`.
-    seeds: Of initial parameters, data and dropout. One compilation for all.
-    steps: The horizon that the submission is told.
-    at: When to look, rising; only at the end if not given.
-    batch_size: Instead of the workload's.
+    build: Function that makes the submission.
+    workload: A workload of the suite mini.
+    seeds: Seeds of initial parameters, data and dropout. All seeds share one
+      compilation.
+    steps: The number of steps that the submission is told.
+    at: Steps after which to evaluate, rising; default: only after `steps`.
+    batch_size: Batch size; default: the workload's.
+
+  Returns:
+    For each seed, the loss at each evaluation.
   """
   given, problem = row(workload), workloads.get(workload)
   size, looks = batch_size or given.batch_size, list(at or [steps])

@@ -1,11 +1,11 @@
-"""How fast molecules of ogbg-molpcba come, and what memory they take.
+"""Measure speed and memory of loading molecules of ogbg-molpcba.
 
-`python -m tests.benchmarks.molecule_pipeline` makes 50,000 molecules of their
+`python -m tests.benchmarks.molecule_pipeline` makes 50,000 molecules of the
 usual size in OGB's archive, prepares and loads them, and draws training batches
-of 512, all on one core and in seconds of that core. Beside it TFDS's data
-source, which reads and decodes the same molecules only. Also the memory that
-XLA plans for an evaluation of 32,768 graphs beside the batch. A few minutes,
-most of them to make the molecules.
+of 512. All work is on one core, in seconds of this core. For comparison, TFDS's
+data source only reads and decodes the same molecules. The last figure is the
+memory that XLA plans for an evaluation of 32,768 graphs beside the batch. A few
+minutes, most of them to make the molecules.
 """
 
 import os
@@ -27,14 +27,14 @@ STEPS, THEIRS = 70, 5
 
 
 def seconds(make):
-  """Of this core, and what was made."""
+  """Return the core's seconds for a call, and the call's result."""
   start = time.process_time()
   made = make()
   return time.process_time() - start, made
 
 
 def planned():
-  """Bytes, of the published model."""
+  """Return the bytes that XLA plans for an evaluation, published model."""
   workload = workloads.get('ogbg')
   key = jax.eval_shape(lambda: jax.random.key(0))
   model = jax.eval_shape(workload.init, key)
@@ -44,6 +44,7 @@ def planned():
 
 
 def main():
+  """Print seconds, bytes and padding."""
   os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
   dataset = data.DATASETS['ogbg_molpcba']
   with tempfile.TemporaryDirectory() as folder:

@@ -1,11 +1,12 @@
-"""One training step of every model at its published size: time and memory.
+"""Measure time and memory of a training step of every published model.
 
 python -m tests.benchmarks.published_sizes [workload ...]
 
-Without names, of every base workload. Each runs in a process of its own, so
-that peak memory is its own. On a CPU the batch is small and Criteo 1TB is left
-out, as its table, gradient and moments take 9 GB; on a GPU it is the published
-batch of one of eight devices. Batches are random; the optimizer is NAdamW.
+All base workloads are measured by default, each in a process of its own, so
+that peak memory belongs to one workload. On a CPU, the batch is small, and
+Criteo 1TB is left out, because embeddings, gradient and moments take 9 GB. On a
+GPU, the batch is the published batch of one of eight devices. Batches are
+random. The optimizer is NAdamW.
 """
 
 import json
@@ -25,14 +26,15 @@ from runner.protocol import suite
 from submissions.transforms import scale_by_nadam
 from workloads.workload import Model, mean_loss
 
-DEVICES = 8  # Of the machine that the published batch sizes are made for.
+DEVICES = 8  # Devices that share a published batch.
 CPU_BATCH = {'mnist': 8, 'cifar': 8, 'imagenet_resnet': 8, 'imagenet_vit': 8}
-STEPS = 3  # After the first, which compiles.
+STEPS = 3  # Measured steps, after a first step that may compile.
 CHILD = '--measure'
 
 
 def main(names):
-  # JAX is not asked: it would take the memory of a GPU away from the children.
+  """Print a table with one row per workload."""
+  # This process starts no JAX backend, which would take the children's memory.
   machine = hardware.describe().facts
   on_cpu = not machine['accelerators']
   print(f'{machine["accelerators"] or machine["cpu"]}, jax {jax.__version__}')
@@ -48,7 +50,7 @@ def main(names):
       capture_output=True,
       text=True,
       check=False,
-      env=attempt.environment(),  # As trials run; without it, some hang.
+      env=attempt.environment(),  # A few workloads hang without these flags.
     )
     if done.returncode:
       why = ' '.join(done.stderr.split())[-300:]
@@ -63,12 +65,13 @@ def main(names):
 
 
 def published():
-  """The base workloads that have published sizes."""
+  """Return the base workloads that have published sizes."""
   bases = [name for name in workloads.names() if '/' not in name]
   return [name for name in bases if name != 'digits']
 
 
 def per_device(name):
+  """Return the published batch size divided by DEVICES."""
   rows = {}
   for board in ('algoperf_a100', 'algoperf_v06'):
     found = suite.load(board)
@@ -77,7 +80,7 @@ def per_device(name):
 
 
 def measure(name, batch_size):
-  """Prints one line of JSON: seconds, and GiB of this process or its GPU."""
+  """Print one line of JSON: seconds, and GiB of this process or its GPU."""
   workload, first = workloads.get(name), jax.random.key(0)
   tx = optax.chain(scale_by_nadam(0.9, 0.999), optax.scale(-1e-3))
   model = jax.jit(workload.init)(first)
@@ -114,11 +117,12 @@ def measure(name, batch_size):
 
 
 def peak_bytes():
+  """Return the peak bytes of the GPU, or of this process without a GPU."""
   stats = jax.devices()[0].memory_stats()
   if stats:
     return stats['peak_bytes_in_use']
   usage = resource.getrusage(resource.RUSAGE_SELF)
-  return usage.ru_maxrss * 1024  # From KiB, as Linux tells it.
+  return usage.ru_maxrss * 1024  # Linux counts in KiB.
 
 
 if __name__ == '__main__':

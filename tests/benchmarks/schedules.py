@@ -1,15 +1,15 @@
-"""Schedules of AdamW beside each other, and schedule-free without a horizon.
+"""Compare schedules of AdamW, and schedule-free AdamW without a horizon.
 
-`python -m tests.benchmarks.schedules [decay|horizon]`; without either, both.
+`python -m tests.benchmarks.schedules [decay|horizon]`; both parts by default.
 
-`decay` shows whether linear decay is at least as good as cosine, as Defazio et
-al. 2023 (arXiv:2310.07831) claim: AdamW's own point, chosen with cosine, and
-the same with other schedules. Validation loss at the end of the budget, median
-of five seeds and their range.
+`decay` tests the claim of Defazio et al. 2023 (arXiv:2310.07831) that linear
+decay is at least as good as cosine decay. All schedules use AdamW's own point,
+which was chosen with cosine decay. The figures are validation losses at the end
+of the budget: the median of five seeds, and the range.
 
-`horizon` shows whether schedule-free AdamW, trained once and told of no
-horizon, keeps up with AdamW and cosine decay trained anew for each horizon, as
-Defazio et al. 2024 (arXiv:2405.15682) claim. Three seeds.
+`horizon` tests the claim of Defazio et al. 2024 (arXiv:2405.15682) that
+schedule-free AdamW, trained once without a horizon, is as good as AdamW with
+cosine decay, trained anew for each horizon. Three seeds.
 """
 
 import statistics
@@ -23,11 +23,13 @@ SHARES = (0.25, 0.5, 1.0)
 
 
 def cell(found: list[float]) -> str:
+  """Return median and range as text."""
   middle, low, high = statistics.median(found), min(found), max(found)
   return f'{middle:.4f} ({low:.4f} to {high:.4f})'
 
 
 def decay():
+  """Print a table of final losses by schedule."""
   print('| workload | ' + ' | '.join(SCHEDULES) + ' |')
   print('|---' * (1 + len(SCHEDULES)) + '|')
   for name in WORKLOADS:
@@ -44,6 +46,7 @@ def decay():
 
 
 def horizon():
+  """Print a table of losses by horizon."""
   print('| workload | steps | cosine to this horizon | schedule-free |')
   print('|---|---|---|---|')
   for name in WORKLOADS:

@@ -1,9 +1,10 @@
-"""CPU seconds and memory of scoring a board as large as the largest published.
+"""Measure CPU seconds and memory of scoring the largest published board.
 
-`python -m tests.benchmarks.scoring_speed` makes logs of the shape of AlgoPerf's
+`python -m tests.benchmarks.scoring_speed` makes logs like those of AlgoPerf's
 v0.5 external board (11 submissions, 14 workloads, 5 studies of 5 trials, about
-60 evaluations of 15 columns each) and scores them, first without the report and
-then with it. CPU seconds, as the machine may be shared.
+60 evaluations of 15 columns each). The logs are scored first without the report
+and then with the report. CPU seconds are measured, because other processes may
+share the machine.
 """
 
 import pathlib
@@ -17,11 +18,11 @@ from runner.protocol import suite as rules
 
 SUBMISSIONS = 11
 RUNS = 5
-ROWS = 60  # Evaluations of a trial, on average.
+ROWS = 60  # Mean number of evaluations per trial.
 
 
 def make(out: pathlib.Path, rows: int = ROWS) -> tuple[int, int]:
-  """Writes the logs; returns how many trials and evaluations they hold."""
+  """Write the logs; return the numbers of trials and evaluations."""
   suite = rules.load('algoperf_v05')
   rng = np.random.default_rng(0)
   trials = evaluations = 0
@@ -68,7 +69,7 @@ def _write(
 
 
 def measured(folder: pathlib.Path, *words: str) -> tuple[float, float]:
-  """CPU seconds and peak megabytes of one command."""
+  """Return CPU seconds and peak megabytes of one command."""
   code = (
     'import resource, subprocess, sys; '
     'subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); '
@@ -88,6 +89,7 @@ def measured(folder: pathlib.Path, *words: str) -> tuple[float, float]:
 
 
 def main() -> None:
+  """Print seconds and megabytes without and with the report."""
   with tempfile.TemporaryDirectory() as folder:
     logs, out = pathlib.Path(folder, 'logs'), pathlib.Path(folder, 'report')
     trials, evaluations = make(logs)

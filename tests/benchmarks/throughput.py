@@ -1,13 +1,13 @@
-"""Steps per second in the harness, against loops without one.
+"""Compare steps per second in the harness with loops without a harness.
 
 python -m tests.benchmarks.throughput
 
-Three ways to train the same workload with NAdamW on the same data, in turn,
-round by round, so that the machine's drift hits all alike:
+Three loops train the same workload with NAdamW on the same data, in turn, round
+by round. So changes of the machine's speed affect all loops alike.
 
   bare      a hand-written loop: one jitted, donated step, batches by indexing
-  harness   what a trial runs: clock, feed, watch, records of scalars
-  published the way of AlgoPerf's baselines: fresh keys, jax.jit with shardings
+  harness   the code of a trial: clock, feed, monitor, recorded scalars
+  published the loop of AlgoPerf's baselines: fresh keys, jax.jit with shardings
             and a host batch at every step
 """
 
@@ -43,10 +43,14 @@ STEPS = {
   'finewebedu_lm/mini': 10,
 }
 SEED = 0
-PLAIN = {'grad_clip': None, 'label_smoothing': 0.0}  # As the loops train.
+PLAIN = {
+  'grad_clip': None,
+  'label_smoothing': 0.0,
+}  # The other loops have neither.
 
 
 def optimizer(steps):
+  """Return NAdamW with cosine decay over `steps`."""
   point = submissions.find('nadamw').self_point
   schedule = optax.cosine_decay_schedule(point['learning_rate'], steps)
   return optax.chain(
@@ -57,6 +61,8 @@ def optimizer(steps):
 
 
 def make_step(workload, tx):
+  """Return a training step: (model, opt, batch, key) -> (model, opt, loss)."""
+
   def step(model, opt, batch, key):
     def loss(params):
       return mean_loss(workload, params, model.state, batch, key)
@@ -71,7 +77,13 @@ def make_step(workload, tx):
 
 
 def bare(workload, row, count):
-  """Yields after every `count` steps."""
+  """Train in a hand-written loop; yield after every `count` steps.
+
+  Args:
+    workload: The workload.
+    row: The workload of the suite.
+    count: Steps between yields.
+  """
   tx = optimizer(row.steps)
   step = jax.jit(make_step(workload, tx), donate_argnums=(0, 1))
   source = workload.source('train', None)
@@ -86,7 +98,13 @@ def bare(workload, row, count):
 
 
 def published(workload, row, count):
-  """Yields after every `count` steps."""
+  """Train like AlgoPerf's baselines; yield after every `count` steps.
+
+  Args:
+    workload: The workload.
+    row: The workload of the suite.
+    count: Steps between yields.
+  """
   tx = optimizer(row.steps)
   step = make_step(workload, tx)
   source = workload.source('train', None)
@@ -111,7 +129,13 @@ def published(workload, row, count):
 
 
 def harness(workload, row, count):
-  """Yields after every `count` steps, as at an evaluation of a trial."""
+  """Train like a trial; yield after every `count` steps.
+
+  Args:
+    workload: The workload.
+    row: The workload of the suite.
+    count: Steps between yields, as between two evaluations.
+  """
   source = workload.source('train', None)
   size, per_dispatch = row.batch_size, row.steps_per_dispatch
   every = problem.record_every(row)
@@ -133,17 +157,17 @@ def harness(workload, row, count):
 
 
 def measure(name):
-  """Steps per second of every way, and its share of the bare loop's.
+  """Print the steps per second of every loop, and ratios to the bare loop.
 
-  'At best' compares fastest rounds, which a busy machine disturbs least;
-  'pairwise' is the median over rounds of neighbours.
+  'at best' compares the fastest rounds, which a busy machine disturbs least.
+  'pairwise' is the median over rounds.
   """
   workload, row = workloads.get(name), losses.row(name)
   ways = {
     way.__name__: way(workload, row, STEPS[name])
     for way in (bare, harness, published)
   }
-  for loop in ways.values():  # Compiles.
+  for loop in ways.values():  # The first steps compile.
     next(loop)
   rounds = []
   for number in range(ROUNDS):
@@ -162,13 +186,16 @@ def measure(name):
 
 
 def seconds(loop):
+  """Return the seconds until a loop yields again."""
   start = time.perf_counter()
   next(loop)
   return time.perf_counter() - start
 
 
 if __name__ == '__main__':
-  os.environ |= attempt.environment()  # As trials have it, with XLA's flags.
+  os.environ |= (
+    attempt.environment()
+  )  # The environment and XLA flags of trials.
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in STEPS:
     measure(name)

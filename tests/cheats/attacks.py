@@ -454,7 +454,7 @@ DATA = {
     about='reads the results of others',
     expected=PREVENTED,
     head=HERE,
-    start="glob.glob(str(ROOT / 'honest/*'))[0]; (ROOT / 'plan.json').read_text()",
+    start="(ROOT / 'plan.json').read_text()",
   ),
   'cache': Attack(
     about='keeps weights in a folder for its later trials',

@@ -1,4 +1,7 @@
-"""All three programs answer alike: help, versions, wrong flags, interrupts."""
+"""All three programs answer alike: help, versions, wrong flags, interrupts.
+
+tests/project/test_timetrial.py has the command that has the commands of all.
+"""
 
 import json
 import os
@@ -186,6 +189,15 @@ def test_whatever_the_system_refuses_is_told(tmp_path, capsys):
 STUBBORN = 'import signal; signal.signal(15, lambda *_: None)'
 
 
+# Shells have what they start in the background ignore SIGINT, and what that
+# starts too: tests as well.
+HEARS = (
+  'import os, signal, sys\n'
+  'signal.signal(signal.SIGINT, signal.SIG_DFL)\n'
+  'os.execv(sys.argv[1], sys.argv[1:])'
+)
+
+
 def interrupted(home, build, times):
   """Presses Ctrl-C so often; the runner's code, words and seconds."""
   slow = mine(home, 'mine', steps=400, build=build, step='time.sleep(0.2)')
@@ -194,7 +206,7 @@ def interrupted(home, build, times):
   leader, follower = pty.openpty()
   with os.fdopen(leader, 'rb', buffering=0) as terminal:
     runner = subprocess.Popen(
-      command(home, 'run', **flags),
+      [sys.executable, '-c', HEARS, *command(home, 'run', **flags)],
       cwd=ROOT,
       stdin=follower,
       stdout=follower,
@@ -229,7 +241,7 @@ def test_a_second_interrupt_is_heeded(tmp_path):
   assert code == 130
   assert seconds < 10
   assert 'Ctrl-C again' in said and 'Traceback' not in said
-  assert 'The same command goes on from here.' in said
+  assert 'The same command continues from here.' in said
   events = storage.read_lines(
     folder(tmp_path / 'out', 'mine') / layout.ATTEMPTS
   )

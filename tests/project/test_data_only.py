@@ -26,6 +26,7 @@ RUNNING = (
 CALLS = ('eval', 'exec', 'compile', '__import__', 'loads', 'load')
 # What is safe of these names, or reads nothing of results.
 KNOWN = {
+  ('scoring/__init__.py', 'importlib.util'): 'Finds our packages, runs none.',
   ('submissions/__init__.py', 'importlib'): 'Runs a submission, in its trial.',
   ('submissions/__init__.py', 'importlib.util'): 'The same.',
   ('runner/protocol/suite_files.py', 'tomllib.loads'): 'TOML holds data only.',

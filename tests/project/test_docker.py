@@ -58,7 +58,8 @@ def test_what_one_gets_by_default_is_the_cpu_image():
 @pytest.mark.parametrize('target', ['cpu', 'gpu'])
 def test_an_image_races_as_somebody_harmless_and_keeps_nothing(target):
   words = [word for word, _ in STAGES[target]]
-  assert json.loads(_last(target, 'ENTRYPOINT')) == ['python', '-m', 'runner']
+  entry = json.loads(_last(target, 'ENTRYPOINT'))
+  assert entry == ['python', '-m', 'timetrial']
   assert int(_last(target, 'USER').split(':')[0]) > 0
   assert words[-1] == 'USER'  # What comes before runs as root.
   assert 'VOLUME' not in words
@@ -97,8 +98,9 @@ def test_health_is_a_preflight_and_nothing_beside_a_race(tmp_path):
   tried = called.read_text().split()
   assert tried[:3] == ['-m', 'runner', 'preflight']
   called.unlink()
-  assert look([*idle, ['python', '-m', 'runner', 'run', '--out=x']]) == 0
-  assert not called.exists()
+  for name in ('timetrial', 'runner'):
+    assert look([*idle, ['python', '-m', name, 'run', '--out=x']]) == 0
+    assert not called.exists()
 
   plan = [sys.executable, '-m', 'runner', 'plan', *tried[3:]]
   subprocess.run(plan, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -126,7 +128,7 @@ def test_the_image_gets_the_code():
     if path.suffix in {'.py', '.toml', '.html', '.css', '.js'}
     and not path.name.startswith('cpu-')
   ]
-  paths += ['docker/cpu.lock', 'docker/gpu.lock', 'LICENSE']
+  paths += ['docker/cpu.lock', 'docker/gpu.lock', 'LICENSE', 'timetrial.py']
   assert len(paths) > 200
   assert [path for path in paths if _ignored(path)] == []
 

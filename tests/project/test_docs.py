@@ -67,19 +67,27 @@ def test_links_lead_somewhere(name):
 
 @functools.cache
 def _commands() -> dict[str, set[str]]:
-  """Flags of every command, 'runner run' and the like."""
+  """Flags of every command of `timetrial`."""
   return {
-    f'{program} {word}'.strip(): set(flags)
+    word: set(flags)
     for program in flag_table.PROGRAMS
-    for word, _, flags in flag_table.read(program)[0]
+    for word, _, _, flags in flag_table.read(program)[1]
   }
 
 
 def _calls(text: str) -> list[str]:
-  """Command lines of our programs, continued lines joined."""
+  """Words after `timetrial`, or after `python -m` and a package of ours.
+
+  Continued lines are joined; `python -m scoring` alone is the command `score`.
+  """
   text = text.replace('\\\n', ' ')
-  lines = re.findall(r'python -m (?:runner|scoring|workloads)\b[^`\n#]*', text)
-  return [line.removeprefix('python -m ') for line in lines]
+  named = r'(?:^|[\s`/\'])timetrial +([a-z-][^`\n#]*)'
+  found = re.findall(named, text, re.M)
+  found += re.findall(r'python -m (?:runner|workloads)\b([^`\n#]*)', text)
+  for call in re.findall(r'python -m scoring\b([^`\n#]*)', text):
+    word = call.split()[:1]
+    found.append(call if word and word[0] in _commands() else f'score{call}')
+  return found
 
 
 @pytest.mark.parametrize('name', DOCUMENTS)
@@ -88,10 +96,10 @@ def test_commands_and_their_flags_exist(name):
   for call in _calls(outside):
     words = re.split(r'[;|&)\'"]| {3}', call)[0].split()
     plain = [word for word in words if not word.startswith('-')]
-    if not plain[1:] or plain[1] in ('COMMAND', '...'):
+    if not plain or plain[0] in ('COMMAND', '...'):
       continue  # Any command.
     command = _command(plain)
-    assert command in _commands(), f'{name}: {call}'
+    assert command, f'{name}: {call}'
     given = {word.partition('=')[0] for word in words if word[:2] == '--'}
     known = {f'--{flag}' for flag in _commands()[command]}
     known |= {flag.replace('--', '--no') for flag in known}
@@ -101,10 +109,25 @@ def test_commands_and_their_flags_exist(name):
 
 
 def _command(words: list[str]) -> str:
-  """Return the command that words name; a program's own where none does."""
+  """Return the command that words name, or '' if there is none."""
   text = ' '.join(words) + ' '
-  found = [c for c in _commands() if ' ' in c and text.startswith(f'{c} ')]
-  return found[0] if found else words[0]
+  return next((c for c in _commands() if text.startswith(f'{c} ')), '')
+
+
+def test_commands_are_found_in_documents():
+  text = """
+    .venv/bin/timetrial run --out=a \\
+      --suite=mini
+    sbatch --wrap='.venv/bin/timetrial calibrate'
+`python -m scoring results`, `python -m scoring verify results`
+    docker save timetrial:gpu -o timetrial.tar
+"""
+  assert [call.split() for call in _calls(text)] == [
+    ['run', '--out=a', '--suite=mini'],
+    ["calibrate'"],
+    ['score', 'results'],
+    ['verify', 'results'],
+  ]
 
 
 @pytest.mark.parametrize('name', DOCUMENTS)
@@ -252,7 +275,7 @@ def test_the_schemas_of_results_are_documented(tmp_path):
 
 def test_every_command_with_json_is_documented():
   taking = {name for name, flags in _commands().items() if 'json' in flags}
-  heads = re.findall(r'^### `python -m (.*) --json`', _text(PROGRAMS), re.M)
+  heads = re.findall(r'^### `timetrial (.*) --json`', _text(PROGRAMS), re.M)
   assert {head.replace(' RESULTS', '') for head in heads} == taking
 
 

@@ -38,6 +38,7 @@ ALLOWED = {
     'runner.launch',
   ),
   'runner.executors': ('runner.protocol', 'runner.machine', 'runner.launch'),
+  'runner.lint': ('workloads', 'submissions'),
   'runner.tools': ('workloads', 'submissions', 'runner'),
   'scoring': ('workloads', 'submissions', 'scoring', 'runner.protocol'),
   'scoring.load': ('workloads', 'runner.protocol'),

@@ -23,7 +23,7 @@ def test_readme_is_short_and_its_picture_small():
 
 
 def test_the_leaderboard_of_readme_can_be_renewed():
-  """`python -m scoring --into=README.md` needs one pair of markers."""
+  """`timetrial score --into=README.md` needs one pair of markers."""
   assert README.count(markdown.BEGIN) == README.count(markdown.END) == 1
   assert README.index(markdown.BEGIN) < README.index(markdown.END)
 

@@ -1,7 +1,7 @@
-"""Kills trials at random instants, and compares them with one left alone.
+"""Kill trials at random instants, and compare with an undisturbed trial.
 
-Instants are of three kinds: anywhere in the life of the process; while it
-trains; and while a checkpoint is being written.
+There are three kinds of instants: anywhere in the life of the process, while
+the process trains, and while the process writes a checkpoint.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ FREE_TO_DIFFER = ('accumulated_', 'score', 'total_duration', 'preemption_count')
 
 
 class Trace(NamedTuple):
-  """What must not depend on kills, and what they cost."""
+  """Results of a trial that kills must not change, and its seconds."""
 
   outcome: str | None
-  digest: str  # Of the last state.
+  digest: str  # Digest of the last state.
   rows: list[dict[str, str]]  # Evaluations, without seconds.
-  curve: list[tuple[str, ...]]
-  seconds: list[float]  # Charged, of each evaluation.
-  training: float  # Charged, without compilation.
+  curve: list[tuple[str, ...]]  # Scalars of every step, without seconds.
+  seconds: list[float]  # Charged seconds at each evaluation.
+  training: float  # Charged seconds, without compilation.
 
 
 def trace(folder: pathlib.Path) -> Trace:
-  """Of a trial that is over."""
+  """Return the trace of a trial that has ended."""
   last = checkpoint.load(folder / 'checkpoint')
   status = layout.status(folder)
   rows = storage.read_rows(folder / layout.EVALS)
@@ -58,17 +58,23 @@ def trace(folder: pathlib.Path) -> Trace:
 
 
 def difference(left: Trace, killed: Trace) -> str:
-  """What kills have changed that they must not; empty if nothing."""
+  """Return what kills have changed; '' if nothing."""
   for name in ('outcome', 'digest', 'rows', 'curve'):
     if getattr(left, name) != getattr(killed, name):
       return f'{name}: {getattr(left, name)} and {getattr(killed, name)}'
   if killed.seconds != sorted(set(killed.seconds)):
-    return f'Seconds do not grow: {killed.seconds}'
+    return f'Charged seconds do not grow: {killed.seconds}'
   return ''
 
 
 def alone(out: pathlib.Path, made: plan.Plan, limits: StepLimits) -> Trace:
-  """Of the plan's one trial, left alone."""
+  """Run the plan's only trial without kills.
+
+  Args:
+    out: An empty results folder.
+    made: A plan of one trial.
+    limits: The steps where the trial stops.
+  """
   race.run(out, made, TrialOptions(), limits=lambda spec: limits, retry=CARE)
   return trace(made.trials[0].folder(out))
 
@@ -82,20 +88,20 @@ def killed(
   longest: float,
   luck: random.Random,
 ) -> tuple[Trace, int, int]:
-  """Of the plan's one trial, killed until it gets through.
+  """Run the plan's only trial, and kill it until it ends by itself.
 
   Args:
     out: An empty results folder.
     made: A plan of one trial.
-    limits: Where it stops.
-    kinds: Of the instants; when there are no more the trial is left alone.
-    left: What came out when it was left alone.
-    longest: Seconds that this took.
-    luck: Decides on instants.
+    limits: The steps where the trial stops.
+    kinds: Kinds of instants, one per kill; afterwards there are no kills.
+    left: The trace of the trial without kills.
+    longest: Seconds that the trial without kills took.
+    luck: Random generator of the instants.
 
   Returns:
-    What came out; how often it was killed; and how often of these a part of a
-    checkpoint was left behind.
+    The trace, the number of kills, and the number of partial checkpoints that
+    kills left behind.
   """
   [trial] = made.trials
   folder, times, writing = trial.folder(out), 0, 0
@@ -110,7 +116,7 @@ def killed(
     times += 1
     for partial in folder.glob('checkpoint/*.partial'):
       writing += 1
-      partial.unlink()  # Else it would be counted again.
+      partial.unlink()  # Not to be counted again.
 
 
 @contextlib.contextmanager
@@ -121,7 +127,7 @@ def _killer(
   longest: float,
   luck: random.Random,
 ) -> Iterator[None]:
-  """While open, a thread is after the process of the trial."""
+  """Let a thread kill the trial's process at one instant."""
   over, parent = threading.Event(), threading.get_native_id()
   share, spared = luck.random(), luck.randrange(3)
 
@@ -170,7 +176,7 @@ def _partial(folder: pathlib.Path) -> bool:
 
 
 def _kill_children(thread: int) -> None:
-  """Those that the thread has started."""
+  """Kill all processes that the thread has started."""
   path = pathlib.Path(f'/proc/{os.getpid()}/task/{thread}/children')
   for child in path.read_text().split():
     with contextlib.suppress(ProcessLookupError):

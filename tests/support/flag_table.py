@@ -1,10 +1,10 @@
-"""Tables of all commands and flags, for docs/running.md.
+"""Write tables of all commands and flags into docs/running.md.
 
     python -m tests.support.flag_table
 
 writes the tables between the markers of docs/running.md. Names, defaults and
-descriptions are those that the programs print for --help. A program is asked in
-a process of its own, because two programs may define the same flag.
+descriptions come from the programs' --help. Each program runs in its own
+process, because two programs may define the same flag.
 """
 
 import json
@@ -21,23 +21,24 @@ ASKED = """
 import json, {0}.__main__ as it
 known = it.flags.FLAGS
 commands = [
-  [word, command.about, list(command.flags)]
+  [word or it.PROGRAM.unnamed, command.takes, command.about, command.flags]
   for word, command in it.PROGRAM.commands.items()
 ]
 flags = {{
   name: [known[name].boolean, known[name].default_as_str, known[name].help]
-  for _, _, names in commands for name in names
+  for *_, names in commands for name in names
 }}
-print(json.dumps([commands, flags]))
+print(json.dumps([it.PROGRAM.about, commands, flags]))
 """
 
 
-def read(program: str) -> tuple[list[list[Any]], dict[str, list[Any]]]:
-  """Return the commands and the flags of `python -m program`.
+def read(program: str) -> tuple[str, list[list[Any]], dict[str, list[Any]]]:
+  """Return the commands and the flags of a package.
 
   Returns:
-    For each command its word, what the command does and the names of its
-    flags; for each flag whether it is boolean, its default and its description.
+    What the package is for; for each command its word in `timetrial`, its
+    argument, what the command does and the names of its flags; for each flag
+    whether it is boolean, its default and its description.
   """
   done = subprocess.run(
     [sys.executable, '-c', ASKED.format(program)],
@@ -46,20 +47,19 @@ def read(program: str) -> tuple[list[list[Any]], dict[str, list[Any]]]:
     text=True,
     check=True,
   )
-  commands, flags = json.loads(done.stdout)
-  return commands, flags
+  about, commands, flags = json.loads(done.stdout)
+  return about, commands, flags
 
 
 def render(program: str) -> str:
   """Return the two Markdown tables of a program: its commands, its flags."""
-  commands, flags = read(program)
-  takes = 'COMMAND RESULTS' if program == 'scoring' else 'COMMAND'
-  lines = [f'### `python -m {program} {takes}`', '']
-  lines += ['| command | what it does | flags |', '|---|---|---|']
-  for word, about, names in commands:
+  what_for, commands, flags = read(program)
+  lines = [f'### {what_for.removesuffix(".")}', '']
+  lines += ['| `timetrial` | what it does | flags |', '|---|---|---|']
+  for word, takes, about, names in commands:
     listed = ' '.join(f'`--{name}`' for name in names)
-    command = f'`{word}`' if word else '(none)'
-    lines.append(f'| {command} | {_cell(about)} | {listed} |')
+    command = f'{word} {takes}'.strip()
+    lines.append(f'| `{command}` | {_cell(about)} | {listed} |')
   lines += ['', '| flag | default | meaning |', '|---|---|---|']
   for name, (boolean, default, about) in flags.items():
     no = '[no]' if boolean and default == "'true'" else ''

@@ -1,4 +1,4 @@
-"""A race whose every name and text tries to be something else on a page."""
+"""Make a race whose names and texts try to inject HTML, code or formulas."""
 
 import json
 
@@ -11,7 +11,7 @@ TEXT = (
   f'\n# head\n| a | b |\n[x](javascript:{HURT}) **strong** ~~gone~~'
 )
 LONG = TEXT + 'x' * 5000
-# They are folders too, so they are shorter, and without the slash.
+# Names are also folders, so they are short and without a slash.
 NAMES = (
   f'<img src=x onerror={HURT}>',
   f'javascript:{HURT}',
@@ -31,7 +31,7 @@ METRIC = f'"><img src=x onerror={HURT}>' + 'm' * 5000
 
 
 def race(out):
-  """The folder of its results: most reach a target, one crashes."""
+  """Write the results; most trials reach the target, every seventh crashes."""
   row = made_results.RULES['workloads']['digits'] | {'metric': METRIC}
   rules = made_results.RULES | {
     'version': TEXT,

@@ -1,4 +1,4 @@
-"""Results made up in memory, without files: boards worked by hand."""
+"""Make results in memory, without files, for boards computed by hand."""
 
 import dataclasses
 import math
@@ -12,18 +12,18 @@ from scoring.load import evals, trials
 from scoring.load.results import Results
 from scoring.load.trials import Trial
 
-LATE = 1000.0  # Charged seconds, the budget.
+LATE = 1000.0  # Budget in charged seconds.
 
 
 def rules(
   *names: str, held_out: dict[str, str] | None = None, **reading: str
 ) -> Suite:
-  """Workloads with a loss to be brought to 0.5.
+  """Return a suite of workloads with the target loss 0.5.
 
   Args:
-    names: Of the scored workloads.
-    held_out: Held-out variants, and what they are variants of.
-    reading: As Interpretation's fields.
+    *names: Names of the scored workloads.
+    held_out: Held-out variants and their base workloads.
+    **reading: Fields of Interpretation.
   """
   rows = {
     name: WorkloadSpec(
@@ -56,13 +56,13 @@ def rules(
 
 
 def results(suite: Suite, hits: dict[tuple, float | tuple | None]) -> Results:
-  """A race that went like that.
+  """Return the results of a race with the given hits.
 
   Args:
-    suite: Its rules.
-    hits: Of (submission, workload, study, trial): the second of the hit; inf:
-      a miss, NaN: it crashed, None: it was not run; or the second and how many
-      evaluations came before.
+    suite: The suite.
+    hits: {(submission, workload, study, trial): hit}. A hit is the charged
+      second (inf: missed, NaN: crashed, None: not run), or a pair of the second
+      and the number of evaluations before.
   """
   made = [_trial(TrialKey(*key), hit) for key, hit in hits.items()]
   budgets = dict.fromkeys(suite.workloads, LATE)

@@ -1,8 +1,8 @@
-"""Results folders as the runner writes them, made up in milliseconds.
+"""Make up results folders like the runner's, in milliseconds.
 
-`python tests/support/made_results.py FOLDER` writes a whole race to look at:
-five submissions, three workloads, three studies; some miss, one diverges, one
-cell is open.
+`python tests/support/made_results.py FOLDER` writes a whole race: five
+submissions, three workloads and three studies. Some trials miss, one diverges,
+and one cell is open.
 """
 
 import csv
@@ -57,11 +57,8 @@ RULES = {
 }
 BUDGETS = {'digits': 17.4, 'criteo1tb/mini': 44.9, 'finewebedu_lm/mini': 121.6}
 HARDWARE = {
-  'name': 'cpu-2-5f8a5c',
-  'cpu': 'AMD EPYC',
-  'cores': 2,
-  'accelerators': [],
-}
+  'name': 'cpu-2-5f8a5c', 'cpu': 'AMD EPYC', 'cores': 2, 'accelerators': [],
+}  # fmt: skip
 META = {
   'hardware': HARDWARE,
   'devices': ['cpu'],
@@ -71,13 +68,13 @@ META = {
   'git_commit_hash': '545ef56c0ffee',
   'git_changes': False,
 }
-# From where to where a metric falls, and how fast each submission makes it.
+# First and last value of each metric.
 RANGES = {
   'digits': (0.9, 0.021),
   'criteo1tb/mini': (0.71, 0.4519),
   'finewebedu_lm/mini': (9800.0, 19.6),
 }
-SPEEDS = {
+SPEEDS = {  # Relative speed of each submission on the three workloads.
   'nadamw': (1.0, 1.0, 1.0),
   'lion': (1.25, 0.8, 0.62),
   'schedule_free_adamw': (1.42, 1.21, 1.06),
@@ -100,7 +97,15 @@ def write_plan(
   seconds: dict[str, float] = BUDGETS,
   points: dict[str, dict] = POINTS,
 ) -> list[dict[str, Any]]:
-  """Writes plan.json for (submission, workload, study, trial) keys."""
+  """Write plan.json and return its trials.
+
+  Args:
+    out: The results folder.
+    keys: (submission, workload, study, trial) of each trial.
+    rules: The suite as a table.
+    seconds: Budgets in charged seconds by workload.
+    points: Hyperparameters by submission.
+  """
   trials = [
     {
       'submission': submission,
@@ -137,7 +142,17 @@ def write_trial(
   metric: str = 'loss',
   budget: float | None = None,
 ) -> pathlib.Path:
-  """Writes the folder of a trial from (charged seconds, metric) pairs."""
+  """Write the folder of a trial and return its path.
+
+  Args:
+    out: The results folder.
+    trial: The trial as in plan.json.
+    values: (charged seconds, metric) of each evaluation.
+    outcome: The outcome; None: the trial has not ended.
+    reason: The reason of the outcome.
+    metric: The target metric's name.
+    budget: Budget in charged seconds; None: the workload's entry in BUDGETS.
+  """
   folder = (
     out
     / trial['submission']
@@ -159,7 +174,7 @@ def write_trial(
 
 
 def race(out: pathlib.Path, seed: int = 0) -> pathlib.Path:
-  """A whole race; its outcomes are the same for the same seed."""
+  """Write a whole race; equal seeds give equal outcomes."""
   rng = random.Random(seed)
   keys = [
     (submission, workload, study, 1)
@@ -170,7 +185,7 @@ def race(out: pathlib.Path, seed: int = 0) -> pathlib.Path:
   for trial in write_plan(out, keys):
     key = (trial['submission'], trial['workload'], trial['study'])
     if key == ('muon', 'finewebedu_lm/mini', 2):
-      continue  # Planned, not run.
+      continue  # Planned, but not run.
     values = _curve(rng, *key[:2])
     row = RULES['workloads'][key[1]]
     outcome, reason = 'budget', f'The budget of {BUDGETS[key[1]]} s is spent.'
@@ -187,12 +202,12 @@ def race(out: pathlib.Path, seed: int = 0) -> pathlib.Path:
 
 
 def hash_text(value: Any) -> int:
-  """A number of 48 bits that is the same in every process."""
+  """Return a 48-bit number that is the same in every process."""
   return random.Random(repr(value)).getrandbits(48)
 
 
 def _curve(rng, submission: str, workload: str) -> list[tuple[float, float]]:
-  """Falls as a power law, with noise, until the target or the budget."""
+  """Return a falling noisy curve that ends at the target or the budget."""
   first, last = RANGES[workload]
   speed = SPEEDS[submission][list(RULES['workloads']).index(workload)]
   speed *= math.exp(rng.gauss(0, 0.07))
@@ -216,21 +231,12 @@ def _curve(rng, submission: str, workload: str) -> list[tuple[float, float]]:
 
 def _write_evals(path: pathlib.Path, values, metric: str) -> None:
   columns = [
-    'accumulated_compile_time',
-    'accumulated_data_time',
-    'accumulated_eval_time',
-    'accumulated_logging_time',
-    'accumulated_submission_time',
-    'accumulated_view_time',
-    'global_step',
-    'preemption_count',
-    'score',
-    f'test/{metric}',
-    'total_duration',
-    f'train/{metric}',
-    f'validation/{metric}',
-    'validation/num_examples',
-  ]
+    'accumulated_compile_time', 'accumulated_data_time',
+    'accumulated_eval_time', 'accumulated_logging_time',
+    'accumulated_submission_time', 'accumulated_view_time', 'global_step',
+    'preemption_count', 'score', f'test/{metric}', 'total_duration',
+    f'train/{metric}', f'validation/{metric}', 'validation/num_examples',
+  ]  # fmt: skip
   with path.open('w', newline='') as file:
     writer = csv.DictWriter(file, columns)
     writer.writeheader()
@@ -255,7 +261,7 @@ def _write_evals(path: pathlib.Path, values, metric: str) -> None:
 
 
 def moved(folder: pathlib.Path, hardware: str) -> None:
-  """Has a trial say that it ran on this kind of hardware."""
+  """Record in a trial that it ran on this kind of hardware."""
   path = folder / 'attempts.jsonl'
   start = '{"event": "start", '
   path.write_text(
@@ -264,13 +270,9 @@ def moved(folder: pathlib.Path, hardware: str) -> None:
 
 
 def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
+  time = '2026-11-23T19:34:48Z'
   events: list[dict[str, Any]] = [
-    {
-      'event': 'start',
-      'attempt': 0,
-      'pid': 7,
-      'time': '2026-11-23T19:34:48Z',
-    }
+    {'event': 'start', 'attempt': 0, 'pid': 7, 'time': time}
   ]
   if outcome is not None:
     charged = {'compile': 1.39, 'data': 0.021 * seconds, 'view': 0.004}
@@ -287,13 +289,8 @@ def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
         | {'evaluate': 0.1 * seconds, 'checkpoint': 0.02 * seconds}
         | {'record': 0.03, 'restore': 0.0003, 'setup': 3.7},
       },
-      {
-        'event': 'exit',
-        'attempt': 0,
-        'code': 0,
-        'wall_seconds': 1.15 * seconds + 4,
-        'residual_seconds': 0.05,
-      },
+      {'event': 'exit', 'attempt': 0, 'code': 0}
+      | {'wall_seconds': 1.15 * seconds + 4, 'residual_seconds': 0.05},
     ]
   path.write_text(''.join(json.dumps(event) + '\n' for event in events))
 

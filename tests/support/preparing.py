@@ -1,4 +1,4 @@
-"""Published datasets from the command line, as a user prepares them."""
+"""Prepare published datasets from the command line, as a user does."""
 
 import pathlib
 import shutil
@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def command(*words, **flags):
+  """Run `python -m workloads data` and return the completed process."""
   given = [f'--{name}={value}' for name, value in flags.items()]
   return subprocess.run(
     [sys.executable, '-m', 'workloads', 'data', *words, *given],
@@ -24,20 +25,21 @@ def command(*words, **flags):
 
 
 def say(text):
-  pass
+  """Ignore a message of progress."""
 
 
 def fixtures(workload, write, said=(), dataset=None):
-  """Fixtures of a module: `raw`, `home` and `copy`.
+  """Return the fixtures `raw`, `home` and `copy` for a test module.
 
-  `raw` is a folder of published files and what `write` says is in them; `home`,
-  one where they are prepared, once; `copy`, one that a test may damage.
+  `raw` is a pair: a folder of published files, and what `write` returned.
+  `home` is a folder of prepared datasets, made once per module. `copy` is a
+  copy of `home` that a test may damage.
 
   Args:
-    workload: Whose datasets; several, with commas between them.
-    write: Writes the published files into a folder.
-    said: What the command says on the way.
-    dataset: Of which `copy` is the folder; all of them if None.
+    workload: Workloads whose datasets to prepare, separated by commas.
+    write: Function that writes the published files into a folder.
+    said: Texts that the command must print.
+    dataset: Dataset whose folder `copy` is; None: the folder of all datasets.
   """
 
   @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"""A few dozen examples in the formats that datasets are published in."""
+"""Write a few dozen images in the published formats of MNIST and CIFAR-10."""
 
 import gzip
 import io
@@ -8,14 +8,22 @@ import numpy as np
 
 
 def idx(array):
-  """As MNIST has it: magic, sizes, bytes."""
+  """Return an array in MNIST's format: magic number, sizes, bytes; gzipped."""
   magic = 0x800 + array.ndim
   head = np.array([magic, *array.shape], '>u4').tobytes()
   return gzip.compress(head + array.astype(np.uint8).tobytes())
 
 
 def mnist(folder, train=60, test=20):
-  """Writes it; images and labels by split. A bar tells the class."""
+  """Write MNIST's files and return {split: (images, labels)}.
+
+  The position of a bright bar shows the class.
+
+  Args:
+    folder: The folder to write to.
+    train: Number of training images.
+    test: Number of test images.
+  """
   made = {}
   for prefix, split, count in (
     ('train', 'train', train),
@@ -33,7 +41,16 @@ def mnist(folder, train=60, test=20):
 
 
 def cifar10(folder, each=10, test=20):
-  """Writes it, five files to train; images [N, 32, 32, 3] and labels."""
+  """Write CIFAR-10's archive.
+
+  Args:
+    folder: The folder to write to.
+    each: Images in each of the five training files.
+    test: Number of test images.
+
+  Returns:
+    {split: (images [N, 32, 32, 3], labels [N])}, and the files by name.
+  """
   rng = np.random.default_rng(3)
   made, files = {'train': [], 'test': []}, {}
   names = [(f'data_batch_{n}.bin', 'train', each) for n in range(1, 6)]
@@ -52,6 +69,7 @@ def cifar10(folder, each=10, test=20):
 
 
 def write_cifar10(folder, files):
+  """Write {name: bytes} as CIFAR-10's archive."""
   path = folder / 'cifar-10-binary.tar.gz'
   with tarfile.open(path, 'w:gz') as archive:
     for name, content in files.items():

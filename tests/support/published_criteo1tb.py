@@ -1,4 +1,4 @@
-"""A few lines a day in the formats that click logs are published in."""
+"""Write a few lines per day in the published formats of click logs."""
 
 import gzip
 
@@ -8,7 +8,7 @@ DAYS = 24
 
 
 def line(rng):
-  """Fields as text; some are missing, in either way."""
+  """Return the fields of a line as text; some are missing ('' or '-1')."""
   counts = [
     str(int(n)) for n in rng.exponential(10.0 ** rng.integers(1, 7), 13)
   ]
@@ -21,7 +21,7 @@ def line(rng):
 
 
 def criteo1tb(folder):
-  """Writes 24 days, in all forms that are known; lines of fields, by day."""
+  """Write 24 days in all known forms, and return lines of fields by day."""
   rng = np.random.default_rng(7)
   days = [[line(rng) for _ in range(9 + day % 5)] for day in range(DAYS)]
   days[4][2][1:4] = ['2147483647', '-2147483648', '0']
@@ -31,7 +31,13 @@ def criteo1tb(folder):
 
 
 def write(folder, day, lines):
-  """One day: packed, unpacked, as AlgoPerf names it, or in its parts."""
+  """Write one day: compressed, plain, with AlgoPerf's name, or in parts.
+
+  Args:
+    folder: The folder to write to.
+    day: Number of the day, which decides on the form.
+    lines: Lines of fields.
+  """
   match day:
     case 1:
       (folder / f'day_{day}').write_bytes(text(lines))
@@ -47,4 +53,5 @@ def write(folder, day, lines):
 
 
 def text(lines):
+  """Return lines of fields as bytes."""
   return ''.join('\t'.join(fields) + '\n' for fields in lines).encode()

@@ -1,4 +1,4 @@
-"""A few scans of knees in the files that fastMRI publishes them in."""
+"""Write a few scans of knees in the format of fastMRI's files."""
 
 import io
 import tarfile
@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 
 HEIGHT, SIZE = 640, 320
-# Slices and columns of every volume, by part. Names are in another order than
-# these, and columns fewer, odd and more than most of the published ones have.
+# (slices, columns) of every volume, by part. The volumes are not in the order
+# of names. Columns are fewer, odd, and more than in most published volumes.
 VOLUMES = {
   'train': {'file1000007': (2, 372), 'file1000003': (2, 368),
             'file1000011': (1, 321)},
@@ -18,9 +18,12 @@ VOLUMES = {
 
 
 def write(folder, packed='val'):
-  """Writes them; kspace, target and brightest value by part and volume.
+  """Write all volumes, and return them by part and name.
 
-  One part as an archive, the other one in a folder, as AlgoPerf has it.
+  The part `packed` is an archive. The other part is a folder, as in AlgoPerf.
+
+  Returns:
+    {part: {name: (k-space, target, brightest value)}}.
   """
   rng = np.random.default_rng(8)
   made = {}
@@ -36,25 +39,34 @@ def write(folder, packed='val'):
 
 
 def volume(rng, slices, width):
-  """Blobs with a phase, and noise, about as bright as the scanner's."""
+  """Draw blobs with a phase and noise, about as bright as real scans.
+
+  Args:
+    rng: Random generator.
+    slices: Number of slices.
+    width: Number of columns.
+
+  Returns:
+    k-space [slices, HEIGHT, width], target [slices, SIZE, SIZE], its maximum.
+  """
   y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : width * 1j]
   images = []
   for _ in range(slices):
     ys, xs, radii, tops = rng.uniform(0.05, 0.5, (4, 6, 1, 1))
-    radii[0], tops[0] = 0.05, 5  # Beyond what is clipped.
+    radii[0], tops[0] = 0.05, 5  # Bright enough to be clipped.
     blobs = tops * np.exp(-(((y - ys) ** 2 + (x - xs) ** 2) / radii**2))
     images.append(blobs.sum(0) * np.exp(1j * (x + 2 * y)))
   kspace = np.stack([shifted(np.fft.fft2, image) for image in images])
   noise = rng.standard_normal((2, *kspace.shape))
   kspace = 1e-4 * (kspace / 480 + 0.02 * (noise[0] + 1j * noise[1]))
   kspace = kspace.astype(np.complex64)
-  # Of all columns, in double precision.
+  # Targets use all columns, in double precision.
   target = np.stack([reconstructed(slice) for slice in kspace])
   return kspace, target.astype(np.float32), float(target.max())
 
 
 def reconstructed(kspace):
-  """By the published formula: the middle of the magnitude of the image."""
+  """Return the image by the published formula: the center of its magnitude."""
   height, width = kspace.shape
   image = shifted(np.fft.ifft2, kspace.astype(np.complex128))
   image = np.abs(image * np.sqrt(height * width))
@@ -63,11 +75,19 @@ def reconstructed(kspace):
 
 
 def shifted(transform, array):
+  """Apply a Fourier transform with the origin at the center."""
   return np.fft.fftshift(transform(np.fft.ifftshift(array)))
 
 
 def hdf5(kspace, target, brightest=None, **others):
-  """As fastMRI has it; other arrays replace these by their names."""
+  """Return a volume as fastMRI's HDF5 file in bytes.
+
+  Args:
+    kspace: k-space [slices, height, width].
+    target: Images [slices, SIZE, SIZE].
+    brightest: The brightest value, or None to leave it out.
+    **others: Arrays that replace others of the same name; None: no such array.
+  """
   arrays = {
     'kspace': kspace,
     'reconstruction_esc': target,
@@ -85,12 +105,14 @@ def hdf5(kspace, target, brightest=None, **others):
 
 
 def unpacked(folder, files):
+  """Write {name: bytes} into a new folder."""
   folder.mkdir()
   for name, content in files.items():
     (folder / name).write_bytes(content)
 
 
 def archive(files, mode='w:xz'):
+  """Return a TAR archive of {name: bytes} as bytes."""
   out = io.BytesIO()
   options = {'preset': 0} if mode == 'w:xz' else {}
   with tarfile.open(fileobj=out, mode=mode, **options) as made:

@@ -1,4 +1,4 @@
-"""A few documents in the formats that FineWeb-Edu is published and kept in."""
+"""Write a few documents in FineWeb-Edu's published and tokenized formats."""
 
 import json
 
@@ -7,9 +7,9 @@ import pyarrow as pa
 from pyarrow import ipc, parquet
 
 FILES = [f'{n:03}_00000.parquet' for n in range(14)]
-END = 50_256
-# Pairs of letters that are one token, the more frequent first. 'Ġ' is how the
-# vocabulary writes a space.
+END = 50_256  # Token at the end of a text.
+# Pairs that become one token, the most frequent first. The vocabulary writes a
+# space as 'Ġ'.
 MERGES = [('t', 'h'), ('th', 'e'), ('Ġ', 'the'), ('a', 'n'), ('Ã', '¼')]
 WORDS = (
   *('the', 'other', 'than', 'über', 'can', 'breathe', '42', '<|endoftext|>'),
@@ -18,7 +18,7 @@ WORDS = (
 
 
 def fineweb(folder, each=9):
-  """Writes it; the texts in order."""
+  """Write all files and the vocabulary; return the texts in order."""
   rng = np.random.default_rng(1)
   made = []
   for name in FILES:
@@ -30,12 +30,19 @@ def fineweb(folder, each=9):
 
 
 def write(path, texts, rows=4):
-  """In groups of that many rows, with another column."""
+  """Write texts as Parquet, with a second column.
+
+  Args:
+    path: The file to write.
+    texts: The documents.
+    rows: Rows per group.
+  """
   table = pa.table({'url': ['-'] * len(texts), 'text': pa.array(texts, 'str')})
   parquet.write_table(table, path, row_group_size=rows)
 
 
 def vocabulary(folder):
+  """Write GPT-2's two vocabulary files, with the tokens used here."""
   lines = [f'{first} {second}\n' for first, second in MERGES]
   (folder / 'vocab.bpe').write_text('#version: 0.2\n' + ''.join(lines))
   names = {name: n for n, name in enumerate(letters().values())}
@@ -46,9 +53,10 @@ def vocabulary(folder):
 
 
 def letters():
-  """How the vocabulary writes a byte, in the order of its tokens.
+  """Return the vocabulary's letter for each byte, in the order of tokens.
 
-  As itself where that is a visible letter of Latin-1, else from 'Ā' on.
+  A visible character of Latin-1 stands for itself. All other bytes get the
+  letters from 'Ā' on.
   """
   visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
   others = [byte for byte in range(256) if byte not in visible]
@@ -58,7 +66,13 @@ def letters():
 
 
 def saved(folder, parts, files=2):
-  """As Hugging Face's datasets save them: tokens of documents, by folder."""
+  """Write tokenized documents as Hugging Face's datasets save them.
+
+  Args:
+    folder: The folder to write to.
+    parts: Documents (lists of tokens) by name of the subfolder.
+    files: Number of files per subfolder.
+  """
   for name, documents in parts.items():
     home = folder / name
     home.mkdir(parents=True)
@@ -71,6 +85,13 @@ def saved(folder, parts, files=2):
 
 
 def arrow(path, documents, rows=3):
+  """Write documents as one Arrow stream.
+
+  Args:
+    path: The file to write.
+    documents: Lists of tokens.
+    rows: Documents per record batch.
+  """
   schema = pa.schema({'input_ids': pa.list_(pa.int32())})
   with ipc.new_stream(str(path), schema) as stream:
     for n in range(0, len(documents), rows):

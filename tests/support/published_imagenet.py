@@ -1,4 +1,4 @@
-"""A few dozen photographs in the archives that ImageNet comes in."""
+"""Write a few dozen images in the format of ImageNet's archives."""
 
 import io
 import tarfile
@@ -8,12 +8,19 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 LABELS = 'datasets/imagenet2012/labels.txt'
-CLASSES = 4  # That have images, of a thousand.
+CLASSES = 4  # Classes with images, out of 1000.
 V2 = 'imagenetv2-matched-frequency-format-val'
 
 
 def write(folder, each=6, validation=10, test=9):
-  """Writes all three archives; JPEGs by split and name, with their labels."""
+  """Write all three archives and return {split: {name: (JPEG, label)}}.
+
+  Args:
+    folder: The folder to write to.
+    each: Training images per class.
+    validation: Number of validation images.
+    test: Number of test images.
+  """
   rng = np.random.default_rng(5)
   synsets = tfds.core.tfds_path(LABELS).read_text().split()
   known = tfds.core.tfds_path(LABELS.replace('labels', 'validation_labels'))
@@ -30,7 +37,7 @@ def write(folder, each=6, validation=10, test=9):
   (folder / 'ILSVRC2012_img_train.tar').write_bytes(tar(inner))
   names = [f'ILSVRC2012_val_{n + 1:08d}.JPEG' for n in range(validation)]
   files = {name: jpeg(rng) for name in names}
-  # Not in the order of their names, as published.
+  # The published archive is not in the order of names either.
   shuffled = dict(sorted(files.items(), key=lambda item: item[1]))
   (folder / 'ILSVRC2012_img_val.tar').write_bytes(tar(shuffled))
   made['validation'] = {
@@ -45,7 +52,7 @@ def write(folder, each=6, validation=10, test=9):
 
 
 def jpeg(rng, cmyk=False):
-  """Smooth colours, as of a photograph, of random size."""
+  """Return a JPEG of random size, with smooth colours like a photograph."""
   height, width = rng.integers(60, 120, 2)
   small = rng.integers(0, 256, (5, 6, 3)).astype(np.uint8)
   image = Image.fromarray(small).resize((int(width), int(height)))
@@ -55,6 +62,7 @@ def jpeg(rng, cmyk=False):
 
 
 def tar(files, mode='w'):
+  """Return a TAR archive of {name: bytes} as bytes."""
   out = io.BytesIO()
   with tarfile.open(fileobj=out, mode=mode) as archive:
     for name, content in files.items():

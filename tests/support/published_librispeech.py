@@ -1,4 +1,4 @@
-"""A few dozen utterances in the archives that LibriSpeech is published in."""
+"""Write a few dozen utterances in the format of LibriSpeech's archives."""
 
 import io
 import tarfile
@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 import soundfile
 
-SUBSETS = {  # Utterances of each.
+SUBSETS = {  # Number of utterances by subset.
   'train-clean-100': 14,
   'train-clean-360': 7,
   'train-other-500': 6,
@@ -14,16 +14,16 @@ SUBSETS = {  # Utterances of each.
   'dev-other': 4,
   'test-clean': 5,
 }
-EACH = 3  # Utterances in a chapter.
+EACH = 3  # Utterances per chapter.
 WORDS = (
   *('THE', 'OF', 'AND', 'TO', "DON'T", 'QUICK', 'BROWN', 'FOX', 'JUMPED'),
   *('OVER', 'LAZY', 'DOGS', 'VEXING', 'WIZARDS', 'PACK', 'BOX', 'FIVE', 'MY'),
 )
-# By name, what is longer or as long as it may be.
+# Samples and letters of utterances at and just above the allowed lengths.
 SAMPLES = {'103-1240-0001': 320_000, '103-1240-0002': 320_001}
 SAMPLES |= {'2277-149896-0000': 320_001}
 LETTERS = {'103-1241-0000': 256, '103-1241-0001': 257}
-FIRST = {  # Speaker and chapter that a subset begins with.
+FIRST = {  # First speaker and chapter by subset.
   'train-clean-100': (103, 1240),
   'train-clean-360': (14, 208),
   'train-other-500': (20, 205),
@@ -34,7 +34,7 @@ FIRST = {  # Speaker and chapter that a subset begins with.
 
 
 def librispeech(folder):
-  """Writes it; waveforms and transcripts by subset and name."""
+  """Write all archives and return {subset: {name: (waveform, transcript)}}."""
   rng = np.random.default_rng(0)
   made = {}
   for subset, count in SUBSETS.items():
@@ -52,13 +52,14 @@ def librispeech(folder):
 
 
 def flac(wave, rate=16_000, **how):
+  """Return a 16-bit waveform as FLAC; `rate` is in Hz."""
   file = io.BytesIO()
   soundfile.write(file, wave, rate, format='FLAC', subtype='PCM_16', **how)
   return file.getvalue()
 
 
 def write(path, files):
-  """Folders are members of their own, as they are in what is published."""
+  """Write {name: bytes} to an archive; folders are members, as published."""
   with tarfile.open(path, 'w:gz', compresslevel=1) as archive:
     for name, content in files.items():
       folder = tarfile.TarInfo(name.rpartition('/')[0])
@@ -70,6 +71,7 @@ def write(path, files):
 
 
 def read(path):
+  """Return the content of an archive's files by name."""
   with tarfile.open(path) as archive:
     return {
       member.name: archive.extractfile(member).read()
@@ -89,7 +91,7 @@ def _utterance(rng, name):
 
 
 def _chapter(subset, chapter, spoken, position):
-  """Files of a chapter; transcripts come first, within or last."""
+  """Return a chapter's files; the transcript is first, in between or last."""
   speaker, number = chapter.split('-')
   home = f'LibriSpeech/{subset}/{speaker}/{number}'
   lines = [f'{name} {text}\n' for name, (_, text) in spoken.items()]

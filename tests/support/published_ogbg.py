@@ -1,4 +1,4 @@
-"""A few dozen molecules in the archive that OGB publishes."""
+"""Write a few dozen molecules in the format of OGB's archive."""
 
 import gzip
 import zipfile
@@ -12,14 +12,22 @@ TASKS = 128
 
 
 class Molecule(NamedTuple):
-  atoms: list[list[int]]
-  bonds: list[list[int]]
-  ends: list[tuple[int, int]]
-  labels: list[float]  # NaN where not known.
+  """One molecule."""
+
+  atoms: list[list[int]]  # Nine features per atom.
+  bonds: list[list[int]]  # Three features per bond.
+  ends: list[tuple[int, int]]  # Numbers of the two atoms of each bond.
+  labels: list[float]  # One label per task, NaN if unknown.
 
 
 def write(folder, sizes, seed=0):
-  """Writes it; molecules by split, in the order of the file."""
+  """Write pcba.zip and return molecules by split, in the order of the file.
+
+  Args:
+    folder: The folder to write to.
+    sizes: Number of molecules by split.
+    seed: Seed of the molecules.
+  """
   rng = np.random.default_rng(seed)
   number = sum(sizes.values())
   made = [molecule(rng) for _ in range(number)]
@@ -33,7 +41,7 @@ def write(folder, sizes, seed=0):
 
 
 def molecule(rng, atoms=None):
-  """As large as they are: 26 atoms and 28 bonds, more or less."""
+  """Draw a molecule of a realistic size, about 26 atoms and 28 bonds."""
   count = atoms or int(np.clip(rng.normal(26, 6.3), 2, 60))
   ends = [(int(rng.integers(max(0, n - 3), n)), n) for n in range(1, count)]
   ends += [
@@ -49,7 +57,7 @@ def molecule(rng, atoms=None):
 
 
 def files(molecules, splits):
-  """Texts of the files, by name; splits are numbers of molecules."""
+  """Return the files' content by name; `splits` has molecules' numbers."""
   every = molecules
   rows = {
     'node-feat': [atom for m in every for atom in m.atoms],
@@ -69,24 +77,25 @@ def files(molecules, splits):
 
 
 def label(task, value):
-  """As published, and as others write it."""
+  """Format a label, in the published way or in ways of other writers."""
   if np.isnan(value):
     return 'nan' if task == 7 else ''
   return str(int(value)) if task == 8 else str(float(value))
 
 
 def text(lines):
+  """Return rows as CSV in bytes."""
   return ''.join(','.join(map(str, line)) + '\n' for line in lines).encode()
 
 
 def archive(path, texts):
-  """Packs them, each by itself as well; None is left out."""
+  """Write a ZIP archive whose files are also compressed with gzip."""
   with zipfile.ZipFile(path, 'w') as out:
     for name, content in texts.items():
       out.writestr(name, gzip.compress(content, 1))
 
 
 def unpacked(path):
-  """Texts of an archive's files, by name."""
+  """Return the content of an archive's files by name."""
   with zipfile.ZipFile(path) as found:
     return {n: gzip.decompress(found.read(n)) for n in found.namelist()}

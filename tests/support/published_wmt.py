@@ -1,11 +1,11 @@
-"""A few pairs of sentences in the archives that WMT publishes them in."""
+"""Write a few pairs of sentences in the format of WMT's archives."""
 
 import io
 import tarfile
 
 import numpy as np
 
-ARCHIVES = {  # What is in each; of the two files German comes first.
+ARCHIVES = {  # Files of each archive, German first.
   'training-parallel-europarl-v7.tgz': (
     'training/europarl-v7.de-en.de',
     'training/europarl-v7.de-en.en',
@@ -20,8 +20,8 @@ ARCHIVES = {  # What is in each; of the two files German comes first.
   ),
   'rapid2016.tgz': ('rapid2016.de-en.de', 'rapid2016.de-en.en'),
 }
-YEARS = (2013, 2014, 2016, 2017)  # Of news that validate and test.
-LONG = ' '.join(['unübersetzbar'] * 300)  # More than 256 tokens.
+YEARS = (2013, 2014, 2016, 2017)  # Years of news, to validate and test.
+LONG = ' '.join(['unübersetzbar'] * 300)  # A sentence above 256 tokens.
 WORDS = (
   *('haus', 'baum', 'straße', 'über', 'grün', 'schön', 'Ärger', '42'),
   *('the', 'house', 'tree', 'street', 'above', 'green', 'x&amp;y', '%'),
@@ -29,7 +29,13 @@ WORDS = (
 
 
 def wmt(folder, each=150, news=7):
-  """Writes it; pairs by name: of an archive, or the year of news."""
+  """Write all archives and return pairs by archive, or by year for news.
+
+  Args:
+    folder: The folder to write to.
+    each: Pairs per archive.
+    news: Pairs per year of news.
+  """
   rng = np.random.default_rng(0)
   made = {}
   for archive, names in ARCHIVES.items():
@@ -50,7 +56,7 @@ def wmt(folder, each=150, news=7):
 
 
 def texts(pairs):
-  """Files of both sides, a sentence a line."""
+  """Return the files of both languages, one sentence per line."""
   return [
     ''.join(f'{text}\n' for text in side).encode()
     for side in zip(*pairs, strict=True)
@@ -58,11 +64,13 @@ def texts(pairs):
 
 
 def sgml(sentences):
+  """Return sentences as an SGML file in bytes."""
   lines = [f'<seg id="{n}">{s}</seg>\n' for n, s in enumerate(sentences, 1)]
   return ''.join(['<srcset>\n<p>\n', *lines, '</p>\n</srcset>\n']).encode()
 
 
 def news_names(year):
+  """Return the names of a year's German and English files."""
   if year == 2013:
     return 'dev/newstest2013.de', 'dev/newstest2013.en'
   start = f'dev/newstest{year}-deen'
@@ -70,6 +78,7 @@ def news_names(year):
 
 
 def write(path, files):
+  """Write {name: bytes} as an archive."""
   with tarfile.open(path, 'w:gz') as archive:
     for name, content in files.items():
       member = tarfile.TarInfo(name)

@@ -1,4 +1,4 @@
-"""A workload of given gradients, to check algorithms by their formulas."""
+"""A workload with known gradients, to check algorithms by their formulas."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ import submissions
 from submissions.submission import Start, Task
 from workloads.workload import Model, Workload
 
-SHAPES = {  # By names and shapes, parameters of every role.
+SHAPES = {  # Parameters of every role, which names and shapes decide.
   'Embed_0': {'embedding': (6, 2)},
   'Dense_0': {'kernel': (5, 3), 'bias': (3,)},
   'Attention_0': {'query': {'kernel': (3, 2, 2)}},
@@ -20,7 +20,7 @@ STEPS = 10
 
 
 def drawn(seed, scale=1.0):
-  """Random numbers of those shapes, float64 of float32."""
+  """Return random arrays of SHAPES: float64 that float32 can represent."""
   rng = np.random.default_rng(seed)
   return jax.tree.map(
     lambda shape: (scale * rng.normal(size=shape)).astype('f').astype(float),
@@ -35,7 +35,10 @@ GRADS = [drawn(1 + t) for t in range(STEPS)]
 
 @dataclasses.dataclass(frozen=True)
 class Given(Workload):
-  """The loss is <w, g> + curvature |w|^2 / 2: its gradient, g + curvature w."""
+  """Workload with the loss <w, g> + curvature |w|^2 / 2.
+
+  The gradient is g + curvature w.
+  """
 
   curvature: float = 0.0
   loss_kind = 'absolute'
@@ -69,31 +72,35 @@ class Given(Workload):
 
 
 def batches(size, stack=1):
+  """Yield one batch with the known gradients per step."""
   for grads in GRADS:
     yield {'g': jax.tree.map(jnp.float32, grads), 'weights': jnp.ones(1)}
 
 
 def task(curvature=0.0):
+  """Return a task of 2 * STEPS steps."""
   return Task(Given(curvature), 2 * STEPS, 1, 100)
 
 
 def cosine(share):
+  """Return the cosine decay after a share of the steps."""
   return (1 + np.cos(np.pi * share)) / 2
 
 
 def constant(share):
+  """Return 1: no decay."""
   return 1.0
 
 
 def moving(peak, warmup, steps, shape=cosine, start=1):
-  """Rates of ten steps: a line up to the peak, then the shape.
+  """Return the learning rates of STEPS steps: linear warmup, then `shape`.
 
   Args:
-    peak: The rate of the last step of the warmup.
-    warmup: Its share of the steps.
-    steps: The horizon.
+    peak: The rate at the end of the warmup.
+    warmup: The warmup's share of the steps.
+    steps: All steps of the schedule.
     shape: (share of the steps after the warmup) -> share of the peak.
-    start: Of the warmup's steps, in the first one.
+    start: The numerator of the first step's rate, 0 or 1.
   """
   first = max(1, int(warmup * steps))
   return [
@@ -105,10 +112,20 @@ def moving(peak, warmup, steps, shape=cosine, start=1):
 
 
 def train(name, curvature=0.0, shape=cosine, start=1, **changes):
-  """Rates and parameters of a submission in each of ten steps.
+  """Train STEPS steps and return each step's rate and parameters.
 
-  The rates are computed here: they rise in the first steps, and then fall. A
-  formula that takes the rate of another step is off.
+  The rates rise in the first steps and fall afterwards, so a formula that takes
+  the rate of another step gives other parameters.
+
+  Args:
+    name: The submission's name.
+    curvature: The workload's curvature.
+    shape: The expected decay of the rate, see `moving`.
+    start: The expected begin of the warmup, see `moving`.
+    **changes: Hyperparameters that differ from the submission's own point.
+
+  Returns:
+    Rates [STEPS], and a list of the parameters after each step.
   """
   entry = submissions.find(name)
   point = {k: v for k, v in entry.self_point.items() if k != 'label_smoothing'}
@@ -131,10 +148,13 @@ def train(name, curvature=0.0, shape=cosine, start=1, **changes):
 
 
 def follow(rates, update, curvature=0.0):
-  """Parameters of the same ten steps by `update`, float64.
+  """Yield the parameters of the same steps, computed by `update` in float64.
 
-  update(t, w, g, memory, role) is the step of one tensor, to be multiplied by
-  the rate; memory is a dictionary of its own.
+  Args:
+    rates: The learning rate of each step.
+    update: Function (t, w, g, memory, role) -> direction of one tensor. The
+      dictionary `memory` belongs to the tensor.
+    curvature: The workload's curvature.
   """
   roles = jax.tree.leaves(task().roles)
   leaves, structure = jax.tree.flatten(FIRST)
@@ -152,6 +172,13 @@ def follow(rates, update, curvature=0.0):
 
 
 def assert_close(found, expected, rtol=1e-4):
+  """Assert that two trees of arrays are equal within `rtol` and 1e-5.
+
+  Args:
+    found: Tree of arrays.
+    expected: Tree of arrays of the same structure.
+    rtol: Relative tolerance.
+  """
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-5),
     found,
@@ -160,7 +187,17 @@ def assert_close(found, expected, rtol=1e-4):
 
 
 def adam(t, g, memory, b1, b2, eps=1e-8, mean=None):
-  """Adam's direction; `mean` is put in place of its own, already corrected."""
+  """Return Adam's direction.
+
+  Args:
+    t: Number of the step, from 1 on.
+    g: The gradient.
+    memory: The tensor's own dictionary, which keeps both moments.
+    b1: Decay of the first moment.
+    b2: Decay of the second moment.
+    eps: Added to the root of the second moment.
+    mean: Bias-corrected first moment to use instead of Adam's.
+  """
   m = memory['m'] = b1 * memory.get('m', 0) + (1 - b1) * g
   v = memory['v'] = b2 * memory.get('v', 0) + (1 - b2) * g**2
   mean = m / (1 - b1**t) if mean is None else mean
@@ -168,14 +205,30 @@ def adam(t, g, memory, b1, b2, eps=1e-8, mean=None):
 
 
 def nadam(t, g, memory, b1, b2):
-  """AlgoPerf's."""
+  """Return the direction of AlgoPerf's NAdam; for arguments see `adam`.
+
+  Args:
+    t: Number of the step, from 1 on.
+    g: The gradient.
+    memory: The tensor's own dictionary, which keeps both moments.
+    b1: Decay of the first moment.
+    b2: Decay of the second moment.
+  """
   m = b1 * memory.get('m', 0) + (1 - b1) * g
   ahead = (b1 * m + (1 - b1) * g) / (1 - b1**t)
   return adam(t, g, memory, b1, b2, mean=ahead)
 
 
 def check(name, update, curvature=0.0, rtol=1e-4, **changes):
-  """Ten steps at rates that move are those of `update`; see `follow`."""
+  """Assert that a submission's steps are those of `update`.
+
+  Args:
+    name: The submission's name.
+    update: The formula, see `follow`.
+    curvature: The workload's curvature.
+    rtol: Relative tolerance.
+    **changes: Changes of hyperparameters, see `train`.
+  """
   rates, path = train(name, curvature, **changes)
   for found, expected in zip(
     path, follow(rates, update, curvature), strict=True

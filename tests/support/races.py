@@ -1,4 +1,4 @@
-"""Real races on the handwritten digits, from the command line."""
+"""Run real races on the handwritten digits from the command line."""
 
 import pathlib
 import subprocess
@@ -12,7 +12,7 @@ from runner.trial import checkpoint
 from tests.support import suites
 
 ROOT = pathlib.Path(__file__).parents[2]
-LONG = 600.0  # Seconds that nothing here takes, however busy the machine.
+LONG = 600.0  # Timeout in seconds, far above any run on a busy machine.
 MINE = '''"""A submission of a user's."""
 import itertools, os, time
 import jax, jax.numpy as jnp
@@ -36,7 +36,7 @@ SELF = {{'steps': {steps}}}
 
 def suite(
   home,
-  target=0.0,  # Which nothing here reaches.
+  target=0.0,  # No submission reaches this target.
   steps=400,
   batch=16,
   seconds=600.0,
@@ -44,7 +44,21 @@ def suite(
   hosts=1,
   trials=1,
 ):
-  """A suite's file; its steps are worth so many seconds on such machines."""
+  """Write a suite of the digits, and a calibration that sets its budget.
+
+  Args:
+    home: The folder to write to.
+    target: The target error rate.
+    steps: Steps of the budget.
+    batch: Batch size.
+    seconds: Seconds of the budget.
+    evaluations: Evaluations within the budget.
+    hosts: Number of hosts of the calibrated machine.
+    trials: Trials per study with external tuning.
+
+  Returns:
+    The suite's path.
+  """
   path = home / 'tiny.toml'
   path.write_text(
     suites.digits(
@@ -65,6 +79,17 @@ def suite(
 def mine(
   home, name, steps=40, build='', step='', argument='unused', batch=None
 ):
+  """Write a submission that runs the given code, and return its path.
+
+  Args:
+    home: The folder to write to.
+    name: The submission's name.
+    steps: Steps after which the submission ends.
+    build: A statement that runs once.
+    step: A statement that runs at every step.
+    argument: Name of an additional hyperparameter.
+    batch: An expression for the batch size.
+  """
   path = home / f'{name}.py'
   path.write_text(
     MINE.format(
@@ -79,15 +104,16 @@ def mine(
 
 
 def paced(quick):
-  """A `step` of half a second, until there is a file called `quick`.
+  """Return a `step` that takes half a second until the file `quick` exists.
 
-  A test that stops such a trial on its way need not hurry: on a busy machine, a
-  trial of so many seconds may be over before its test sees it run.
+  A test can stop such a trial at any time. On a busy machine, a trial of a
+  fixed duration may be over before its test sees it run.
   """
   return f'os.path.exists({str(quick)!r}) or time.sleep(0.5)'
 
 
 def command(home, *words, **options):
+  """Return the command line of the runner with these words and flags."""
   options |= {'hardware_dir': home / 'hardware'}
   return [sys.executable, '-m', 'runner', *words] + [
     f'--{name}={value}' for name, value in options.items()
@@ -95,6 +121,7 @@ def command(home, *words, **options):
 
 
 def run(home, *words, **options):
+  """Run the runner to its end and return the completed process."""
   return subprocess.run(
     command(home, *words, **options),
     cwd=ROOT,
@@ -106,13 +133,21 @@ def run(home, *words, **options):
 
 
 def folder(out, name):
+  """Return the folder of a submission's first trial."""
   return layout.folder(out, name, 'digits', 0, 1)
 
 
 def under_way(home, *, out, evaluations=1, **flags):
-  """A runner, the folder of its trial `mine` and that one's process.
+  """Start a runner and wait for `evaluations` more evaluations of `mine`.
 
-  The trial is past as many more evaluations.
+  Args:
+    home: The folder with the suite and the calibration.
+    out: The results folder.
+    evaluations: Number of evaluations to wait for.
+    **flags: Flags of the runner.
+
+  Returns:
+    The runner's process, the trial's folder, and the trial's process id.
   """
   rows = len(storage.read_rows(folder(out, 'mine') / layout.EVALS))
   runner = subprocess.Popen(
@@ -131,12 +166,13 @@ def under_way(home, *, out, evaluations=1, **flags):
 
 
 def final(path):
-  """Step and digest of the last checkpoint."""
+  """Return step and digest of the last checkpoint."""
   found = checkpoint.load(path / 'checkpoint')
   return found.facts['steps'], checkpoint.digest(found.arrays)
 
 
 def curve(path):
+  """Return (step, loss, gradient norm) of every recorded step."""
   return [
     (row['global_step'], row['loss'], row['grad_norm'])
     for row in storage.read_rows(path / layout.SCALARS)

@@ -1,4 +1,4 @@
-"""Picture of the top of a report's page, for README.
+"""Render the top of a report's page as a picture for README.
 
     python -m tests.support.report_picture
 
@@ -14,14 +14,14 @@ import sys
 from playwright import sync_api
 
 DOCS = pathlib.Path(__file__).parents[2] / 'docs'
-SIZE = {'width': 1180, 'height': 900}  # Pixels: the leaderboard's first rows.
+SIZE = {'width': 1180, 'height': 900}  # Pixels, for the board's first rows.
 
 
 def render(page: pathlib.Path, picture: pathlib.Path) -> None:
   """Write the top of `page` to `picture`, a PNG file of SIZE.
 
   Raises:
-    FileNotFoundError: no Chromium is installed, or `page` is missing.
+    FileNotFoundError: No Chromium is installed, or `page` is missing.
   """
   chromium = shutil.which('chromium') or shutil.which('chromium-browser')
   if chromium is None:

@@ -1,11 +1,10 @@
-"""A few steps of training on the devices that there are, and in a process that
-has so many: for tests and benchmarks that compare them.
+"""Train a few steps on several devices or hosts, for tests that compare them.
 
     python -m tests.support.several FOLDER CASE...
 
-prints figures of cases, each `workload:submission` with options behind it, and
-leaves their checkpoints in the folder. With `host:K:N:PORT` for a folder it is
-one of so many processes that do so together, and leaves none.
+prints the figures of the cases as JSON and writes their checkpoints into the
+folder. A case is written as by `Case.__str__`. With host:K:N:PORT in place of
+the folder, the process is host K of N and writes no checkpoints.
 """
 
 import itertools
@@ -29,16 +28,18 @@ from submissions.submission import Start, Submission, Task
 from tests.support.tiny import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
-SIZE, STEPS, SAVED = 16, 4, 2  # Saved after so many.
-# Neither divides over eight devices.
+SIZE, STEPS, SAVED = 16, 4, 2  # Batch size, steps, and steps before saving.
+# Neither number divides by eight devices.
 EVAL_SIZE, EVAL_EXAMPLES = 20, 36
 
 
 class Case(NamedTuple):
+  """One training run."""
+
   workload: str
   submission: str
-  shard: bool = False  # The submission's state.
-  stack: int = 1  # Steps that the devices are given at once.
+  shard: bool = False  # True to shard the submission's state over devices.
+  stack: int = 1  # Steps per dispatch.
 
   def __str__(self) -> str:
     shard = ':shard' if self.shard else ''
@@ -46,16 +47,21 @@ class Case(NamedTuple):
 
 
 def parsed(text: str) -> Case:
+  """Return the case that `Case.__str__` wrote."""
   workload, submission, stack, *shard = text.split(':')
   return Case(workload, submission, bool(shard), int(stack))
 
 
 def figures(case: Case, folder: pathlib.Path | None = None) -> dict[str, Any]:
-  """Of the first steps: 'losses', 'norms', 'metrics', 'bytes' of a device.
+  """Train STEPS steps and return 'losses', 'norms', 'metrics' and 'bytes'.
 
   Args:
-    case: What trains, and how.
-    folder: For a checkpoint on the way, if one is wanted.
+    case: The training run.
+    folder: Folder for a checkpoint after SAVED steps; None: no checkpoint.
+
+  Returns:
+    A table; 'bytes' is the size of the state on the first device, 'all_bytes'
+    on all devices.
   """
   submission, start = _begun(case)
   found: dict[str, Any] = {'losses': [], 'norms': []}
@@ -79,7 +85,7 @@ def figures(case: Case, folder: pathlib.Path | None = None) -> dict[str, Any]:
 
 
 def resumed(case: Case, folder: pathlib.Path) -> list[float]:
-  """Losses of the steps behind a checkpoint, wherever that was made."""
+  """Return the losses after a checkpoint, which any layout may have written."""
   submission, start = _begun(case)
   template = next(submission.train(start))
   found = checkpoint.load(folder)
@@ -117,13 +123,19 @@ def _begun(case: Case) -> tuple[Submission, Start]:
 
 
 def on(count: int, cases: list[Case], folder: pathlib.Path) -> dict:
-  """Figures by case, of a process that has so many (virtual) devices."""
+  """Return figures by case, from a process with `count` virtual devices.
+
+  Args:
+    count: Number of devices.
+    cases: The training runs.
+    folder: Folder for checkpoints.
+  """
   [found] = _together(count, [str(folder)], cases)
   return found
 
 
 def on_hosts(count: int, cases: list[Case]) -> dict:
-  """Figures by case, of so many processes with a device each."""
+  """Return figures by case, from `count` processes with one device each."""
   port = remote_hosts.free_port()
   places = [f'host:{number}:{count}:{port}' for number in range(count)]
   return _together(1, places, cases)[0]
@@ -155,7 +167,7 @@ def _together(devices: int, places: list[str], cases: list[Case]) -> list[dict]:
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
-  """The largest relative one of all losses, norms and metrics."""
+  """Return the largest relative difference of losses, norms and metrics."""
 
   def values(found):
     metrics = [value for _, value in sorted(found['metrics'].items())]
@@ -166,11 +178,12 @@ def difference(one: dict[str, Any], other: dict[str, Any]) -> float:
 
 
 def name(case: Case) -> str:
-  """Of the folder of its checkpoint."""
+  """Return the name of a case's checkpoint folder."""
   return str(case).replace('/', '_')
 
 
 def main(place: str, *texts: str) -> None:
+  """Print the figures of all cases as JSON."""
   kind, _, rest = place.partition(':')
   folder = None
   if kind == 'host':

@@ -1,4 +1,4 @@
-"""A suite of the handwritten digits alone, for races that take seconds."""
+"""Make a suite of the handwritten digits alone, for races of seconds."""
 
 from runner import planning
 from runner.launch import attempt
@@ -17,7 +17,16 @@ def digits(
   evaluations=3,
   trials=1,
 ):
-  """The text of its file."""
+  """Return the text of the suite's .toml file.
+
+  Args:
+    target: The target error rate.
+    steps: Steps of the budget.
+    batch_size: Batch size of training.
+    eval_batch_size: Batch size of evaluations.
+    evaluations: Number of evaluations within the budget.
+    trials: Trials per study with external tuning.
+  """
   return f"""
 version = "test"
 seed = 1
@@ -44,7 +53,17 @@ train_examples = 150
 
 
 def trial(folder, source, steps=8, options=None):
-  """Some steps of a submission in a process of its own: how it ended, where."""
+  """Run some steps of a submission in a process of its own.
+
+  Args:
+    folder: The folder to write to.
+    source: Text of the submission.
+    steps: Number of steps.
+    options: Options of the trial.
+
+  Returns:
+    The trial's status and folder.
+  """
   suite, path = folder / 'tiny.toml', folder / 'mine.py'
   suite.write_text(digits(target=0.5, steps=400))
   path.write_text(source)

@@ -1,6 +1,7 @@
-"""Every workload small enough to compile in seconds, with data to learn from.
+"""Shrink every workload, so that it compiles in seconds and can learn.
 
-The fields say nothing of what tells a variant from its base.
+FIELDS has only sizes and data. Fields that distinguish a variant from its base
+workload stay unchanged.
 """
 
 import dataclasses
@@ -27,7 +28,7 @@ FIELDS = {
   'cifar': {'widths': (16, 32), 'blocks': (1, 1), 'data': 'drawings'},
   'criteo1tb': {
     'vocab': clicks.VOCAB,
-    'embed_dim': 32,  # Few ReLU make a loss with kinks.
+    'embed_dim': 32,  # Fewer ReLUs make a loss with kinks.
     'bottom': (32, 32),
     'top': (64, 64),
     'data': 'clicks',
@@ -87,6 +88,6 @@ FIELDS = {
 
 
 def tiny(name: str) -> Workload:
-  """The workload of that name, shrunk."""
+  """Return a shrunk workload."""
   family = name.partition('/')[0]
   return dataclasses.replace(workloads.get(name), **FIELDS[family])

@@ -1,4 +1,4 @@
-"""Submissions in AlgoPerf's manner, and what is needed to run them here."""
+"""Write and run submissions with AlgoPerf's interface."""
 
 import json
 import pathlib
@@ -24,14 +24,14 @@ KEY = jax.random.key(0)
 WORDS = jax.random.PRNGKey(0)
 MARKS = [
   pytest.mark.usefixtures('alone'),
-  # They use what has newer names by now.
+  # Submissions use functions of JAX that have newer names today.
   pytest.mark.filterwarnings('ignore::DeprecationWarning'),
 ]
 
 
 @pytest.fixture
 def alone(monkeypatch):
-  """What a trial does to its own process is undone."""
+  """Undo what a trial changes in its own process."""
   for package in import_shims.PACKAGES:
     for name in (package, *(f'{package}.{m}' for m in import_shims.OFFERED)):
       monkeypatch.delitem(sys.modules, name, raising=False)
@@ -44,6 +44,7 @@ def alone(monkeypatch):
 
 
 def goal(name='digits', **changes):
+  """Return a goal for a workload, with some fields changed."""
   return Goal(
     name,
     'loss',
@@ -60,7 +61,13 @@ def goal(name='digits', **changes):
 
 
 def seen(name, workload=None, generation='v0.6'):
-  """A workload as a submission sees it, with its model."""
+  """Return a workload as an AlgoPerf submission sees it, and its model.
+
+  Args:
+    name: The workload's name.
+    workload: The workload; None: the tiny one of this name.
+    generation: The version of AlgoPerf's interface.
+  """
   workload = workload or tiny(name)
   task = Task(workload, 40, 8, 100)
   found = workload_adapter.Workload(spec, task, goal(name), generation)
@@ -68,6 +75,13 @@ def seen(name, workload=None, generation='v0.6'):
 
 
 def write(folder, text, space=None):
+  """Write a submission and return its folder.
+
+  Args:
+    folder: The submission's folder.
+    text: Content of submission.py.
+    space: The search space, or None.
+  """
   folder.mkdir(exist_ok=True)
   (folder / 'submission.py').write_text(text)
   if space is not None:
@@ -95,7 +109,17 @@ def update_params(workload, current_param_container, model_state,
 
 
 def started(path, steps=40, name='digits', **changes):
-  """A loop of the submission in a folder or file, and its view."""
+  """Start a submission without a runner.
+
+  Args:
+    path: The submission's folder or file.
+    steps: Number of steps of the task.
+    name: The workload's name.
+    **changes: Changes of the goal, see `goal`.
+
+  Returns:
+    The submission, its training loop and its start.
+  """
   workload = workloads.get(name)
   source = workload.source('train', None)
   entry = submissions.find(str(path))

@@ -107,7 +107,7 @@ def _find(
   dataset: Dataset, workload: str, data_dir: str | None
 ) -> pathlib.Path:
   prepare = (
-    f'python -m workloads data prepare --workload={workload} '
+    f'timetrial data prepare --workload={workload} '
     f'--data_dir={data_dir or "DIR"}'
   )
   if data_dir is None:

@@ -77,7 +77,7 @@ def load(folder: pathlib.Path) -> Manifest:
     raise DataError(
       f'{folder} has no {NAME}: its preparation was not finished, or another '
       'program prepared it. Continue with `data prepare`, or copy it with '
-      '`data import`: python -m workloads data --help'
+      '`data import`: timetrial data --help'
     ) from None
   except (OSError, ValueError, LookupError, TypeError) as error:
     raise DataError(

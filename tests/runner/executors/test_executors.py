@@ -141,7 +141,7 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
   assert sorted(flag(words, 'trial') for words in log) == sorted(
     trial.id for trial in made.trials
   )
-  assert log[0][2:6] == [sys.executable, '-m', 'runner', 'work']
+  assert log[0][2:7] == [sys.executable, '-P', '-m', 'runner', 'work']
   assert flag(log[0], 'hang_timeout') == str(TrialOptions().hang_timeout)
   assert storage.read_json(home / 'out' / cluster.JOBS) == {
     flag(words, 'trial'): str(n) for n, words in enumerate(log)
@@ -236,7 +236,7 @@ def test_one_process_at_a_time_runs_a_trial(home):
     [trial] = made.trials
     status = cluster.work(home / 'out', trial.id, TrialOptions())
     assert (status.outcome, status.retryable) == (None, True)
-    assert status.reason == 'Another process runs it on n7.'
+    assert status.reason == 'Another process runs this trial on n7.'
   assert layout.status(folder).outcome is None
   assert [p.name for p in folder.glob('trial.log')] == []
 
@@ -372,7 +372,7 @@ def test_a_worker_does_one_trial_and_is_seen_at_it(home, monkeypatch):
     for x in storage.read_lines(folder / layout.ATTEMPTS)
     if x['event'] == 'end'
   ]
-  assert ends[0]['reason'] == 'Its process ended without a word.'
+  assert ends[0]['reason'] == 'Its process ended without writing its outcome.'
   assert ends[1]['step'] == 80
   rows = storage.read_rows(folder / layout.EVALS)
   assert {row['preemption_count'] for row in rows} == {'0', '1'}
@@ -401,15 +401,15 @@ def test_engines_say_what_to_install(home, monkeypatch, name, package, say):
 
 
 def test_options_that_nobody_reads_are_wrong(home):
-  with pytest.raises(ValueError, match='say nothing to --engine=local'):
+  with pytest.raises(ValueError, match='have no meaning with --engine=local'):
     cluster.find('local', home, planned(home), {'partition': 'gpu'})
-  with pytest.raises(ValueError, match='no option adress: only address'):
+  with pytest.raises(ValueError, match='no option adress'):
     cluster.find('ray', home, planned(home), {'adress': 'x'})
 
 
 def test_slurm_options_are_looked_at(home, monkeypatch):
   monkeypatch.setattr(slurm, '_executor', lambda logs: Executor())
-  with pytest.raises(ValueError, match='array_parallelism=all is no number'):
+  with pytest.raises(ValueError, match='array_parallelism=all must be'):
     slurm.Slurm(home, planned(home), {'array_parallelism': 'all'})
 
 
@@ -479,7 +479,9 @@ def test_a_cluster_without_such_a_node_is_explained():
     {'Alive': True, 'Resources': {'CPU': 8.0, 'GPU': 8.0}},
   ]
   ray._check_nodes(nodes, 'x', {'CPU': 64, 'GPU': 0})
-  with pytest.raises(ValueError, match='no node of the cluster has what x has'):
+  with pytest.raises(
+    ValueError, match='no node of the cluster has the resources of x'
+  ):
     ray._check_nodes(nodes, 'x', {'CPU': 64, 'GPU': 8})
 
 
@@ -506,7 +508,7 @@ def test_nothing_is_measured_where_trials_are_only_sent_from(home):
   for command in ('run', 'preflight'):
     done = races.run(home, command, '--hardware=other', **flags)
     assert done.returncode == 2
-    assert 'This machine is not other' in done.stderr
+    assert 'Trials are for other' in done.stderr
   assert not (home / 'out').exists()
   planned = races.run(home, 'plan', '--hardware=other', **flags)
   assert 'on other, plan' in planned.stdout
@@ -534,7 +536,7 @@ def test_in_ray_a_command_knows_where_it_is(in_ray, monkeypatch):
   monkeypatch.setenv('OMP_NUM_THREADS', '64')
   text = 'echo $TIMETRIAL_JOB, ${OMP_NUM_THREADS:-as ever}; exit 3'
   assert ray._work(['sh', '-c', text]) == (
-    'Its command left with 3. ray:abcdef0123456789@51382c20, as ever'
+    'Its command exited with 3. ray:abcdef0123456789@51382c20, as ever'
   )
 
 
@@ -547,7 +549,7 @@ def test_in_ray_no_trial_yields_to_others(in_ray, monkeypatch):
   monkeypatch.setattr(os, 'nice', lambda more: 15)
   monkeypatch.setattr(os, 'setpriority', refuse)
   said = ray._work(['false'])
-  assert said.endswith('Start it anew: RAY_worker_niceness=0 ray start ...')
+  assert said.endswith('Start Ray again: RAY_worker_niceness=0 ray start ...')
 
 
 def test_hosts_of_one_trial_and_an_engine_do_not_go_together(tmp_path):
@@ -560,4 +562,6 @@ def test_hosts_of_one_trial_and_an_engine_do_not_go_together(tmp_path):
     also_on='env',
     out=tmp_path / 'out',
   )
-  assert done.returncode == 2 and 'Leave out one of them.' in done.stderr
+  assert (
+    done.returncode == 2 and 'Leave out one of the two flags.' in done.stderr
+  )

@@ -43,7 +43,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
   done = run(home, 'run', **flags)
   assert done.returncode == 0, done.stderr
   assert '2 of 2 trials done' in done.stdout
-  assert f'Next: python -m scoring {out} --out=report' in done.stdout
+  assert f'Next: timetrial score {out} --out=report' in done.stdout
   plan = storage.read_json(out / layout.PLAN)
   assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
 
@@ -230,7 +230,7 @@ def test_what_hangs_is_stopped_with_its_stacks_in_its_log(home):
     assert done.returncode == 1
     status = layout.status(folder(out, 'hangs'))
     assert (status.outcome, status.retryable) == ('crashed', True)
-    said = f'There was no progress for {silence} s. It was stopped'
+    said = f'There was no progress for {silence} s. The process was stopped'
     assert said in status.reason
     log = (folder(out, 'hangs') / 'trial.log').read_text()
     assert 'most recent call first' in log
@@ -416,7 +416,7 @@ def test_check_finds_a_state_that_does_not_say_everything(home):
   assert looking == (
     'ok   forgetful (self) on digits: looking does not change training'
   )
-  assert resumed.startswith('FAIL') and 'say everything?' in resumed
+  assert resumed.startswith('FAIL') and 'contain everything' in resumed
 
 
 def test_check_tells_what_a_broken_submission_raises(home):

@@ -74,7 +74,7 @@ def test_silence_ends_in_stacks_of_all_threads_and_death(follow):
 def test_whoever_goes_on_may_do_so_until_the_wall(follow):
   text = 'for n in range(1000):\n  tell(step=n)\n  time.sleep(0.1)'
   left, news, _ = follow(text, hang=2.0, wall=4.0)
-  assert left.stopped == 'It took longer than 4 s.'
+  assert left.stopped == 'The process took longer than 4 s.'
   assert len(news) > 10
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_news_stops_the_trial_and_not_the_race(follow, kind):
   assert 'script.py' in log  # Its stacks.
   assert outcomes.death(left, False, '') == (
     'crashed',
-    f'{left.stopped} It was stopped; its stacks are in trial.log.',
+    f'{left.stopped} The process was stopped; its stacks are in trial.log.',
     False,
   )
 
@@ -164,7 +164,7 @@ def test_silence_is_noticed_where_the_pipe_is_closed(follow):
 
 def test_who_talks_without_end_is_stopped_at_the_wall(follow):
   left, _, _ = follow('while True: tell(step=1)', wall=2.0)
-  assert left.stopped == 'It took longer than 2 s.'
+  assert left.stopped == 'The process took longer than 2 s.'
 
 
 def test_a_real_time_signal_has_no_name():

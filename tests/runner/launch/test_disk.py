@@ -92,7 +92,7 @@ def test_a_trial_that_fills_the_disk_with_its_log_is_stopped_alone(home):
   assert 'raced: 1' in done.stderr
   status = layout.status(folder(copy, 'loud'))
   assert (status.outcome, status.attempts) == ('crashed', 1), status.reason
-  assert 'it printed too much' in status.reason
+  assert 'the trial printed too much' in status.reason
   assert layout.status(folder(copy, 'good')).outcome == 'ended'
   assert (folder(copy, 'loud') / 'trial.log').stat().st_size < 5e6
 

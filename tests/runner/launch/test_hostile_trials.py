@@ -131,7 +131,7 @@ def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
   before = begun(tmp_path)
   TAMPERED[kind](tmp_path)
   fault = tampering.mended(tmp_path, 1, before)
-  assert fault is not None and 'was damaged while it ran' in fault.reason
+  assert fault is not None and 'was damaged while the trial ran' in fault.reason
   left = child_process.Exit(0, 1.0, '')
   outcomes.close(tmp_path, 1, left, {'wall_seconds': 1.0}, False, '', fault)
   status = layout.status(tmp_path)

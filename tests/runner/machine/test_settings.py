@@ -68,7 +68,7 @@ def test_what_they_do_not_get_is_said_once(monkeypatch, capsys):
   settings.say_left_out()
   settings.say_left_out()
   said = capsys.readouterr().err
-  assert said.count('Trials run without JAX_ENABLE_X64=1:') == 1
+  assert said.count('Trials run without JAX_ENABLE_X64=1,') == 1
   assert 'LC_ALL' not in said and 'JAX_PLATFORMS' not in said
   settings._say.cache_clear()
 

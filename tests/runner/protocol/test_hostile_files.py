@@ -257,7 +257,7 @@ def test_a_submission_of_any_bytes_is_explained(mine, content):
     (HEAD + 'POINTS = {3: {}}', 'POINTS must be of finite'),
     (HEAD + "POINTS = {'x': 3}", r"POINTS['x'] must be a dictionary"),
     (HEAD + "POINTS = {'../../x': {}}", "POINTS has '../../x'"),
-    (HEAD + 'SPACE = []', 'a list of points has one or more'),
+    (HEAD + 'SPACE = []', 'list of points is empty'),
     (HEAD + f'SELF = {"-" * 100_000}1', 'is not Python'),
     (HEAD + f'SELF = {"1+" * 50_000}1', 'is not Python'),
     (HEAD + f'SELF = {"[" * 90}{"]" * 90}', 'must be a dictionary'),

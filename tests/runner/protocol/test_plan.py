@@ -189,7 +189,9 @@ def test_budgets_are_unknown_where_nothing_was_measured():
   made = planning.make(SUITE, 'self', ['lion'], MACHINE, {})
   assert made.budgets == {}
   assert made.hours is None
-  assert 'calibrate` tells hours.' in summaries.of_plan(made, price=2.0)
+  assert 'for their hours: python -m runner calibrate' in summaries.of_plan(
+    made, price=2.0
+  )
 
 
 def test_hours_cost_what_an_hour_costs():

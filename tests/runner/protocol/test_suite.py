@@ -131,7 +131,7 @@ def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
   assert rules.parse(rules.dump(found), name='more', where='x') == found
   again = tmp_path / 'again.toml'
   again.write_text(f'extends = "{path}"\n')
-  with pytest.raises(rules.SuiteError, match='extends another suite itself'):
+  with pytest.raises(rules.SuiteError, match='that suite extends'):
     rules.load(str(again), workloads.canonical)
 
 
@@ -161,11 +161,11 @@ def test_rules_survive_being_written_and_read():
     ),
     (
       lambda t: t['workloads']['digits'].update(better='less'),
-      "better = 'less'; say 'lower' or 'higher'",
+      "better = 'less'; use 'lower' or 'higher'",
     ),
     (
       lambda t: t.update(scoring={'fastest': 'score'}),
-      "fastest = 'score'; say one of time, evaluation",
+      "fastest = 'score'; use one of time, evaluation",
     ),
     (
       lambda t: t['workloads']['digits'].update(held_out_of='digits'),
@@ -180,7 +180,7 @@ def test_rules_survive_being_written_and_read():
     ),
     (
       lambda t: t['workloads']['digits'].update(seconds=9),
-      'say either evaluations, or seconds and eval_seconds',
+      'set either evaluations, or seconds and eval_seconds',
     ),
     (
       lambda t: t.update(unscored=dict(t['workloads'])),
@@ -261,7 +261,7 @@ def test_relaxed_targets_are_easier_and_nothing_else_changes():
 
 @pytest.mark.parametrize('share', [-0.01, 1.0, math.nan, math.inf])
 def test_targets_are_relaxed_by_a_share_of_them(share):
-  with pytest.raises(rules.SuiteError, match='Say a share'):
+  with pytest.raises(rules.SuiteError, match='Give a share'):
     parse().relaxed(share)
 
 

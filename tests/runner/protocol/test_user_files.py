@@ -40,7 +40,7 @@ def renew(path):
 
 def set_targets(path):
   found = {NAME: {'target': 0.25, 'values': [0.25], 'point': {'a': 1.5}}}
-  targets.write(path, found, 'python -m runner set-targets')
+  targets.write(path, found, 'timetrial set-targets')
 
 
 def calibrate(path):
@@ -135,9 +135,9 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
   os.mkfifo(tmp_path / 'pipe')
   (tmp_path / 'folder').mkdir()
   for name in ('pipe', 'folder'):
-    with pytest.raises(storage.StorageError, match='no plain file'):
+    with pytest.raises(storage.StorageError, match='not a regular file'):
       user_files.replace(tmp_path / name, b'x')
-  with pytest.raises(storage.StorageError, match='no plain file'):
+  with pytest.raises(storage.StorageError, match='not a regular file'):
     user_files.replace(pathlib.Path('/dev/null'), b'x')
 
 

@@ -109,7 +109,7 @@ def test_one_that_has_run_stays_as_it_was(tmp_path, outcome):
   edit(tmp_path, 'mine')
   with pytest.raises(merge_plans.ResultsError, match='some have run') as error:
     add(tmp_path, 'mine')
-  assert 'python -m runner forget --submissions=mine' in str(error.value)
+  assert 'timetrial forget --submissions=mine' in str(error.value)
   assert (tmp_path / 'out' / layout.PLAN).read_bytes() == before
 
 
@@ -138,7 +138,7 @@ def test_studies_are_added_only_if_asked_for_and_to_all(tmp_path):
     (
       ['mine', 'other'],
       dict(studies=3, grows=False),
-      'Say --studies=2 to keep',
+      'Use --studies=2 to keep',
     ),
     (['mine', 'other'], dict(studies=1), 'has 2 studies of every cell'),
     (['mine'], dict(studies=3), 'Add other to --submissions'),
@@ -238,7 +238,10 @@ def test_what_is_not_there_or_runs_now_is_not_forgotten(tmp_path):
   assert (out / layout.PLAN).read_bytes() == before
   done = races.run(tmp_path, 'forget', out=out, submissions='mine')
   assert done.returncode == 0, done.stderr
-  assert 'mine is out of' in done.stdout and '.forgotten/mine_1' in done.stdout
+  assert (
+    'mine was removed from' in done.stdout
+    and '.forgotten/mine_1' in done.stdout
+  )
   assert races.run(tmp_path, 'forget', out=out).returncode == 2
 
 
@@ -260,6 +263,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path, name, make):
     )
     assert 'Traceback' not in done.stderr
     if name == layout.PLAN:
-      assert done.returncode == 2 and 'plan.json is no file' in done.stderr
+      assert (
+        done.returncode == 2
+        and 'plan.json is not a regular file' in done.stderr
+      )
     else:
       assert done.returncode == 0

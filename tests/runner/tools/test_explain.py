@@ -130,7 +130,8 @@ def test_texts_that_are_no_numbers_are_left_alone(tmp_path):
   entry = submissions.find(str(path))
   [said] = explain.texts(entry, {'kind': 'cosine', 'x': 1}, 'TypeError: bad')
   assert said == (
-    "Its kind is the text 'cosine' (mine.py, line 1): should it be a number?"
+    "Hyperparameter kind is the text 'cosine' (mine.py, line 1): should it be "
+    'a number?'
   )
   assert not explain.texts(entry, {'kind': 'cosine'}, 'KeyError: bad')
 
@@ -204,4 +205,4 @@ def test_files_beside_a_submission_are_not_taken_along(tmp_path):
   )
   assert len(told) == 5
   assert sum('only the file itself is run' in line for line in told) == 4
-  assert told[-1] == 'mine.py, line 4: submissions.gone is not there.'
+  assert told[-1] == 'mine.py, line 4: submissions.gone does not exist.'

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from hypothesis import given, strategies as st
 
-from runner.protocol import columns
+from runner.protocol import accounts
 from runner.trial import compile_time, devices
 from runner.trial.clock import Clock
 
@@ -37,7 +37,7 @@ def test_an_inner_account_stops_the_outer_one():
 
 
 @given(
-  st.lists(st.sampled_from(columns.CHARGED + columns.FREE), max_size=12),
+  st.lists(st.sampled_from(accounts.CHARGED + accounts.FREE), max_size=12),
   st.randoms(use_true_random=False),
 )
 def test_the_accounts_add_up_to_the_wall_time(names, random):

@@ -194,7 +194,7 @@ def test_one_that_leaves_while_it_is_evaluated_loses_nothing(evaluation):
 def test_parameters_that_are_not_finite_end_the_trial():
   trial = Trial(counting(), Budget(100, 5), bad="Parameter ['w']")
   assert trial.ending.outcome == 'diverged'
-  assert "Parameter ['w'] holds numbers" in trial.ending.reason
+  assert "Parameter ['w'] has NaN or infinite numbers" in trial.ending.reason
   assert trial.splits == []
 
 

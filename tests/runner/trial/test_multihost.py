@@ -175,4 +175,4 @@ def test_a_host_that_cannot_be_reached_is_named(race):
   assert done.returncode == 1 and time.monotonic() - began < multihost.JOIN / 2
   status = layout.status(folder(home / 'far', 'mine'))
   assert (status.outcome, status.retryable) == ('crashed', True)
-  assert 'left with exit code 3: no route to it' in status.reason
+  assert 'exited with code 3: no route to it' in status.reason

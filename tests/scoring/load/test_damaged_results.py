@@ -253,7 +253,7 @@ def test_a_plan_names_no_other_folders(whole, name):
   plan = json.loads(path.read_text())
   plan['trials'][0]['submission'] = name
   path.write_text(json.dumps(plan))
-  with pytest.raises(read.ReadError, match=r'plan.json: It is damaged'):
+  with pytest.raises(read.ReadError, match=r'plan.json: The plan is dam'):
     read.read(whole)
   with pytest.raises(storage.RecordsError, match='can be called'):
     layout.folder(whole, name, 'digits', 0, 1)
@@ -264,9 +264,9 @@ def test_a_plan_names_no_other_folders(whole, name):
   [
     ('test/loss', 'global_step', 'two columns of the same name'),
     ('\n1.39,0.01,', '\n1_39,0.01,', 'underscore'),
-    ('\n1.39,0.01,', '\n-1.39,0.01,', 'no time'),
-    (',32,', ',8,', 'do not rise'),
-    (',48,', ',inf,', 'without its step'),
+    ('\n1.39,0.01,', '\n-1.39,0.01,', 'negative or infinite'),
+    (',32,', ',8,', 'steps must increase'),
+    (',48,', ',inf,', 'without a number of steps'),
   ],
 )
 def test_rows_that_cannot_be_are_damage(whole, old, new, reason):
@@ -300,4 +300,4 @@ def test_a_folder_that_cannot_be_read_spoils_no_report(whole):
   [trial, *_] = read.read(whole).trials
   found = details.read(trial._replace(folder=whole / ('x' * 300)), None)
   assert found.facts == {}
-  assert 'It cannot be read: File name too long.' in found.damage
+  assert 'The folder cannot be read: File name too long.' in found.damage

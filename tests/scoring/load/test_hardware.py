@@ -38,7 +38,7 @@ def cell(results):
 def test_what_ran_elsewhere_is_open(tmp_path):
   found = read.read(race(tmp_path))
   [reason] = cell(found).open
-  assert 'It ran on a100; this board is of h100.' in reason
+  assert 'The trial ran on a100; this board is for h100.' in reason
   assert not board.make(found).standings[0].rank
   assert not found.remarks
 
@@ -47,7 +47,7 @@ def test_told_so_all_are_ranked_and_the_board_says_so(tmp_path):
   found = read.read(race(tmp_path), mixed=True)
   assert cell(found).state == 'reached' and not cell(found).open
   [remark] = found.remarks
-  assert 'as was asked: 2 on h100, 1 on a100.' in remark
+  assert 'as requested: 2 on h100, 1 on a100.' in remark
 
 
 def test_what_was_planned_so_needs_no_telling(tmp_path):
@@ -74,7 +74,7 @@ def test_a_trial_that_went_on_elsewhere_is_of_both(tmp_path):
         + '\n'
       )
   [reason] = cell(read.read(out)).open
-  assert 'It ran on a100' in reason
+  assert 'The trial ran on a100' in reason
 
 
 def test_without_a_plan_nothing_says_which_kind_is_right(tmp_path):

@@ -69,7 +69,7 @@ def test_findings_on_one_trial_are_not_without_end(folder):
       file.write(json.dumps(event | {'residual_seconds': n + 1.5}) + '\n')
   found = verify.verify(read.read(folder))
   assert len(found) == verify.MOST + 1
-  assert any('more than these' in one.text for one in found)
+  assert any('Only the first 100 findings' in one.text for one in found)
 
 
 @pytest.mark.parametrize('name', [layout.EVALS, layout.TRIAL, layout.PLAN])
@@ -81,7 +81,7 @@ def test_other_files_without_end_are_told_at_once(folder, name):
   try:
     results = read.read(folder)
   except read.ReadError as error:
-    assert name == layout.PLAN and 'so it is not read' in str(error)
+    assert name == layout.PLAN and 'and is not read' in str(error)
     return
   [trial] = results.trials
   assert trial.open and f'{name} has 67 MB' in trial.reason

@@ -59,7 +59,7 @@ def test_a_value_outside_of_its_range_is_damage(tmp_path, metric):
       foreign(out, row, [repr(beyond), repr(row.target)])
       found = trial(out, metric)
       assert found.open and found.state == 'unclear'
-      assert f'{row.column} = {beyond:g}, and {metric} is' in found.reason
+      assert f'{row.column} = {beyond:g}, but {metric} is' in found.reason
   for n, end in enumerate([low, high, row.target]):
     if math.isfinite(end):
       out = tmp_path / f'end_{n}'
@@ -78,7 +78,7 @@ def test_digits_of_other_scripts_are_no_numbers(tmp_path, text, place):
   lines = path.read_text().splitlines()
   path.write_text('\n'.join([*lines[:-1], ','.join(fields)]) + '\n')
   found = trial(tmp_path, 'error_rate')
-  assert found.open and 'is no number in ASCII' in found.reason
+  assert found.open and 'has non-ASCII characters' in found.reason
 
 
 @pytest.mark.parametrize('step', ['-10', '12.5'])
@@ -88,7 +88,7 @@ def test_steps_are_counted(tmp_path, step):
   [path] = tmp_path.glob('*/*/*/*/*.csv')
   path.write_text(path.read_text().replace(',10,', f',{step},'))
   found = trial(tmp_path, 'error_rate')
-  assert found.open and 'is no number of steps' in found.reason
+  assert found.open and 'is not a number of steps' in found.reason
 
 
 def test_folders_are_numbered_in_ascii_and_once(tmp_path):

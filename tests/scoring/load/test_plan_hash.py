@@ -186,7 +186,7 @@ def test_trials_know_the_rules_that_they_ran_under(tmp_path, without):
   assert not told(out)
   doubts = [f for f in verify.verify(read.read(out)) if f.doubt]
   assert {f.text for f in doubts} == {
-    'It ran under another rules.cutoff than plan.json has now.'
+    'The trial ran under another rules.cutoff than plan.json has now.'
   }
   assert len(doubts) == 2
 

@@ -91,7 +91,7 @@ def test_a_digit_changed_by_hand_or_by_a_bad_disk_is_noticed(folder, place):
   assert verify.verify(read.read(folder)) == []
   content = path.read_bytes()
   path.write_bytes(content[:-place] + b'7' + content[-place:])
-  text = f'{layout.EVALS} is not as the trial left it.'
+  text = f'{layout.EVALS} was changed after the trial ended.'
   assert text in [one.text for one in doubts(folder)]
 
 
@@ -162,41 +162,41 @@ TRIAL, PLAN = layout.TRIAL, layout.PLAN
 FAULTS = {
   'another seed': (
     lambda f: change(first(f) / TRIAL, lambda t: t.update(seed=7)),
-    'It ran with seed 7; planned is',
+    'The trial ran with seed 7, but the plan has',
   ),
   'other hyperparameters': (
     lambda f: change(
       first(f) / TRIAL, lambda t: t['hyperparameters'].update(beta1=0.5)
     ),
-    'It ran with hyperparameters',
+    'The trial ran with hyperparameters',
   ),
   'other rules': (
     lambda f: change(first(f) / TRIAL, lambda t: t['row'].update(target=0.9)),
-    'It ran under other rules',
+    'The trial ran under other rules',
   ),
   'more budget': (
     lambda f: change(first(f) / TRIAL, lambda t: t.update(budget_seconds=99)),
-    'Its budget was 99 s; planned is 10.0 s',
+    "The trial's budget was 99 s, but the plan has 10.0 s",
   ),
   'another source': (
     lambda f: (first(f) / 'lion.py').write_text('x = 1\n'),
-    'Its source is not the one that was planned',
+    "The submission's source differs from the planned source",
   ),
   'no source': (
     lambda f: (first(f) / 'lion.py').unlink(),
-    'Its source is not there',
+    "The submission's source is missing",
   ),
   'a step back': (
     lambda f: swap(first(f) / layout.EVALS, ',48,', ',31,'),
-    'global_step goes from 32 to 31',
+    'global_step must rise, but goes from 32 to 31',
   ),
   'time that is not spent': (
     lambda f: swap(first(f) / layout.EVALS, '8.42', '3.42'),
-    'of 3.42 s in all',
+    'more than the 3.42 s in all',
   ),
   'accounts that do not add up': (
     lambda f: events(first(f) / layout.ATTEMPTS, seconds=5.0),
-    'Attempt 0 charged 5 s, and its accounts say 4 s',
+    'Attempt 0 charged 5 s, but its charged accounts sum to 4 s',
   ),
   'time on no account': (
     lambda f: events(first(f) / layout.ATTEMPTS, residual_seconds=0.5),
@@ -204,13 +204,13 @@ FAULTS = {
   ),
   'an end that nobody has seen': (
     lambda f: cut(first(f) / layout.ATTEMPTS),
-    'nobody has measured its seconds from outside',
+    'did not measure its seconds from outside',
   ),
   'cards that were too hot': (
     lambda f: cards(
       first(f) / layout.ATTEMPTS, sw_power_cap=9, hw_thermal_slowdown=2
     ),
-    'for heat or power: hw_thermal_slowdown in 2 of 10 looks.',
+    'for heat or power: hw_thermal_slowdown in 2 of 10 samples.',
   ),
   'other flags of a compiler': (
     lambda f: environment(f, XLA_FLAGS='--y'),
@@ -226,14 +226,14 @@ FAULTS = {
   ),
   'a busy machine': (
     lambda f: held_up(first(f) / layout.ATTEMPTS, 1.0),
-    'others had 25% of the processor time that it wanted',
+    'Other processes took 25% of the processor time',
   ),
   'another machine': (
     lambda f: change(
       first(f) / 'meta_data_0.json',
       lambda m: m.update(hardware={'name': 'gpu-8-abcdef'}),
     ),
-    'It ran on gpu-8-abcdef; the plan is for',
+    'The trial ran on gpu-8-abcdef; the plan is for',
   ),
   'other devices': (
     lambda f: change(
@@ -249,17 +249,17 @@ FAULTS = {
   ),
   'damage': (
     lambda f: (first(f) / TRIAL).write_text('{'),
-    'Its files cannot be checked',
+    "The trial's files cannot be checked",
   ),
   'a changed plan': (
     lambda f: change(
       f / PLAN, lambda p: p['trials'][0]['hyperparameters'].update(beta1=0.5)
     ),
-    'its id is not that of its rules, source, seed and hyperparameters',
+    'the id does not match rules, source, seed and hyperparameters',
   ),
   'a trial left out of the plan': (
     lambda f: change(f / PLAN, lambda p: p['trials'].pop()),
-    'Its hash is not that of its trials',
+    "The plan's hash does not match its trials",
   ),
   'a seed used twice': (
     lambda f: change(
@@ -272,7 +272,7 @@ FAULTS = {
     lambda f: change(
       f / PLAN, lambda p: p['seconds'].update({'criteo1tb/mini': 3.5})
     ),
-    'Its last evaluation is at 4 s, after its budget of 3.5 s',
+    'The last evaluation is at 4 s, after the budget of 3.5 s',
   ),
 }
 
@@ -311,7 +311,7 @@ def test_a_trial_that_went_on_under_other_settings_is_in_doubt(folder):
   change(before, lambda m: m['environment'].update(OMP_NUM_THREADS='1'))
   [one] = doubts(folder)
   assert one.text == (
-    "Its attempts ran with different OMP_NUM_THREADS: '1', unset."
+    "Attempts ran with different OMP_NUM_THREADS: '1', unset."
   )
 
 
@@ -329,10 +329,8 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
   )
   found = verify.verify(read.read(folder))
   assert not any(one.doubt for one in found)
-  assert {
-    one.text.partition(':')[0].partition(' nobody')[0] for one in found
-  } == {
-    'The code had changes',
+  assert {one.text.partition(':')[0] for one in found} == {
+    'The code had uncommitted changes.',
     'Trials ran with 2 commits of the code',
     'Trials ran with 2 values of --shard_state',
   }
@@ -354,7 +352,7 @@ def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
   )
   [one] = verify.verify(read.read(folder))
   assert not one.doubt
-  assert one.text == 'It was interrupted and resumed 1 times.'
+  assert one.text == 'The trial was interrupted and resumed 1 times.'
   events(path, seconds=2.5)
   assert any('ended at 2.5 s' in one.text for one in doubts(folder))
 
@@ -362,8 +360,12 @@ def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
 @pytest.mark.parametrize(
   'kept, doubt, text',
   [
-    (0, False, 'It started over after attempt 0, which was invalid.'),
-    (1, True, '0.5 s of attempt 0 are on no account.'),
+    (0, False, 'The trial started over after attempt 0, which was invalid.'),
+    (
+      1,
+      True,
+      'Clock mismatch: 0.5 s of attempt 0 are on no account of the trial.',
+    ),
   ],
 )
 def test_an_invalid_attempt_counts_only_where_its_rows_were_kept(
@@ -382,12 +384,12 @@ def test_the_command_says_how_many_are_beyond_doubt(folder):
 
   done = run()
   assert done.returncode == 0
-  assert '6 of 6 trials are beyond doubt; 0 doubts' in done.stdout
+  assert '6 of 6 trials have no doubts; 0 doubts' in done.stdout
   (first(folder) / 'lion.py').unlink()
   done = run()
   assert done.returncode == 1
-  assert 'trial_1: Its source is not there.' in done.stdout
-  assert '5 of 6 trials are beyond doubt; 1 doubts' in done.stdout
+  assert "trial_1: The submission's source is missing." in done.stdout
+  assert '5 of 6 trials have no doubts; 1 doubts' in done.stdout
   [one] = json.loads(run('--json').stdout)
   assert one['doubt'] and one['path'].endswith('trial_1')
 

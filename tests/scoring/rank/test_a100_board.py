@@ -146,6 +146,4 @@ def test_relaxed_targets_are_met_that_much_earlier(tmp_path):
   assert {s.submission: s.score for s in found.standings} == pytest.approx(
     {name: scores['seconds'] for name, scores, _, _ in lines()}, abs=1e-12
   )
-  assert results.remarks[-1].startswith(
-    'All targets are relaxed: they are 1.05'
-  )
+  assert results.remarks[-1].startswith('All targets are relaxed: 1.05')

@@ -33,7 +33,7 @@ def test_who_misses_a_held_out_variant_loses_its_base():
     if s.submission == 'x'
   )
   assert cell.seconds == 10 and cell.credit == 0
-  assert cell.lost == 'h missed, or beyond the cutoff'
+  assert cell.lost == 'h missed or beyond the cutoff'
 
 
 def test_beyond_the_cutoff_on_a_held_out_variant_is_a_miss():

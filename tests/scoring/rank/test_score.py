@@ -211,7 +211,7 @@ def test_a_workload_that_is_not_planned_or_has_no_target_is_open(tmp_path):
   made.write_trial(tmp_path, trial, [(5.0, 0.1)], 'budget')
   cells = board.make(read.read(tmp_path)).standings[0].cells
   assert cells['w'].open == ['The workload has no target yet.']
-  assert cells['family/variant'].open == ['No trial of it is planned.']
+  assert cells['family/variant'].open == ['No trial is planned for this cell.']
 
 
 def test_a_hit_beyond_the_budget_does_not_count(tmp_path):
@@ -254,7 +254,7 @@ def test_a_target_that_trials_did_not_run_for_leaves_cells_open(tmp_path):
   scored = board.make(results)
   cell = standing(scored, 'nadamw').cells['digits']
   assert cell.state == 'open'
-  assert 'it ran for another target' in cell.open[0]
+  assert 'the trial ran for another target' in cell.open[0]
   assert 'other rules' in results.remarks[0]
   _write_suite(suite, made.RULES, {'digits': 0.2})
   easier = board.make(read.read(tmp_path / 'results', str(suite)))

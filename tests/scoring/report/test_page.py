@@ -136,14 +136,14 @@ def test_intervals_and_reasons_are_told(race):
   assert source.count('class="band ') == 5
   assert 'best 21.66, 0.75 % short' in source  # Of lion, which missed.
   assert 'a miss takes the whole budget' in source
-  assert 'too narrow rather than too wide' in source
-  assert 'Nowhere.' in source  # It departs from no documented rule.
+  assert 'rather too narrow than too wide' in source
+  assert 'This board applies all rules as documented.' in source
 
 
 def test_one_study_says_nothing_of_noise(tmp_path):
   source = rendered(many(tmp_path / 'results', 2, 2, 1), tmp_path)
   assert 'class="whisker"' not in source
-  assert source.count('One study says nothing of the noise') == 1
+  assert source.count('With one study, the noise between runs is unknown') == 1
   Page(source)
 
 
@@ -203,7 +203,7 @@ def test_memory_and_learning_rates_are_told_where_they_are_known(tmp_path):
   source = rendered(tmp_path / 'results', tmp_path)
   assert '12.3 MB<small>host 4 GB</small>' in source
   assert '0.001, 0.01, 0.1' in source
-  assert '9 of 27 programs were found compiled' in source
+  assert '9 of 27 programs came from the compilation cache' in source
 
 
 def test_a_board_of_twenty_submissions_is_below_a_megabyte(tmp_path):

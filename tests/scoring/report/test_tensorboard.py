@@ -56,5 +56,5 @@ def test_events_are_not_mixed_with_older_ones(tmp_path):
   made_trial(tmp_path / 'results')
   found = results.read(tmp_path / 'results')
   tensorboard.write(found, tmp_path / 'events')
-  with pytest.raises(plan.ReadError, match='there already'):
+  with pytest.raises(plan.ReadError, match='exists already'):
     tensorboard.write(found, tmp_path / 'events')

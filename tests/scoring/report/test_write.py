@@ -271,7 +271,7 @@ def test_of_two_frameworks_the_one_with_more_trials_counts(tmp_path):
   results = read.read(folder, str(tmp_path / 'v06.toml'))
   [problem] = results.problems
   assert problem.path == 'x/study_0/criteo1tb_mini_jax/trial_1'
-  assert 'only the latter count' in problem.reason
+  assert 'Only the latter count' in problem.reason
   cell = board.make(results).standings[0].cells['criteo1tb/mini']
   assert cell.studies == {1: 9.0, 2: 10.0}
 
@@ -347,7 +347,7 @@ def test_a_running_race_is_shown_as_it_stands(tmp_path):
   assert cell['best'] == 0.6
   assert cell['open'] == [
     'Study 0, trial 1: unfinished. Attempt 1 has not ended.',
-    '1 of 2 trials not run.',
+    '1 of 2 trials were not run.',
   ]
 
 
@@ -392,7 +392,7 @@ def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
   assert (found['x']['rank'], found['y']['rank']) == (1, 2)
   assert found['x']['workloads']['criteo1tb/mini']['seconds'] == 8.5
   assert found['y']['workloads']['criteo1tb/mini']['state'] == 'missed'
-  assert "'mnist' is no workload" in table['problems'][0]['reason']
+  assert "'mnist' is not a workload" in table['problems'][0]['reason']
   with pytest.raises(read.ReadError, match='--suite=mini'):
     read.read(folder)
 
@@ -407,11 +407,11 @@ def test_a_tree_like_algoperfs_needs_rules_only(tmp_path):
     (lambda path: made.write_plan(path, []), 'No trials'),
     (
       lambda path: (path.mkdir(), (path / 'plan.json').write_text('{"rules":')),
-      'plan.json: It is not JSON',
+      'plan.json: The plan is not JSON',
     ),
     (
       lambda path: (path.mkdir(), (path / 'plan.json').write_text('{}')),
-      'plan.json: It is damaged',
+      'plan.json: The plan is damaged',
     ),
   ],
 )
@@ -427,10 +427,10 @@ def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
   ('words', 'expected'),
   [
     (['missing'], 'missing does not exist'),
-    ([], 'Say one results folder'),
+    ([], 'Give exactly one results folder'),
     (['results', '--rules=minni'], "Did you mean 'mini'?"),
     (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
-    (['results', '--out=results/plan.json'], 'Say another --out'),
+    (['results', '--out=results/plan.json'], 'Choose another --out'),
   ],
 )
 def test_wrong_requests_are_explained(race, words, expected):

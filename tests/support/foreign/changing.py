@@ -1,8 +1,8 @@
-"""Descent in AlgoPerf's manner whose state has another tree at every turn.
+"""Gradient descent for AlgoPerf whose state changes its tree at every step.
 
-None becomes arrays, lists and shapes grow, types change, and what is passed on
-beside numbers as well. A constant of the file may name a place where it says
-that it was killed, once.
+None becomes arrays, lists and shapes grow, types change, and so do functions
+and strings in the state. If the constant KILLED is a path, the submission
+kills itself once and leaves a file there.
 """
 
 import functools
@@ -16,17 +16,21 @@ import numpy as np
 from algoperf import spec
 from flax import struct
 
-KILLED = ''  # A path; none: it is left alone.
-KILL_AT = 5  # Steps.
+KILLED = ''  # Path of the file to leave; '': no kill.
+KILL_AT = 5  # Step of the kill.
 
 
 class Pair(NamedTuple):
+  """A node of the state's tree."""
+
   a: Any
   b: Any
 
 
 @struct.dataclass
 class Average:
+  """A node of the state's tree with a static field."""
+
   total: Any
   kind: str = struct.field(pytree_node=False, default='sum')
 
@@ -68,10 +72,12 @@ def _gradient(workload, params, model_state, batch, rng):
 
 
 def slow(params, grads):
+  """Return parameters after a small step."""
   return jax.tree.map(lambda p, g: p - 0.01 * g, params, grads)
 
 
 def quick(params, grads):
+  """Return parameters after a large step."""
   return jax.tree.map(lambda p, g: p - 0.05 * g, params, grads)
 
 
@@ -88,7 +94,7 @@ def update_params(
   )
   state = dict(optimizer_state)
   params = state['code'](current_param_container, grads)
-  if state['shown'] is not None:  # And a bit of everything else.
+  if state['shown'] is not None:  # Parameters depend on every part of state.
     factor = 1 + 1e-3 * (state['shown'] + state['count'] + state['numpy'][0])
     factor += {'first': 0.0, 'second': 1e-3}[state['phase']]
     params = jax.tree.map(lambda p: p * factor, params)

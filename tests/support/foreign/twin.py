@@ -1,4 +1,4 @@
-"""What both submissions beside this file do, as one of ours."""
+"""The algorithm of of_v05 and of_v06, written for TimeTrial's own interface."""
 
 import optax
 

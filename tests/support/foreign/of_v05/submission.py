@@ -1,4 +1,4 @@
-"""AdamW with linear decay in the manner of AlgoPerf v0.5, for tests."""
+"""AdamW with linear decay, written for AlgoPerf v0.5."""
 
 import functools
 
