@@ -143,6 +143,7 @@ COMMANDS = {
   'plan': lambda: commands.plan(_options()),
   'preflight': lambda: commands.preflight(_options()),
   'status': lambda: commands.status(_options()),
+  'verify-again': lambda: commands.verify_again(_options()),
   'forget': lambda: commands.forget(_options()),
   'check': lambda: commands.check(_options()),
   'calibrate': lambda: commands.calibrate(_options()),
@@ -153,9 +154,10 @@ COMMANDS = {
     pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
   ),
   'trial': lambda: commands.trial(_SPEC.value, _PROGRESS_FD.value),
+  'exam': commands.exam,
 }
 
-INNER = ('work', 'trial')  # Other commands start these.
+INNER = ('work', 'trial', 'exam')  # Other commands start these.
 RESUMED = ('run', 'set-targets', 'tune')  # Others begin again.
 SENT = ('run', 'plan')  # The others do their work on this machine.
 
@@ -202,6 +204,10 @@ PROGRAM = command_line.Program(
     'status': Command(
       'Say what is done, running, failed and why.', ('out', 'json')
     ),
+    'verify-again': Command(
+      'Evaluate the stored models of a results folder again.',
+      ('out', 'data_dir', 'hang_timeout', 'json'),
+    ),
     'forget': Command(
       'Take submissions out of a results folder; their files are kept.',
       ('submissions', 'out'),
@@ -235,7 +241,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def main(argv: list[str]) -> int:
-  if argv[1:] != ['trial']:
+  if argv[1:] not in (['trial'], ['exam']):
     signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
   if command is None or len(argv) > 2:

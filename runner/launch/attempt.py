@@ -18,6 +18,7 @@ from typing import Any
 from runner.launch import (
   child_process,
   early_stop,
+  examiner as examiners,
   isolation,
   outcomes,
   prepare,
@@ -25,6 +26,7 @@ from runner.launch import (
   tampering,
   trial_log,
 )
+from runner.launch.examiner import Examiner
 from runner.machine import gpu_monitor, hardware, settings
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
@@ -114,6 +116,7 @@ def run_trial(
   options: TrialOptions,
   *,
   limits: StepLimits | None = None,
+  examiner: Examiner | None = None,
 ) -> Status:
   """Run or resume one trial in a process of its own, and wait for it.
 
@@ -126,6 +129,8 @@ def run_trial(
     on_progress: Called with every progress event.
     options: Options of all trials.
     limits: Stops and evaluations by steps, instead of charged seconds.
+    examiner: Evaluates the model again that has reached its target; None: what
+      the trial says is believed.
   """
   folder = prepared(out, plan, trial, options, limits)
   with results_folder.held(folder, ORPHAN) as lock:
@@ -139,7 +144,56 @@ def run_trial(
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
     outcomes.lost(folder, 'Its process ended without a word.')
-    return run_attempt(out, folder, on_progress, options, keep=[lock])
+    return run_attempt(
+      out, folder, on_progress, options, keep=[lock], examiner=examiner
+    )
+
+
+def examine(
+  out: pathlib.Path,
+  plan: Plan,
+  trial: PlannedTrial,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  *,
+  examiner: Examiner,
+) -> Status | None:
+  """Evaluate a model again whose trial was not examined before it was done.
+
+  Its runner was stopped then, or data were missing.
+
+  Args:
+    out: The results folder.
+    plan: Its plan.
+    trial: One of the plan's trials.
+    on_progress: Called with every progress event.
+    options: Options of all trials.
+    examiner: What evaluates.
+
+  Returns:
+    The new status; None where there is nothing to do.
+  """
+  folder = trial.folder(out)
+  if not (folder / layout.REACHED).is_file() or not _waits(folder):
+    return None
+  with results_folder.held(folder) as lock:
+    if lock is None:
+      return None
+    attempt = layout.status(folder).last
+    spec = plan.suite.workloads[trial.workload]
+    exam = examiners.examined(
+      folder, spec, options.data_dir, examiner, on_progress
+    )
+    outcomes.judge(folder, attempt, exam)
+    return layout.status(folder)
+
+
+def _waits(folder: pathlib.Path) -> bool:
+  """Whether a trial has reached its target and nobody knows if that is true."""
+  if results_folder.status(folder).outcome != 'reached':
+    return False
+  *_, last = storage.read_lines(folder / layout.ATTEMPTS)
+  return last['event'] != layout.EXAM or last.get('agrees') is None
 
 
 def prepared(
@@ -175,6 +229,7 @@ def run_attempt(
   options: TrialOptions,
   *,
   keep: Sequence[int] = (),
+  examiner: Examiner | None = None,
 ) -> Status:
   """Run the trial of a folder that is ours, even if the trial is done.
 
@@ -184,8 +239,11 @@ def run_attempt(
     on_progress: Called with every progress event.
     options: Options of all trials.
     keep: Descriptors that the process holds as long as it lives.
+    examiner: Evaluates the model again that has reached its target; None: what
+      the trial says is believed.
   """
-  budget = prepare.spec(folder / layout.TRIAL).budget
+  planned = prepare.spec(folder / layout.TRIAL)  # The trial can change it.
+  budget = planned.budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
   timeouts = child_process.Timeouts(options.hang_timeout, longest)
   network = isolation.network(options.network or bool(options.extra_hosts))
@@ -251,6 +309,15 @@ def run_attempt(
   if summary := cards.summary():
     seen['cards'] = summary
   outcomes.close(folder, before, left, seen, killed, printed, fault)
+  status = layout.status(folder)
+  # Scoring goes by rows, whatever the outcome says.
+  if examiner is None or not status.done:
+    return status
+  if status.outcome == 'reached' or examiners.met(folder, planned.spec):
+    exam = examiners.examined(
+      folder, planned.spec, planned.data_dir, examiner, on_progress
+    )
+    outcomes.judge(folder, before, exam)
   return layout.status(folder)
 
 

@@ -11,6 +11,8 @@
       <submission>.py                   the submission's own source; a folder
                                         where it was one
       checkpoint/                       the last states, to resume from
+      reached.checkpoint                the model that reached the target, which
+                                        a fresh process evaluates again
       trial.log, traceback_<p>.txt      what it printed, why it failed
       plugins/profile/                  a trace of some steps, if one was asked
       .lock                             held by the processes that run it
@@ -47,9 +49,11 @@ ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
+REACHED = 'reached.checkpoint'
 
 OVER_AGAIN = 'over again'  # A state could not be restored.
-EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN)
+EXAM = 'exam'  # A fresh process has evaluated the model again.
+EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN, EXAM)
 
 MOST = 10**9  # Studies or trials.
 RESIDUAL = 0.01  # Of the wall time, on no account: above, a trial is invalid.

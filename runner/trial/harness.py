@@ -104,6 +104,10 @@ class TrialHarness:
     """Return whether metrics of the validation split reach the target."""
     return self.task.reached(metrics)
 
+  def keep(self, result: Result, model: Model) -> None:
+    """Keep the model that has reached the target, to evaluate it again."""
+    self.recorder.keep(result.step, model)
+
   def record(self, result: Result, state: PyTree) -> None:
     """Keep an evaluation and the state that was evaluated."""
     assert self._start is not None

@@ -122,6 +122,17 @@ class Recorder:
     row = csv_rows.evaluation(result, self._clock.accounts(), self.attempt)
     self._write([row], scalars, state, feed, lost)
 
+  def keep(self, step: int, model: Model) -> None:
+    """Keep the arrays of the model that has reached the target.
+
+    A fresh process evaluates them again after the trial.
+    """
+    self.settle()
+    with self._clock.account('checkpoint'):
+      arrays = checkpoint.snapshot(model)
+      path = self._folder / layout.REACHED
+      checkpoint.write(path, arrays, {'step': step})
+
   def save(
     self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
   ) -> None:
@@ -268,6 +279,9 @@ class NullRecorder:
     lost: str = '',
   ) -> None:
     self.save(state, feed, scalars, lost)
+
+  def keep(self, step: int, model: Model) -> None:
+    checkpoint.snapshot(model)
 
   def save(
     self, state: PyTree, feed: Feed, scalars: list[Scalar], lost: str
