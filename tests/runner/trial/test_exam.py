@@ -1,4 +1,4 @@
-"""Models that reached their target are evaluated again, by nobody else's code."""
+"""Models that reached their target are evaluated again, without submissions."""
 
 import json
 import os
