@@ -33,6 +33,7 @@ from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
+from runner.protocol.workload_spec import WorkloadSpec
 
 CODE = pathlib.Path(__file__).parents[2]
 # With this scheduler, programs on two cores of a CPU now and then wait for ever
@@ -144,9 +145,16 @@ def run_trial(
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
     outcomes.lost(folder, 'Its process ended without a word.')
-    return run_attempt(
-      out, folder, on_progress, options, keep=[lock], examiner=examiner
+    status = run_attempt(out, folder, on_progress, options, keep=[lock])
+    # The plan's own row: what is in the folder the trial can change.
+    spec = plan.suite.workloads[trial.workload]
+    # Scoring goes by rows, whatever the outcome says.
+    reached = status.outcome == 'reached' or (
+      status.done and examiners.met(folder, spec)
     )
+    if examiner is None or not reached:
+      return status
+    return _examined(folder, spec, on_progress, options, examiner)
 
 
 def examine(
@@ -179,13 +187,24 @@ def examine(
   with results_folder.held(folder) as lock:
     if lock is None:
       return None
-    attempt = layout.status(folder).last
     spec = plan.suite.workloads[trial.workload]
-    exam = examiners.examined(
-      folder, spec, options.data_dir, examiner, on_progress
-    )
-    outcomes.judge(folder, attempt, exam)
-    return layout.status(folder)
+    return _examined(folder, spec, on_progress, options, examiner)
+
+
+def _examined(
+  folder: pathlib.Path,
+  spec: WorkloadSpec,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  examiner: Examiner,
+) -> Status:
+  """Evaluate the model of the last attempt again; return the new status."""
+  number = layout.status(folder).last
+  exam = examiners.examined(
+    folder, spec, options.data_dir, examiner, on_progress
+  )
+  outcomes.judge(folder, number, exam)
+  return layout.status(folder)
 
 
 def _waits(folder: pathlib.Path) -> bool:
@@ -229,7 +248,6 @@ def run_attempt(
   options: TrialOptions,
   *,
   keep: Sequence[int] = (),
-  examiner: Examiner | None = None,
 ) -> Status:
   """Run the trial of a folder that is ours, even if the trial is done.
 
@@ -239,11 +257,8 @@ def run_attempt(
     on_progress: Called with every progress event.
     options: Options of all trials.
     keep: Descriptors that the process holds as long as it lives.
-    examiner: Evaluates the model again that has reached its target; None: what
-      the trial says is believed.
   """
-  planned = prepare.spec(folder / layout.TRIAL)  # The trial can change it.
-  budget = planned.budget
+  budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
   timeouts = child_process.Timeouts(options.hang_timeout, longest)
   network = isolation.network(options.network or bool(options.extra_hosts))
@@ -309,15 +324,6 @@ def run_attempt(
   if summary := cards.summary():
     seen['cards'] = summary
   outcomes.close(folder, before, left, seen, killed, printed, fault)
-  status = layout.status(folder)
-  # Scoring goes by rows, whatever the outcome says.
-  if examiner is None or not status.done:
-    return status
-  if status.outcome == 'reached' or examiners.met(folder, planned.spec):
-    exam = examiners.examined(
-      folder, planned.spec, planned.data_dir, examiner, on_progress
-    )
-    outcomes.judge(folder, before, exam)
   return layout.status(folder)
 
 
