@@ -92,7 +92,7 @@ class Examiner:
     if self._process is not None and self._process.poll() is None:
       return
     self.close()
-    self._log = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it.
+    self._log = tempfile.TemporaryFile('w+b')  # noqa: SIM115  `close` closes it.
     self._process = subprocess.Popen(
       # Nothing is imported from the folder where a trial may have written.
       [sys.executable, '-P', '-m', 'runner', 'exam'],
