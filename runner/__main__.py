@@ -138,6 +138,7 @@ COMMANDS = {
   'plan': lambda: commands.plan(_options()),
   'preflight': lambda: commands.preflight(_options()),
   'status': lambda: commands.status(_options()),
+  'verify-again': lambda: commands.verify_again(_options()),
   'forget': lambda: commands.forget(_options()),
   'check': lambda: commands.check(_options()),
   'calibrate': lambda: commands.calibrate(_options()),
@@ -148,9 +149,14 @@ COMMANDS = {
     pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
   ),
   'trial': lambda: commands.trial(_SPEC.value, _PROGRESS_FD.value),
+  'exam': commands.exam,
 }
 
-INNER = ('work', 'trial')  # Commands that are started by other commands.
+INNER = (
+  'work',
+  'trial',
+  'exam',
+)  # Commands that are started by other commands.
 RESUMED = ('run', 'set-targets', 'tune')  # Commands that continue after a stop.
 SENT = ('run', 'plan')  # Commands that accept --engine.
 
@@ -161,7 +167,7 @@ class Terminated(KeyboardInterrupt):
 
 def main(argv: list[str]) -> int:
   """Run the command in argv; return its exit code."""
-  if argv[1:] != ['trial']:
+  if argv[1:] not in (['trial'], ['exam']):
     signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
   if command is None:

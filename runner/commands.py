@@ -30,6 +30,7 @@ from runner.tools import (
   calibrate as calibration,
   forget as forgetting,
   preflight as preflights,
+  verify_again as again,
 )
 
 
@@ -108,6 +109,22 @@ def preflight(options: Options) -> int:
   else:
     print(summaries.of_forecasts(found, options.price))
   return 1 if any(one.failed for one in found) else 0
+
+
+def verify_again(options: Options) -> int:
+  """Evaluate every stored model of a results folder again."""
+  out = options.out
+  stored = results_folder.stored(out)
+  if stored is None:
+    raise results_folder.ResultsError(
+      f'No results in {out}. Give the folder of a race: --out=FOLDER'
+    )
+  found = list(again.verify(out, stored, options.trial))
+  if options.json:
+    print(json.dumps([one._asdict() for one in found], indent=2))
+  else:
+    print(again.text(found))
+  return 0 if all(one.agrees for one in found) else 1
 
 
 def _cost(hours: float | None, price: float | None) -> float | None:
@@ -285,3 +302,20 @@ def trial(flag: str, progress_fd: int) -> int:
     traceback.print_exc()
     code = 1
   child_process.leave_at_once(code)
+
+
+def exam() -> int:
+  """Be the process that evaluates models again: no submission runs in it.
+
+  Requests come on standard input. Answers go to what standard output was, as
+  libraries print there, too.
+  """
+  isolation.limit(None)
+  answers = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
+  os.dup2(2, 1)
+  from runner.trial import exam as exams  # noqa: PLC0415  Imports JAX.
+
+  exams.serve(
+    sys.stdin, lambda told: print(json.dumps(told), file=answers, flush=True)
+  )
+  return 0

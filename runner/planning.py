@@ -102,6 +102,7 @@ def of_trials(
         for name, entry in entries.items()
       },
       trials=tuple(trials),
+      exam=True,
     )
   )
 

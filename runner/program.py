@@ -56,6 +56,11 @@ PROGRAM = Program(
       ('out', 'json'),
       ('--out=results',),
     ),
+    'verify-again': Command(
+      'Evaluate the stored models of a results folder again.',
+      ('out', 'data_dir', 'hang_timeout', 'json'),
+      ('--out=results',),
+    ),
     'forget': Command(
       'Remove submissions from a results folder; their files are kept.',
       ('submissions', 'out'),

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.protocol import (
   accounts,
+  agreement,
   columns,
   layout,
   metrics,
@@ -73,6 +74,7 @@ def checked(
     yield from ((True, text) for text in _attempts(events, rows))
     yield from ((True, text) for text in _slowed(events))
     yield from ((True, text) for text in _held_up(events))
+    yield from _evaluated_again(trial, events, rows, plan)
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
       last, most = apart(float(trial.evals.seconds[-1]), budget)
@@ -238,6 +240,55 @@ def _attempts(
     if last > over * (1 + CLOSE):
       at, end = apart(last, over)
       yield f'The trial has an evaluation at {at} s, but ended at {end} s.'
+
+
+def _evaluated_again(
+  trial: Trial,
+  events: list[dict[str, Any]],
+  rows: list[dict[str, str]],
+  plan: Plan | None,
+) -> Iterator[tuple[bool, str]]:
+  """Yield what the second evaluation of a model says about a trial.
+
+  Plans that are older than these evaluations ask for none.
+  """
+  *_, end = [event for event in events if event['event'] == 'end'] or [{}]
+  if end.get('outcome') not in layout.SCORED or not _met(trial, rows, plan):
+    return
+  exams = [
+    event
+    for event in events
+    if event['event'] == layout.EXAM and event['attempt'] == end['attempt']
+  ]
+  again = 'Try it: timetrial verify-again --out=RESULTS'
+  if not exams:
+    if plan is not None and plan.exam:
+      text = f'Its model was not evaluated again. {again}'
+      yield False, text
+    return
+  last = exams[-1]
+  if last['agrees'] is None:
+    yield False, f'Its model was not evaluated again: {last["why"]} {again}'
+    return
+  recorded = {
+    name: float(text)
+    for name, text in rows[-1].items()
+    if name.partition('/')[0] in columns.SPLITS and text
+  }
+  if why := last['why'] or agreement.difference(recorded, last['metrics']):
+    yield True, f'Its model does not agree with what it recorded: {why}'
+
+
+def _met(trial: Trial, rows: list[dict[str, str]], plan: Plan | None) -> bool:
+  """Whether a row meets the target that the trial ran for."""
+  spec = plan.suite.workloads.get(trial.key.workload) if plan else None
+  if spec is None:
+    return trial.at is not None
+  return any(
+    spec.reached(float(row[spec.column]))
+    for row in rows
+    if row.get(spec.column)
+  )
 
 
 def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:

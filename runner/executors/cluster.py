@@ -15,6 +15,7 @@ from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
 from runner.launch import attempt, outcomes
 from runner.launch.attempt import TrialOptions
+from runner.launch.examiner import Examiner
 from runner.machine import hardware
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.layout import Status
@@ -152,7 +153,10 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
       f'{" or ".join(sorted(plan.kinds))}: their seconds could not be '
       'compared. Select nodes of the planned kind with --engine_options.'
     )
-  return attempt.run_trial(out, plan, found[0], lambda event: None, options)
+  with Examiner(attempt.environment(), options.hang_timeout) as examiner:
+    return attempt.run_trial(
+      out, plan, found[0], lambda event: None, options, examiner=examiner
+    )
 
 
 def _absolute(options: TrialOptions) -> TrialOptions:

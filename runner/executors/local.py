@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from runner.executors.base import Queue, RaceContext
 from runner.launch import attempt
+from runner.launch.examiner import Examiner
 from runner.protocol.layout import Status
 from runner.protocol.plan import PlannedTrial
 
@@ -20,6 +21,15 @@ class LocalExecutor:
       context: The race.
       queue: Trials to run; the caller may add trials meanwhile.
     """
+    env, hang = attempt.environment(), context.options.hang_timeout
+    with Examiner(env, hang) as examiner:
+      if not context.limits:
+        _catch_up(context, queue, examiner)
+      yield from self._run(context, queue, examiner)
+
+  def _run(
+    self, context: RaceContext, queue: Queue, examiner: Examiner
+  ) -> Iterator[tuple[PlannedTrial, Status]]:
     plan, live = context.plan, context.live
     while queue:
       trial = queue.next()
@@ -33,5 +43,22 @@ class LocalExecutor:
         live.on_progress,
         context.options,
         limits=limits,
+        examiner=None if limits else examiner,
       )
       yield trial, status
+
+
+def _catch_up(context: RaceContext, queue: Queue, examiner: Examiner) -> None:
+  """Examine the trials whose runner was stopped before it could."""
+  for trial in context.plan.trials:
+    status = attempt.examine(
+      context.out,
+      context.plan,
+      trial,
+      context.live.on_progress,
+      context.options,
+      examiner=examiner,
+    )
+    if status and not status.done:
+      queue.put(trial, 0.0)
+      context.live.queue_again(1)

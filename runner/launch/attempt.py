@@ -18,6 +18,7 @@ from typing import Any
 from runner.launch import (
   child_process,
   early_stop,
+  examiner as examiners,
   isolation,
   outcomes,
   prepare,
@@ -25,12 +26,14 @@ from runner.launch import (
   tampering,
   trial_log,
 )
+from runner.launch.examiner import Examiner
 from runner.machine import gpu_monitor, hardware, settings
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
+from runner.protocol.workload_spec import WorkloadSpec
 
 CODE = pathlib.Path(__file__).parents[2]
 # Programs with this scheduler sometimes hang in their first step on two CPU
@@ -114,6 +117,7 @@ def run_trial(
   options: TrialOptions,
   *,
   limits: StepLimits | None = None,
+  examiner: Examiner | None = None,
 ) -> Status:
   """Run or resume one trial in a child process, and wait for its end.
 
@@ -126,6 +130,8 @@ def run_trial(
     on_progress: Called with every progress event.
     options: Options of all trials.
     limits: Stops and evaluations by steps, instead of charged seconds.
+    examiner: Evaluates the model again that has reached its target; None: what
+      the trial says is believed.
   """
   folder = prepared(out, plan, trial, options, limits)
   with results_folder.held(folder, ORPHAN) as lock:
@@ -140,7 +146,74 @@ def run_trial(
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
     outcomes.lost(folder, 'Its process ended without writing its outcome.')
-    return run_attempt(out, folder, on_progress, options, keep=[lock])
+    status = run_attempt(out, folder, on_progress, options, keep=[lock])
+    # The plan's own row: what is in the folder the trial can change.
+    spec = plan.suite.workloads[trial.workload]
+    # Scoring goes by rows, whatever the outcome says.
+    reached = status.outcome == 'reached' or (
+      status.done and examiners.met(folder, spec)
+    )
+    if examiner is None or not reached:
+      return status
+    return _examined(folder, spec, on_progress, options, examiner)
+
+
+def examine(
+  out: pathlib.Path,
+  plan: Plan,
+  trial: PlannedTrial,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  *,
+  examiner: Examiner,
+) -> Status | None:
+  """Evaluate a model again whose trial was not examined before it was done.
+
+  Its runner was stopped then, or data were missing.
+
+  Args:
+    out: The results folder.
+    plan: Its plan.
+    trial: One of the plan's trials.
+    on_progress: Called with every progress event.
+    options: Options of all trials.
+    examiner: What evaluates.
+
+  Returns:
+    The new status; None where there is nothing to do.
+  """
+  folder = trial.folder(out)
+  if not (folder / layout.REACHED).is_file() or not _waits(folder):
+    return None
+  with results_folder.held(folder) as lock:
+    if lock is None:
+      return None
+    spec = plan.suite.workloads[trial.workload]
+    return _examined(folder, spec, on_progress, options, examiner)
+
+
+def _examined(
+  folder: pathlib.Path,
+  spec: WorkloadSpec,
+  on_progress: OnProgress,
+  options: TrialOptions,
+  examiner: Examiner,
+) -> Status:
+  """Evaluate the model of the last attempt again; return the new status."""
+  number = layout.status(folder).last
+  exam = examiners.examined(
+    folder, spec, options.data_dir, examiner, on_progress
+  )
+  outcomes.judge(folder, number, exam)
+  return layout.status(folder)
+
+
+def _waits(folder: pathlib.Path) -> bool:
+  """Whether a trial has reached its target and nobody knows if that is true."""
+  if results_folder.status(folder).outcome != 'reached':
+    return False
+  *_, last = storage.read_lines(folder / layout.ATTEMPTS)
+  return last['event'] != layout.EXAM or last.get('agrees') is None
 
 
 def prepared(

@@ -12,6 +12,7 @@ import signal
 from typing import Any
 
 from runner.launch import child_process, isolation, remote_hosts
+from runner.launch.examiner import Exam
 from runner.protocol import layout, storage
 
 # Outcomes that need no excerpt of the log.
@@ -69,11 +70,7 @@ def close(
       seen['log'] = _tail(printed)
     layout.event(folder, 'exit', attempt, **seen)
     if invalid := _invalid(last, residual, wall):
-      # A resumed trial would inherit the invalid clock.
-      checkpoint = folder / layout.CHECKPOINT
-      with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(checkpoint)
-      _end(folder, last, 'invalid', invalid, True)
+      _void(folder, last, invalid)
     elif fault and last['outcome'] in layout.OPEN:
       _end(folder, last, *fault)  # The fault caused the process's failure.
     return
@@ -84,6 +81,34 @@ def close(
     layout.event(folder, 'start', attempt, **layout.whereabouts())
   how = fault or death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
+
+
+def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
+  """Record what the second evaluation of an attempt's model has found.
+
+  An attempt whose model does not agree becomes invalid.
+  """
+  facts = exam._asdict() | {'metrics': dict(exam.metrics)}
+  layout.event(folder, layout.EXAM, attempt, **facts)
+  if exam.agrees is False:
+    ends = [
+      event
+      for event in storage.read_lines(folder / layout.ATTEMPTS)
+      if event['event'] == 'end' and event['attempt'] == attempt
+    ]
+    _void(folder, ends[-1], exam.why)
+
+
+def _void(folder: pathlib.Path, last: dict[str, Any], reason: str) -> None:
+  """Make an attempt invalid: the next one starts over."""
+  # Whoever went on from its checkpoint would inherit its clock.
+  checkpoint = folder / layout.CHECKPOINT
+  with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
+    shutil.rmtree(checkpoint)
+  # What speaks against it is kept, unless the trial has made that impossible.
+  with contextlib.suppress(storage.StorageError):
+    storage.put_aside(folder / layout.REACHED, last['attempt'] + 1)
+  _end(folder, last, 'invalid', reason, True)
 
 
 def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:

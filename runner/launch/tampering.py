@@ -73,7 +73,8 @@ def _is_event(event: Any, attempt: int) -> bool:
   if type(event.get('attempt')) is not int:
     return False
   if event['event'] != 'end' or event['attempt'] < attempt:
-    return True
+    # Of this attempt's model only its parent says so, and afterwards.
+    return event['event'] != layout.EXAM or event['attempt'] < attempt
   accounts = event.get('accounts')
   known = event.get('outcome') in (*layout.SCORED, *layout.OPEN)
   if not isinstance(accounts, dict) or not known:

@@ -11,6 +11,8 @@
       <submission>.py                   the submission's source; a folder if the
                                         submission is a folder
       checkpoint/                       the last states, to resume from
+      reached.checkpoint                the model that reached the target, which
+                                        a fresh process evaluates again
       trial.log, traceback_<p>.txt      printed text, and why attempt p failed
       plugins/profile/                  trace of some steps, with --profile
       .lock                             held by the processes of the trial
@@ -47,9 +49,11 @@ ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
+REACHED = 'reached.checkpoint'
 
 OVER_AGAIN = 'over again'  # Restart at step 0: no state could be restored.
-EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN)
+EXAM = 'exam'  # A fresh process has evaluated the model again.
+EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN, EXAM)
 
 MOST = 10**9  # Limit of the numbers of studies and of trials.
 RESIDUAL = 0.01  # Largest share of the wall time on no account of the clock.

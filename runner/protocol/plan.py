@@ -121,6 +121,8 @@ class Plan:
     also: Further kinds of machines that trials may run on.
     forgotten: Entries that were taken out, as plan.json has them.
     hashes: A hash of every rule; None in plans older than these hashes.
+    exam: Whether models that reach the target are evaluated again, by a
+      process without a submission; plans that are older do not say so.
     hash: SHA-256 of the trials and the rules.
   """
 
@@ -133,6 +135,7 @@ class Plan:
   also: tuple[Machine, ...] = ()
   forgotten: tuple[Mapping[str, Any], ...] = ()
   hashes: Mapping[str, str] | None = dataclasses.field(default_factory=dict)
+  exam: bool = False
   hash: str = ''
 
   @property

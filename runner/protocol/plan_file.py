@@ -19,6 +19,7 @@ PARTS = {
   'hardware': dict,
   'also': list,
   'seconds': dict,
+  'exam': bool,
   'sources': dict,
   'hashes': dict,
   'hash': str,
@@ -28,7 +29,7 @@ PARTS = {
 NEEDED = ('suite', 'rules', 'seconds', 'trials')
 # Parts in which every value has a hash: a board depends on these values, and
 # the identities of trials do not contain them.
-HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds')
+HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds', 'exam')
 # Values of these parts that a trial's folder stores elsewhere, or that may grow
 # when trials are added.
 OWN = re.compile(r'rules\.(workloads|unscored)\..*|.*\.(studies|trials)')
@@ -74,6 +75,7 @@ def parse(table: Any, where: str) -> Plan:
     also=tuple(map(_machine, table.get('also', ()))),
     forgotten=tuple(table.get('forgotten', ())),
     hashes=table.get('hashes'),
+    exam=table.get('exam', False),
     hash=table.get('hash', ''),
   )
 
@@ -130,6 +132,7 @@ def _rules(plan: Plan) -> dict[str, Any]:
     'hardware': dict(plan.machine.facts),
     'seconds': plan.budgets,
     **({'also': also} if also else {}),
+    **({'exam': True} if plan.exam else {}),
   }
 
 

@@ -65,15 +65,32 @@ def save(
   Raises:
     StorageError: the file cannot be written.
   """
+  with storage.storing(folder):
+    folder.mkdir(exist_ok=True)
+  write(folder / f'{step}{SUFFIX}', arrays, facts)
+  for old in paths(folder)[:-KEEP]:
+    old.unlink()
+
+
+def write(path: pathlib.Path, arrays: Arrays, facts: dict[str, Any]) -> None:
+  """Replace one file in one step: it holds these arrays and facts.
+
+  Raises:
+    StorageError: the disk does not take it.
+  """
   data = serialization.msgpack_serialize(
     {'facts': json.dumps(facts), 'arrays': dict(arrays)}
   )
-  with storage.storing(folder):
-    folder.mkdir(exist_ok=True)
-  path = folder / f'{step}{SUFFIX}'
   storage.write(path, hashlib.sha256(data).digest(), data)
-  for old in paths(folder)[:-KEEP]:
-    old.unlink()
+
+
+def parse(content: bytes) -> Checkpoint | None:
+  """Return what the bytes of a file hold; None where they are damaged."""
+  head, data = content[:DIGEST], content[DIGEST:]
+  if hashlib.sha256(data).digest() != head:
+    return None
+  found: Any = serialization.msgpack_restore(data)
+  return Checkpoint(found['arrays'], json.loads(found['facts']))
 
 
 def load(
@@ -87,11 +104,9 @@ def load(
     damaged: Called with the path of each newer, damaged checkpoint.
   """
   for path in reversed(paths(folder)):
-    content = path.read_bytes()
-    head, data = content[:DIGEST], content[DIGEST:]
-    if hashlib.sha256(data).digest() == head:
-      found: Any = serialization.msgpack_restore(data)
-      return Checkpoint(found['arrays'], json.loads(found['facts']))
+    found = parse(path.read_bytes())
+    if found is not None:
+      return found
     damaged(path)
   return None
 

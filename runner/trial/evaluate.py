@@ -4,15 +4,61 @@ Devices compute statistics of every example; the host summarizes them.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+import workloads
+from runner.protocol import columns
+from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices
 from workloads import batches
 from workloads.workload import Model, Source, Workload
+
+
+def data(
+  spec: WorkloadSpec, data_dir: str | None
+) -> tuple[Workload, Mapping[str, Source]]:
+  """Return the workload of a suite's row, and its examples by split.
+
+  Args:
+    spec: The workload in the suite.
+    data_dir: Folder of the datasets; None: the default one.
+
+  Raises:
+    ValueError: there is no such workload, or its data are missing.
+  """
+  workload = workloads.get(spec.workload, spec.quirks).with_text(data_dir)
+  return workload, {
+    split: workload.source(split, data_dir) for split in columns.SPLITS
+  }
+
+
+def split_metrics(
+  workload: Workload,
+  model: Model,
+  source: Source,
+  spec: WorkloadSpec,
+  split: str,
+  alive: Callable[[], None] = lambda: None,
+) -> dict[str, float]:
+  """Return the metrics of one split by column, as rows of evaluations have.
+
+  Args:
+    workload: What was trained.
+    model: The model.
+    source: The examples of the split.
+    spec: The workload in the suite: batch size and limits.
+    split: 'train', 'validation' or 'test'.
+    alive: Called for every batch.
+  """
+  most = spec.train_examples if split == 'train' else spec.eval_examples
+  limit = len(source) if most is None else most
+  found = evaluate(workload, model, source, spec.eval_batch_size, limit, alive)
+  named = {f'{split}/{name}': value for name, value in found.items()}
+  return named | {f'{split}/num_examples': min(limit, len(source))}
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -122,6 +122,10 @@ class TrialHarness:
     """Test whether metrics of the validation split reach the target."""
     return self.task.reached(metrics)
 
+  def keep(self, result: Result, model: Model) -> None:
+    """Keep the model that has reached the target, to evaluate it again."""
+    self.recorder.keep(result.step, model)
+
   def record(self, result: Result, state: PyTree) -> None:
     """Record an evaluation, and checkpoint the evaluated state."""
     assert self._start is not None

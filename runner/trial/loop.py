@@ -68,6 +68,10 @@ class Harness(Protocol):
     """Record an evaluation, and checkpoint the evaluated state."""
     ...
 
+  def keep(self, result: Result, model: Model) -> None:
+    """Keep the model that has reached the target, to evaluate it again."""
+    ...
+
   def save(self, state: PyTree) -> None:
     """Checkpoint a state, so that the trial can be resumed."""
     ...
@@ -125,8 +129,10 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     stop = budget.steps is not None and harness.feed.steps >= budget.steps
     result = _evaluate(model, state, stop or not more, harness)
     evals.append(result)
+    if reached := harness.reached(result.metrics):
+      harness.keep(result, model)  # First: what is recorded has its model.
     harness.record(result, state)
-    if harness.reached(result.metrics):
+    if reached:
       return _reached(result)
     if stop:
       return Ending('ended', f'The limit of {budget.steps} steps is reached.')

@@ -15,7 +15,7 @@ import jax
 
 from runner.machine import hardware
 from runner.protocol import accounts, columns, layout, storage
-from runner.trial import checkpoint, csv_rows, memory as footprint
+from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
 from runner.trial.feed import Feed
@@ -120,6 +120,17 @@ class Recorder:
     self._optimizer_bytes, self._device_bytes = found
     row = csv_rows.evaluation(result, self._clock.accounts(), self.attempt)
     self._write([row], scalars, state, feed)
+
+  def keep(self, step: int, model: Model) -> None:
+    """Keep the arrays of the model that has reached the target.
+
+    A fresh process evaluates them again after the trial.
+    """
+    self.settle()
+    with self._clock.account(accounts.CHECKPOINT):
+      arrays = checkpoint.snapshot(state_tree.Flattener()(model).leaves)
+      path = self._folder / layout.REACHED
+      checkpoint.write(path, arrays, {'step': step})
 
   def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
     """Write a checkpoint between evaluations, and wait for the disk.
@@ -284,7 +295,12 @@ class NullRecorder:
   ) -> None:
     self.save(state, feed, scalars)
 
+  def keep(self, step: int, model: Model) -> None:
+    """Take part in what all hosts must do together."""
+    checkpoint.snapshot(state_tree.Flattener()(model).leaves)
+
   def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
+    """Take part in what all hosts must do together."""
     if not state.lost:
       checkpoint.snapshot(state.leaves)
 

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import workloads
-from runner.protocol import columns
 from runner.protocol.trial_file import Budget, TrialSpec
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import evaluate
@@ -45,13 +43,8 @@ def record_every(spec: WorkloadSpec) -> int:
 
 def read(trial: TrialSpec) -> TrialTask:
   """Return the task of a trial, with its data."""
-  spec = trial.spec
-  workload = workloads.get(spec.workload, spec.quirks)
-  workload = workload.with_text(trial.data_dir)
-  sources = {
-    split: workload.source(split, trial.data_dir) for split in columns.SPLITS
-  }
-  return TrialTask(workload=workload, sources=sources, spec=spec)
+  workload, sources = evaluate.data(trial.spec, trial.data_dir)
+  return TrialTask(workload=workload, sources=sources, spec=trial.spec)
 
 
 def for_submission(task: TrialTask) -> Task:
@@ -125,16 +118,6 @@ def metrics(
       raise Leaving(f'Asked to leave while {doing}.')
     on_progress(event)
 
-  spec, source = task.spec, task.sources[split]
-  most = spec.train_examples if split == 'train' else spec.eval_examples
-  limit = len(source) if most is None else most
-  found = evaluate.evaluate(
-    task.workload,
-    model,
-    source,
-    spec.eval_batch_size,
-    limit,
-    alive,
+  return evaluate.split_metrics(
+    task.workload, model, task.sources[split], task.spec, split, alive
   )
-  named = {f'{split}/{name}': value for name, value in found.items()}
-  return named | {f'{split}/num_examples': min(limit, len(source))}

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import jax
 
 import submissions
-from runner.machine import load
+from runner.machine import load, suspension
 from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.trial_file import TrialSpec
@@ -26,7 +26,6 @@ from runner.trial import (
   devices,
   metadata,
   state_tree,
-  suspension,
   task as tasks,
 )
 from runner.trial.clock import Clock

@@ -57,7 +57,7 @@ class Trial:
       self.evals = before.evals[:]
       state, self.feed.steps, seconds = before.saved
       self.time = [seconds]
-    self.saved = None
+    self.saved, self.kept = None, []
     self.splits = []
     clock = Clock(lambda: self.time[0])
     clock.restore({'train': self.time[0]})
@@ -81,6 +81,7 @@ class Trial:
       evaluate=evaluate,
       reached=lambda metrics: metrics['validation/n'] >= target,
       record=lambda result, state: save(state),
+      keep=lambda result, model: self.kept.append((result.step, model)),
       save=save,
       leaving=lambda: False,
       not_finite=lambda model: bad,

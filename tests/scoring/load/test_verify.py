@@ -401,3 +401,67 @@ def test_logs_of_a_published_board_have_no_plan_to_be_checked(folder):
   assert texts == [
     'There is no plan: seeds, sources and budgets cannot be checked.'
   ]
+
+
+def reached(folder, **exam):
+  """Has the first trial reach its target; with the event of an exam."""
+  place = first(folder)
+  (place / layout.EVALS).unlink()
+  values = [(2.0, 0.9), (4.0, 0.4)]
+  made_results._write_evals(place / layout.EVALS, values, 'loss')
+  (place / layout.ATTEMPTS).unlink()
+  made_results._write_attempts(place / layout.ATTEMPTS, 4.0, 'reached', '')
+  if exam:
+    layout.event(place, layout.EXAM, 0, **exam)
+
+
+AGAIN = {
+  'validation/loss': 0.4,
+  'validation/num_examples': 300,
+  'test/loss': 0.404,
+  'train/loss': 0.388,
+}
+
+
+@pytest.mark.parametrize(
+  'event, doubt, text',
+  [
+    (dict(agrees=True, why='', metrics=AGAIN), None, ''),
+    ({}, False, 'Its model was not evaluated again. Try it: python -m runner'),
+    (
+      dict(agrees=None, why='Data are missing.', metrics={}),
+      False,
+      'Its model was not evaluated again: Data are missing. Try it',
+    ),
+    (
+      dict(agrees=False, why='loss is 0.4 and 0.7.', metrics=AGAIN),
+      True,
+      'Its model does not agree with what it recorded: loss is 0.4 and 0.7.',
+    ),
+    (  # Its row was changed afterwards.
+      dict(agrees=True, why='', metrics=AGAIN | {'validation/loss': 0.5}),
+      True,
+      'validation/loss is 0.4 as the trial recorded it, and 0.5 as',
+    ),
+    (dict(agrees=True), True, "KeyError 'why'"),
+  ],
+)
+def test_a_model_that_reached_its_target_was_evaluated_again(
+  folder, event, doubt, text
+):
+  reached(folder, **event)
+  found = verify.verify(read.read(folder))
+  assert [one.doubt for one in found] == ([] if doubt is None else [doubt])
+  assert all(text in one.text for one in found), found
+
+
+def test_plans_of_before_these_evaluations_ask_for_none(folder):
+  reached(folder)
+  change(folder / PLAN, lambda plan: plan.pop('exam'))
+  [one] = doubts(folder)  # Whoever takes it out of a plan is found.
+  assert 'exam was planned, and is not there any more' in one.text
+  table = json.loads((folder / PLAN).read_text())
+  table['hashes'].pop('exam')
+  plan = plan_file.sealed(plan_file.parse(table, 'x'))
+  results_folder.write(folder, plan)
+  assert verify.verify(read.read(folder)) == []

@@ -1,0 +1,293 @@
+"""The second evaluation of a model that has reached its target.
+
+A trial's process tells its own metrics, and other people's code runs there. So
+its model is kept, and a process in which no submission runs evaluates it again:
+the examiner. It is started for the first model, waits for the next ones with
+its data and compiled programs, and is started again if it dies.
+"""
+
+import csv
+import json
+import math
+import os
+import pathlib
+import select
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import IO, Any, NamedTuple
+
+from runner.protocol import agreement, columns, layout, storage
+from runner.protocol.workload_spec import WorkloadSpec
+
+TRIES = 2  # A process that dies over a model is started once more.
+CLOSING = 5.0  # Seconds that it has to leave by itself.
+PIPE = 1 << 16  # Bytes that a pipe holds.
+LAST_WORDS = 300  # Letters of what it printed that a reason has.
+# What trials compile they write to a folder, and what an examiner read there
+# would be theirs.
+ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
+
+OnProgress = Callable[[dict[str, Any]], None]
+
+
+class Exam(NamedTuple):
+  """What a second evaluation has found.
+
+  Attributes:
+    agrees: Whether it agrees with what the trial recorded; None: nobody knows.
+    why: Why it does not agree, or why there was none.
+    metrics: What it measured, by column.
+    seconds: Seconds that it took.
+    sha256: Hash of the model's arrays.
+  """
+
+  agrees: bool | None
+  why: str = ''
+  metrics: Mapping[str, float] = {}
+  seconds: float = 0.0
+  sha256: str = ''
+
+
+class RecordedError(ValueError):
+  """The evaluations of a trial cannot be right; the message says why."""
+
+
+class _GoneError(RuntimeError):
+  """The process has died or says nothing; the message says how."""
+
+
+class Examiner:
+  """A process that evaluates models again; to be closed in the end."""
+
+  def __init__(self, env: Mapping[str, str], hang: float = 1800.0):
+    """Start nothing yet.
+
+    Args:
+      env: Environment of trials.
+      hang: Seconds without a word after which the process counts as hanging.
+    """
+    self._env = dict(env) | ENV
+    self._hang = hang
+    self._process: subprocess.Popen[bytes] | None = None
+    self._log: IO[bytes] | None = None
+
+  def __enter__(self) -> 'Examiner':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self.close()
+
+  @property
+  def pid(self) -> int | None:
+    """Id of the process; None while there is none."""
+    return self._process.pid if self._process else None
+
+  def start(self) -> None:
+    """Start the process if none runs."""
+    if self._process is not None and self._process.poll() is None:
+      return
+    self.close()
+    self._log = tempfile.TemporaryFile('w+b')  # noqa: SIM115  `close` closes it.
+    self._process = subprocess.Popen(
+      # Nothing is imported from the folder where a trial may have written.
+      [sys.executable, '-P', '-m', 'runner', 'exam'],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      stderr=self._log,
+      bufsize=0,
+      env=self._env,
+      start_new_session=True,  # Ctrl-C reaches it through its parent only.
+    )
+
+  def examine(
+    self, request: Mapping[str, Any], on_progress: OnProgress
+  ) -> dict[str, Any]:
+    """Return the answer to a request, as runner.trial.exam gives it.
+
+    Args:
+      request: As runner.trial.exam takes it.
+      on_progress: Called with signs of life.
+    """
+    why = ''
+    for _ in range(TRIES):
+      try:
+        self.start()
+        answer = self._asked(request, on_progress)
+      except (_GoneError, OSError) as error:
+        why = str(error)
+        self.close()
+        continue
+      except BaseException:  # Above all the user's Ctrl-C.
+        self.close()
+        raise
+      if answer.get('device') != 'cpu':
+        self.close()  # The next trial gets the whole device.
+      return answer
+    return {'failed': why}
+
+  def close(self) -> None:
+    """End the process, if there is one."""
+    process, self._process = self._process, None
+    log, self._log = self._log, None
+    if process is not None:
+      process.kill()  # It holds nothing that could be lost.
+      process.wait(CLOSING)
+      for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+          pipe.close()
+    if log is not None:
+      log.close()
+
+  def _asked(
+    self, request: Mapping[str, Any], on_progress: OnProgress
+  ) -> dict[str, Any]:
+    process = self._process
+    assert process and process.stdin and process.stdout
+    line = json.dumps(request).encode() + b'\n'
+    if process.stdin.write(line) != len(line):
+      raise _GoneError(self._how())
+    reading, rest = process.stdout.fileno(), b''
+    while True:
+      ready, _, _ = select.select([reading], [], [], self._hang)
+      if not ready:
+        raise _GoneError(f'There was no progress for {self._hang:.0f} s.')
+      data = os.read(reading, PIPE)
+      if not data:
+        raise _GoneError(self._how())
+      *lines, rest = (rest + data).split(b'\n')
+      for told in map(json.loads, lines):
+        if 'doing' not in told:
+          return told
+        on_progress(told)
+
+  def _how(self) -> str:
+    """How the process has ended, with the last of what it printed."""
+    assert self._process and self._log
+    code = self._process.wait()
+    self._log.seek(0)
+    said = ' '.join(
+      self._log.read()[-LAST_WORDS:].decode(errors='replace').split()
+    )
+    how = f'left with exit code {code}'
+    if code < 0:
+      how = f'was ended by signal {-code} ({signal.strsignal(-code)})'
+    return f'The process {how}. {said}'.strip()
+
+
+def examined(
+  folder: pathlib.Path,
+  spec: WorkloadSpec,
+  data_dir: str | None,
+  examiner: Examiner,
+  on_progress: OnProgress = lambda event: None,
+) -> Exam:
+  """Evaluate the model in the folder of a trial again; compare.
+
+  Nothing that the process of the trial could write decides how.
+
+  Args:
+    folder: The trial's folder.
+    spec: The workload in the suite.
+    data_dir: Folder of the datasets; None: the default one.
+    examiner: What evaluates.
+    on_progress: Called with signs of life.
+  """
+  began = time.monotonic()
+  try:
+    step, recorded = _last(folder, spec)
+  except RecordedError as error:
+    return Exam(False, str(error))
+  request = {
+    'model': str((folder / layout.REACHED).absolute()),
+    'step': step,
+    'workload': spec.workload,
+    'row': spec.to_json(),
+    'data_dir': data_dir,
+    'splits': [
+      split
+      for split in columns.SPLITS
+      if any(name.startswith(f'{split}/') for name in recorded)
+    ],
+  }
+  on_progress({'doing': 'evaluating again'})
+  answer = examiner.examine(request, on_progress)
+  seconds = time.monotonic() - began
+  if why := answer.get('failed'):
+    return Exam(None, why, seconds=seconds)
+  if why := answer.get('unfit'):
+    why = f'{layout.REACHED}, the model that reached the target: {why}'
+    return Exam(False, why, seconds=seconds)
+  metrics = answer['metrics']
+  why = agreement.difference(recorded, metrics)
+  return Exam(not why, why, metrics, seconds, answer['sha256'])
+
+
+def met(folder: pathlib.Path, spec: WorkloadSpec) -> bool:
+  """Return whether a trial has recorded that its target is reached."""
+  try:
+    rows = _rows(folder)
+    return any(_reaches(row, spec) for row in rows)
+  except RecordedError:
+    return False  # Scoring says what is damaged.
+
+
+def _last(
+  folder: pathlib.Path, spec: WorkloadSpec
+) -> tuple[int, dict[str, float]]:
+  """Step and metrics of the evaluation that reached the target.
+
+  Raises:
+    RecordedError: there is none, or not as the last and only one.
+  """
+  rows = _rows(folder)
+  if not rows or not _reaches(rows[-1], spec):
+    raise RecordedError(
+      f'The last row of {layout.EVALS} does not reach {spec.metric} '
+      f'{spec.target}.'
+    )
+  for row in rows[:-1]:
+    if _reaches(row, spec):
+      raise RecordedError(
+        f'{layout.EVALS} reaches {spec.metric} {spec.target} at step '
+        f'{row.get(columns.STEP)}, and goes on: a trial ends there.'
+      )
+  try:
+    recorded = {
+      name: float(text)
+      for name, text in rows[-1].items()
+      if name.partition('/')[0] in columns.SPLITS and text
+    }
+    return int(rows[-1][columns.STEP]), recorded
+  except (ValueError, LookupError, TypeError) as error:
+    raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
+
+
+def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
+  """Rows of the evaluations, from a file that a trial may have replaced."""
+  path = folder / layout.EVALS
+  try:
+    known = path.lstat()
+    if not stat.S_ISREG(known.st_mode) or known.st_size > storage.LARGEST:
+      raise RecordedError(
+        f'{layout.EVALS} is no file, or too large to be ours.'
+      )
+    return storage.read_rows(path)
+  except FileNotFoundError:
+    return []
+  except (OSError, ValueError, csv.Error) as error:
+    if isinstance(error, RecordedError):
+      raise
+    raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
+
+
+def _reaches(row: Mapping[str, str], spec: WorkloadSpec) -> bool:
+  try:
+    value = float(row.get(spec.column) or math.nan)
+  except (TypeError, ValueError):
+    return False
+  return bool(spec.reached(value))

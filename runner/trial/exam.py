@@ -1,0 +1,188 @@
+"""A process without a submission that evaluates the models of trials again.
+
+It reads requests as lines of JSON and answers with lines of JSON. One process
+serves a whole race: data and compiled programs stay in memory, and waiting for
+the next request takes no processor time.
+"""
+
+import json
+import math
+import os
+import pathlib
+import stat
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+
+from runner.protocol import workload_spec
+from runner.protocol.workload_spec import WorkloadSpec
+from runner.trial import checkpoint, devices, evaluate
+from workloads.workload import Model, Source, Workload
+
+OVERHEAD = 1 << 20  # Bytes of a file beside its arrays: their names and facts.
+PERIOD = 0.5  # Seconds from one sign of life to the next.
+
+Tell = Callable[[dict[str, Any]], None]
+
+
+class UnfitError(ValueError):
+  """The stored model is not one that can have been evaluated."""
+
+
+class Task(NamedTuple):
+  """A workload, its data, and a model of it without values."""
+
+  workload: Workload
+  sources: Mapping[str, Source]
+  model: Model
+
+
+def serve(requests: Iterable[str], tell: Tell) -> None:
+  """Answer every request: {'model', 'step', 'workload', 'row', 'data_dir'}.
+
+  An answer has the `metrics` by column; or, without them, `unfit`: why the
+  stored model cannot be what the trial evaluated; or `failed`: why it could
+  not be evaluated here. Before the answer there are signs of life, `doing`.
+
+  Args:
+    requests: Lines of JSON.
+    tell: Called with every answer.
+  """
+  tasks: dict[str, Task] = {}
+  for line in requests:
+    began = time.monotonic()
+    told = _answer(json.loads(line), tasks, _alive(tell))
+    told['seconds'] = time.monotonic() - began
+    tell(told | {'device': jax.default_backend()})
+
+
+def _answer(
+  request: Mapping[str, Any], tasks: dict[str, Task], alive: Callable[[], None]
+) -> dict[str, Any]:
+  try:
+    spec = workload_spec.from_json(request['workload'], request['row'])
+    task = _task(spec, request['data_dir'], tasks)
+  except Exception as error:  # Data are missing, or memory.
+    return {'failed': _told(error)}
+  try:
+    return _evaluated(
+      pathlib.Path(request['model']), request, spec, task, alive
+    )
+  except UnfitError as error:
+    return {'unfit': str(error)}
+  except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    return {'failed': _told(error)}
+  except Exception as error:  # As ppl of a model that nobody trained.
+    return {'unfit': f'It cannot be evaluated: {_told(error)}'}
+
+
+def _evaluated(
+  path: pathlib.Path,
+  request: Mapping[str, Any],
+  spec: WorkloadSpec,
+  task: Task,
+  alive: Callable[[], None],
+) -> dict[str, Any]:
+  found = _read(path, task.model)
+  if found.facts.get('step') != request['step']:
+    raise UnfitError(
+      f'It is of step {found.facts.get("step")!r}; the evaluation that reached '
+      f'the target is of step {request["step"]}.'
+    )
+  model = devices.replicate(restored(task.model, found.arrays))
+  if name := evaluate.not_finite(model):
+    raise UnfitError(f'{name} holds numbers that are not finite.')
+  metrics: dict[str, float] = {}
+  for split in request['splits']:
+    alive()
+    metrics |= evaluate.split_metrics(
+      task.workload, model, task.sources[split], spec, split, alive
+    )
+  metrics = {name: float(value) for name, value in metrics.items()}
+  for name, value in metrics.items():
+    if not math.isfinite(value):
+      raise UnfitError(f'{name} is {value}.')
+  return {'metrics': metrics, 'sha256': checkpoint.digest(found.arrays)}
+
+
+def restored(like: Model, arrays: checkpoint.Arrays) -> Model:
+  """Return the model of stored arrays.
+
+  Args:
+    like: A model of the workload, with shapes and types in place of values.
+    arrays: The arrays by path.
+
+  Raises:
+    UnfitError: the arrays are not exactly those of such a model.
+  """
+  found, tree = jax.tree_util.tree_flatten_with_path(like)
+  named = {jax.tree_util.keystr(path): leaf for path, leaf in found}
+  if odd := sorted(named.keys() ^ arrays.keys()):
+    there = 'lacks' if odd[0] in named else 'has'
+    raise UnfitError(
+      f'It {there} {odd[0]}: a model of this workload has '
+      f'{len(named)} arrays, and this one {len(arrays)}.'
+    )
+  for name, leaf in named.items():
+    x = arrays[name]
+    if (x.shape, x.dtype) != (leaf.shape, leaf.dtype):
+      raise UnfitError(
+        f'{name} is {x.dtype}{list(x.shape)}; in a model of this workload it '
+        f'is {leaf.dtype}{list(leaf.shape)}.'
+      )
+  return jax.tree.unflatten(tree, [arrays[name] for name in named])
+
+
+def _read(path: pathlib.Path, like: Model) -> checkpoint.Checkpoint:
+  """Return what a file holds that a trial, or a stranger, has written."""
+  most = OVERHEAD + sum(
+    2 * leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(like)
+  )
+  flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+  try:
+    with open(os.open(path, flags), 'rb') as file:
+      known = os.fstat(file.fileno())
+      if not stat.S_ISREG(known.st_mode):
+        raise UnfitError('It is no file.')
+      if known.st_size > most:
+        raise UnfitError(
+          f'Its file has {known.st_size:,} bytes; a model of this workload '
+          f'takes at most {most:,}.'
+        )
+      content = file.read(most)
+  except OSError as error:
+    raise UnfitError(f'It cannot be read: {error.strerror}.') from error
+  found = checkpoint.parse(content)
+  if found is None:
+    raise UnfitError('Its file is damaged.')
+  return found
+
+
+def _task(
+  spec: WorkloadSpec, data_dir: str | None, tasks: dict[str, Task]
+) -> Task:
+  key = json.dumps([spec.workload, spec.quirks, data_dir])
+  if key not in tasks:
+    workload, sources = evaluate.data(spec, data_dir)
+    model = jax.eval_shape(workload.init, jax.random.key(0))
+    tasks[key] = Task(workload, sources, model)
+  return tasks[key]
+
+
+def _alive(tell: Tell) -> Callable[[], None]:
+  last = 0.0
+
+  def alive() -> None:
+    nonlocal last
+    if (now := time.monotonic()) - last >= PERIOD:
+      last = now
+      tell({'doing': 'evaluating again'})
+
+  return alive
+
+
+def _told(error: Exception) -> str:
+  first = str(error).strip().partition('\n')[0][:300]
+  return f'{type(error).__name__}: {first}'
