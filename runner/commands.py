@@ -272,6 +272,7 @@ def trial(flag: str, progress_fd: int) -> int:
   isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
+  isolation.confine(spec)
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
   hosts = multihost.join(spec)

@@ -17,6 +17,7 @@ from typing import Any
 
 from runner.launch import (
   child_process,
+  compiled,
   early_stop,
   isolation,
   outcomes,
@@ -25,14 +26,13 @@ from runner.launch import (
   tampering,
   trial_log,
 )
-from runner.machine import gpu_monitor, hardware, settings
+from runner.machine import gpu_monitor, settings
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
 
-CODE = pathlib.Path(__file__).parents[2]
 # With this scheduler, programs on two cores of a CPU now and then wait for ever
 # in their first step: 9 of 36 starts of librispeech_deepspeech/mini with jax
 # 0.10.2, and none of 56 without it. Other workloads pay for that with steps up
@@ -43,9 +43,6 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # 1.6 ms with one thread a call; beside other work the difference is larger.
 OPENBLAS_NUM_THREADS = '1'
 
-# What the trials of a plan have compiled, in the results folder, by machine, as
-# code for one does not run on every other.
-COMPILED = '.compiled'
 CACHE = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
@@ -193,10 +190,13 @@ def run_attempt(
   written = tampering.written(folder)
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
+  isolation.say_unrestricted()
+  compiled.bytecode()
   used_before = child_process.processor_seconds()
   by_seconds = options.prune and budget.steps is None
   spec = AttemptSpec(
     folder=str(folder),
+    results=str(out.absolute()),
     started=time.monotonic(),
     memory_gib=options.memory_gib,
     profile=options.profile,
@@ -212,11 +212,10 @@ def run_attempt(
   ):
     printed_before = log.tell()
     own = environment() | CACHE
-    own.setdefault(
-      'JAX_COMPILATION_CACHE_DIR',
-      str(out.absolute() / COMPILED / hardware.describe().name),
-    )
     own |= {'TMPDIR': private, isolation.SAID: network.said}
+    # Its folder tells its name: files in there are the trial's to change.
+    submission = folder.relative_to(out).parts[0]
+    own[compiled.PLACE] = str(compiled.folder(out, submission))
     with remote_hosts.started(
       options.extra_hosts,
       spec,
@@ -260,7 +259,7 @@ def environment() -> dict[str, str]:
   Submissions are other people's code, and have no use for anybody's keys. What
   changes numbers is pinned, see runner.machine.settings.
   """
-  path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
+  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
   return settings.pinned(harmless) | {

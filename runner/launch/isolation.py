@@ -2,14 +2,16 @@
 
 Its parent starts it in a network of its own, where there is nothing but the
 loopback device that programs for several GPUs talk over. The process limits
-itself before anything foreign is loaded, and cannot undo that. It still reads
-and writes what its user may: no sandbox.
+itself before anything foreign is loaded, and cannot undo that. Where the kernel
+has Landlock, a trial writes to folders of its own only, reads no other results
+and sends no signals to others.
 """
 
 import contextlib
 import ctypes
 import fcntl
 import functools
+import glob
 import os
 import pathlib
 import resource
@@ -18,7 +20,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from typing import Any, NamedTuple
+
+from runner.launch import landlock
+from runner.protocol.attempt_spec import AttemptSpec
 
 # Of util-linux; it becomes the trial, so signals and exit codes stay as they
 # are. The capabilities are those of the new namespace, to start its loopback.
@@ -31,9 +37,26 @@ UNSHARE = (
   '--',
 )
 SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
+SANDBOX = 'TIMETRIAL_SANDBOX'  # As SAID, of files and signals.
 NONE = 'none'
+NOBODY = 'as inherited: no runner started this'
 SOONER = 500  # Thousandths of the memory by which a trial seems larger.
 GIB = 2**30
+CAPABILITIES = 0x20080522  # Version of the kernel's interface.
+# Changing owners and modes, passing by modes, and locking memory.
+OF_FILES = (0, 1, 2, 3, 14)
+# Where trials may write beside their own folders: what is lost with the
+# process, shared memory, and accelerators.
+DEVICES = (
+  '/dev/null',
+  '/dev/shm',
+  '/dev/nvidia*',
+  '/dev/dri',
+  '/dev/kfd',
+  '/dev/accel*',
+  '/dev/vfio',
+  '/dev/infiniband',
+)
 OUT_OF_MEMORY = (  # What dying programs say; in lower case.
   'out of memory',
   'ran out of memory',
@@ -94,6 +117,39 @@ def refused() -> str:
   return ''
 
 
+@functools.cache
+def say_unrestricted() -> None:
+  """Tell, once a process, that trials can write wherever their user can."""
+  if why := landlock.missing():
+    print(
+      'Trials can write to all files of this user, read all results and send '
+      f'signals: {why}. Linux has it from 5.13 on; in a container, mount what '
+      'is not theirs read-only.',
+      file=sys.stderr,
+    )
+
+
+def confine(spec: AttemptSpec) -> None:
+  """In the process of a trial: give up the files that are not its own.
+
+  Must be called before any thread is started. Where the system refuses it, the
+  trial runs all the same, and its records say so.
+  """
+  own = [spec.folder, tempfile.gettempdir()]
+  if compiled := os.environ.get('JAX_COMPILATION_CACHE_DIR'):
+    own.append(compiled)
+  devices = [path for words in DEVICES for path in glob.glob(words)]
+  with contextlib.suppress(AttributeError):  # Not on this system.
+    _drop_privileges()
+  try:
+    said = landlock.restrict(
+      landlock.Sandbox([*own, *devices], spec.results or None)
+    )
+  except OSError as error:
+    said = f'none: {error}'
+  os.environ[SANDBOX] = said
+
+
 def limit(memory_gib: float | None) -> None:
   """In the process of a trial: limits that it cannot raise again.
 
@@ -119,7 +175,8 @@ def here() -> dict[str, Any]:
   most, _ = resource.getrlimit(resource.RLIMIT_DATA)
   limited = most != resource.RLIM_INFINITY
   return {
-    'network': os.environ.get(SAID, 'as inherited: no runner started this'),
+    'network': os.environ.get(SAID, NOBODY),
+    'sandbox': os.environ.get(SANDBOX, NOBODY),
     'memory_limit_gib': most / GIB if limited else None,
   }
 
@@ -156,6 +213,22 @@ def _die_first() -> None:
   path = pathlib.Path('/proc/self/oom_score_adj')
   score = int(path.read_text(encoding='utf-8'))
   path.write_text(str(min(1000, score + SOONER)), encoding='utf-8')
+
+
+def _drop_privileges() -> None:
+  """Keep of root's privileges those over files, which Landlock bounds.
+
+  Others read the memory of any process, or raise a priority.
+  """
+  libc = ctypes.CDLL(None)
+  header = struct.pack('=Ii', CAPABILITIES, 0)
+  data = ctypes.create_string_buffer(struct.calcsize('=6I'))
+  if libc.capget(header, data):
+    return
+  kept = sum(1 << bit for bit in OF_FILES)
+  words = [word & kept for word in struct.unpack('=3I', data.raw[:12])]
+  libc.capset(header, struct.pack('=6I', *words, 0, 0, 0))
+  libc.prctl(landlock.NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def _start_loopback() -> None:

@@ -15,7 +15,8 @@
       plugins/profile/                  a trace of some steps, if one was asked
       .lock                             held by the processes that run it
       trial_host_<k>.log                what it printed on further hosts
-    <out>/.compiled/<machine>/          programs that its trials have compiled
+    <out>/.compiled/<machine>/<submission>/
+                                        programs that its trials have compiled
     <out>/.jobs.json                    as which job an engine has each trial
 
 A resumed trial's rows are those that its checkpoint knows. What a file held

@@ -1,6 +1,6 @@
 """Takes submissions out of a results folder.
 
-Nothing is deleted: their files move aside, with what was planned of them, and
+No result is deleted: their files move aside, with what was planned of them, and
 the plan says so from then on, so that nobody drops a result unseen.
 """
 
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runner.launch import compiled
 from runner.protocol import (
   layout,
   merge_plans,
@@ -105,6 +106,7 @@ def _take(name: str, out: pathlib.Path) -> Forgotten:
     if (out / name).exists():
       shutil.move(out / name, target)
     target.mkdir(exist_ok=True)
+  compiled.forget(out, name)  # Another source may come under this name.
   storage.write_json(target / FACTS, facts | plan_file.excerpt(plan, name))
   left = merge_plans.without(plan, {name})
   said = (*plan.forgotten, facts)
