@@ -1,14 +1,16 @@
 """Tells the clock what JAX spends on tracing and compiling.
 
-The trials of a plan share what XLA has compiled, in JAX's persistent cache.
-Whoever finds a program there is charged for it all the same, with the seconds
-that it took the trial that compiled it: no score hangs on who was first. JAX
-keeps whole seconds only, so the exact ones lie beside its entries.
+The trials of a submission share what XLA has compiled, in JAX's persistent
+cache. A trial that finds a program there is charged for it all the same, with
+the seconds that it took the trial that compiled it: no score hangs on who was
+first. JAX keeps whole seconds only, so the exact ones lie beside its entries.
+They are believed as far as they agree with JAX's.
 """
 
 import contextlib
 import dataclasses
 import logging
+import math
 import pathlib
 from collections.abc import Iterator
 
@@ -24,6 +26,10 @@ _FOUND = '/jax/compilation_cache/cache_hits'
 _SAVED = '/jax/compilation_cache/compile_time_saved_sec'
 _RETRIEVED = '/jax/compilation_cache/cache_retrieval_time_sec'
 _LOGGER = 'jax._src.compiler'
+# Recorded seconds may differ from JAX's by this share and so many seconds, as
+# they count the reading and writing of the cache as well.
+_SHARE, _SECONDS = 0.1, 0.5
+_SHOWN = 40  # Letters of a bad record that a message has.
 
 
 @dataclasses.dataclass
@@ -33,12 +39,14 @@ class Compiled:
   programs: int = 0
   found: int = 0  # Of these, in the cache.
   spared_seconds: float = 0.0  # Charged for those that were found.
+  doubted: int = 0  # Programs whose recorded seconds are not as JAX says.
 
 
 @contextlib.contextmanager
 def noticed(clock: Clock) -> Iterator[Compiled]:
   """While open, seconds of tracing and compiling go to 'compile'."""
-  compiled, asked = Compiled(), _Asked()
+  compiled = Compiled()
+  asked = _Asked(compiled)
 
   def happened(event: str, **_: str | int) -> None:
     if event == _FOUND:
@@ -73,8 +81,9 @@ def noticed(clock: Clock) -> Iterator[Compiled]:
 class _Asked(logging.Filter):
   """The entry of the cache that is asked for; JAX names it in its log only."""
 
-  def __init__(self):
+  def __init__(self, compiled: Compiled):
     super().__init__()
+    self._compiled = compiled
     self._forget()
 
   def _forget(self) -> None:
@@ -99,13 +108,33 @@ class _Asked(logging.Filter):
     found, least, path = self.found, self.saved, self._path()
     self._forget()
     if found:
-      took = _read(path) if path else None
+      took = self._recorded(path, least) if path else None
       # Where nothing tells, in favour of nobody.
       return max(0.0, (least + 1.0 if took is None else took) - seconds)
     if path:  # JAX goes on as well where its entry cannot be written.
       with contextlib.suppress(OSError):
         path.write_text(repr(seconds), encoding='utf-8')
     return 0.0
+
+  def _recorded(self, path: pathlib.Path, least: float) -> float | None:
+    """Return the recorded seconds of a program; None if they tell nothing."""
+    try:
+      text = path.read_text(encoding='utf-8')
+    except FileNotFoundError:
+      return None
+    except (OSError, ValueError) as error:
+      text = str(error)
+    took = _number(text)
+    if took is not None and is_likely(took, least):
+      return took
+    self._compiled.doubted += 1
+    print(
+      f'{path}: {text[:_SHOWN]!r} is not how many seconds the program took to '
+      f'compile: JAX says {round(least)} to {round(least) + 1} s. The larger one '
+      'is charged.',
+      flush=True,
+    )
+    return None
 
   def _path(self) -> pathlib.Path | None:
     folder = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
@@ -114,8 +143,21 @@ class _Asked(logging.Filter):
     return pathlib.Path(folder, f'{self.key}-seconds')
 
 
-def _read(path: pathlib.Path) -> float | None:
+def is_likely(took: float, least: float) -> bool:
+  """Test recorded seconds against those that JAX keeps of a program.
+
+  Args:
+    took: The recorded seconds.
+    least: JAX's, rounded down.
+  """
+  most = least + 1.0
+  low = least - _SHARE * least - _SECONDS
+  return max(0.0, low) <= took <= most + _SHARE * most + _SECONDS
+
+
+def _number(text: str) -> float | None:
   try:
-    return float(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError):
+    found = float(text)
+  except ValueError:
     return None
+  return found if math.isfinite(found) else None
