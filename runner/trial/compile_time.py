@@ -130,8 +130,8 @@ class _Asked(logging.Filter):
     self._compiled.doubted += 1
     print(
       f'{path}: {text[:_SHOWN]!r} is not how many seconds the program took to '
-      f'compile: JAX says {round(least)} to {round(least) + 1} s. The larger one '
-      'is charged.',
+      f'compile: JAX says {round(least)} to {round(least) + 1} s. The larger '
+      'one is charged.',
       flush=True,
     )
     return None
