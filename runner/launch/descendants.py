@@ -33,11 +33,13 @@ class Process(NamedTuple):
 class Orphans:
   """Orphans of what is started from now on; made by `adopted`."""
 
-  def __init__(self):
-    """Remember the sessions of this process and its descendants."""
-    mine = _processes()
-    known = _below({os.getpid()}, mine)
-    self._known = {one.session for one in known} | {os.getsid(0)}
+  def __init__(self, known: Collection[int]):
+    """Remember whose children are no orphans.
+
+    Args:
+      known: Sessions of other children, which are left alone.
+    """
+    self._known = known
 
   def end(self) -> list[int]:
     """Kill all orphans with their descendants, until there are none.
@@ -71,15 +73,18 @@ class Orphans:
 
 
 @contextlib.contextmanager
-def adopted() -> Iterator[Orphans]:
+def adopted(*, alone: bool = False) -> Iterator[Orphans]:
   """Take in the orphans of what is started in the block.
 
   The block calls `Orphans.end` when all that it waits for has ended.
+
+  Args:
+    alone: Whether this process has no other children, in whatever session.
   """
   before = _subreaper()
   _set_subreaper(1)
   try:
-    yield Orphans()
+    yield Orphans(() if alone else _sessions())
   finally:
     _set_subreaper(before)
 
@@ -95,6 +100,12 @@ def _processes() -> list[Process]:
       pid = int(path.parent.name)
       found.append(Process(pid, int(parent), int(session), ended))
   return found
+
+
+def _sessions() -> set[int]:
+  """Return the sessions of this process and its descendants."""
+  below = _below({os.getpid()}, _processes())
+  return {os.getsid(0), *(one.session for one in below)}
 
 
 def _below(roots: Collection[int], running: list[Process]) -> list[Process]:
