@@ -213,6 +213,7 @@ def run_attempt(
     printed_before = log.tell()
     own = environment() | CACHE
     own |= {'TMPDIR': private, isolation.SAID: network.said}
+    own[isolation.MOUNTS] = isolation.mounts()
     # Its folder tells its name: files in there are the trial's to change.
     submission = folder.relative_to(out).parts[0]
     own[compiled.PLACE] = str(compiled.folder(out, submission))

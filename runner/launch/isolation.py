@@ -23,7 +23,7 @@ import sys
 import tempfile
 from typing import Any, NamedTuple
 
-from runner.launch import landlock
+from runner.launch import landlock, seccomp
 from runner.protocol.attempt_spec import AttemptSpec
 
 # Of util-linux; it becomes the trial, so signals and exit codes stay as they
@@ -34,9 +34,12 @@ UNSHARE = (
   '--map-current-user',
   '--keep-caps',
   '--net',
+  '--mount',
   '--',
 )
 SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
+MOUNTS = 'TIMETRIAL_MOUNTS'  # The runner's mount namespace.
+SHARED = '/dev/shm'
 SANDBOX = 'TIMETRIAL_SANDBOX'  # As SAID, of files and signals.
 NONE = 'none'
 NOBODY = 'as inherited: no runner started this'
@@ -49,7 +52,7 @@ OF_FILES = (0, 1, 2, 3, 14)
 # process, shared memory, and accelerators.
 DEVICES = (
   '/dev/null',
-  '/dev/shm',
+  SHARED,
   '/dev/nvidia*',
   '/dev/dri',
   '/dev/kfd',
@@ -140,6 +143,7 @@ def confine(spec: AttemptSpec) -> None:
     own.append(compiled)
   devices = [path for words in DEVICES for path in glob.glob(words)]
   with contextlib.suppress(AttributeError):  # Not on this system.
+    _own_shared_memory()
     _drop_privileges()
   try:
     said = landlock.restrict(
@@ -147,6 +151,8 @@ def confine(spec: AttemptSpec) -> None:
     )
   except OSError as error:
     said = f'none: {error}'
+  if why := seccomp.restrict():
+    said += f'; they can limit other processes: {why}'
   os.environ[SANDBOX] = said
 
 
@@ -213,6 +219,27 @@ def _die_first() -> None:
   path = pathlib.Path('/proc/self/oom_score_adj')
   score = int(path.read_text(encoding='utf-8'))
   path.write_text(str(min(1000, score + SOONER)), encoding='utf-8')
+
+
+def mounts() -> str:
+  """Return the name of this process's mount namespace; '' if it has none."""
+  try:
+    return os.readlink('/proc/self/ns/mnt')
+  except OSError:
+    return ''
+
+
+def _own_shared_memory() -> None:
+  """Begin with empty shared memory, which is gone with this process.
+
+  Nothing where the runner has the same mounts: all would lose theirs.
+  """
+  if os.environ.get(MOUNTS, mounts()) == mounts():
+    return
+  no_suid, no_dev = 2, 4
+  ctypes.CDLL(None).mount(
+    b'tmpfs', SHARED.encode(), b'tmpfs', no_suid | no_dev, b'mode=1777'
+  )
 
 
 def _drop_privileges() -> None:

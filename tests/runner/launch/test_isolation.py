@@ -1,6 +1,7 @@
 """What a trial may not do, tried by submissions that do it."""
 
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -114,7 +115,8 @@ needs_landlock = pytest.mark.skipif(
   landlock.version() < landlock.SCOPED_SINCE, reason=landlock.missing()
 )
 TRIES = '''"""Tells what it could do of all that it tries."""
-import os, pathlib, signal, socket, subprocess, sys, tempfile
+import ctypes, os, pathlib, platform, resource, signal, socket, subprocess
+import tempfile
 import numpy as np
 OUT = pathlib.Path({out!r})
 OTHER = pathlib.Path({other!r})
@@ -128,6 +130,10 @@ def spilled(path):
     file.write('crashed')
 def child(*words):
   subprocess.run(words, check=True)
+def system_call(number, *words):
+  libc = ctypes.CDLL(None, use_errno=True)
+  if platform.machine() != 'x86_64' or libc.syscall(number, *words) < 0:
+    raise OSError(ctypes.get_errno())
 def called():
   with socket.socket(socket.AF_UNIX) as one:
     one.connect({socket!r})
@@ -157,6 +163,12 @@ FORBIDDEN = dict(
   runner_memory=lambda: open(f'/proc/{{os.getppid()}}/environ', 'rb').read(),
   runner_by_child=lambda: child('kill', '-0', str(os.getppid())),
   priority=lambda: os.setpriority(os.PRIO_PROCESS, 0, -5),
+  slower_runner=lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 1),
+  slower_user=lambda: os.setpriority(os.PRIO_USER, 0, 1),
+  cores_of_runner=lambda: os.sched_setaffinity(os.getppid(), {{0}}),
+  limits_of_runner=lambda: resource.prlimit(
+    os.getppid(), resource.RLIMIT_CORE, (0, 0)),
+  kernel_memory=lambda: system_call(29, 4711, 4096, 0o1666),
   abstract_socket=called,
 )
 ALLOWED = dict(
@@ -169,6 +181,9 @@ ALLOWED = dict(
   shared=lambda: os.close(os.memfd_create('x')),
   data=lambda: pathlib.Path(np.__file__).read_text(),
   own_child=lambda: child('true'),
+  own_cores=lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)),
+  own_limits=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+  own_priority=lambda: os.setpriority(os.PRIO_PROCESS, 0, os.nice(0)),
   signal_own=lambda: os.kill(os.getpid(), 0),
 )
 def build(task):
@@ -232,6 +247,35 @@ def test_a_trial_writes_and_reads_in_its_own_folders_only(tmp_path, linked):
   assert not (out / '.compiled' / machine / 'mine' / 'x-seconds').exists()
   meta = storage.read_json(folder / 'meta_data_0.json')
   assert meta['sandbox'] == f'landlock {landlock.version()}'
+
+
+LEAVER = '''"""Leaves something in shared memory."""
+import os
+def build(task):
+  path = '/dev/shm/{name}'
+  found = os.path.exists(path)
+  open(path, 'w').close()
+  raise ValueError(f'wrote, and found {{found}}')
+SELF = {{}}
+'''
+
+
+def test_shared_memory_is_gone_with_the_trial(tmp_path):
+  if refusal := isolation.refused():
+    pytest.skip(refusal)
+  path = pathlib.Path('/dev/shm', f'timetrial-test-{os.getpid()}')
+  path.touch()
+  try:
+    source = LEAVER.format(name=path.name)
+    status, _ = suites.trial(tmp_path, source)
+    assert 'wrote, and found False' in status.reason
+    path.unlink()
+    (tmp_path / 'again').mkdir()
+    status, _ = suites.trial(tmp_path / 'again', source)
+    assert 'wrote, and found False' in status.reason
+    assert not path.exists()
+  finally:
+    path.unlink(missing_ok=True)
 
 
 def test_without_landlock_trials_run_and_it_is_said_once(
