@@ -12,7 +12,7 @@ import pathlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runner.launch import (
@@ -20,6 +20,7 @@ from runner.launch import (
   compiled,
   early_stop,
   isolation,
+  leftovers,
   outcomes,
   prepare,
   remote_hosts,
@@ -188,6 +189,9 @@ def run_attempt(
   network = isolation.network(options.network or bool(options.extra_hosts))
   before = layout.status(folder).attempts
   written = tampering.written(folder)
+  # Its folder tells its name: files in there are the trial's to change.
+  submission = folder.relative_to(out).parts[0]
+  made = leftovers.prepared(folder, submission)
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
   isolation.say_unrestricted()
@@ -214,8 +218,6 @@ def run_attempt(
     own = environment() | CACHE
     own |= {'TMPDIR': private, isolation.SAID: network.said}
     own[isolation.MOUNTS] = isolation.mounts()
-    # Its folder tells its name: files in there are the trial's to change.
-    submission = folder.relative_to(out).parts[0]
     own[compiled.PLACE] = str(compiled.folder(out, submission))
     with remote_hosts.started(
       options.extra_hosts,
@@ -240,7 +242,8 @@ def run_attempt(
       fault = others.fault()
   if full := logs.full():
     fault = remote_hosts.Fault('crashed', full, False)
-  fault = tampering.mended(folder, before, written) or fault
+  spoilt = _spoilt(folder, submission, made)
+  fault = tampering.mended(folder, before, written) or spoilt or fault
   killed = outcomes.memory_kills() > killed_before
   printed = outcomes.printed_since(folder, printed_before)
   used = child_process.processor_seconds() - used_before
@@ -252,6 +255,22 @@ def run_attempt(
     seen['cards'] = summary
   outcomes.close(folder, before, left, seen, killed, printed, fault)
   return layout.status(folder)
+
+
+def _spoilt(
+  folder: pathlib.Path, submission: str, made: Mapping[str, bytes]
+) -> remote_hosts.Fault | None:
+  """Undo what a trial has done to what was prepared; return its fault."""
+  links = leftovers.cut_links(folder)
+  changed = leftovers.restore(folder, submission, made)
+  if not links and not changed:
+    return None
+  what = f'{changed[0]} was changed' if changed else f'{links[0]} is a link'
+  reason = (
+    f'{what} in its folder, which is as it was again. Trials may add files '
+    'there, and neither links nor other sources.'
+  )
+  return remote_hosts.Fault('crashed', reason, again=False, always=True)
 
 
 def environment() -> dict[str, str]:

@@ -48,6 +48,8 @@ def close(
   if left.stopped and not left.again:  # Whatever it has said meanwhile.
     fault = remote_hosts.Fault(*death(left, killed, printed))
     last = {}
+  if fault and fault.always:
+    last = {}
   if last.get('event') == 'end':
     wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']
@@ -62,14 +64,14 @@ def close(
         shutil.rmtree(checkpoint)
       _end(folder, last, 'invalid', invalid, True)
     elif fault and last['outcome'] in layout.OPEN:
-      _end(folder, last, *fault)  # The cause of what it met.
+      _end(folder, last, *fault[:3])  # The cause of what it met.
     return
   seen |= {'code': left.code, 'log': _tail(printed)}
   layout.event(folder, 'exit', attempt, **seen)
   if not events:
     # It never came so far.
     layout.event(folder, 'start', attempt, **layout.whereabouts())
-  how = fault or death(left, killed, printed)
+  how = fault[:3] if fault else death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
 
 

@@ -37,11 +37,12 @@ TAIL = 300  # Letters of a log that a reason has.
 
 
 class Fault(NamedTuple):
-  """What ended a trial from its other hosts."""
+  """What ended a trial, and not its own process says."""
 
   outcome: str
   reason: str
   again: bool  # Whether another attempt may go better.
+  always: bool = False  # Whether it counts whatever the process says.
 
 
 class RemoteHosts(NamedTuple):
