@@ -293,6 +293,7 @@ def trial(flag: str, progress_fd: int) -> int:
   if not os.environ.get('PYTHONSAFEPATH'):
     # After all packages; `remote_hosts.command` keeps it from the first place.
     sys.path.append(os.getcwd())
+  isolation.confine(spec)
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
   hosts = multihost.join(spec)

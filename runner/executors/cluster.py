@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
-from runner.launch import attempt, outcomes
+from runner.launch import attempt, leftovers, outcomes
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Examiner
 from runner.machine import hardware
@@ -200,6 +200,7 @@ def _closed(folder: pathlib.Path, before: Status, how: str) -> Status | None:
       return None
     status = results_folder.status(folder)
     if status.outcome != results_folder.DAMAGED:
+      leftovers.cut_links(folder)
       outcomes.lost(folder, f'Its worker was lost: {how}')
       status = layout.status(folder)
   if status == before and not status.done:  # The trial never began.

@@ -12,14 +12,16 @@ import pathlib
 import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runner.launch import (
   child_process,
+  compiled,
   early_stop,
   examiner as examiners,
   isolation,
+  leftovers,
   outcomes,
   prepare,
   remote_hosts,
@@ -27,7 +29,7 @@ from runner.launch import (
   trial_log,
 )
 from runner.launch.examiner import Examiner
-from runner.machine import gpu_monitor, hardware, settings
+from runner.machine import gpu_monitor, settings
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
@@ -35,7 +37,6 @@ from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
 from runner.protocol.workload_spec import WorkloadSpec
 
-CODE = pathlib.Path(__file__).parents[2]
 # Programs with this scheduler sometimes hang in their first step on two CPU
 # cores: 9 of 36 starts of librispeech_deepspeech/mini with jax 0.10.2, and none
 # of 56 without the scheduler. Other workloads have steps up to a third longer
@@ -46,9 +47,6 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # and 1.6 ms with one thread per call. Other work makes the difference larger.
 OPENBLAS_NUM_THREADS = '1'
 
-# Folder of compiled programs in the results folder. It has one folder per
-# machine: code for one machine does not run on every other machine.
-COMPILED = '.compiled'
 CACHE = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
@@ -267,12 +265,18 @@ def run_attempt(
   network = isolation.network(options.network or bool(options.extra_hosts))
   before = layout.status(folder).attempts
   written = tampering.written(folder)
+  # Its folder tells its name: files in there are the trial's to change.
+  submission = folder.relative_to(out).parts[0]
+  made = leftovers.prepared(folder, submission)
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
+  isolation.say_unrestricted()
+  compiled.bytecode()
   used_before = child_process.processor_seconds()
   by_seconds = options.prune and budget.steps is None
   spec = AttemptSpec(
     folder=str(folder),
+    results=str(out.absolute()),
     started=time.monotonic(),
     memory_gib=options.memory_gib,
     profile=options.profile,
@@ -288,11 +292,9 @@ def run_attempt(
   ):
     printed_before = log.tell()
     own = environment() | CACHE
-    own.setdefault(
-      'JAX_COMPILATION_CACHE_DIR',
-      str(out.absolute() / COMPILED / hardware.describe().name),
-    )
     own |= {'TMPDIR': private, isolation.SAID: network.said}
+    own[isolation.MOUNTS] = isolation.mounts()
+    own[compiled.PLACE] = str(compiled.folder(out, submission))
     with remote_hosts.started(
       options.extra_hosts,
       spec,
@@ -316,7 +318,8 @@ def run_attempt(
       fault = others.fault()
   if full := logs.full():
     fault = remote_hosts.Fault('crashed', full, False)
-  fault = tampering.mended(folder, before, written) or fault
+  spoilt = _spoilt(folder, submission, made)
+  fault = tampering.mended(folder, before, written) or spoilt or fault
   killed = outcomes.memory_kills() > killed_before
   printed = outcomes.printed_since(folder, printed_before)
   used = child_process.processor_seconds() - used_before
@@ -330,6 +333,22 @@ def run_attempt(
   return layout.status(folder)
 
 
+def _spoilt(
+  folder: pathlib.Path, submission: str, made: Mapping[str, bytes]
+) -> remote_hosts.Fault | None:
+  """Undo what a trial has done to what was prepared; return its fault."""
+  links = leftovers.cut_links(folder)
+  changed = leftovers.restore(folder, submission, made)
+  if not links and not changed:
+    return None
+  what = f'{changed[0]} was changed' if changed else f'{links[0]} is a link'
+  reason = (
+    f'{what} in its folder, which is as it was again. Trials may add files '
+    'there, and neither links nor other sources.'
+  )
+  return remote_hosts.Fault('crashed', reason, again=False, always=True)
+
+
 def environment() -> dict[str, str]:
   """Return the environment of a trial's process, from the user's environment.
 
@@ -337,7 +356,7 @@ def environment() -> dict[str, str]:
   people's code. Variables that change numbers are pinned, see
   runner.machine.settings.
   """
-  path = os.pathsep.join([str(CODE), os.environ.get('PYTHONPATH', '')])
+  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
   return settings.pinned(harmless) | {

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from runner.launch import progress_events
+from runner.launch import descendants, progress_events
 
 STACKS = signal.SIGUSR1  # Asks a trial to write its stacks.
 GRACE = 1.0  # Seconds that a trial has to write its stacks.
@@ -109,27 +109,28 @@ def run(
   reading, writing = os.pipe()
   started = time.monotonic()
   mark = secrets.token_hex(8)
-  child = subprocess.Popen(
-    [*command, f'--progress_fd={writing}'],
-    stdin=subprocess.DEVNULL,
-    stdout=log,
-    stderr=log,
-    pass_fds=[writing, *keep],
-    start_new_session=True,  # The terminal's Ctrl-C reaches only the parent.
-    env=env | {MARK: mark},
-  )
-  os.close(writing)
-  try:
-    left = _follow(child, reading, started, on_progress, timeouts, lost)
-    if left.stopped:
-      child.send_signal(STACKS)
-      time.sleep(GRACE)
-    return left._replace(code=_kill(child, mark))
-  except BaseException:  # Mostly Ctrl-C: leave no process running.
-    _dismiss(child, mark)
-    raise
-  finally:
-    os.close(reading)
+  with contextlib.ExitStack() as open_now:
+    open_now.callback(os.close, reading)
+    orphans = open_now.enter_context(descendants.adopted())
+    child = subprocess.Popen(
+      [*command, f'--progress_fd={writing}'],
+      stdin=subprocess.DEVNULL,
+      stdout=log,
+      stderr=log,
+      pass_fds=[writing, *keep],
+      start_new_session=True,  # Ctrl-C reaches it through its parent only.
+      env=env | {MARK: mark},
+    )
+    os.close(writing)
+    try:
+      left = _follow(child, reading, started, on_progress, timeouts, lost)
+      if left.stopped:
+        child.send_signal(STACKS)
+        time.sleep(GRACE)
+      return left._replace(code=_kill(child, mark, orphans))
+    except BaseException:  # Above all the user's Ctrl-C: leave nothing running.
+      _dismiss(child, mark, orphans)
+      raise
 
 
 def processor_seconds() -> float:
@@ -209,8 +210,10 @@ class _Lines:
     return lines  # A line without an end is refused after these.
 
 
-def _dismiss(child: subprocess.Popen, mark: str) -> None:
-  """Ask a process to save its state and leave; kill it after LEAVE seconds."""
+def _dismiss(
+  child: subprocess.Popen, mark: str, orphans: descendants.Orphans
+) -> None:
+  """Asks it to leave, which lets it save its state, and then makes it."""
   with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
     child.terminate()
     print(
@@ -219,14 +222,25 @@ def _dismiss(child: subprocess.Popen, mark: str) -> None:
       file=sys.stderr,
     )
     child.wait(LEAVE)
-  _kill(child, mark)
+  _kill(child, mark, orphans)
 
 
-def _kill(child: subprocess.Popen, mark: str) -> int:
-  """Kill a process with all that it has started; return its exit code."""
+def _kill(
+  child: subprocess.Popen, mark: str, orphans: descendants.Orphans
+) -> int:
+  """Kill a process with all that it has started; return its exit code.
+
+  The mark finds what orphans are not taken in, on other systems than Linux.
+  """
   with contextlib.suppress(ProcessLookupError):
     os.killpg(child.pid, signal.SIGKILL)
   code = child.wait()
+  if left := orphans.end():
+    print(
+      f'Processes {left} that a trial has started cannot be ended, and slow '
+      'the next trials. Restart the machine.',
+      file=sys.stderr,
+    )
   deadline = time.monotonic() + DYING
   while (found := marked(mark)) and time.monotonic() < deadline:
     for one in found:

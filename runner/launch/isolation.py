@@ -2,14 +2,16 @@
 
 The parent starts the process in a network namespace with only a loopback
 device, which programs for several GPUs need. The process limits itself before
-it loads a submission, and cannot undo the limits. It still reads and writes all
-files of its user: this is not a sandbox.
+it loads a submission, and cannot undo the limits. If the kernel has Landlock,
+a trial writes only to folders of its own, reads no other results and sends no
+signals to others.
 """
 
 import contextlib
 import ctypes
 import fcntl
 import functools
+import glob
 import os
 import pathlib
 import resource
@@ -18,7 +20,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 from typing import Any, NamedTuple
+
+from runner.launch import landlock, seccomp
+from runner.protocol.attempt_spec import AttemptSpec
 
 # Command of util-linux. The command becomes the trial (exec), so signals and
 # exit codes stay the same. The trial needs the new namespace's capabilities to
@@ -29,13 +35,33 @@ UNSHARE = (
   '--map-current-user',
   '--keep-caps',
   '--net',
+  '--mount',
   '--',
 )
-SAID = 'TIMETRIAL_NETWORK'  # Environment variable with `Network.said`.
+SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
+MOUNTS = 'TIMETRIAL_MOUNTS'  # The runner's mount namespace.
+SHARED = '/dev/shm'
+SANDBOX = 'TIMETRIAL_SANDBOX'  # As SAID, of files and signals.
 NONE = 'none'
-SOONER = 500  # Added oom_score_adj, in thousandths of the memory.
+NOBODY = 'as inherited: no runner started this'
+SOONER = 500  # Thousandths of the memory by which a trial seems larger.
 GIB = 2**30
-OUT_OF_MEMORY = (  # Messages of programs without memory, in lower case.
+CAPABILITIES = 0x20080522  # Version of the kernel's interface.
+# Changing owners and modes, passing by modes, and locking memory.
+OF_FILES = (0, 1, 2, 3, 14)
+# Where trials may write beside their own folders: what is lost with the
+# process, shared memory, and accelerators.
+DEVICES = (
+  '/dev/null',
+  SHARED,
+  '/dev/nvidia*',
+  '/dev/dri',
+  '/dev/kfd',
+  '/dev/accel*',
+  '/dev/vfio',
+  '/dev/infiniband',
+)
+OUT_OF_MEMORY = (  # What dying programs say; in lower case.
   'out of memory',
   'ran out of memory',
   'resource_exhausted',
@@ -104,6 +130,42 @@ def refused() -> str:
   return ''
 
 
+@functools.cache
+def say_unrestricted() -> None:
+  """Tell, once a process, that trials can write wherever their user can."""
+  if why := landlock.missing():
+    print(
+      'Trials can write to all files of this user, read all results and send '
+      f'signals: {why}. Linux has it from 5.13 on; in a container, mount what '
+      'is not theirs read-only.',
+      file=sys.stderr,
+    )
+
+
+def confine(spec: AttemptSpec) -> None:
+  """In the process of a trial: give up the files that are not its own.
+
+  Must be called before any thread is started. Where the system refuses it, the
+  trial runs all the same, and its records say so.
+  """
+  own = [spec.folder, tempfile.gettempdir()]
+  if compiled := os.environ.get('JAX_COMPILATION_CACHE_DIR'):
+    own.append(compiled)
+  devices = [path for words in DEVICES for path in glob.glob(words)]
+  with contextlib.suppress(AttributeError):  # Not on this system.
+    _own_shared_memory()
+    _drop_privileges()
+  try:
+    said = landlock.restrict(
+      landlock.Sandbox([*own, *devices], spec.results or None)
+    )
+  except OSError as error:
+    said = f'none: {error}'
+  if why := seccomp.restrict():
+    said += f'; they can limit other processes: {why}'
+  os.environ[SANDBOX] = said
+
+
 def limit(memory_gib: float | None) -> None:
   """Set limits of this trial process that the process cannot raise again.
 
@@ -129,7 +191,8 @@ def here() -> dict[str, Any]:
   most, _ = resource.getrlimit(resource.RLIMIT_DATA)
   limited = most != resource.RLIM_INFINITY
   return {
-    'network': os.environ.get(SAID, 'as inherited: no runner started this'),
+    'network': os.environ.get(SAID, NOBODY),
+    'sandbox': os.environ.get(SANDBOX, NOBODY),
     'memory_limit_gib': most / GIB if limited else None,
   }
 
@@ -166,6 +229,43 @@ def _die_first() -> None:
   path = pathlib.Path('/proc/self/oom_score_adj')
   score = int(path.read_text(encoding='utf-8'))
   path.write_text(str(min(1000, score + SOONER)), encoding='utf-8')
+
+
+def mounts() -> str:
+  """Return the name of this process's mount namespace; '' if it has none."""
+  try:
+    return os.readlink('/proc/self/ns/mnt')
+  except OSError:
+    return ''
+
+
+def _own_shared_memory() -> None:
+  """Begin with empty shared memory, which is gone with this process.
+
+  Nothing where the runner has the same mounts: all would lose theirs.
+  """
+  if os.environ.get(MOUNTS, mounts()) == mounts():
+    return
+  no_suid, no_dev = 2, 4
+  ctypes.CDLL(None).mount(
+    b'tmpfs', SHARED.encode(), b'tmpfs', no_suid | no_dev, b'mode=1777'
+  )
+
+
+def _drop_privileges() -> None:
+  """Keep of root's privileges those over files, which Landlock bounds.
+
+  Others read the memory of any process, or raise a priority.
+  """
+  libc = ctypes.CDLL(None)
+  header = struct.pack('=Ii', CAPABILITIES, 0)
+  data = ctypes.create_string_buffer(struct.calcsize('=6I'))
+  if libc.capget(header, data):
+    return
+  kept = sum(1 << bit for bit in OF_FILES)
+  words = [word & kept for word in struct.unpack('=3I', data.raw[:12])]
+  libc.capset(header, struct.pack('=6I', *words, 0, 0, 0))
+  libc.prctl(landlock.NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def _start_loopback() -> None:

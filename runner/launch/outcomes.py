@@ -62,6 +62,8 @@ def close(
   if left.stopped and not left.again:  # Overrides the process's own outcome.
     fault = remote_hosts.Fault(*death(left, killed, printed))
     last = {}
+  if fault and fault.always:
+    last = {}
   if last.get('event') == 'end':
     wall = seen['wall_seconds']
     residual = wall - last['own_seconds'] - last['suspended_seconds']
@@ -72,14 +74,14 @@ def close(
     if invalid := _invalid(last, residual, wall):
       _void(folder, last, invalid)
     elif fault and last['outcome'] in layout.OPEN:
-      _end(folder, last, *fault)  # The fault caused the process's failure.
+      _end(folder, last, *fault[:3])  # The cause of what it met.
     return
   seen |= {'code': left.code, 'log': _tail(printed)}
   layout.event(folder, 'exit', attempt, **seen)
   if not events:
     # The process ended before it wrote its start.
     layout.event(folder, 'start', attempt, **layout.whereabouts())
-  how = fault or death(left, killed, printed)
+  how = fault[:3] if fault else death(left, killed, printed)
   _end(folder, {'attempt': attempt}, *how)
 
 

@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 
+from runner.launch import leftovers
 from runner.protocol import layout, results_folder, storage, trial_file
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
@@ -34,6 +35,7 @@ def prepare(
     StorageError: the files cannot be written.
   """
   folder = trial.folder(out)
+  leftovers.cut_links(folder)  # Where a runner was lost, they are still there.
   if _is_whole(folder / layout.TRIAL):
     return folder
   attempts = results_folder.status(folder).attempts

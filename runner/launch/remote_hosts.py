@@ -38,11 +38,12 @@ TAIL = 300  # Bytes of a log that a reason shows.
 
 
 class Fault(NamedTuple):
-  """Outcome of a trial that its own process did not write."""
+  """What ended a trial, and not its own process says."""
 
   outcome: str
   reason: str
-  again: bool  # True if another attempt may succeed.
+  again: bool  # Whether another attempt may go better.
+  always: bool = False  # Whether it counts whatever the process says.
 
 
 class RemoteHosts(NamedTuple):

@@ -2,16 +2,45 @@
 
 The command, folder and environment come on standard input. Arguments of a
 command would be parsed again by ssh, and be visible to all users of the host.
+The process has a temporary folder of its own, and ends with all it has started.
 """
 
 import json
 import os
+import pathlib
 import re
+import signal
+import subprocess
 import sys
+import tempfile
 
-if __name__ == '__main__':
+CODE = pathlib.Path(__file__).parents[2]
+
+
+def main() -> int:
+  """Run the process; return its exit code, as shells tell it."""
+  sys.path.insert(0, str(CODE))
+  from runner.launch import descendants  # noqa: PLC0415  Now it is found.
+
   told = json.loads(sys.stdin.readline())
   secret = re.compile(told['secret'], re.IGNORECASE)
   kept = {n: v for n, v in os.environ.items() if not secret.search(n)}
   os.chdir(told['folder'])
-  os.execve(told['command'][0], told['command'], kept | told['env'])
+  with (
+    tempfile.TemporaryDirectory(
+      prefix='timetrial-', ignore_cleanup_errors=True
+    ) as private,
+    descendants.adopted(alone=True) as orphans,
+  ):
+    child = subprocess.Popen(
+      told['command'],
+      env=kept | told['env'] | {'TMPDIR': private},
+    )
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    code = child.wait()
+    orphans.end()
+  return code if code >= 0 else 128 - code
+
+
+if __name__ == '__main__':
+  sys.exit(main())

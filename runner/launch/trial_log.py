@@ -59,7 +59,8 @@ def cut(path: pathlib.Path, head: int, tail: int) -> None:
     head: Bytes to keep of its beginning.
     tail: Bytes to keep of its end.
   """
-  with path.open('r+b') as log:
+  # A trial may have laid a link there, to a file that it may not write to.
+  with open(path, 'r+b', opener=_no_link) as log:
     size = log.seek(0, os.SEEK_END)
     if size <= head + tail:
       return
@@ -69,3 +70,7 @@ def cut(path: pathlib.Path, head: int, tail: int) -> None:
     log.seek(0, os.SEEK_END)
     left_out = size - head - tail
     log.write(f'\n[{left_out:,} bytes are left out here]\n'.encode() + last)
+
+
+def _no_link(path: str, flags: int) -> int:
+  return os.open(path, flags | os.O_NOFOLLOW)

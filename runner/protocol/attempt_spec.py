@@ -11,6 +11,8 @@ class AttemptSpec:
 
   Attributes:
     folder: Folder of the trial.
+    results: The results folder, whose other contents the trial may not read;
+      '': it may read all.
     started: Start of the process, in seconds of time.monotonic of its host.
     memory_gib: Most GiB that the process may allocate; None: no limit.
     profile: Number of steps to trace.
@@ -21,6 +23,7 @@ class AttemptSpec:
   """
 
   folder: str
+  results: str = ''
   started: float = 0.0
   memory_gib: float | None = None
   profile: int = 0

@@ -17,7 +17,8 @@
       plugins/profile/                  trace of some steps, with --profile
       .lock                             held by the processes of the trial
       trial_host_<k>.log                printed text of remote host k
-    <out>/.compiled/<machine>/          programs that the trials have compiled
+    <out>/.compiled/<machine>/<submission>/
+                                        programs that its trials have compiled
     <out>/.jobs.json                    the executor's job of each trial
 
 A resumed trial keeps the rows of its checkpoint. Files with other rows are put

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from runner.launch import compiled
 from runner.protocol import (
   layout,
   merge_plans,
@@ -105,6 +106,7 @@ def _take(name: str, out: pathlib.Path) -> Forgotten:
     if (out / name).exists():
       shutil.move(out / name, target)
     target.mkdir(exist_ok=True)
+  compiled.forget(out, name)  # Another source may come under this name.
   storage.write_json(target / FACTS, facts | plan_file.excerpt(plan, name))
   left = merge_plans.without(plan, {name})
   said = (*plan.forgotten, facts)

@@ -1,14 +1,16 @@
 """Seconds that JAX spends on tracing and compiling, for the trial's clock.
 
-The trials of a plan share compiled programs in JAX's persistent cache. A trial
-that finds a program there is charged the seconds that the first trial needed to
-compile the program, so the order of trials does not change scores. JAX stores
-whole seconds only; files beside the cache's entries store the exact seconds.
+The trials of a submission share compiled programs in JAX's persistent cache. A
+trial that finds a program there is charged the seconds that the first trial
+needed to compile the program, so the order of trials does not change scores.
+JAX stores whole seconds only; files beside the cache's entries store the exact
+seconds, and are believed as far as they agree with JAX's.
 """
 
 import contextlib
 import dataclasses
 import logging
+import math
 import pathlib
 from collections.abc import Iterator
 
@@ -24,6 +26,10 @@ _FOUND = '/jax/compilation_cache/cache_hits'
 _SAVED = '/jax/compilation_cache/compile_time_saved_sec'
 _RETRIEVED = '/jax/compilation_cache/cache_retrieval_time_sec'
 _LOGGER = 'jax._src.compiler'
+# Recorded seconds may differ from JAX's by this share and so many seconds, as
+# they count the reading and writing of the cache as well.
+_SHARE, _SECONDS = 0.1, 0.5
+_SHOWN = 40  # Letters of a bad record that a message has.
 
 
 @dataclasses.dataclass
@@ -39,12 +45,14 @@ class Compiled:
   programs: int = 0
   found: int = 0
   spared_seconds: float = 0.0
+  doubted: int = 0  # Programs whose recorded seconds are not as JAX says.
 
 
 @contextlib.contextmanager
 def noticed(clock: Clock) -> Iterator[Compiled]:
   """Charge tracing and compiling in the block to the account 'compile'."""
-  compiled, asked = Compiled(), _Asked()
+  compiled = Compiled()
+  asked = _Asked(compiled)
 
   def happened(event: str, **_: str | int) -> None:
     if event == _FOUND:
@@ -79,8 +87,9 @@ def noticed(clock: Clock) -> Iterator[Compiled]:
 class _Asked(logging.Filter):
   """Cache entry of the program at hand; only JAX's log has its name."""
 
-  def __init__(self):
+  def __init__(self, compiled: Compiled):
     super().__init__()
+    self._compiled = compiled
     self._forget()
 
   def _forget(self) -> None:
@@ -107,13 +116,33 @@ class _Asked(logging.Filter):
     found, least, path = self.found, self.saved, self._path()
     self._forget()
     if found:
-      took = _read(path) if path else None
+      took = self._recorded(path, least) if path else None
       # JAX's seconds are rounded down: add 1 s, so that nobody gains.
       return max(0.0, (least + 1.0 if took is None else took) - seconds)
     if path:  # A failed write is ignored, as JAX ignores it for its entry.
       with contextlib.suppress(OSError):
         path.write_text(repr(seconds), encoding='utf-8')
     return 0.0
+
+  def _recorded(self, path: pathlib.Path, least: float) -> float | None:
+    """Return the recorded seconds of a program; None if they tell nothing."""
+    try:
+      text = path.read_text(encoding='utf-8')
+    except FileNotFoundError:
+      return None
+    except (OSError, ValueError) as error:
+      text = str(error)
+    took = _number(text)
+    if took is not None and is_likely(took, least):
+      return took
+    self._compiled.doubted += 1
+    print(
+      f'{path}: {text[:_SHOWN]!r} is not how many seconds the program took to '
+      f'compile: JAX says {round(least)} to {round(least) + 1} s. The larger '
+      'one is charged.',
+      flush=True,
+    )
+    return None
 
   def _path(self) -> pathlib.Path | None:
     folder = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
@@ -122,8 +151,21 @@ class _Asked(logging.Filter):
     return pathlib.Path(folder, f'{self.key}-seconds')
 
 
-def _read(path: pathlib.Path) -> float | None:
+def is_likely(took: float, least: float) -> bool:
+  """Test recorded seconds against those that JAX keeps of a program.
+
+  Args:
+    took: The recorded seconds.
+    least: JAX's, rounded down.
+  """
+  most = least + 1.0
+  low = least - _SHARE * least - _SECONDS
+  return max(0.0, low) <= took <= most + _SHARE * most + _SECONDS
+
+
+def _number(text: str) -> float | None:
   try:
-    return float(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError):
+    found = float(text)
+  except ValueError:
     return None
+  return found if math.isfinite(found) else None

@@ -1,14 +1,16 @@
 """A process is followed, and stopped where it says nothing more."""
 
+import contextlib
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import time
 
 import pytest
 
-from runner.launch import child_process, outcomes, trial_log
+from runner.launch import child_process, descendants, outcomes, trial_log
 from runner.protocol import layout
 
 HEAD = """
@@ -146,6 +148,87 @@ def test_who_inherits_the_pipe_ends_with_the_trial(follow, kind, monkeypatch):
     for path in pathlib.Path('/proc').glob('[0-9]*/environ')
     if path.parent.name != str(os.getpid())
   )
+
+
+# Neither a session nor an environment says whose they are.
+HIDDEN = {
+  'cleared': "subprocess.Popen(['sleep', '98765'], env={}, {new})",
+  'by another': (
+    "subprocess.run(['sh', '-c', 'setsid env -i sleep 98765 &'])\n"
+    'time.sleep(0.5)'
+  ),
+  'twice': (
+    'if not os.fork():\n  os.setsid()\n  os.fork()\n  os.setsid()\n'
+    "  os.execve('/bin/sleep', ['sleep', '98765'], {})"
+  ),
+  'with orphans of its own': (
+    'import ctypes\n'
+    'if not os.fork():\n  os.setsid()\n  ctypes.CDLL(None).prctl(36, 1)\n'
+    "  subprocess.run(['sh', '-c', 'setsid env -i sleep 98765 &'])\n"
+    "  os.execve('/bin/sleep', ['sleep', '98765'], {})"
+  ),
+  'many': (
+    "for _ in range(50):\n  subprocess.Popen(['sleep', '98765'], env={}, {new})"
+  ),
+  'stubborn': (
+    'import signal\n'
+    'signal.signal(signal.SIGTERM, signal.SIG_IGN)\n'
+    "subprocess.Popen(['sleep', '98765'], env={}, {new})"
+  ),
+  'multiplying': (
+    'if not os.fork():\n  os.setsid()\n  end = time.time() + 60\n'
+    '  while time.time() < end:\n'
+    '    time.sleep(0.02)\n'
+    '    if os.fork(): os._exit(0)\n'
+    '    os.setsid()\n'
+  ),
+}
+
+
+@pytest.mark.parametrize('kind', HIDDEN)
+def test_who_hides_from_its_parent_ends_with_the_trial(follow, tmp_path, kind):
+  """Only its name told once; it slowed the trials that came next."""
+  seconds = f'98765.{os.getpid()}'  # As no other process sleeps.
+  source = HIDDEN[kind].replace('98765', seconds)
+  source = source.replace('{new}', 'start_new_session=True')
+  with helpers() as (helper, daemon):
+    left, news, _ = follow(f'{source}\ntell(over=True)\nos._exit(3)')
+    assert (left.code, left.stopped) == (3, '')
+    assert {'over': True} in news
+    assert not [p for p in running() if str(tmp_path) in p or seconds in p]
+    assert helper.poll() is None and _lives(daemon)
+  assert descendants._subreaper() == 0
+
+
+@contextlib.contextmanager
+def helpers():
+  """A child of this process, and an orphan that it has started in a session."""
+  script = (
+    'import subprocess, sys, time\n'
+    "one = subprocess.Popen(['sleep', '1000'], start_new_session=True)\n"
+    'print(one.pid, flush=True)\ntime.sleep(1000)'
+  )
+  helper = subprocess.Popen(
+    [sys.executable, '-c', script], stdout=subprocess.PIPE
+  )
+  daemon = int(helper.stdout.readline())
+  try:
+    yield helper, daemon
+  finally:
+    os.kill(daemon, signal.SIGKILL)
+    helper.kill()
+    helper.wait()
+    helper.stdout.close()
+
+
+def running():
+  """Commands of all processes of this test's user that have not ended."""
+  found = []
+  for one in descendants._processes():
+    with contextlib.suppress(OSError):
+      words = pathlib.Path(f'/proc/{one.pid}/cmdline').read_bytes()
+      found.append(words.replace(b'\0', b' ').decode() * (not one.ended))
+  return found
 
 
 def environ(path):

@@ -6,14 +6,17 @@ import pytest
 
 from runner.protocol import layout
 from tests.support.races import (
+  LONG,
   ROOT,
   command,
   curve,
   final,
   folder,
   mine,
+  paced,
   run,
   suite,
+  under_way,
 )
 
 # In a mount namespace of its own; what it mounts goes with it.
@@ -98,16 +101,13 @@ def test_a_trial_that_fills_the_disk_with_its_log_is_stopped_alone(home):
 
 
 def test_a_folder_that_vanishes_ends_the_race_with_a_word(home):
-  goes = mine(
-    home,
-    'goes',
-    step='if state.done == 5: '
-    'here = os.path.dirname(__file__); os.rename(here, here + "_gone")',
-  )
-  out = home / 'out'
-  flags = dict(suite=suite(home), submissions=goes, out=out)
-  done = run(home, 'run', **flags)
-  assert done.returncode == 1
-  assert 'Traceback' not in done.stdout + done.stderr
-  assert f'Cannot write {folder(out, "goes")}' in done.stderr
-  assert 'No such file or directory' in done.stderr
+  slow = mine(home, 'mine', step=paced(home / 'quick'))
+  flags = dict(suite=suite(home, evaluations=100), submissions=slow)
+  runner, path, _ = under_way(home, **flags, out=home / 'out')
+  path.rename(path.with_name('gone'))
+  (home / 'quick').touch()
+  printed, said = (x.decode() for x in runner.communicate(timeout=LONG))
+  assert runner.returncode == 1
+  assert 'Traceback' not in printed + said
+  assert f'Cannot write {path}' in said
+  assert 'No such file or directory' in said

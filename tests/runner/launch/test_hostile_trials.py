@@ -76,6 +76,66 @@ def test_the_race_goes_on_and_every_fault_is_that_trials(tmp_path):
   assert '1 damaged' in shown.stdout, shown.stderr
 
 
+RECORDS = 'v + "/attempts.jsonl"'
+LAYS = {  # Links in the place of what the parent writes, and other files.
+  'attempts': f'lay({RECORDS}, h + "/attempts.jsonl")',
+  'log': f'lay({RECORDS}, h + "/trial.log")',
+  'partial': (
+    f'os.unlink(h + "/trial.json"); lay({RECORDS}, h + "/trial.json.partial")'
+  ),
+  'folder': 'lay(v, h + "/there")',
+  'trial': 'open(h + "/trial.json", "a").write(" ")',
+  'source': 'open(h + "/NAME.py", "a").write("# x")',
+  'other source': 'os.mkdir(h + "/NAME"); open(h + "/NAME/submission.py", "w")',
+}
+LAY = """
+import os
+def lay(to, path):
+  if os.path.exists(path):
+    os.unlink(path)
+  os.symlink(to, path)
+h = {home!r}
+v = h.replace('NAME', 'good')
+"""
+
+
+@pytest.fixture(scope='module')
+def deputies(tmp_path_factory):
+  """A folder of results: each tries to have its parent write for it."""
+  home = tmp_path_factory.mktemp('deputies')
+  good, out = mine(home, 'good'), home / 'out'
+  flags = dict(suite=suite(home), out=out, attempts=2, pause=0.1)
+  assert run(home, 'run', **flags, submissions=good).returncode == 0
+  records = folder(out, 'good') / layout.ATTEMPTS
+  before = records.read_bytes()
+  paths = [good]
+  for number, how in enumerate(LAYS.values()):
+    name = f'deputy{number}'
+    code = LAY.format(home=str(folder(out, 'NAME'))) + how
+    code = code.replace("replace('NAME'", f"replace('{name}'")
+    code = code.replace('NAME', name)
+    step = f'state.done != 20 or exec({code!r}, {{}})'
+    paths.append(mine(home, name, step=step))
+  done = run(home, 'run', **flags, submissions=','.join(map(str, paths)))
+  assert 'Traceback' not in done.stdout + done.stderr
+  assert records.read_bytes() == before
+  return out
+
+
+@pytest.mark.parametrize('kind', LAYS)
+def test_the_parent_writes_where_it_means_to(deputies, kind):
+  """It may write anywhere, and once followed what a trial had laid."""
+  name = f'deputy{list(LAYS).index(kind)}'
+  place = folder(deputies, name)
+  status = layout.status(place)
+  assert (status.outcome, status.attempts) == ('crashed', 1), status.reason
+  assert 'in its folder, which is as it was' in status.reason
+  assert not any(path.is_symlink() for path in place.rglob('*'))
+  assert storage.read_json(place / layout.TRIAL)
+  source = (deputies.parent / f'{name}.py').read_bytes()
+  assert layout.source(place, name).read_bytes() == source
+
+
 def begun(folder):
   """Records of a trial that was preempted and runs again; those before that."""
   facts = dict(reason='', step=0, seconds=0.0, accounts={}, again=True)

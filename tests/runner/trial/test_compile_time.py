@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src import compilation_cache as compilation_cache_
 from jax.experimental.compilation_cache import compilation_cache
 
 from runner.trial import compile_time
@@ -38,16 +39,27 @@ def kept(cache):
   return path
 
 
+def took(cache, seconds):
+  """Makes the program one that took so long to compile."""
+  (path,) = cache.glob('*small*-cache')
+  data = compilation_cache_.decompress_executable(path.read_bytes())
+  program, _ = compilation_cache_.extract_executable_and_time(data)
+  data = compilation_cache_.combine_executable_and_time(program, int(seconds))
+  path.write_bytes(compilation_cache_.compress_executable(data))
+  kept(cache).write_text(repr(seconds))
+
+
 def test_the_first_compiles_and_the_second_finds(cache):
   _, first = compile_once()
   _, second = compile_once()
   assert first.found == 0 < first.programs == second.programs == second.found
   assert first.spared_seconds == 0 < second.spared_seconds
+  assert first.doubted == second.doubted == 0
 
 
 def test_who_finds_a_program_is_charged_what_compiling_it_took(cache):
   compile_once()
-  kept(cache).write_text('1000.25')
+  took(cache, 1000.25)
   clock, compiled = compile_once()
   assert compiled.spared_seconds == pytest.approx(1000.25, abs=0.25)
   assert clock.accounts()['compile'] == pytest.approx(1000.25, abs=0.5)
@@ -57,17 +69,51 @@ def test_who_finds_a_program_is_charged_what_compiling_it_took(cache):
 def test_what_is_charged_and_not_spent_is_no_time_of_the_process(cache):
   """Its own seconds are held against what its parent measured."""
   compile_once()
-  kept(cache).write_text('1000.25')
+  took(cache, 1000.25)
   clock, _ = compile_once()
   assert clock.own_seconds() < 100
 
 
 def test_nothing_is_owed_while_nothing_is_charged(cache):
   compile_once()
-  kept(cache).write_text('1000.25')
+  took(cache, 1000.25)
   clock, compiled = compile_once('evaluate')
   assert compiled.found and not compiled.spared_seconds
   assert not clock.charged()
+
+
+BEYOND = ['1e6', '2.2', 'nan', 'inf', '-inf', '-1', '-0.1', '1e999', '', '[]']
+
+
+@pytest.mark.parametrize('text', BEYOND)
+def test_seconds_that_jax_knows_better_are_not_charged(cache, text, capsys):
+  """A trial was once charged a million, which another entry had written."""
+  compile_once()
+  kept(cache).write_text(text)
+  clock, compiled = compile_once()
+  assert compiled.doubted == 1
+  assert 0.5 < compiled.spared_seconds <= 1.0 * compiled.programs
+  assert clock.charged() < 5.0
+  assert 'JAX says 0 to 1 s' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  ('seconds', 'least', 'likely'),
+  [
+    (0.0, 0.0, True),
+    (1.6, 0.0, True),
+    (1.61, 0.0, False),
+    (100.0, 100.0, True),
+    (111.6, 100.0, True),
+    (111.7, 100.0, False),
+    (89.5, 100.0, True),
+    (89.4, 100.0, False),
+  ],
+)
+def test_a_tenth_and_half_a_second_are_left_to_the_cache(
+  seconds, least, likely
+):
+  assert compile_time.is_likely(seconds, least) == likely
 
 
 @pytest.mark.parametrize('damage', ['', 'soon'])
