@@ -280,7 +280,7 @@ def _evaluated_again(
 
 
 def _met(trial: Trial, rows: list[dict[str, str]], plan: Plan | None) -> bool:
-  """Whether a row meets the target that the trial ran for."""
+  """Return whether a row meets the target that the trial ran for."""
   spec = plan.suite.workloads.get(trial.key.workload) if plan else None
   if spec is None:
     return trial.at is not None

@@ -207,7 +207,7 @@ def _examined(
 
 
 def _waits(folder: pathlib.Path) -> bool:
-  """Whether a trial has reached its target and nobody knows if that is true."""
+  """Return whether a finished trial has a model that was not examined."""
   if results_folder.status(folder).outcome != 'reached':
     return False
   *_, last = storage.read_lines(folder / layout.ATTEMPTS)

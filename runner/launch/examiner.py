@@ -36,7 +36,7 @@ OnProgress = Callable[[dict[str, Any]], None]
 
 
 class Exam(NamedTuple):
-  """What a second evaluation has found.
+  """Result of a second evaluation.
 
   Attributes:
     agrees: Whether it agrees with what the trial recorded; None: nobody knows.
@@ -166,7 +166,7 @@ class Examiner:
         on_progress(told)
 
   def _how(self) -> str:
-    """How the process has ended, with the last of what it printed."""
+    """Return why the process has ended."""
     assert self._process and self._log
     code = self._process.wait()
     self._log.seek(0)

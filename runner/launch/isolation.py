@@ -143,7 +143,7 @@ def say_unrestricted() -> None:
 
 
 def confine(spec: AttemptSpec) -> None:
-  """In the process of a trial: give up the files that are not its own.
+  """Give up, in a trial's process, the files that are not its own.
 
   Must be called before any thread is started. Where the system refuses it, the
   trial runs all the same, and its records say so.

@@ -45,7 +45,7 @@ LACKS = {  # What a process can do where the version is below.
 
 
 class Sandbox(NamedTuple):
-  """What a process may still do.
+  """Files that a process may still read and write.
 
   Attributes:
     writable: Files and folders that it may read and change.

@@ -1,4 +1,4 @@
-"""What a trial leaves in its own folder, made harmless for its parent.
+"""Files that a trial leaves in its folder, made harmless for its parent.
 
 The parent may write where a trial may not. It must not follow a link that a
 trial has laid, nor run another source or another trial than was prepared.

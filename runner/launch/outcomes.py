@@ -89,6 +89,11 @@ def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
   """Record what the second evaluation of an attempt's model has found.
 
   An attempt whose model does not agree becomes invalid.
+
+  Args:
+    folder: Folder of the trial.
+    attempt: Number of the attempt.
+    exam: Result of the second evaluation.
   """
   facts = exam._asdict() | {'metrics': dict(exam.metrics)}
   layout.event(folder, layout.EXAM, attempt, **facts)

@@ -38,12 +38,12 @@ TAIL = 300  # Bytes of a log that a reason shows.
 
 
 class Fault(NamedTuple):
-  """What ended a trial, and not its own process says."""
+  """Outcome of a trial that its own process did not write."""
 
   outcome: str
   reason: str
-  again: bool  # Whether another attempt may go better.
-  always: bool = False  # Whether it counts whatever the process says.
+  again: bool  # True if another attempt may succeed.
+  always: bool = False  # True if it overrides the process's own outcome.
 
 
 class RemoteHosts(NamedTuple):

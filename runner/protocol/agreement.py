@@ -1,4 +1,4 @@
-"""Whether two evaluations of one model agree.
+"""Agreement of two evaluations of one model.
 
 A model that has reached its target is evaluated twice: in the trial's process,
 where a submission runs, and in one where none does. The tolerance is for other

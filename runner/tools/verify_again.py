@@ -16,7 +16,7 @@ from runner.protocol.plan import Plan, PlannedTrial
 
 
 class Again(NamedTuple):
-  """What became of one trial that has reached its target.
+  """Second evaluation of one trial that reached its target.
 
   Attributes:
     trial: The trial, in words.
@@ -91,7 +91,7 @@ def _again(
 
 
 def _is_other(folder: pathlib.Path, exam: Exam) -> bool:
-  """Whether the race has evaluated another model than this again."""
+  """Return whether the race evaluated another model than this one again."""
   before = [
     event.get('sha256')
     for event in storage.read_lines(folder / layout.ATTEMPTS)

@@ -73,7 +73,12 @@ def save(
 
 
 def write(path: pathlib.Path, arrays: Arrays, facts: dict[str, Any]) -> None:
-  """Replace one file in one step: it holds these arrays and facts.
+  """Replace one file in one step by a file with arrays and facts.
+
+  Args:
+    path: Path of the file.
+    arrays: Arrays by name.
+    facts: Further values, as JSON has them.
 
   Raises:
     StorageError: the disk does not take it.
