@@ -5,6 +5,7 @@ whenever the harness reads them: also while nothing is charged. So everything
 is turned into plain arrays once, while the submission pays.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,11 @@ import numpy as np
 
 from workloads.workload import Array, Model, PyTree
 
-ARRAY = type(jnp.zeros(()))  # The class of JAX's concrete arrays.
+
+@functools.cache
+def _array() -> type:
+  """Return the class of JAX's concrete arrays; needs a backend."""
+  return type(jnp.zeros(()))
 
 
 class NotPlainError(ValueError):
@@ -56,7 +61,7 @@ def _alike(found: PyTree, like: PyTree, what: str) -> PyTree:
         'evaluate or in that of workload.init, and not in both.'
       )
   for name, leaf, (_, other) in zip(names, leaves, wanted, strict=True):
-    if type(leaf) not in (ARRAY, np.ndarray):
+    if type(leaf) not in (_array(), np.ndarray):
       raise NotPlainError(
         f'{name} of the model to evaluate is a {type(leaf).__name__}, where '
         'workload.init has an array.'
@@ -85,9 +90,9 @@ def scalars(found: Any) -> dict[str, Array]:
     )
   plain = {str(name): value for name, value in found.items()}
   for name, value in plain.items():
-    if name == '' and type(value) is ARRAY:
+    if name == '' and type(value) is _array():
       continue  # Only says when the state is ready.
-    number = type(value) in (ARRAY, np.ndarray, int, float)
+    number = type(value) in (_array(), np.ndarray, int, float)
     if not (number or isinstance(value, np.generic)) or np.ndim(value):
       raise NotPlainError(
         f'{name!r} of scalars(state) is {_said(value)}, and must be one number.'
@@ -98,4 +103,6 @@ def scalars(found: Any) -> dict[str, Array]:
 def _said(value: Any) -> str:
   shape = getattr(value, 'shape', None)
   kind = type(value).__name__
-  return f'a {kind} of shape {shape}' if type(value) is ARRAY else f'a {kind}'
+  return (
+    f'a {kind} of shape {shape}' if type(value) is _array() else f'a {kind}'
+  )
