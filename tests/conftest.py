@@ -13,7 +13,7 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
-from runner.launch import attempt  # Without JAX.
+from runner.launch import environment  # Without JAX.
 
 QUICK = ' '.join([
   '--xla_backend_optimization_level=0',
@@ -25,9 +25,9 @@ if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:  # Nor do workers have it yet.
   compiled = tempfile.TemporaryDirectory(prefix='timetrial-compiled-')
   atexit.register(compiled.cleanup)
   os.environ['JAX_COMPILATION_CACHE_DIR'] = compiled.name
-os.environ |= attempt.CACHE
+os.environ |= environment.CACHE
 before = os.environ.get('XLA_FLAGS')
-os.environ['XLA_FLAGS'] = f'{attempt.XLA_FLAGS} {before or ""} {QUICK}'
+os.environ['XLA_FLAGS'] = f'{environment.XLA_FLAGS} {before or ""} {QUICK}'
 
 import jax  # noqa: E402  XLA reads its flags when the backend starts.
 

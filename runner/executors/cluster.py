@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
-from runner.launch import attempt, leftovers, outcomes
+from runner.launch import attempt, environment, leftovers, outcomes
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Examiner
 from runner.machine import hardware
@@ -153,7 +153,7 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
       f'{" or ".join(sorted(plan.kinds))}: their seconds could not be '
       'compared. Select nodes of the planned kind with --engine_options.'
     )
-  with Examiner(attempt.environment(), options.hang_timeout) as examiner:
+  with Examiner(environment.variables(), options.hang_timeout) as examiner:
     return attempt.run_trial(
       out, plan, found[0], lambda event: None, options, examiner=examiner
     )
@@ -170,7 +170,7 @@ def _absolute(options: TrialOptions) -> TrialOptions:
 def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
   return [
     'env',
-    f'PYTHONPATH={attempt.environment()["PYTHONPATH"]}',
+    f'PYTHONPATH={environment.variables()["PYTHONPATH"]}',
     sys.executable,
     '-P',  # Modules in the working folder do not come before ours.
     '-m',

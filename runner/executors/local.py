@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runner.executors.base import Queue, RaceContext
-from runner.launch import attempt
+from runner.launch import attempt, environment, exam
 from runner.launch.examiner import Examiner
 from runner.protocol.layout import Status
 from runner.protocol.plan import PlannedTrial
@@ -21,7 +21,7 @@ class LocalExecutor:
       context: The race.
       queue: Trials to run; the caller may add trials meanwhile.
     """
-    env, hang = attempt.environment(), context.options.hang_timeout
+    env, hang = environment.variables(), context.options.hang_timeout
     with Examiner(env, hang) as examiner:
       if not context.limits:
         _catch_up(context, queue, examiner)
@@ -51,12 +51,12 @@ class LocalExecutor:
 def _catch_up(context: RaceContext, queue: Queue, examiner: Examiner) -> None:
   """Examine the trials whose runner was stopped before it could."""
   for trial in context.plan.trials:
-    status = attempt.examine(
+    status = exam.examine(
       context.out,
       context.plan,
       trial,
       context.live.on_progress,
-      context.options,
+      context.options.data_dir,
       examiner=examiner,
     )
     if status and not status.done:

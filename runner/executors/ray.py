@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from runner.launch import attempt, child_process
+from runner.launch import child_process, environment
 from runner.protocol import layout
 from runner.protocol.plan import Plan
 
@@ -44,7 +44,7 @@ class Ray:
     cores, cards = machine.cores, len(machine.accelerators)
     needs = {'CPU': cores, 'GPU': cards}
     _check_nodes(self._ray.nodes(), plan.machine.name, needs)
-    path = attempt.environment()['PYTHONPATH']
+    path = environment.variables()['PYTHONPATH']
     self._task = self._ray.remote(
       num_cpus=cores,
       num_gpus=cards,

@@ -7,9 +7,7 @@ begins. The same command later runs missing trials and resumes stopped ones.
 
 import dataclasses
 import math
-import os
 import pathlib
-import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,12 +17,15 @@ from runner.launch import (
   child_process,
   compiled,
   early_stop,
+  environment,
+  exam,
   examiner as examiners,
   isolation,
   leftovers,
   outcomes,
   prepare,
   remote_hosts,
+  reports,
   tampering,
   trial_log,
 )
@@ -35,35 +36,11 @@ from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
-from runner.protocol.workload_spec import WorkloadSpec
-
-# Programs with this scheduler sometimes hang in their first step on two CPU
-# cores: 9 of 36 starts of librispeech_deepspeech/mini with jax 0.10.2, and none
-# of 56 without the scheduler. Other workloads have steps up to a third longer
-# without it (the conformer's), equally for all submissions.
-XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
-# JAX's decompositions come from OpenBLAS, whose threads compete with XLA's
-# threads: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores,
-# and 1.6 ms with one thread per call. Other work makes the difference larger.
-OPENBLAS_NUM_THREADS = '1'
-
-CACHE = {
-  'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-  'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
-  # Shared autotuning results would make later programs compile faster, by an
-  # unknown amount that could not be charged.
-  'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES': 'none',
-}
 
 # Wall time may be many times the budget, because free seconds come on top:
 # evaluations of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
 ORPHAN = 30.0  # Seconds until a trial without its runner has ended.
-SECRET = re.compile(
-  'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
-  re.IGNORECASE,
-)
-
 OnProgress = Callable[[dict[str, Any]], None]
 
 
@@ -153,65 +130,7 @@ def run_trial(
     )
     if examiner is None or not reached:
       return status
-    return _examined(folder, spec, on_progress, options, examiner)
-
-
-def examine(
-  out: pathlib.Path,
-  plan: Plan,
-  trial: PlannedTrial,
-  on_progress: OnProgress,
-  options: TrialOptions,
-  *,
-  examiner: Examiner,
-) -> Status | None:
-  """Evaluate a model again whose trial was not examined before it was done.
-
-  Its runner was stopped then, or data were missing.
-
-  Args:
-    out: The results folder.
-    plan: Its plan.
-    trial: One of the plan's trials.
-    on_progress: Called with every progress event.
-    options: Options of all trials.
-    examiner: What evaluates.
-
-  Returns:
-    The new status; None where there is nothing to do.
-  """
-  folder = trial.folder(out)
-  if not (folder / layout.REACHED).is_file() or not _waits(folder):
-    return None
-  with results_folder.held(folder) as lock:
-    if lock is None:
-      return None
-    spec = plan.suite.workloads[trial.workload]
-    return _examined(folder, spec, on_progress, options, examiner)
-
-
-def _examined(
-  folder: pathlib.Path,
-  spec: WorkloadSpec,
-  on_progress: OnProgress,
-  options: TrialOptions,
-  examiner: Examiner,
-) -> Status:
-  """Evaluate the model of the last attempt again; return the new status."""
-  number = layout.status(folder).last
-  exam = examiners.examined(
-    folder, spec, options.data_dir, examiner, on_progress
-  )
-  outcomes.judge(folder, number, exam)
-  return layout.status(folder)
-
-
-def _waits(folder: pathlib.Path) -> bool:
-  """Return whether a finished trial has a model that was not examined."""
-  if results_folder.status(folder).outcome != 'reached':
-    return False
-  *_, last = storage.read_lines(folder / layout.ATTEMPTS)
-  return last['event'] != layout.EXAM or last.get('agrees') is None
+    return exam.judged(folder, spec, on_progress, options.data_dir, examiner)
 
 
 def prepared(
@@ -268,11 +187,12 @@ def run_attempt(
   # Its folder tells its name: files in there are the trial's to change.
   submission = folder.relative_to(out).parts[0]
   made = leftovers.prepared(folder, submission)
+  reported = reports.Reports()
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
   isolation.say_unrestricted()
   compiled.bytecode()
-  used_before = child_process.processor_seconds()
+  used_before, began = child_process.processor_seconds(), time.time()
   by_seconds = options.prune and budget.steps is None
   spec = AttemptSpec(
     folder=str(folder),
@@ -291,7 +211,7 @@ def run_attempt(
     gpu_monitor.watched() as cards,
   ):
     printed_before = log.tell()
-    own = environment() | CACHE
+    own = environment.variables() | environment.CACHE
     own |= {'TMPDIR': private, isolation.SAID: network.said}
     own[isolation.MOUNTS] = isolation.mounts()
     own[compiled.PLACE] = str(compiled.folder(out, submission))
@@ -299,7 +219,7 @@ def run_attempt(
       options.extra_hosts,
       spec,
       own,
-      secret=f'{SECRET.pattern}|{settings.ALIKE}',
+      secret=f'{environment.SECRET.pattern}|{settings.ALIKE}',
     ) as others:
       logs = trial_log.Watch([folder / outcomes.LOG, *others.logs])
 
@@ -309,7 +229,7 @@ def run_attempt(
       left = child_process.run(
         [*network.command, *remote_hosts.command(others.leader)],
         log,
-        on_progress,
+        reported.hear(on_progress),
         timeouts,
         own | dict(others.env),
         keep=keep,
@@ -319,7 +239,12 @@ def run_attempt(
   if full := logs.full():
     fault = remote_hosts.Fault('crashed', full, False)
   spoilt = _spoilt(folder, submission, made)
-  fault = tampering.mended(folder, before, written) or spoilt or fault
+  fault = (
+    tampering.mended(folder, before, written)
+    or spoilt
+    or reported.fault(folder, before)
+    or fault
+  )
   killed = outcomes.memory_kills() > killed_before
   printed = outcomes.printed_since(folder, printed_before)
   used = child_process.processor_seconds() - used_before
@@ -330,7 +255,10 @@ def run_attempt(
   if summary := cards.summary():
     seen['cards'] = summary
   outcomes.close(folder, before, left, seen, killed, printed, fault)
-  return layout.status(folder)
+  status = layout.status(folder)
+  if status.outcome == 'invalid':  # Also the seconds of what it compiled.
+    compiled.discard(out, submission, began)
+  return status
 
 
 def _spoilt(
@@ -347,25 +275,6 @@ def _spoilt(
     'there, and neither links nor other sources.'
   )
   return remote_hosts.Fault('crashed', reason, again=False, always=True)
-
-
-def environment() -> dict[str, str]:
-  """Return the environment of a trial's process, from the user's environment.
-
-  Variables that may hold secrets are removed, because submissions are other
-  people's code. Variables that change numbers are pinned, see
-  runner.machine.settings.
-  """
-  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
-  flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
-  harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
-  return settings.pinned(harmless) | {
-    'PYTHONPATH': path.rstrip(os.pathsep),
-    'XLA_FLAGS': flags.strip(),
-    'OPENBLAS_NUM_THREADS': os.environ.get(
-      'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS
-    ),
-  }
 
 
 def _log(folder: pathlib.Path):

@@ -52,6 +52,23 @@ def forget(out: pathlib.Path, submission: str) -> None:
     shutil.rmtree(machine / submission, ignore_errors=True)
 
 
+def discard(out: pathlib.Path, submission: str, began: float) -> None:
+  """Delete what an invalid attempt has compiled.
+
+  A busy machine makes compiling slow, and later trials would be charged the
+  seconds that it took then.
+
+  Args:
+    out: The results folder.
+    submission: Name of the submission.
+    began: Start of the attempt, in seconds of time.time.
+  """
+  for path in folder(out, submission).glob('*'):
+    with contextlib.suppress(OSError):
+      if path.is_file() and path.stat().st_mtime >= began:
+        path.unlink()
+
+
 @functools.cache
 def bytecode() -> None:
   """Compile the modules that trials import, once a process.

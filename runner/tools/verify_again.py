@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.launch import attempt, examiner
+from runner.launch import environment, examiner
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import layout, results_folder, storage
@@ -41,7 +41,7 @@ def verify(
     plan: Its plan.
     options: Options of trials: folder of the datasets, limit on silence.
   """
-  with Examiner(attempt.environment(), options.hang_timeout) as process:
+  with Examiner(environment.variables(), options.hang_timeout) as process:
     for trial in plan.trials:
       if _reached(out, plan, trial):
         yield _again(out, plan, trial, options.data_dir, process)

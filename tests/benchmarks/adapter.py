@@ -17,7 +17,7 @@ import jax
 
 import submissions
 import workloads
-from runner.launch import attempt
+from runner.launch import environment
 from runner.trial import devices
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
@@ -90,7 +90,7 @@ def main():
   print('|---|---|---|---|---|', flush=True)
   subprocess.run(  # A new process, because XLA reads flags only at its start.
     [sys.executable, '-m', __spec__.name, CHILD],
-    env=attempt.environment(),
+    env=environment.variables(),
     check=True,
   )
 

@@ -21,7 +21,7 @@ import jax
 
 import submissions
 import workloads
-from runner.launch import attempt
+from runner.launch import environment
 from runner.trial import compile_time, task as tasks
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
@@ -60,7 +60,7 @@ def ratios(rounds, what):
 
 def child(name, folder=None):
   """Measure in a process of its own; `folder` is the cache, if any."""
-  own = attempt.environment() | attempt.CACHE
+  own = environment.variables() | environment.CACHE
   if folder is None:
     own['JAX_ENABLE_COMPILATION_CACHE'] = 'false'
   else:

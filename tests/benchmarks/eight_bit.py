@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import optax
 
 import workloads
-from runner.launch import attempt
+from runner.launch import environment
 from submissions import eight_bit, quantization, schedules
 from submissions.submission import Start, Task, from_optax
 from tests.benchmarks.losses import entered, losses, row
@@ -198,7 +198,7 @@ PARTS = {'bytes': state, 'loss': loss, 'time': seconds, 'ablation': ablation}
 
 if __name__ == '__main__':
   os.environ |= (
-    attempt.environment()
+    environment.variables()
   )  # The environment and XLA flags of trials.
   for part in sys.argv[1:] or PARTS:
     PARTS[part]()

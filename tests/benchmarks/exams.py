@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from runner.launch import attempt
+from runner.launch import environment
 from runner.launch.examiner import Examiner
 from runner.protocol import agreement, columns, layout, results_folder, storage
 from runner.protocol.plan import Plan, PlannedTrial
@@ -29,7 +29,7 @@ class Way(NamedTuple):
   """One way to evaluate."""
 
   name: str
-  flags: str = attempt.XLA_FLAGS
+  flags: str = environment.XLA_FLAGS
   cores: int | None = None  # None: all.
   batches: float = 1.0  # Their size, as a share of the suite's.
   rounded: bool = False
@@ -61,7 +61,7 @@ def main(out: pathlib.Path) -> None:
   ]
   print('| workload | first | later | share of the wall time |')
   print('|---|---|---|---|')
-  with Examiner(attempt.environment()) as examiner:
+  with Examiner(environment.variables()) as examiner:
     for trial in reached:
       request = _request(out, plan, trial, WAYS[0])
       answers = [examiner.examine(request, _nothing) for _ in range(3)]
@@ -92,7 +92,7 @@ def _evaluated(
   out: pathlib.Path, plan: Plan, trials: list[PlannedTrial], way: Way
 ) -> Iterator[tuple[PlannedTrial, dict[str, Any]]]:
   cores = os.sched_getaffinity(0)
-  env = attempt.environment() | {'XLA_FLAGS': way.flags}
+  env = environment.variables() | {'XLA_FLAGS': way.flags}
   os.sched_setaffinity(0, sorted(cores)[: way.cores])
   try:
     with Examiner(env) as examiner, tempfile.TemporaryDirectory() as home:

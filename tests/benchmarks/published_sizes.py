@@ -20,7 +20,7 @@ import jax
 import optax
 
 import workloads
-from runner.launch import attempt
+from runner.launch import environment
 from runner.machine import hardware
 from runner.protocol import suite
 from submissions.transforms import scale_by_nadam
@@ -50,7 +50,7 @@ def main(names):
       capture_output=True,
       text=True,
       check=False,
-      env=attempt.environment(),  # A few workloads hang without these flags.
+      env=environment.variables(),  # A few workloads hang without these flags.
     )
     if done.returncode:
       why = ' '.join(done.stderr.split())[-300:]

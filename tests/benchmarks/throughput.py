@@ -23,7 +23,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 import submissions
 import workloads
-from runner.launch import attempt
+from runner.launch import environment
 from runner.trial import devices, task as problem
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
@@ -194,7 +194,7 @@ def seconds(loop):
 
 if __name__ == '__main__':
   os.environ |= (
-    attempt.environment()
+    environment.variables()
   )  # The environment and XLA flags of trials.
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in STEPS:

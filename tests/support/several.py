@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import submissions
-from runner.launch import attempt, remote_hosts
+from runner.launch import environment, remote_hosts
 from runner.trial import checkpoint, devices, evaluate
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
@@ -145,7 +145,7 @@ def _together(devices: int, places: list[str], cases: list[Case]) -> list[dict]:
   flags = os.environ.get('XLA_FLAGS', '')
   own = {
     'JAX_PLATFORMS': 'cpu',
-    'XLA_FLAGS': f'{attempt.XLA_FLAGS} {flags} '
+    'XLA_FLAGS': f'{environment.XLA_FLAGS} {flags} '
     f'--xla_force_host_platform_device_count={devices}',
   }
   children = [

@@ -11,7 +11,7 @@ import time
 import jax
 import pytest
 
-from runner.launch import attempt
+from runner.launch import environment
 from runner.protocol import layout, storage
 from tests.support.races import (
   LONG,
@@ -84,18 +84,18 @@ def test_a_race_from_the_command_line_to_its_records(home):
 def test_trials_run_without_the_scheduler_that_hangs(monkeypatch):
   """A first step waited for ever now and then; what users set is kept."""
   monkeypatch.delenv('XLA_FLAGS', raising=False)
-  assert attempt.environment()['XLA_FLAGS'] == attempt.XLA_FLAGS
+  assert environment.variables()['XLA_FLAGS'] == environment.XLA_FLAGS
   monkeypatch.setenv('XLA_FLAGS', '--xla_dump_to=x')
-  flags = attempt.environment()['XLA_FLAGS'].split()
-  assert flags == [attempt.XLA_FLAGS, '--xla_dump_to=x']
+  flags = environment.variables()['XLA_FLAGS'].split()
+  assert flags == [environment.XLA_FLAGS, '--xla_dump_to=x']
 
 
 def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
   """Shampoo's small factors wait for threads that wait for each other."""
   monkeypatch.delenv('OPENBLAS_NUM_THREADS', raising=False)
-  assert attempt.environment()['OPENBLAS_NUM_THREADS'] == '1'
+  assert environment.variables()['OPENBLAS_NUM_THREADS'] == '1'
   monkeypatch.setenv('OPENBLAS_NUM_THREADS', '4')
-  assert attempt.environment()['OPENBLAS_NUM_THREADS'] == '4'
+  assert environment.variables()['OPENBLAS_NUM_THREADS'] == '4'
 
 
 SAY = 'print("about to break", flush=True); '

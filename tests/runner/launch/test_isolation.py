@@ -13,6 +13,7 @@ import pytest
 from runner.launch import (
   attempt,
   child_process,
+  environment,
   isolation,
   landlock,
   outcomes,
@@ -296,7 +297,7 @@ def test_without_landlock_trials_run_and_it_is_said_once(
 
 OLD = """
 import os, sys
-from runner.launch import landlock
+from runner.launch import environment, landlock
 old = int(sys.argv[1])
 landlock.version = lambda: old
 box = landlock.Sandbox([sys.argv[2] + '/own'], sys.argv[2])
@@ -400,7 +401,7 @@ def test_a_trial_does_not_outlive_its_runner():
   runner = subprocess.Popen(
     [sys.executable, '-c', RUNNER, TRIAL],
     stdout=subprocess.PIPE,
-    env=attempt.environment(),
+    env=environment.variables(),
   )
   runner.stdout.readline()
   began = time.monotonic()

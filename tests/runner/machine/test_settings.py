@@ -5,7 +5,7 @@ import os
 import jax
 import pytest
 
-from runner.launch import attempt
+from runner.launch import environment
 from runner.machine import settings
 from runner.protocol import layout, storage
 from tests.support import races
@@ -49,7 +49,7 @@ OURS = {  # What users may set.
 def test_trials_get_no_settings_that_change_numbers(monkeypatch):
   for name, value in (NUMBERS | OURS).items():
     monkeypatch.setenv(name, value)
-  found = attempt.environment()
+  found = environment.variables()
   for name in NUMBERS:
     assert found.get(name) == settings.PINNED.get(name), name
   for name, value in OURS.items():

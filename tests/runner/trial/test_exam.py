@@ -12,8 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from runner.launch import attempt, examiner as examiners, outcomes, tampering
-from runner.launch.attempt import TrialOptions
+from runner.launch import (
+  environment,
+  exam as second_exam,
+  examiner as examiners,
+  outcomes,
+  tampering,
+)
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import agreement, layout, results_folder, storage
 from runner.trial import checkpoint, exam
@@ -168,7 +173,7 @@ def again(race, examiner, heard=lambda event: None):
 
 
 def test_a_process_that_dies_is_replaced(race):
-  with Examiner(attempt.environment()) as examiner:
+  with Examiner(environment.variables()) as examiner:
     assert again(race, examiner).agrees
     first = examiner.pid
     os.kill(first, signal.SIGKILL)  # Between two models.
@@ -195,7 +200,7 @@ def test_a_process_that_dies_is_replaced(race):
 
 
 def test_it_is_quick_after_the_first_and_rests_in_between(race):
-  with Examiner(attempt.environment()) as examiner:
+  with Examiner(environment.variables()) as examiner:
     again(race, examiner)
     began = time.monotonic()
     again(race, examiner)
@@ -213,7 +218,7 @@ def test_it_is_quick_after_the_first_and_rests_in_between(race):
 
 
 def test_one_that_says_nothing_is_given_up(race):
-  with Examiner(attempt.environment(), hang=20.0) as examiner:
+  with Examiner(environment.variables(), hang=20.0) as examiner:
     assert again(race, examiner).agrees
     examiner._hang = 0.5
     assert examiner.pid
@@ -260,7 +265,7 @@ def test_it_goes_with_a_runner_that_is_killed(race, tmp_path):
     'import sys, time\n'
     'from runner.launch import attempt\n'
     'from runner.launch.examiner import Examiner\n'
-    'one = Examiner(attempt.environment())\n'
+    'one = Examiner(environment.variables())\n'
     'one.start()\n'
     'print(one.pid, flush=True)\n'
     'time.sleep(1000)\n'
@@ -287,13 +292,8 @@ def test_what_could_not_be_examined_stays_and_is_examined_later(race):
   [trial] = [t for t in plan.trials if t.submission == 'honest']
 
   def examine(examiner):
-    return attempt.examine(
-      out,
-      plan,
-      trial,
-      lambda event: None,
-      TrialOptions(),
-      examiner=examiner,
+    return second_exam.examine(
+      out, plan, trial, lambda event: None, None, examiner=examiner
     )
 
   class Failing(Examiner):
@@ -301,13 +301,13 @@ def test_what_could_not_be_examined_stays_and_is_examined_later(race):
       return {'failed': 'ValueError: the data are missing.'}
 
   try:
-    with Failing(attempt.environment()) as failing:
+    with Failing(environment.variables()) as failing:
       assert examine(failing) is None  # It has been.
       lines = before.splitlines(keepends=True)
       path.write_bytes(b''.join(lines[:-1]))
       assert examine(failing).outcome == 'reached'
       assert exams(path.parent)[-1]['agrees'] is None
-    with Examiner(attempt.environment()) as examiner:
+    with Examiner(environment.variables()) as examiner:
       assert examine(examiner).outcome == 'reached'
       assert exams(path.parent)[-1]['agrees'] is True
       assert examine(examiner) is None
@@ -402,7 +402,7 @@ def test_rows_that_cannot_be_an_honest_trials(race, tmp_path, rows, words):
   for step, value in rows:
     row = {'global_step': step, 'validation/error_rate': value}
     storage.append_rows(tmp_path / layout.EVALS, [row], row)
-  with Examiner(attempt.environment()) as examiner:
+  with Examiner(environment.variables()) as examiner:
     found = examiners.examined(tmp_path, spec, None, examiner)
     assert examiner.pid is None  # Nothing was started for that.
   assert found.agrees is False and words in found.why

@@ -1,0 +1,49 @@
+"""Environment variables of a trial's process."""
+
+import os
+import re
+
+from runner.launch import compiled
+from runner.machine import settings
+
+# Programs with this scheduler sometimes hang in their first step on two CPU
+# cores: 9 of 36 starts of librispeech_deepspeech/mini with jax 0.10.2, and none
+# of 56 without the scheduler. Other workloads have steps up to a third longer
+# without it (the conformer's), equally for all submissions.
+XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
+# JAX's decompositions come from OpenBLAS, whose threads compete with XLA's
+# threads: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores,
+# and 1.6 ms with one thread per call. Other work makes the difference larger.
+OPENBLAS_NUM_THREADS = '1'
+
+CACHE = {
+  'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
+  'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
+  # Shared autotuning results would make later programs compile faster, by an
+  # unknown amount that could not be charged.
+  'JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES': 'none',
+}
+
+SECRET = re.compile(
+  'TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|API_?KEY|ACCESS_?KEY|^AWS_|^AZURE_',
+  re.IGNORECASE,
+)
+
+
+def variables() -> dict[str, str]:
+  """Return the environment of a trial's process, from the user's environment.
+
+  Variables that may hold secrets are removed, because submissions are other
+  people's code. Variables that change numbers are pinned, see
+  runner.machine.settings.
+  """
+  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
+  flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
+  harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
+  return settings.pinned(harmless) | {
+    'PYTHONPATH': path.rstrip(os.pathsep),
+    'XLA_FLAGS': flags.strip(),
+    'OPENBLAS_NUM_THREADS': os.environ.get(
+      'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS
+    ),
+  }
