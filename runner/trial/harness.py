@@ -4,10 +4,11 @@ import signal
 import threading
 from collections.abc import Mapping
 
+from runner.guard import company, plain
 from runner.machine import load
 from runner.protocol import accounts, columns
 from runner.protocol.trial_file import TrialSpec
-from runner.trial import company, evaluate, plain, state_tree, task as tasks
+from runner.trial import evaluate, state_tree, task as tasks
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.loop import Metrics, Result

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from runner.trial import plain
+from runner.guard import plain
 from submissions.submission import Scalars
 from workloads.workload import PyTree
 

@@ -33,9 +33,10 @@ ALLOWED = {
   'runner.protocol': (),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
+  'runner.guard': ('workloads',),
   'runner.trial': (
     'workloads', 'submissions', 'runner.protocol', 'runner.machine',
-    'runner.launch',
+    'runner.launch', 'runner.guard',
   ),
   'runner.executors': ('runner.protocol', 'runner.machine', 'runner.launch'),
   'runner.lint': ('workloads', 'submissions'),
