@@ -60,8 +60,9 @@ def test_a_race_from_the_command_line_to_its_records(home):
 
   for name in ('lion', 'mine'):  # The accounts add up to the wall time.
     events = list(storage.read_lines(folder(out, name) / layout.ATTEMPTS))
-    end, leave = events[-2:]
-    assert leave['event'] == 'exit'
+    assert [event['event'] for event in events[:3]] == ['start', 'end', 'exit']
+    _, end, leave, *exams = events
+    assert all(event['agrees'] for event in exams)
     residual, wall = leave['residual_seconds'], leave['wall_seconds']
     assert not layout.off_account(residual, wall)
     spent = sum(end['accounts'].values()) - end['compiled']['spared_seconds']
@@ -69,7 +70,8 @@ def test_a_race_from_the_command_line_to_its_records(home):
     assert end['padding'] == 0.0
 
   # Lion has one number for every parameter, and a counter or two.
-  end = list(storage.read_lines(lion / layout.ATTEMPTS))[-2]
+  _, end, _, exam = storage.read_lines(lion / layout.ATTEMPTS)
+  assert exam['event'] == layout.EXAM and exam['agrees'] is True
   params = jax.eval_shape(Digits().init, jax.random.key(0)).params
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   assert 4 * count < end['optimizer_bytes'] < 4 * count + 100
