@@ -64,9 +64,9 @@ def text(found: list[Again]) -> str:
 def _reached(out: pathlib.Path, plan: Plan, trial: PlannedTrial) -> bool:
   folder = trial.folder(out)
   status = results_folder.status(folder)
-  spec = plan.suite.workloads[trial.workload]
+  spec = plan.suite.workloads.get(trial.workload)
   return status.outcome == 'reached' or (
-    status.done and examiner.met(folder, spec)
+    status.done and spec is not None and examiner.met(folder, spec)
   )
 
 
@@ -78,7 +78,9 @@ def _again(
   process: Examiner,
 ) -> Again:
   folder, name = trial.folder(out), str(trial.key)
-  spec = plan.suite.workloads[trial.workload]
+  spec = plan.suite.workloads.get(trial.workload)
+  if spec is None:
+    return Again(name, None, f'{layout.PLAN} has no rules for its workload.')
   if not (folder / layout.REACHED).exists():
     return Again(
       name, None, f'{folder / layout.REACHED}, its model, is not there.'

@@ -1,5 +1,6 @@
 """Models that reached their target are evaluated again, without submissions."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -21,6 +22,7 @@ from runner.launch import (
 )
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import agreement, layout, results_folder, storage
+from runner.tools import verify_again
 from runner.trial import checkpoint, exam
 from tests.support.races import (
   LONG,
@@ -162,6 +164,14 @@ def test_stored_models_are_evaluated_again_elsewhere(race):
     assert done.returncode == 1
   finally:
     path.write_bytes(before)
+
+
+def test_a_plan_from_elsewhere_may_lack_rules(race):
+  plan = results_folder.stored(race / 'out')
+  rules = dataclasses.replace(plan.suite, workloads={})
+  less = dataclasses.replace(plan, suite=rules)
+  [one] = verify_again.verify(race / 'out', less, TrialOptions())
+  assert one.agrees is None and 'no rules for its workload' in one.why
 
 
 def again(race, examiner, heard=lambda event: None):
