@@ -20,10 +20,12 @@ from runner.launch import (
   outcomes,
   tampering,
 )
+from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import agreement, layout, results_folder, storage
 from runner.tools import verify_again
 from runner.trial import checkpoint, exam
+from runner.trial.state_tree import Flattener
 from tests.support.races import (
   LONG,
   ROOT,
@@ -273,7 +275,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path):
 def test_it_goes_with_a_runner_that_is_killed(race, tmp_path):
   script = (
     'import sys, time\n'
-    'from runner.launch import attempt\n'
+    'from runner.launch import environment\n'
     'from runner.launch.examiner import Examiner\n'
     'one = Examiner(environment.variables())\n'
     'one.start()\n'
@@ -348,6 +350,7 @@ def test_a_disagreement_voids_the_attempt(tmp_path):
 
 
 LIKE = Model({'w': jnp.ones((2, 3)), 'n': jnp.arange(4)}, {})
+ARRAYS = checkpoint.snapshot(Flattener()(LIKE).leaves)
 
 
 @pytest.mark.parametrize(
@@ -367,7 +370,7 @@ LIKE = Model({'w': jnp.ones((2, 3)), 'n': jnp.arange(4)}, {})
 )
 def test_only_a_model_of_the_workload_is_evaluated(change, words):
   like = jax.eval_shape(lambda: LIKE)
-  arrays = checkpoint.snapshot(LIKE)
+  arrays = dict(ARRAYS)
   found = exam.restored(like, arrays)
   assert jax.tree.structure(found) == jax.tree.structure(LIKE)
   change(arrays)
@@ -380,7 +383,7 @@ def test_files_that_are_no_model_are_told(tmp_path):
   path = tmp_path / 'a'
   os.mkfifo(path)
   made = tmp_path / 'b'
-  checkpoint.write(made, checkpoint.snapshot(LIKE), {'step': 1})
+  checkpoint.write(made, ARRAYS, {'step': 1})
   assert exam._read(made, LIKE).facts == {'step': 1}
   damaged, large, link = (tmp_path / name for name in 'cde')
   damaged.write_bytes(made.read_bytes()[:-1] + b'?')
