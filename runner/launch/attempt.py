@@ -191,6 +191,7 @@ def run_attempt(
   killed_before = outcomes.memory_kills()
   settings.say_left_out()
   isolation.say_unrestricted()
+  isolation.ready_cards()
   compiled.bytecode()
   used_before, began = child_process.processor_seconds(), time.time()
   by_seconds = options.prune and budget.steps is None

@@ -41,6 +41,7 @@ UNSHARE = (
 SAID = 'TIMETRIAL_NETWORK'  # Tells the trial, for its records.
 MOUNTS = 'TIMETRIAL_MOUNTS'  # The runner's mount namespace.
 SHARED = '/dev/shm'
+UNIFIED = '/dev/nvidia-uvm'  # NVIDIA's memory that processors and cards share.
 SANDBOX = 'TIMETRIAL_SANDBOX'  # As SAID, of files and signals.
 NONE = 'none'
 NOBODY = 'as inherited: no runner started this'
@@ -139,6 +140,23 @@ def say_unrestricted() -> None:
       f'signals: {why}. Linux has it from 5.13 on; in a container, mount what '
       'is not theirs read-only.',
       file=sys.stderr,
+    )
+
+
+@functools.cache
+def ready_cards() -> None:
+  """Have NVIDIA's files of devices made, once a process: trials cannot.
+
+  CUDA would do it when it is first used, by a program that runs as root.
+  """
+  if not glob.glob('/proc/driver/nvidia/gpus/*') or os.path.exists(UNIFIED):
+    return
+  with contextlib.suppress(OSError, subprocess.SubprocessError):
+    subprocess.run(
+      ['nvidia-modprobe', '-c=0', '-u'],
+      capture_output=True,
+      timeout=60,
+      check=False,
     )
 
 

@@ -66,6 +66,8 @@ def restore(
   Returns:
     Paths of the files that had changed.
   """
+  if not folder.is_dir():  # No trial can do that: who writes there is told.
+    return []
   after = prepared(folder, submission)
   fresh = sorted(after.keys() - before.keys())
   changed = [name for name, data in before.items() if after.get(name) != data]

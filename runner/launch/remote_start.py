@@ -20,8 +20,12 @@ CODE = pathlib.Path(__file__).parents[2]
 def main() -> int:
   """Run the process; return its exit code, as shells tell it."""
   sys.path.insert(0, str(CODE))
-  from runner.launch import descendants  # noqa: PLC0415  Now it is found.
+  from runner.launch import (  # noqa: PLC0415  Now they are found.
+    descendants,
+    isolation,
+  )
 
+  isolation.ready_cards()
   told = json.loads(sys.stdin.readline())
   secret = re.compile(told['secret'], re.IGNORECASE)
   kept = {n: v for n, v in os.environ.items() if not secret.search(n)}

@@ -20,7 +20,6 @@ from runner.launch import (
 )
 from runner.machine import hardware
 from runner.protocol import layout, storage
-from runner.protocol.attempt_spec import AttemptSpec
 from tests.support import suites
 
 GREEDY = '''"""Takes more memory than there is."""
@@ -124,8 +123,8 @@ OTHER = pathlib.Path({other!r})
 OWN = pathlib.Path(__file__).parent
 TEMPORARY = pathlib.Path(tempfile.gettempdir())
 def linked():
-  (OWN / 'l').symlink_to(OTHER)
-  return OWN / 'l' / 'attempts.jsonl'
+  (TEMPORARY / 'l').symlink_to(OTHER)
+  return TEMPORARY / 'l' / 'attempts.jsonl'
 def spilled(path):
   with path.open('a') as file:
     file.write('crashed')
@@ -279,6 +278,17 @@ def test_shared_memory_is_gone_with_the_trial(tmp_path):
     path.unlink(missing_ok=True)
 
 
+WITHOUT = """
+import sys
+from runner.launch import isolation, landlock
+from runner.protocol.attempt_spec import AttemptSpec
+landlock.version = lambda: 0
+isolation.confine(AttemptSpec(folder=sys.argv[1]))
+open(sys.argv[1] + '/x', 'w').close()
+print(isolation.here()['sandbox'])
+"""
+
+
 def test_without_landlock_trials_run_and_it_is_said_once(
   tmp_path, capsys, monkeypatch
 ):
@@ -289,10 +299,13 @@ def test_without_landlock_trials_run_and_it_is_said_once(
   said = capsys.readouterr().err
   assert said.count('Trials can write to all files of this user') == 1
   isolation.say_unrestricted.cache_clear()
-  monkeypatch.setenv(isolation.SANDBOX, '')
-  isolation.confine(AttemptSpec(folder=str(tmp_path)))
-  (tmp_path / 'x').touch()
-  assert isolation.here()['sandbox'] == 'none: the kernel has no Landlock'
+  done = subprocess.run(
+    [sys.executable, '-c', WITHOUT, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout == 'none: the kernel has no Landlock\n'
 
 
 OLD = """
