@@ -15,7 +15,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from runner.protocol import columns, layout, storage
+from runner.protocol import columns, layout, results_folder, storage
 from runner.tools import source_lint
 from scoring import verify
 from scoring.load import results
@@ -79,7 +79,7 @@ def attempt(home: pathlib.Path, name: str, attack: Attack) -> Outcome:
   printed = run(home, out, str(path))
   place = races.folder(out, name)
   try:
-    status = layout.status(place)
+    status = results_folder.status(place)
   except storage.RecordsError as error:
     status = layout.Status(outcome='damaged', reason=str(error))
   try:
@@ -103,7 +103,7 @@ def attempt(home: pathlib.Path, name: str, attack: Attack) -> Outcome:
 def charged(folder: pathlib.Path) -> float:
   """Return the charged seconds of a trial without compilation."""
   with contextlib.suppress(storage.RecordsError, OSError):
-    accounts = layout.status(folder).accounts
+    accounts = results_folder.status(folder).accounts
     names = [name for name in columns.CHARGED if name != 'compile']
     return sum(accounts.get(name, 0.0) for name in names)
   return 0.0

@@ -91,7 +91,7 @@ def test_who_was_beaten_by_nobody_leaves_the_cell_open(tmp_path):
   board = race(out, hits, at=29.9)
   assert standing(board, 'a').open_cells == 1
   [trial] = [t for t in read.read(out).trials if t.state == 'unclear']
-  assert '29.9 s' in trial.reason and 'Remove its folder' in trial.reason
+  assert '29.9 s' in trial.reason and 'remove its folder' in trial.reason
 
 
 def test_scores_by_steps_are_left_out_where_trials_were_beaten(tmp_path):
