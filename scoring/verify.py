@@ -15,10 +15,13 @@ from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan
 from scoring import audit, peers
 from scoring.load import details
+from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.load.tree import relative
 from scoring.report import terminal
 
+COMPLETE = 'landlock'  # What a trial says of its limits on files and signals,
+GAP = ', but it can '  # and what follows if some are missing.
 MOST = 100  # Findings per trial; a file may have millions of lines.
 OLD = (
   'The plan was made before plans had a hash of every rule. Later changes of '
@@ -146,10 +149,29 @@ def _forgotten(plan: Plan) -> Iterator[Finding]:
     yield Finding(one['folder'], False, text)
 
 
+def _told(known: Details, planned: str | None) -> Iterator[tuple[bool, str]]:
+  """Yield what a trial's own facts show, and whether it is a doubt."""
+  for text in known.damage:
+    yield True, text
+  hardware = known.facts.get('hardware')
+  name = hardware.get('name') if isinstance(hardware, dict) else None
+  if None not in (name, planned) and name != planned:
+    yield True, f'The trial ran on {name}; the plan is for {planned}.'
+  if known.facts.get('git_changes'):
+    yield False, 'The code had uncommitted changes.'
+  if known.doubted:
+    yield (
+      False,
+      f'JAX contradicts the recorded seconds of {known.doubted} compiled '
+      "programs. JAX's seconds were charged.",
+    )
+
+
 def _machines(results: Results) -> Iterator[Finding]:
   """Check that all trials ran on the same hardware, code and data."""
   kinds = collections.defaultdict(set)
   environments: list[dict[str, Any]] = []
+  sandboxes: collections.Counter[str] = collections.Counter()
   all_known = []
   for trial in results.trials:
     if not os.path.isdir(trial.folder):
@@ -157,17 +179,12 @@ def _machines(results: Results) -> Iterator[Finding]:
     where = relative(results.folder, trial.folder)
     known = details.read(trial, None)
     all_known.append((trial, known))
-    for text in known.damage:
-      yield Finding(where, True, text)
-    facts = known.facts
-    hardware = facts.get('hardware')
-    name = hardware.get('name') if isinstance(hardware, dict) else None
     planned = results.machine.get('name')
-    if None not in (name, planned) and name != planned:
-      text = f'The trial ran on {name}; the plan is for {planned}.'
-      yield Finding(where, True, text)
-    if facts.get('git_changes'):
-      yield Finding(where, False, 'The code had uncommitted changes.')
+    yield from (
+      Finding(where, doubt, text) for doubt, text in _told(known, planned)
+    )
+    facts = known.facts
+    sandboxes[str(facts.get('sandbox', COMPLETE))] += 1
     kinds['kinds of devices'].add(str(facts.get('devices')))
     kinds['commits of the code'].add(str(facts.get('git_commit_hash')))
     kinds['sets of packages'].add(str(facts.get('packages')))
@@ -177,6 +194,10 @@ def _machines(results: Results) -> Iterator[Finding]:
     environments += [own] if isinstance(own, dict) else []
   for trial, text in peers.unusual(all_known):
     yield Finding(relative(results.folder, trial.folder), True, text)
+  for said, count in sandboxes.items():
+    if not said.startswith(COMPLETE) or GAP in said:
+      text = f'Trials ran with fewer limits on files: {said} ({count} in all).'
+      yield Finding('.', False, text)
   # Trials from before these were recorded say nothing.
   for name, values in audit.different(environments).items():
     text = f'Trials ran with different {name}: {", ".join(values)}.'

@@ -25,6 +25,7 @@ class Details(NamedTuple):
   # Processor seconds of evaluations on the validation split, but for the first
   # of each attempt.
   evaluation_seconds: tuple[float, ...] = ()
+  doubted: int = 0  # Compiled programs whose recorded seconds JAX contradicts.
 
 
 def read(trial: Trial, planned: PlannedTrial | None) -> Details:
@@ -57,6 +58,7 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     _compiled(events, 'found'),
     damage,
     _evaluations(events),
+    _compiled(events, 'doubted'),
   )
 
 

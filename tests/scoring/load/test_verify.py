@@ -336,6 +336,32 @@ def test_what_a_reader_should_know_is_no_doubt(folder):
   }
 
 
+@pytest.mark.parametrize(
+  'said, told',
+  [
+    ('landlock 6', False),
+    ('landlock 2, but it can cut files', True),
+    ('none: the kernel has no Landlock', True),
+  ],
+)
+def test_missing_limits_on_files_are_told(folder, said, told):
+  change(first(folder) / 'meta_data_0.json', lambda m: m.update(sandbox=said))
+  found = verify.verify(read.read(folder))
+  text = f'Trials ran with fewer limits on files: {said} (1 in all).'
+  assert found == [verify.Finding('.', False, text)] * told
+
+
+def test_compile_seconds_that_jax_contradicts_are_told(folder):
+  path = first(folder) / layout.ATTEMPTS
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  [end] = [line for line in lines if line['event'] == 'end']
+  end['compiled'] = {'doubted': 2}
+  path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+  [one] = verify.verify(read.read(folder))
+  assert one.path.endswith('trial_1') and not one.doubt
+  assert 'the recorded seconds of 2 compiled programs' in one.text
+
+
 def test_cards_at_the_limit_of_their_power_are_no_doubt(folder):
   cards(first(folder) / layout.ATTEMPTS, sw_power_cap=9, gpu_idle=1)
   assert verify.verify(read.read(folder)) == []
@@ -427,7 +453,7 @@ AGAIN = {
   'event, doubt, text',
   [
     (dict(agrees=True, why='', metrics=AGAIN), None, ''),
-    ({}, False, 'Its model was not evaluated again. Try it: python -m runner'),
+    ({}, False, 'Its model was not evaluated again. Try it: timetrial'),
     (
       dict(agrees=None, why='Data are missing.', metrics={}),
       False,
