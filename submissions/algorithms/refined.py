@@ -3,9 +3,8 @@
 Defazio, Cutkosky, Mehta and Mishchenko 2023, "When, Why and How Much? Adaptive
 Learning Rate Scheduling by Refinement", arXiv:2310.07831. The first run makes
 `share` of the steps, with linear decay, on the clock. Training then restarts
-from the initial parameters and makes the other steps. Both use one compiled
-step, because the rates are data. The warmup is ours: the paper's formula warms
-up only if gradients shrink early. State: 8 bytes a parameter.
+from the initial parameters with the same compiled step. The warmup is ours: the
+paper's needs gradients that shrink early. State: 8 bytes a parameter.
 """
 
 import itertools

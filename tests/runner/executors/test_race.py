@@ -11,7 +11,7 @@ import time
 import jax
 import pytest
 
-from runner.launch import attempt
+from runner.launch import environment
 from runner.protocol import layout, storage
 from tests.support.races import (
   LONG,
@@ -43,7 +43,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
   done = run(home, 'run', **flags)
   assert done.returncode == 0, done.stderr
   assert '2 of 2 trials done' in done.stdout
-  assert f'Next: python -m scoring {out} --out=report' in done.stdout
+  assert f'Next: timetrial score {out} --out=report' in done.stdout
   plan = storage.read_json(out / layout.PLAN)
   assert {t['submission'] for t in plan['trials']} == {'lion', 'mine'}
 
@@ -86,18 +86,18 @@ def test_a_race_from_the_command_line_to_its_records(home):
 def test_trials_run_without_the_scheduler_that_hangs(monkeypatch):
   """A first step waited for ever now and then; what users set is kept."""
   monkeypatch.delenv('XLA_FLAGS', raising=False)
-  assert attempt.environment()['XLA_FLAGS'] == attempt.XLA_FLAGS
+  assert environment.variables()['XLA_FLAGS'] == environment.XLA_FLAGS
   monkeypatch.setenv('XLA_FLAGS', '--xla_dump_to=x')
-  flags = attempt.environment()['XLA_FLAGS'].split()
-  assert flags == [attempt.XLA_FLAGS, '--xla_dump_to=x']
+  flags = environment.variables()['XLA_FLAGS'].split()
+  assert flags == [environment.XLA_FLAGS, '--xla_dump_to=x']
 
 
 def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
   """Shampoo's small factors wait for threads that wait for each other."""
   monkeypatch.delenv('OPENBLAS_NUM_THREADS', raising=False)
-  assert attempt.environment()['OPENBLAS_NUM_THREADS'] == '1'
+  assert environment.variables()['OPENBLAS_NUM_THREADS'] == '1'
   monkeypatch.setenv('OPENBLAS_NUM_THREADS', '4')
-  assert attempt.environment()['OPENBLAS_NUM_THREADS'] == '4'
+  assert environment.variables()['OPENBLAS_NUM_THREADS'] == '4'
 
 
 SAY = 'print("about to break", flush=True); '
@@ -232,7 +232,7 @@ def test_what_hangs_is_stopped_with_its_stacks_in_its_log(home):
     assert done.returncode == 1
     status = layout.status(folder(out, 'hangs'))
     assert (status.outcome, status.retryable) == ('crashed', True)
-    said = f'There was no progress for {silence} s. It was stopped'
+    said = f'There was no progress for {silence} s. The process was stopped'
     assert said in status.reason
     log = (folder(out, 'hangs') / 'trial.log').read_text()
     assert 'most recent call first' in log
@@ -418,7 +418,7 @@ def test_check_finds_a_state_that_does_not_say_everything(home):
   assert looking == (
     'ok   forgetful (self) on digits: looking does not change training'
   )
-  assert resumed.startswith('FAIL') and 'say everything?' in resumed
+  assert resumed.startswith('FAIL') and 'contain everything that train needs?' in resumed
 
 
 def test_check_tells_what_a_broken_submission_raises(home):

@@ -28,7 +28,11 @@ HOSTILE = {  # What each does, its outcome, and words of the reason.
     'crashed',
     'bytes that are no progress',
   ),
-  'forks': (f'{AT_3}os.fork() or (os.setsid(), time.sleep(1000))', 'ended', ''),
+  'forks': (
+    f'{AT_3}os.fork() or (os.setsid(), time.sleep(1000))',
+    'crashed',
+    '1 processes that the submission started run',
+  ),
   'scrawls': (
     f'{AT_3}{HERE}.write("nonsense\\n")',
     'crashed',

@@ -189,7 +189,7 @@ def test_budgets_are_unknown_where_nothing_was_measured():
   made = planning.make(SUITE, 'self', ['lion'], MACHINE, {})
   assert made.budgets == {}
   assert made.hours is None
-  assert 'for their hours: python -m runner calibrate' in summaries.of_plan(
+  assert 'for their hours: timetrial calibrate' in summaries.of_plan(
     made, price=2.0
   )
 
