@@ -418,7 +418,8 @@ def test_check_finds_a_state_that_does_not_say_everything(home):
   assert looking == (
     'ok   forgetful (self) on digits: looking does not change training'
   )
-  assert resumed.startswith('FAIL') and 'contain everything that train needs?' in resumed
+  assert resumed.startswith('FAIL')
+  assert 'contain everything that train needs?' in resumed
 
 
 def test_check_tells_what_a_broken_submission_raises(home):
