@@ -15,7 +15,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from runner.protocol import columns, layout, results_folder, storage
+from runner.protocol import accounts, layout, results_folder, storage
 from runner.tools import source_lint
 from scoring import verify
 from scoring.load import results
@@ -103,9 +103,9 @@ def attempt(home: pathlib.Path, name: str, attack: Attack) -> Outcome:
 def charged(folder: pathlib.Path) -> float:
   """Return the charged seconds of a trial without compilation."""
   with contextlib.suppress(storage.RecordsError, OSError):
-    accounts = results_folder.status(folder).accounts
-    names = [name for name in columns.CHARGED if name != 'compile']
-    return sum(accounts.get(name, 0.0) for name in names)
+    spent = results_folder.status(folder).accounts
+    names = [name for name in accounts.CHARGED if name != accounts.COMPILE]
+    return sum(spent.get(name, 0.0) for name in names)
   return 0.0
 
 
