@@ -29,17 +29,16 @@ class Company:
     if strange := sys._current_frames().keys() - allowed:
       names = {t.ident: t.name for t in threading.enumerate()}
       said = ', '.join(names.get(ident, 'no name') for ident in strange)
-      raise CompanyError(
-        f'{len(strange)} threads of the submission run while nothing is '
-        f'charged ({said}). End them before a state is yielded: evaluations '
-        'are free only if nothing else runs.'
-      )
+      raise _error(f'{len(strange)} threads of the submission', f' ({said})')
     if children := _children():
-      raise CompanyError(
-        f'{len(children)} processes that the submission started run while '
-        'nothing is charged. End them before a state is yielded: evaluations '
-        'are free only if nothing else runs.'
-      )
+      raise _error(f'{len(children)} processes that the submission started')
+
+
+def _error(who: str, names: str = '') -> CompanyError:
+  return CompanyError(
+    f'{who} run while nothing is charged{names}. End them before a state is '
+    'yielded: evaluations are free only if nothing else runs.'
+  )
 
 
 def _children() -> list[int]:

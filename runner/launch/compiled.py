@@ -19,8 +19,8 @@ from importlib.machinery import ModuleSpec
 from runner.machine import hardware
 
 CODE = pathlib.Path(__file__).parents[2]
-# In the results folder; by machine, as code for one does not run on every
-# other; and by submission.
+# A folder in the results. It has one folder a machine, as code for one does not
+# run on every other, and in each of these one folder a submission.
 COMPILED = '.compiled'
 PLACE = 'JAX_COMPILATION_CACHE_DIR'  # Where the user wants it instead.
 OURS = ('runner', 'submissions', 'workloads')

@@ -61,7 +61,7 @@ class Orphans:
       alive = [one.pid for one in found if not one.ended]
       if not alive or time.monotonic() > deadline:
         return alive
-      # None may start another one while the others are killed.
+      # All stop first: a running one could start another during the kills.
       for how in (signal.SIGSTOP, signal.SIGKILL):
         for pid in alive:
           with contextlib.suppress(ProcessLookupError, PermissionError):

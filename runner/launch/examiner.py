@@ -28,8 +28,7 @@ TRIES = 2  # A process that dies over a model is started once more.
 CLOSING = 5.0  # Seconds that it has to leave by itself.
 PIPE = 1 << 16  # Bytes that a pipe holds.
 LAST_WORDS = 300  # Letters of what it printed that a reason has.
-# What trials compile they write to a folder, and what an examiner read there
-# would be theirs.
+# An examiner reads no compiled programs: trials can write into their folder.
 ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
 
 OnProgress = Callable[[dict[str, Any]], None]

@@ -50,8 +50,8 @@ GIB = 2**30
 CAPABILITIES = 0x20080522  # Version of the kernel's interface.
 # Changing owners and modes, passing by modes, and locking memory.
 OF_FILES = (0, 1, 2, 3, 14)
-# Where trials may write beside their own folders: what is lost with the
-# process, shared memory, and accelerators.
+# Trials may write here beside their own folders: shared memory, which is lost
+# with the process, and devices.
 DEVICES = (
   '/dev/null',
   SHARED,

@@ -44,7 +44,7 @@ def prepared(folder: pathlib.Path, submission: str) -> dict[str, bytes]:
     folder: Folder of the trial.
     submission: Name of the submission.
   """
-  paths = [folder / layout.TRIAL, folder / 'hparams.json']
+  paths = [folder / layout.TRIAL, folder / layout.HPARAMS]
   paths += [folder / f'{submission}.py', *(folder / submission).rglob('*')]
   return {
     path.relative_to(folder).as_posix(): path.read_bytes()

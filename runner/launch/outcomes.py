@@ -112,7 +112,7 @@ def _void(folder: pathlib.Path, last: dict[str, Any], reason: str) -> None:
   checkpoint = folder / layout.CHECKPOINT
   with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
     shutil.rmtree(checkpoint)
-  # What speaks against it is kept, unless the trial has made that impossible.
+  # The model stays as evidence, unless the trial has made that impossible.
   with contextlib.suppress(storage.StorageError):
     storage.put_aside(folder / layout.REACHED, last['attempt'] + 1)
   _end(folder, last, 'invalid', reason, True)

@@ -44,7 +44,7 @@ def prepare(
   with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
     _copy(pathlib.Path(plan.sources[name].path), folder, name)
-  storage.write_json(folder / 'hparams.json', trial.hyperparameters)
+  storage.write_json(folder / layout.HPARAMS, trial.hyperparameters)
   spec = trial_file.make(
     plan, trial, limits=limits, data_dir=data_dir, shard_state=shard_state
   )

@@ -73,7 +73,7 @@ def _is_event(event: Any, attempt: int) -> bool:
   if type(event.get('attempt')) is not int:
     return False
   if event['event'] != 'end' or event['attempt'] < attempt:
-    # Of this attempt's model only its parent says so, and afterwards.
+    # Only the parent records this event of an attempt, after its end.
     return event['event'] != layout.EXAM or event['attempt'] < attempt
   accounts = event.get('accounts')
   known = event.get('outcome') in (*layout.SCORED, *layout.OPEN)

@@ -34,7 +34,7 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
   if planned:
     point = planned.hyperparameters
   else:
-    point = _table(folder / 'hparams.json', damage)
+    point = _table(folder / layout.HPARAMS, damage)
   events = []
   try:
     events = list(storage.read_lines(plain(folder / layout.ATTEMPTS)))

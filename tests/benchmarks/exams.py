@@ -1,4 +1,4 @@
-"""How far two evaluations of one model differ, and what the second one takes.
+"""Measures how far two evaluations of a model differ, and what one costs.
 
     python -m tests.benchmarks.exams RESULTS
 

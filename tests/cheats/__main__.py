@@ -30,7 +30,7 @@ WARM = pathlib.Path('/tmp/timetrial-warm-start')
 
 
 class Outcome(NamedTuple):
-  """What came of a cheat."""
+  """Results of a cheat, and of its race."""
 
   outcome: str
   reason: str

@@ -7,7 +7,7 @@ for nothing.
 
 import dataclasses
 
-# What must happen to a cheat.
+# Results that a cheat must come to.
 CHARGED = 'charged'  # Its work is charged.
 ENDED = 'ended'  # The trial crashes, is invalid, or nothing comes of the cheat.
 PREVENTED = 'prevented'  # The trial is honest in the end: nothing was gained.

@@ -176,7 +176,7 @@ def test_names_too_long_for_a_file_are_told(words):
 
 
 def test_whatever_the_system_refuses_is_told(tmp_path, capsys):
-  """Where no other message names the file."""
+  """A command names the file if no other message does."""
 
   def main(argv):
     return len((tmp_path / 'gone').read_bytes())

@@ -232,7 +232,7 @@ def _keys(head: str) -> set[str]:
 
 
 def _json(*words: str):
-  """What a command with --json prints; `verify` exits with 1 at a doubt."""
+  """Return what a command with --json prints; `verify` may exit with 1."""
   done = subprocess.run(
     [sys.executable, '-m', *words, '--json'],
     cwd=ROOT,

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 OURS = ('workloads', 'submissions', 'runner', 'scoring', 'configs', 'tests')
 FIELDS = ('clicks', 'graphs', 'images', 'mri', 'speech', 'text')
-# What is found by name, and may be of any number.
+# Rooms of any size: their modules are found by name.
 REGISTRIES = ('submissions/algorithms',)
 MOST = 20  # Modules in a room.
 
@@ -20,8 +20,8 @@ SHARED = (
   'workloads.aux_dropout', 'workloads.batches', 'workloads.dropout',
   'workloads.roles', 'workloads.workload',
 )  # fmt: skip
-# By room, what it may import beside itself. A package without rooms of its own
-# in this list is a room with all that is in it.
+# Imports that each room may have beside its own. A package without rooms of its
+# own in this list is a room with all that is in it.
 ALLOWED = {
   'workloads': ('workloads',),
   'workloads.data': SHARED,

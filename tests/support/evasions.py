@@ -474,7 +474,7 @@ def f(): pass
 f = {}.update
 jax.jit.cache = f
 '''.strip().split('\n---\n')
-# What is not seen, by why it is not.
+# Evasions that `check` does not see, and why.
 UNSEEN = {
   'w = "SMALL"': 'Weights that were learnt elsewhere, written small.',
   'e = next(iter(start.evals)); e.append(1)': (

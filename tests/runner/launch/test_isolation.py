@@ -1,4 +1,4 @@
-"""What a trial may not do, tried by submissions that do it."""
+"""Submissions try what a trial may not do."""
 
 import os
 import pathlib

@@ -192,7 +192,7 @@ def test_functions_in_a_state_are_those_of_the_loop_that_goes_on():
 
 
 def test_a_state_that_is_shown_again_has_its_key_and_its_evaluations(tmp_path):
-  """So it is after SIGTERM during an evaluation."""
+  """A SIGTERM during an evaluation leads to the same."""
   text = IDLE + (
     'def prepare_for_eval(current_param_container, model_state, rng,\n'
     '                     optimizer_state, eval_results, **rest):\n'

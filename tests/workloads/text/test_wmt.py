@@ -386,7 +386,7 @@ def test_decoding_with_a_cache_has_the_logits_of_all_tokens_at_once(name):
 
 
 def test_translations_are_as_likely_as_their_search_believes():
-  """What eval_stats finds is the beam search of the teacher-forced model."""
+  """eval_stats finds the beam search of the teacher-forced model."""
   workload = _tiny(data='languages')
   model = _model(workload)
   batch = _pair([5, 3, 17, 2], [7, 7, 20, 11, 2])
