@@ -271,17 +271,15 @@ def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
   path = folder / layout.EVALS
   try:
     known = path.lstat()
-    if not stat.S_ISREG(known.st_mode) or known.st_size > storage.LARGEST:
-      raise RecordedError(
-        f'{layout.EVALS} is no file, or too large to be ours.'
-      )
-    return storage.read_rows(path)
+    ours = stat.S_ISREG(known.st_mode) and known.st_size <= storage.LARGEST
+    rows = storage.read_rows(path) if ours else None
   except FileNotFoundError:
     return []
   except (OSError, ValueError, csv.Error) as error:
-    if isinstance(error, RecordedError):
-      raise
     raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
+  if rows is None:
+    raise RecordedError(f'{layout.EVALS} is no file, or too large to be ours.')
+  return rows
 
 
 def _reaches(row: Mapping[str, str], spec: WorkloadSpec) -> bool:

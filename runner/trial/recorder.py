@@ -242,6 +242,7 @@ class Recorder:
       scalars: Scalars recorded since the last evaluation.
       padding: Share of padding in the training batches, if it is known.
       profiled: Number of traced steps.
+      costs: Processor seconds of every evaluation, by split.
     """
     self.settle()
     with self._clock.account(accounts.RECORD):

@@ -10,7 +10,6 @@ code 1: a cheat came to something else than tests/cheats/attacks.py says.
 import contextlib
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 from typing import NamedTuple
@@ -51,20 +50,13 @@ def base(home: pathlib.Path) -> None:
 
 def run(home: pathlib.Path, out: pathlib.Path, names: str) -> str:
   """Add entries to a race; return what was printed."""
-  done = subprocess.run(
-    races.command(
-      home,
-      'run',
-      suite=home / 'tiny.toml',
-      submissions=names,
-      out=out,
-      attempts=1,
-    ),
-    cwd=races.ROOT,
-    capture_output=True,
-    text=True,
-    timeout=600,
-    check=False,
+  done = races.run(
+    home,
+    'run',
+    suite=home / 'tiny.toml',
+    submissions=names,
+    out=out,
+    attempts=1,
   )
   return done.stdout + done.stderr
 

@@ -40,6 +40,20 @@ cp -r {out} {copy}
 """
 
 
+def run_with_mounts(script):
+  """Run a script in a mount namespace of its own; skip if there is none."""
+  done = subprocess.run(
+    ['unshare', '--map-root-user', '--mount', 'sh', '-c', script],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  if done.returncode in (1, 99):
+    pytest.skip(f'No mounts in a namespace: {done.stderr}')
+  return done
+
+
 @pytest.fixture
 def home(tmp_path):
   return tmp_path
@@ -54,15 +68,7 @@ def test_a_race_goes_on_when_a_full_disk_has_room_again(home):
   out.mkdir()
   race = command(home, 'run', **flags, out=out, attempts=1)
   script = FULL.format(out=out, copy=copy, race=' '.join(race))
-  done = subprocess.run(
-    ['unshare', '--map-root-user', '--mount', 'sh', '-c', script],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  if done.returncode in (1, 99):
-    pytest.skip(f'No mounts in a namespace: {done.stderr}')
+  done = run_with_mounts(script)
   assert 'No space left on device' in done.stdout + done.stderr
   assert 'Traceback' not in done.stdout + done.stderr
   assert 'full: 1' in done.stderr and 'roomy: 0' in done.stderr
@@ -82,15 +88,7 @@ def test_a_trial_that_fills_the_disk_with_its_log_is_stopped_alone(home):
   flags = dict(suite=suite(home), submissions=f'{loud},{good}', out=out)
   race = command(home, 'run', **flags)
   script = SMALL.format(out=out, copy=copy, race=' '.join(race))
-  done = subprocess.run(
-    ['unshare', '--map-root-user', '--mount', 'sh', '-c', script],
-    cwd=ROOT,
-    capture_output=True,
-    text=True,
-    check=False,
-  )
-  if done.returncode in (1, 99):
-    pytest.skip(f'No mounts in a namespace: {done.stderr}')
+  done = run_with_mounts(script)
   assert 'Traceback' not in done.stdout + done.stderr
   assert 'raced: 1' in done.stderr
   status = layout.status(folder(copy, 'loud'))

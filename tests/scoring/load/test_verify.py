@@ -103,6 +103,16 @@ def events(path, **changes):
   path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
+def interrupt(path):
+  """Puts an attempt that was interrupted before the one that ended."""
+  whole = path.read_text()
+  made_results._write_attempts(path, 2.5, 'preempted', 'Asked to leave.')
+  again = [json.loads(line) | {'attempt': 1} for line in whole.splitlines()]
+  path.write_text(
+    path.read_text() + ''.join(json.dumps(event) + '\n' for event in again)
+  )
+
+
 def cut(path):
   """Takes the last line away."""
   lines = path.read_text().splitlines(keepends=True)
@@ -298,12 +308,7 @@ def test_trials_of_before_settings_were_recorded_are_no_doubt(folder):
 def test_a_trial_that_went_on_under_other_settings_is_in_doubt(folder):
   environment(folder)
   path = first(folder) / layout.ATTEMPTS
-  whole = path.read_text()
-  made_results._write_attempts(path, 2.5, 'preempted', 'Asked to leave.')
-  again = [json.loads(line) | {'attempt': 1} for line in whole.splitlines()]
-  path.write_text(
-    path.read_text() + ''.join(json.dumps(event) + '\n' for event in again)
-  )
+  interrupt(path)
   before = first(folder) / 'meta_data_0.json'
   after = first(folder) / 'meta_data_1.json'
   after.write_text(before.read_text())
@@ -370,12 +375,7 @@ def test_cards_at_the_limit_of_their_power_are_no_doubt(folder):
 def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
   """Its first attempt ended before the evaluations of its second one."""
   path = first(folder) / layout.ATTEMPTS
-  whole = path.read_text()
-  made_results._write_attempts(path, 2.5, 'preempted', 'Asked to leave.')
-  again = [json.loads(line) | {'attempt': 1} for line in whole.splitlines()]
-  path.write_text(
-    path.read_text() + ''.join(json.dumps(event) + '\n' for event in again)
-  )
+  interrupt(path)
   [one] = verify.verify(read.read(folder))
   assert not one.doubt
   assert one.text == 'The trial was interrupted and resumed 1 times.'
