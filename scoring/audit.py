@@ -23,6 +23,9 @@ from scoring.load.trials import Trial
 from submissions.algoperf import folders
 
 CLOSE = 1e-6  # Relative tolerance for sums of seconds in another order.
+# Largest difference of charged seconds counted in two ways, as a share and in
+# seconds.
+MOVED, MOVED_SECONDS = 0.01, 0.1
 BROKEN = (  # Exceptions that unexpected content of a file may cause.
   OSError,
   ValueError,
@@ -72,6 +75,7 @@ def checked(
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
     yield from ((True, text) for text in _attempts(events, rows))
+    yield from ((True, text) for text in _moved(events))
     yield from ((True, text) for text in _slowed(events))
     yield from ((True, text) for text in _held_up(events))
     yield from _evaluated_again(trial, events, rows, plan)
@@ -87,6 +91,12 @@ def checked(
       yield (
         False,
         f'The trial was suspended for {stopped:.1f} s, which are not charged.',
+      )
+    if over := trial.accounts.get(accounts.OVERRUN):
+      yield (
+        False,
+        f'{plain(over, 2)} s of evaluations and records beyond their allowance '
+        'were charged.',
       )
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
@@ -240,6 +250,29 @@ def _attempts(
     if last > over * (1 + CLOSE):
       at, end = apart(last, over)
       yield f'The trial has an evaluation at {at} s, but ended at {end} s.'
+
+
+def _moved(events: list[dict[str, Any]]) -> Iterator[str]:
+  """Check that charged seconds are those in which the load was measured.
+
+  Both are counted apart. Only a trial of a single attempt has all of both.
+  """
+  ends = [event for event in events if event['event'] == 'end']
+  if len(ends) != 1 or sum(event['event'] == 'start' for event in events) != 1:
+    return
+  spent, seen = ends[0]['accounts'], ends[0].get('load', {})
+  if 'charged_seconds' not in seen or not spent:
+    return
+  # These are charged without having passed in this process.
+  spared = ends[0].get('compiled', {}).get('spared_seconds', 0.0)
+  spared += spent.get(accounts.OVERRUN, 0.0)
+  charged = sum(spent.get(name, 0.0) for name in accounts.CHARGED) - spared
+  measured = seen['charged_seconds']
+  if abs(charged - measured) > max(MOVED * measured, MOVED_SECONDS):
+    yield (
+      f'{plain(charged, 3)} s on charged accounts passed in the process, but '
+      f'its load was measured for {plain(measured, 3)} s.'
+    )
 
 
 def _evaluated_again(

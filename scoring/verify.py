@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan
-from scoring import audit, peers
+from scoring import audit, peers, sealed as sealings
 from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
@@ -59,7 +59,8 @@ def verify(results: Results) -> list[Finding]:
       if next(told, None):
         text = f'Only the first {MOST} findings on this trial are listed.'
         found.append(Finding(where, True, text))
-  return sorted({*found, *_machines(results)})
+  sealed = (Finding(*told) for told in sealings.checked(results))
+  return sorted({*found, *_machines(results), *sealed})
 
 
 def table(found: list[Finding]) -> list[dict[str, Any]]:
@@ -90,6 +91,7 @@ def show(results: Results, found: list[Finding], console) -> None:
     f'{sound} of {len(results.trials)} trials have no doubts; '
     f'{sum(one.doubt for one in found)} doubts in all.'
   )
+  console.print(sealings.ending(results), soft_wrap=True)
 
 
 def _checked_plan(plan: Plan) -> Iterator[Finding]:

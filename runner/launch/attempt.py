@@ -31,7 +31,7 @@ from runner.launch import (
 )
 from runner.launch.examiner import Examiner
 from runner.machine import gpu_monitor, settings
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, ledger, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
@@ -128,9 +128,12 @@ def run_trial(
     reached = status.outcome == 'reached' or (
       status.done and examiners.met(folder, spec)
     )
-    if examiner is None or not reached:
-      return status
-    return exam.judged(folder, spec, on_progress, options.data_dir, examiner)
+    if examiner is not None and reached:
+      status = exam.judged(
+        folder, spec, on_progress, options.data_dir, examiner
+      )
+    ledger.add(out, folder, status.outcome)
+    return status
 
 
 def prepared(

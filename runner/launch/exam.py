@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.launch import examiner as examiners, outcomes
 from runner.launch.examiner import Examiner
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, ledger, results_folder, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.workload_spec import WorkloadSpec
@@ -45,7 +45,9 @@ def examine(
     if lock is None:
       return None
     spec = plan.suite.workloads[trial.workload]
-    return judged(folder, spec, on_progress, data_dir, examiner)
+    status = judged(folder, spec, on_progress, data_dir, examiner)
+    ledger.add(out, folder, status.outcome)
+    return status
 
 
 def judged(

@@ -4,7 +4,9 @@ COMPILE = 'compile'
 DATA = 'data'
 TRAIN = 'train'
 VIEW = 'view'  # Making the model to evaluate.
-CHARGED = (COMPILE, DATA, TRAIN, VIEW)  # Count against the budget.
+OVERRUN = 'overrun'  # Free work beyond its allowance.
+# These count against the budget.
+CHARGED = (COMPILE, DATA, TRAIN, VIEW, OVERRUN)
 
 EVALUATE = 'evaluate'
 CHECKPOINT = 'checkpoint'

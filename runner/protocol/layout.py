@@ -19,6 +19,7 @@
       trial_host_<k>.log                printed text of remote host k
     <out>/.compiled/<machine>/<submission>/
                                         programs that its trials have compiled
+    <out>/ledger.jsonl                  hashes of all records, in a chain
     <out>/.jobs.json                    the executor's job of each trial
 
 A resumed trial keeps the rows of its checkpoint. Files with other rows are put

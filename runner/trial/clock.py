@@ -8,12 +8,20 @@ when a charged account ends, because JAX returns before they have finished.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from runner.machine import load
 from runner.machine.load import Load
 from runner.protocol import accounts
 from runner.protocol.accounts import CHARGED, FREE
+
+
+class Limit(Protocol):
+  """A bound on free seconds; see runner.trial.allowance.Allowance."""
+
+  def switched(self, before: str, after: str) -> float:
+    """Take note of the next account; return seconds to charge."""
+    ...
 
 
 def own(what: str, ask: Callable[[], Any]) -> Any:
@@ -56,6 +64,11 @@ class Clock:
     self._read = read
     self._reading: tuple[load.Reading, float] | None = None  # Load and time.
     self._load = Load()
+    self._limit: Limit | None = None
+
+  def limit(self, allowance: Limit) -> None:
+    """Charge what free accounts take beyond an allowance, from now on."""
+    self._limit = allowance
 
   def restore(
     self,
@@ -105,9 +118,13 @@ class Clock:
     """
     if self._account not in CHARGED:
       return 0.0
-    self._spent[accounts.COMPILE] += seconds
-    self._before += seconds
+    self._add(accounts.COMPILE, seconds)
     return seconds
+
+  def _add(self, account: str, seconds: float) -> None:
+    """Charge seconds that are not of this process's wall time."""
+    self._spent[account] += seconds
+    self._before += seconds
 
   def charged(self) -> float:
     """Return the charged seconds up to this moment."""
@@ -144,6 +161,8 @@ class Clock:
     self._spent[self._account] += now - self._since - compiled
     self._spent[accounts.COMPILE] += compiled
     self._compiled = []
+    if self._limit is not None:
+      self._add(accounts.OVERRUN, self._limit.switched(self._account, name))
     self._account, self._since = name, now
     if reading is not None:
       self._reading = reading, now

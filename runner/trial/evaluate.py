@@ -15,7 +15,7 @@ from runner.protocol import columns
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices
 from workloads import batches
-from workloads.workload import Model, Source, Workload
+from workloads.workload import Model, PyTree, Source, Workload
 
 
 def data(
@@ -54,11 +54,22 @@ def split_metrics(
     split: 'train', 'validation' or 'test'.
     alive: Called for every batch.
   """
-  most = spec.train_examples if split == 'train' else spec.eval_examples
-  limit = len(source) if most is None else most
+  limit = examples(source, spec, split)
   found = evaluate(workload, model, source, spec.eval_batch_size, limit, alive)
   named = {f'{split}/{name}': value for name, value in found.items()}
-  return named | {f'{split}/num_examples': min(limit, len(source))}
+  return named | {f'{split}/num_examples': limit}
+
+
+def examples(source: Source, spec: WorkloadSpec, split: str) -> int:
+  """Return the number of examples of a split that are evaluated."""
+  most = spec.train_examples if split == 'train' else spec.eval_examples
+  return len(source) if most is None else min(most, len(source))
+
+
+def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
+  """Return the number of batches in which a split is evaluated."""
+  size = _padded(source, spec.eval_batch_size)
+  return -(-examples(source, spec, split) // size) if size else 0
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -102,8 +113,7 @@ def evaluate(
 ) -> dict[str, float]:
   """Return metrics over a split, or over its first `limit` examples.
 
-  Batches are padded to divide over the devices; only this function drops the
-  padding. A split without examples has no metrics.
+  A split without examples has no metrics.
 
   Args:
     workload: The workload.
@@ -115,12 +125,33 @@ def evaluate(
   """
   if not len(source):
     return {}
+  stats = statistics(workload, model, source, batch_size, limit, alive)
+  return workload.summarize(stats)
+
+
+def statistics(
+  workload: Workload,
+  model: Model,
+  source: Source,
+  batch_size: int,
+  limit: int | None = None,
+  alive: Callable[[], None] = lambda: None,
+) -> PyTree:
+  """Return statistics of examples, one row per example, as numpy arrays.
+
+  Batches are padded to divide over the devices; only this function drops the
+  padding. The arguments are those of `evaluate`.
+  """
   parts = []
-  size = devices.padded(min(batch_size, len(source)))
+  size = _padded(source, batch_size)
   for batch in batches.eval_batches(source, size, limit, devices.rows(size)):
     parts.append(_examine(workload, model, devices.split(batch)))
     alive()
   weights, stats = jax.tree.map(
     lambda *rows: np.concatenate(rows), *jax.device_get(parts)
   )
-  return workload.summarize(jax.tree.map(lambda x: x[weights > 0], stats))
+  return jax.tree.map(lambda x: x[weights > 0], stats)
+
+
+def _padded(source: Source, batch_size: int) -> int:
+  return devices.padded(min(batch_size, len(source)))

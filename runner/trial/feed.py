@@ -1,6 +1,6 @@
 """Training batches for a submission, counted and put on the devices."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -34,23 +34,14 @@ class Feed:
   Attributes:
     steps: Batches drawn so far.
     examples: Examples drawn so far: the position in the stream.
-    padding: Share of padding in the first batch drawn; None before.
 
   Args:
     source: The training examples.
     seed: Seed of the order of examples.
     clock: The trial's clock; making batches is charged to 'data'.
-    padding: Returns the share of padding in a batch.
   """
 
-  def __init__(
-    self,
-    source: Source,
-    seed: int,
-    clock: Clock,
-    padding: Callable[[Batch], float] = lambda batch: 0.0,
-  ):
-    self._measure = padding
+  def __init__(self, source: Source, seed: int, clock: Clock):
     self._source = source
     self._seed = seed
     self._clock = clock
@@ -59,7 +50,6 @@ class Feed:
     self._coming: dict[Place, Future[Batch]] = {}
     self.steps = 0
     self.examples = 0
-    self.padding: float | None = None
 
   def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
     """Yield batches without end, see submissions.submission.Batches.
@@ -89,9 +79,6 @@ class Feed:
     else:
       self._order(place)
       batch = self._coming.pop(place).result()
-    if self.padding is None:  # Measured once, because speech takes long.
-      with self._clock.account(accounts.RECORD):
-        self.padding = float(self._measure(batch))
     self.steps += 1
     self.examples += size
     return batch

@@ -8,7 +8,13 @@ from runner.guard import company, plain
 from runner.machine import load
 from runner.protocol import accounts, columns
 from runner.protocol.trial_file import TrialSpec
-from runner.trial import evaluate, state_tree, task as tasks
+from runner.trial import (
+  allowance as allowances,
+  evaluate,
+  state_tree,
+  task as tasks,
+)
+from runner.trial.allowance import Allowance
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.loop import Metrics, Result
@@ -31,9 +37,11 @@ class TrialHarness:
     task: What is trained.
     recorder: Keeps evaluations and states.
     costs: Processor seconds of every evaluation, by split.
+    allowance: Seconds of free work; set by `limit`.
   """
 
   watch: Watch
+  allowance: Allowance
 
   def __init__(
     self,
@@ -60,19 +68,29 @@ class TrialHarness:
     self.clock = clock
     self.task = task
     self.recorder = recorder
-    self.feed = Feed(
-      task.sources['train'], trial.trial.seed, clock, task.workload.padding
-    )
+    self.feed = Feed(task.sources['train'], trial.trial.seed, clock)
     self._hosts = hosts
     self._on_progress = on_progress
     self._wanted = threading.Event()
     self._company = company.Company()
     self.costs: dict[str, list[float]] = {split: [] for split in columns.SPLITS}
+    self._free: Mapping[str, float] = {}  # Seconds of an evaluation by split.
     self._start: Start | None = None
     self._submission: Submission | None = None
     self._flatten = state_tree.Flattener()
     self._profile = profile
     signal.signal(signal.SIGTERM, self._signalled)
+
+  def limit(self, model: Model) -> None:
+    """Bound free work from now on. Call it before a submission is loaded.
+
+    Args:
+      model: A model of the workload.
+    """
+    read, counted = allowances.counted(self.task)
+    self._free = allowances.measured(self.task, model, read)
+    self.allowance = Allowance(read, counted)
+    self.clock.limit(self.allowance)
 
   def follow(
     self, submission: Submission, start: Start, first: state_tree.TreeDef | None
@@ -103,6 +121,7 @@ class TrialHarness:
   def evaluate(self, model: Model, split: str) -> Metrics:
     """Evaluate a model on one split. Raises Leaving when asked to leave."""
     self._company.check()
+    self.allowance.grant(self._free[split])
     processor = load.processor()
     found = self.metrics(model, split)
     self._company.check()
@@ -125,12 +144,14 @@ class TrialHarness:
 
   def keep(self, result: Result, model: Model) -> None:
     """Keep the model that has reached the target, to evaluate it again."""
+    self._allow(model)
     self.recorder.keep(result.step, model)
 
   def record(self, result: Result, state: PyTree) -> None:
     """Record an evaluation, and checkpoint the evaluated state."""
     assert self._start is not None
     flat, taken = self._flat(state), self.watch.take()
+    self._allow(flat.leaves)
     self.recorder.record(result, flat, self.feed, taken, self._start.model)
     self._on_progress(
       {
@@ -145,6 +166,7 @@ class TrialHarness:
     """Checkpoint a state, so that the trial can be resumed."""
     self.watch.catch_up()
     flat, taken = self._flat(state), self.watch.take()
+    self._allow(flat.leaves)
     self.recorder.save(flat, self.feed, taken)
 
   def leaving(self) -> bool:
@@ -160,6 +182,10 @@ class TrialHarness:
   def trained(self, step: int) -> None:
     """Note a step; trace some steps with --profile."""
     self._profile(step)
+
+  def _allow(self, arrays: PyTree) -> None:
+    """Make the storing of arrays free."""
+    self.allowance.grant(allowances.storing(arrays))
 
   def _flat(self, state: PyTree) -> state_tree.Flat:
     """Return a state as plain leaves; the submission pays for this."""

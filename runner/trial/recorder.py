@@ -10,6 +10,7 @@ import pathlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
+from typing import Any
 
 import jax
 
@@ -233,6 +234,7 @@ class Recorder:
     padding: float | None = None,
     profiled: int = 0,
     costs: Mapping[str, Sequence[float]] | None = None,
+    free: Mapping[str, Any] | None = None,
   ) -> None:
     """Record the end of the attempt; its last seconds are on 'record'.
 
@@ -243,6 +245,7 @@ class Recorder:
       padding: Share of padding in the training batches, if it is known.
       profiled: Number of traced steps.
       costs: Processor seconds of every evaluation, by split.
+      free: Free seconds that were spent, granted and charged.
     """
     self.settle()
     with self._clock.account(accounts.RECORD):
@@ -268,6 +271,7 @@ class Recorder:
       evaluation_processor_seconds={
         split: list(spent) for split, spent in (costs or {}).items()
       },
+      free=dict(free or {}),
       profiled_steps=profiled,
       again=ending.outcome == 'preempted',
       files=layout.row_hashes(self._folder),
@@ -314,5 +318,6 @@ class NullRecorder:
     padding: float | None = None,
     profiled: int = 0,
     costs: Mapping[str, Sequence[float]] | None = None,
+    free: Mapping[str, Any] | None = None,
   ) -> None:
     pass

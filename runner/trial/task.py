@@ -6,10 +6,11 @@ from typing import Any
 
 from runner.protocol.trial_file import Budget, TrialSpec
 from runner.protocol.workload_spec import WorkloadSpec
-from runner.trial import evaluate
+from runner.trial import devices, evaluate
 from runner.trial.loop import Leaving, Metrics
 from submissions.algoperf.goal import Goal
 from submissions.submission import Task
+from workloads import batches
 from workloads.workload import Model, Source, Workload
 
 RECORDS = 200  # Scalars recorded over the step budget.
@@ -45,6 +46,20 @@ def read(trial: TrialSpec) -> TrialTask:
   """Return the task of a trial, with its data."""
   workload, sources = evaluate.data(trial.spec, trial.data_dir)
   return TrialTask(workload=workload, sources=sources, spec=trial.spec)
+
+
+def padding(task: TrialTask, seed: int) -> float:
+  """Return the share of padding in a batch of the workload's own size.
+
+  Args:
+    task: The task.
+    seed: Seed of the order of examples.
+  """
+  rows = devices.rows(task.spec.batch_size)
+  batch = batches.train_batch(
+    task.sources['train'], seed, rows.start, rows.stop - rows.start
+  )
+  return float(task.workload.padding(batch))
 
 
 def for_submission(task: TrialTask) -> Task:

@@ -21,6 +21,7 @@ from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
+  allowance as allowances,
   checkpoint as checkpoints,
   compile_time,
   devices,
@@ -128,11 +129,16 @@ def _train(
       tasks.goal(task, budget, harness.metrics, harness.accounts),
     )
 
+  start = _start(trial, task, clock, harness.feed)
+  padding = tasks.padding(task, trial.trial.seed)
+  harness.limit(start.model)
   with clock.account(accounts.TRAIN):
     submission = made()
-  start = _start(trial, task, clock, harness.feed)
   with clock.account(accounts.RESTORE):
     found = hosts.agree('checkpoint', recorder.restore)
+    if found is not None:
+      compiling = found.facts['accounts'].get(accounts.COMPILE, 0.0)
+      harness.allowance.grant(allowances.restoring(found.arrays, compiling))
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None
   if resumed is not None:
@@ -151,9 +157,10 @@ def _train(
     ending,
     steps,
     taken,
-    padding=harness.feed.padding,
+    padding=padding,
     profiled=profile.steps,
     costs=harness.costs,
+    free=harness.allowance.facts(),
   )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.protocol import layout, suite as rules
+from runner.protocol import layout, ledger, suite as rules
 
 SUBMISSION, WORKLOAD = re.compile('.+'), re.compile('.+')
 # Python's \d and int() accept digits of any script; [0-9] is ASCII only.
@@ -74,7 +74,7 @@ def _inside(
     match = pattern.fullmatch(name)
     if match and _is_folder(entry):
       yield entry.path, match[match.lastindex or 0]
-    elif path != top or name != layout.PLAN:
+    elif path != top or name not in (layout.PLAN, ledger.NAME):
       kind = 'folder' if _is_folder(entry) else 'file'
       reason = f'Unexpected {kind} among the folders of {what}; not read.'
       strays.append(FolderIssue(os.path.relpath(entry.path, top), reason))

@@ -22,8 +22,8 @@ import jax, jax.numpy as jnp, numpy as np
 from submissions.algorithms import nadamw
 from submissions.submission import Submission
 def work(seconds={seconds}):
-  end = time.monotonic() + seconds
-  while time.monotonic() < end:
+  end = time.process_time() + seconds
+  while time.process_time() < end:
     np.ones((200, 200)) @ np.ones((200, 200))
 {head}
 def build(task, *, steps):
@@ -238,7 +238,8 @@ FREE_TIME = {
   ),
   'account': Attack(
     about='trains on the account setup of the clock',
-    expected=ENDED,
+    expected=CHARGED,
+    works=3,
     start=(
       "clock = start.elapsed.__self__\nwith clock.account('setup'): work(3.0)"
     ),

@@ -1,7 +1,6 @@
 """Training batches on their way: the same whether made ahead or not."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -86,20 +85,3 @@ def test_what_cannot_be_read_is_told_when_it_is_drawn_and_not_before():
   drawn(feed, 4, 4)
   with pytest.raises(ValueError, match='record 7 is damaged'):
     drawn(feed, 4)
-
-
-def test_padding_is_measured_of_one_batch_and_charged_to_nobody():
-  asked, clock = [], Clock()
-
-  def measure(batch):
-    time.sleep(0.05)
-    asked.append(batch['inputs'].tolist())
-    return 0.25
-
-  feed = Feed(Slow(0), 0, clock, measure)
-  assert feed.padding is None
-  with clock.account('train'):
-    drawn(feed, 4, 4, 4)
-  assert feed.padding == 0.25
-  assert [len(batch) for batch in asked] == [4]
-  assert clock.accounts()['record'] >= 0.05

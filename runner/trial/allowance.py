@@ -1,0 +1,161 @@
+"""The allowance of free work: what goes beyond it is charged.
+
+Evaluations, checkpoints and records are free of charge. What they cost depends
+on the workload, the machine and the size of the state, and not on who trains.
+So a trial measures the cost of an evaluation before its submission is loaded,
+and gets that much free. A submission that works on a free account pays for the
+excess, whichever way it found.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from runner.machine import load
+from runner.protocol import accounts, columns
+from runner.trial import evaluate
+from runner.trial.task import TrialTask
+from workloads.workload import Drawn, Model, PyTree
+
+FACTOR = 1.5  # Tolerance for a busy machine: times the measured cost.
+SLACK = 0.3  # Seconds that a whole trial has beside that.
+BATCHES = 2  # Batches of an evaluation that are measured.
+# Seconds of a checkpoint: 3 to 6 ns a byte and 2 ms were measured.
+BYTE, FILE = 1e-8, 0.02
+# Times the compilation so far: a resumed trial repeats it on the account
+# 'restore', on several processors.
+AGAIN = 4.0
+
+
+class Allowance:
+  """Free seconds of a trial: those spent, those granted, and those charged.
+
+  Attributes:
+    spent: Seconds spent on each counted account.
+    granted: Seconds that are free.
+    charged: Seconds beyond, which were charged.
+  """
+
+  def __init__(
+    self,
+    read: Callable[[], float] = load.processor,
+    counted: Iterable[str] = accounts.FREE,
+  ):
+    """Count from now on, and grant the slack.
+
+    Args:
+      read: Returns seconds that only rise: processor time, or the time of day.
+      counted: Free accounts whose seconds count.
+    """
+    self._read = read
+    self._counted = frozenset(counted)
+    self._since = read()
+    self.spent: dict[str, float] = {}
+    self.granted = SLACK
+    self.charged = 0.0
+
+  def grant(self, seconds: float) -> None:
+    """Make more seconds free."""
+    self.granted += seconds
+
+  def switched(self, before: str, after: str) -> float:
+    """Count the seconds of the account that ends; return what is to be charged.
+
+    Nothing is charged as long as a free account runs: its work may be granted
+    later.
+
+    Args:
+      before: The account that ends.
+      after: The account that begins.
+    """
+    if {before, after} & self._counted:
+      now = self._read()
+      if before in self._counted:
+        spent = self.spent.get(before, 0.0) + now - self._since
+        self.spent[before] = spent
+      self._since = now
+    beyond = sum(self.spent.values()) - self.granted - self.charged
+    if after not in accounts.CHARGED or beyond <= 0:
+      return 0.0
+    self.charged += beyond
+    return beyond
+
+  def facts(self) -> dict[str, Any]:
+    """Return the seconds as the end of an attempt records them."""
+    return {
+      'spent': dict(self.spent),
+      'granted': self.granted,
+      'charged': self.charged,
+    }
+
+
+def counted(task: TrialTask) -> tuple[Callable[[], float], tuple[str, ...]]:
+  """Return the arguments of a trial's Allowance: what tells work from waiting.
+
+  On a CPU, that is processor time, of all threads and ended children: it does
+  not depend on what else the machine does. It tells nothing where another
+  device computes, and where threads read data ahead: there, the time of day in
+  evaluations counts.
+  """
+  source = task.sources['train']
+  ahead = source.ahead if isinstance(source, Drawn) else 0
+  if jax.default_backend() == 'cpu' and not ahead:
+    return load.processor, accounts.FREE
+  return time.monotonic, (accounts.EVALUATE,)
+
+
+def measured(
+  task: TrialTask, model: Model, read: Callable[[], float]
+) -> dict[str, float]:
+  """Return the free seconds of an evaluation, by split.
+
+  Call it before a submission is loaded. Evaluation is compiled by this.
+
+  Args:
+    task: The task, with its data.
+    model: A model of the workload.
+    read: Returns the seconds that count, see Allowance.
+  """
+  evaluate.not_finite(model)
+  for split in columns.SPLITS:  # Compiles what differs from split to split.
+    _sample(task, model, split, 1)
+  began = read()
+  done = _sample(task, model, 'validation', BATCHES)
+  a_batch = (read() - began) / max(1, done)
+  return {
+    split: FACTOR
+    * a_batch
+    * evaluate.batch_count(task.sources[split], task.spec, split)
+    for split in columns.SPLITS
+  }
+
+
+def storing(arrays: PyTree) -> float:
+  """Return the free seconds of storing arrays in a file."""
+  leaves = jax.tree.leaves(arrays)
+  sizes = (np.size(x) * jnp.result_type(x).itemsize for x in leaves)
+  return FILE + BYTE * sum(sizes)
+
+
+def restoring(arrays: PyTree, compiling: float) -> float:
+  """Return the free seconds of resuming a trial from its checkpoint.
+
+  Args:
+    arrays: The arrays of the checkpoint.
+    compiling: Seconds of compilation before it.
+  """
+  return storing(arrays) + AGAIN * compiling + AGAIN
+
+
+def _sample(task: TrialTask, model: Model, split: str, most: int) -> int:
+  """Compute statistics of the first batches of a split; return how many."""
+  source = task.sources[split]
+  count = min(most, evaluate.batch_count(source, task.spec, split))
+  if count:
+    size = task.spec.eval_batch_size
+    evaluate.statistics(task.workload, model, source, size, count * size)
+  return count
