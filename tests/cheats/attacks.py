@@ -68,7 +68,7 @@ class Attack:
   about: str
   expected: str
   seen: bool = True
-  works: int = 0
+  works: float = 0
   head: str = ''
   build: str = 'pass'
   start: str = 'pass'
@@ -169,9 +169,9 @@ FREE_TIME = {
   'scalars': Attack(
     about='works in scalars()',
     expected=CHARGED,
-    works=40,
+    works=0.4,
     seen=False,
-    scalars='work(0.1)',
+    scalars='state.done % 100 or work(0.1)',
   ),
   'scalars_get': Attack(
     about='works when a scalar is read',
@@ -185,7 +185,7 @@ FREE_TIME = {
     about='works when scalars are listed',
     expected=CHARGED,
     works=3,
-    head=LAZY.format(method='items').replace('work()', 'work(0.1)'),
+    head=LAZY.format(method='items').replace('work()', 'work(0.01)'),
     scalars='found = Lazy(found)',
     seen=False,
   ),
@@ -253,17 +253,18 @@ FREE_TIME = {
   'finalizer': Attack(
     about='works when an object of its own dies',
     expected=CHARGED,
-    works=3,
+    works=0.4,
     head='class Dies:\n  def __del__(self): work(0.1)\n',
-    step='Dies()',
+    step='state.done % 100 or Dies()',
   ),
   'alarm': Attack(
     about='works in a signal handler by a timer',
-    expected=FOUND,
+    expected=CHARGED,
+    works=0.4,
     head='import signal',
     start=(
-      'signal.signal(signal.SIGALRM, lambda *_: work(0.5))\n'
-      'signal.setitimer(signal.ITIMER_REAL, 0.5, 0.5)'
+      'signal.signal(signal.SIGVTALRM, lambda *_: work(0.2))\n'
+      'signal.setitimer(signal.ITIMER_VIRTUAL, 1.0, 1.0)'
     ),
   ),
   'gc_callback': Attack(
@@ -336,7 +337,7 @@ EVALUATION = {
       '  found = old(*a)\n'
       '  return jax.tree.map(jnp.zeros_like, found) | '
       '{k: v for k, v in found.items() if "count" in k or "weight" in k}\n'
-      'kind.eval_stats = stats'
+      'kind.eval_stats = stats; jax.clear_caches()'
     ),
   ),
   'spec': Attack(

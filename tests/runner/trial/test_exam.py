@@ -48,6 +48,8 @@ CHEATS = {  # What each does where its submission is built, and what is said.
   ),
   # Statistics of its own.
   'counts': (
+    # The harness has compiled the evaluation before.
+    'import jax; jax.clear_caches(); '
     'type(task.workload).eval_stats = lambda self, model, batch: '
     '{name: batch["weights"] * 0 for name in ("error_rate", "loss")}',
     'as the trial recorded it',
