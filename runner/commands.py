@@ -317,6 +317,7 @@ def exam() -> int:
   from runner.trial import exam as exams  # noqa: PLC0415  Imports JAX.
 
   exams.serve(
-    sys.stdin, lambda told: print(json.dumps(told), file=answers, flush=True)
+    sys.stdin,
+    lambda told: print(told.to_line(), end='', file=answers, flush=True),
   )
   return 0

@@ -170,7 +170,7 @@ def _absolute(options: TrialOptions) -> TrialOptions:
 def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
   return [
     'env',
-    f'PYTHONPATH={environment.variables()["PYTHONPATH"]}',
+    f'PYTHONPATH={environment.python_path()}',
     sys.executable,
     '-P',  # Modules in the working folder do not come before ours.
     '-m',

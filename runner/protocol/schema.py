@@ -65,7 +65,8 @@ ABOVE = {
   'test_target': -math.inf,
 }
 # Upper limits of numbers, inclusive.
-MOST = {'studies': 1000, 'trials': 10_000}
+MOST_STUDIES = 1000
+MOST = {'studies': MOST_STUDIES, 'trials': 10_000}
 LARGEST = 2**53  # Upper limit of other numbers: floats lose digits above it.
 LONGEST = 200  # Characters of a wrong value in a message.
 

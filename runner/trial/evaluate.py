@@ -15,7 +15,7 @@ from runner.protocol import columns
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices
 from workloads import batches
-from workloads.workload import Model, Source, Workload
+from workloads.workload import WEIGHTS, Model, Source, Workload
 
 
 def data(
@@ -65,7 +65,7 @@ def split_metrics(
 def _examine(workload: Workload, model: Model, batch):
   """Return weights and statistics of a batch's examples, on every host."""
   stats = workload.eval_stats(devices.whole(model), batch)
-  return devices.whole((batch['weights'], stats))
+  return devices.whole((batch[WEIGHTS], stats))
 
 
 @jax.jit

@@ -15,6 +15,8 @@ import jax
 
 from runner.machine import hardware
 from runner.protocol import accounts, columns, layout, storage
+from runner.protocol.records import checkpoints, events
+from runner.protocol.records.checkpoints import Facts
 from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
@@ -61,14 +63,14 @@ class Recorder:
     self.attempt = layout.status(folder).attempts
     machine = hardware.describe(jax.process_count())
     where = layout.whereabouts() | {'hardware': machine.name}
-    layout.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
+    layout.event(folder, events.START, self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:
     """Return the last checkpoint, or None; put aside rows that it lacks."""
     found = checkpoint.load(self._folder / layout.CHECKPOINT, self._damaged)
     if found is not None:
-      self._step = found.facts['steps']
-      self._rows = found.facts['rows']
+      facts = checkpoints.parse(found.facts)
+      self._step, self._rows = facts.steps, facts.rows
     for name, rows in self._rows.items():
       path = self._folder / name
       storage.set_rows(path, rows, columns.names(name, rows), self.attempt)
@@ -77,7 +79,7 @@ class Recorder:
   def start_over(self, reason: str) -> None:
     """Put aside all checkpoints and rows, and start again at step 0."""
     print(f'The trial starts over: {reason}.', flush=True)
-    layout.event(self._folder, layout.OVER_AGAIN, self.attempt, reason=reason)
+    layout.event(self._folder, events.OVER_AGAIN, self.attempt, reason=reason)
     for path in checkpoint.paths(self._folder / layout.CHECKPOINT):
       storage.put_aside(path, self.attempt)
     self._step = 0
@@ -130,7 +132,7 @@ class Recorder:
     with self._clock.account(accounts.CHECKPOINT):
       arrays = checkpoint.snapshot(state_tree.Flattener()(model).leaves)
       path = self._folder / layout.REACHED
-      checkpoint.write(path, arrays, {'step': step})
+      checkpoint.write(path, arrays, checkpoints.reached(step))
 
   def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
     """Write a checkpoint between evaluations, and wait for the disk.
@@ -164,18 +166,18 @@ class Recorder:
         self._writing = self._thread.submit(self._append, fresh)
         return
       arrays = checkpoint.snapshot(state.leaves)
-      facts = {
-        'tree': state.said,
-        'steps': feed.steps,
-        'examples': feed.examples,
-        'accounts': self._clock.accounts(),
-        'load': self._clock.machine_load()._asdict(),
-        'rows': {name: rows[:] for name, rows in self._rows.items()},
-      }
+      facts = Facts(
+        tree=state.said,
+        steps=feed.steps,
+        examples=feed.examples,
+        accounts=self._clock.accounts(),
+        load=self._clock.machine_load()._asdict(),
+        rows={name: rows[:] for name, rows in self._rows.items()},
+      )
 
       def write() -> None:
         folder = self._folder / layout.CHECKPOINT
-        checkpoint.save(folder, facts['steps'], arrays, facts)
+        checkpoint.save(folder, facts.steps, arrays, facts.to_json())
         self._append(fresh)
 
       self._writing = self._thread.submit(write)
@@ -198,7 +200,7 @@ class Recorder:
   def _damaged(self, path: pathlib.Path) -> None:
     """Record a damaged checkpoint, and put it aside."""
     print(f'{path} is damaged; an older checkpoint is used.', flush=True)
-    layout.event(self._folder, 'damaged', self.attempt, file=path.name)
+    layout.event(self._folder, events.DAMAGED, self.attempt, file=path.name)
     storage.put_aside(path, self.attempt)
 
   def _warn(self, lost: str) -> None:
@@ -249,7 +251,7 @@ class Recorder:
       self._append(self._keep([], scalars))
     layout.event(
       self._folder,
-      'end',
+      events.END,
       self.attempt,
       outcome=ending.outcome,
       reason=ending.reason,

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
+from runner.protocol.records import trees
+from runner.protocol.records.trees import Leaf, Node, Tree
 from runner.trial.same_code import same
 from workloads.workload import PyTree
 
@@ -39,13 +41,6 @@ class UnfitError(ValueError):
   """A stored state cannot be rebuilt; the message says why."""
 
 
-class Leaf(NamedTuple):
-  """A leaf of a state's tree."""
-
-  name: str  # Path of the leaf, which names its array in a checkpoint.
-  kind: str
-
-
 def described(state: PyTree, first: TreeDef | None = None) -> Any:
   """Return the tree of a state, as JSON.
 
@@ -59,7 +54,7 @@ def described(state: PyTree, first: TreeDef | None = None) -> Any:
   """
   found, tree = jax.tree_util.tree_flatten_with_path(state)
   leaves = iter([_leaf(jax.tree_util.keystr(at), leaf) for at, leaf in found])
-  return _said(tree, tree if first is None else first, leaves)
+  return trees.dump(_tree(tree, tree if first is None else first, leaves))
 
 
 class Flat(NamedTuple):
@@ -104,7 +99,7 @@ class Flattener:
     try:
       rows = [_leaf(name, leaf) for name, leaf in by_name.items()]
       if self._said is None or rows != self._rows:
-        self._said = _said(tree, self._first, iter(rows))
+        self._said = trees.dump(_tree(tree, self._first, iter(rows)))
         self._rows = rows
     except UnstorableError as error:
       return Flat(by_name, None, str(error))
@@ -122,13 +117,13 @@ def restored(said: Any, first: TreeDef) -> tuple[TreeDef, list[Leaf]]:
     UnfitError: a type, or a part that is not data, is not found.
   """
   leaves: list[Leaf] = []
-  return _tree(said, first, leaves), leaves
+  return _rebuilt(trees.parse(said), first, leaves), leaves
 
 
-def _said(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Any:
+def _tree(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Tree:
   data = tree.node_data()
   if data is None:
-    return list(next(leaves))
+    return next(leaves)
   kind, aux = data
   if kind is type(None):
     return None
@@ -137,30 +132,30 @@ def _said(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Any:
     raise UnstorableError(
       f'the state has a {_name(kind)}, which cannot be imported by this name'
     )
-  said: dict[str, Any] = {'type': _name(kind)}
+  encoded = None
   try:
-    said['aux'] = _encoded(aux)
+    encoded = _encoded(aux)
   except UnstorableError:
     if known is None or not same(known.node_data()[1], aux):
       raise
   below = zip(tree.children(), _below(known, tree), strict=True)
-  said['children'] = [_said(child, other, leaves) for child, other in below]
-  return said
+  children = tuple(_tree(child, other, leaves) for child, other in below)
+  return Node(_name(kind), children, encoded)
 
 
-def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
-  if said is None:
+def _rebuilt(tree: Tree, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
+  if tree is None:
     return NOTHING
-  if isinstance(said, list):
-    leaves.append(Leaf(*said))
+  if isinstance(tree, Leaf):
+    leaves.append(tree)
     return LEAF
-  name, rest = said['type'], said['children']
+  name, rest, encoded = tree
   known = first
   if first is None or not first.node_data() or _name(_type(first)) != name:
     known = None
   kind = _found(name) if known is None else _type(known)
-  if 'aux' in said:
-    aux = _decoded(said['aux'])
+  if encoded is not None:
+    aux = _decoded(encoded)
   elif known is not None:
     aux = known.node_data()[1]
   else:
@@ -170,7 +165,7 @@ def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
     )
   others = _children(known, (kind, aux), len(rest))
   children = [
-    _tree(child, other, leaves)
+    _rebuilt(child, other, leaves)
     for child, other in zip(rest, others, strict=True)
   ]
   try:

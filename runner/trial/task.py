@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from runner.protocol import columns
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 from runner.protocol.trial_file import Budget, TrialSpec
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import evaluate
@@ -13,8 +14,6 @@ from submissions.submission import Task
 from workloads.workload import Model, Source, Workload
 
 RECORDS = 200  # Scalars recorded over the step budget.
-
-OnProgress = Callable[[dict[str, Any]], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +53,7 @@ def for_submission(task: TrialTask) -> Task:
     task.workload,
     spec.steps,
     spec.batch_size,
-    task.examples['train'],
+    task.examples[columns.TRAIN],
     spec.steps_per_dispatch,
     record_every(spec),
   )
@@ -84,7 +83,7 @@ def goal(
     seconds=budget.seconds,
     eval_seconds=budget.eval_seconds,
     eval_batch_size=spec.eval_batch_size,
-    examples=task.examples | {'train': spec.train_examples},
+    examples=task.examples | {columns.TRAIN: spec.train_examples},
     evaluate=evaluated,
     accounts=accounts,
   )
@@ -110,7 +109,7 @@ def metrics(
     Leaving: the trial is asked to leave the machine.
   """
   doing = f'evaluating {split}'
-  event = {'doing': doing}
+  event = ProgressEvent(doing=doing)
   on_progress(event)
 
   def alive() -> None:

@@ -31,6 +31,7 @@ ALLOWED = {
   'submissions.algoperf': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
   'runner.protocol': (),
+  'runner.protocol.records': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
   'runner.guard': ('workloads',),
@@ -52,7 +53,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   ),
   *sorted(
     path.relative_to(ROOT).as_posix()
-    for path in ROOT.glob('runner/protocol/*.py')
+    for path in ROOT.glob('runner/protocol/**/*.py')
   ),
   'workloads/__init__.py',
   'submissions/__init__.py',

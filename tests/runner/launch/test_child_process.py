@@ -12,6 +12,7 @@ import pytest
 
 from runner.launch import child_process, descendants, outcomes, trial_log
 from runner.protocol import layout
+from runner.protocol.records.events import Seen
 
 HEAD = """
 import json, os, subprocess, sys, time
@@ -299,7 +300,7 @@ def test_one_killed_before_it_says_anything_has_an_end_of_its_own(
     facts = {'reason': '', 'step': 0, 'seconds': 0.0, 'accounts': {}}
     layout.event(tmp_path, 'end', number, **facts, **end)
   left = child_process.Exit(-signal.SIGKILL, 1.0, '')
-  outcomes.close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
+  outcomes.close(tmp_path, len(before), left, Seen(wall_seconds=1.0), False, '')
   status = layout.status(tmp_path)
   assert (status.outcome, status.retryable) == ('preempted', True)
   assert status.attempts == len(before) + 1
