@@ -16,7 +16,6 @@ name `theirs`.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -29,6 +28,7 @@ from submissions import entries, literals
 from submissions.algoperf import folders, layout
 from submissions.entries import Entry
 from submissions.literals import SubmissionError
+from workloads import suggestions
 
 if TYPE_CHECKING:
   from submissions.algoperf.goal import Goal
@@ -146,8 +146,7 @@ def _find(request: str, named: bool) -> Entry:
         f'called {entry.name!r}, which is hidden or another folder.'
       )
     return entry
-  close = difflib.get_close_matches(request, names(), n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
+  hint = suggestions.hint(request, names())
   raise SubmissionError(
     f'No submission {request!r}.{hint} Known: {", ".join(names())}, '
     'or give the path of a .py file or of an AlgoPerf folder.'
@@ -230,8 +229,7 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
   for name in point:
     known = entry.keywords | (entry.optional or frozenset())
     if entry.optional is not None and name not in known:
-      close = difflib.get_close_matches(name, known, n=1)
-      hint = f' Did you mean {close[0]!r}?' if close else ''
+      hint = suggestions.hint(name, known)
       raise SubmissionError(
         f'{entry.path}: {where} has {name!r}, which build does not take.'
         f'{hint} It takes: {", ".join(sorted(known))}.'

@@ -13,8 +13,8 @@ import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.protocol import schema
 from runner.protocol.schema import SuiteError
+from workloads.suggestions import hint
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 
@@ -33,7 +33,7 @@ def find(name: str) -> pathlib.Path:
   if name.endswith('.toml') and os.path.isfile(name):
     return pathlib.Path(name)
   raise SuiteError(
-    f'No suite {name!r}.{schema.hint(name, known)} Known: {", ".join(known)}. '
+    f'No suite {name!r}.{hint(name, known)} Known: {", ".join(known)}. '
     'Name one of them or give the path of a .toml file.'
   )
 

@@ -16,10 +16,10 @@ from runner.protocol import (
   merge_plans,
   plan_file,
   results_folder,
-  schema,
   storage,
 )
 from runner.protocol.plan import Plan
+from workloads.suggestions import hint
 
 ASIDE = '.forgotten'  # Folder in a results folder for removed submissions.
 FACTS = 'forgotten.json'  # File with the plan of a removed submission.
@@ -76,7 +76,7 @@ def _name(request: str, plan: Plan, out: pathlib.Path) -> str:
       return name
   known = ', '.join(entered) or 'nothing'
   raise results_folder.ResultsError(
-    f'No submission {request!r} in {out}.{schema.hint(request, entered)} '
+    f'No submission {request!r} in {out}.{hint(request, entered)} '
     f'It has: {known}.'
   )
 

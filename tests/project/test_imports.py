@@ -30,7 +30,7 @@ ALLOWED = {
   'submissions.algorithms': ('workloads', 'submissions'),
   'submissions.algoperf': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
-  'runner.protocol': (),
+  'runner.protocol': ('workloads.suggestions',),
   'runner.protocol.records': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
