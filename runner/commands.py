@@ -5,7 +5,6 @@ commands that train import JAX, in child processes.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import shlex
@@ -23,6 +22,7 @@ from runner.protocol import (
   attempt_spec,
   plan_file,
   results_folder,
+  schemas,
   suite as suites,
   suite_files,
 )
@@ -89,7 +89,7 @@ def plan(options: Options) -> int:
   plan = chosen.planned(options, suite, machine, speeds)
   if options.json:
     facts = {'hours': plan.hours, 'cost': _cost(plan.hours, options.price)}
-    print(json.dumps(plan_file.dump(plan) | facts, indent=2))
+    print(schemas.text('plan', plan_file.dump(plan) | facts))
   else:
     print(summaries.of_plan(plan, options.price))
   return 0
@@ -105,7 +105,7 @@ def preflight(options: Options) -> int:
   found = preflights.run(plan, preflights.cells(plan.trials), options.trial)
   if options.json:
     cost = _cost(preflights.hours(found), options.price)
-    print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
+    print(schemas.text('preflight', preflights.table(found) | {'cost': cost}))
   else:
     print(summaries.of_forecasts(found, options.price))
   return 1 if any(one.failed for one in found) else 0
@@ -121,7 +121,7 @@ def verify_again(options: Options) -> int:
     )
   found = list(again.verify(out, stored, options.trial))
   if options.json:
-    print(json.dumps([one._asdict() for one in found], indent=2))
+    print(schemas.text('verify-again', [one._asdict() for one in found]))
   else:
     print(again.text(found))
   return 0 if all(one.agrees for one in found) else 1
@@ -141,7 +141,7 @@ def status(options: Options) -> int:
     )
   rows = summaries.trials(out, stored)
   if options.json:
-    print(json.dumps([row.to_json() for row in rows], indent=2))
+    print(schemas.text('status', [row.to_json() for row in rows]))
   else:
     print(summaries.of_trials(rows))
   return 0
