@@ -36,7 +36,7 @@ def follow(tmp_path):
       left = child_process.run(
         [sys.executable, str(path)],
         file,
-        news.append,
+        lambda event: news.append(event.to_json()),
         child_process.Timeouts(**patience),
         os.environ | {'PYTHONPATH': os.getcwd()},
       )
@@ -84,12 +84,12 @@ def test_whoever_goes_on_may_do_so_until_the_wall(follow):
 def test_nothing_that_it_started_is_left(follow):
   left, news, _ = follow(
     "other = subprocess.Popen(['sleep', '1000'])\n"
-    'tell(pid=other.pid)\ntime.sleep(1000)',
+    'tell(step=other.pid)\ntime.sleep(1000)',
     hang=3.0,
   )
   assert left.stopped
   deadline = time.monotonic() + 60
-  while _lives(news[0]['pid']):
+  while _lives(news[0]['step']):
     assert time.monotonic() < deadline
     time.sleep(0.01)
 

@@ -5,12 +5,13 @@ import tomllib
 
 import pytest
 
-from runner.protocol import layout, suite
+from runner.protocol import layout, storage, suite
 from runner.protocol.plan import Machine, Speed
 from runner.protocol.records import (
   checkpoints,
   events,
   exams,
+  notes,
   progress,
   speeds,
   starts,
@@ -134,3 +135,48 @@ def test_what_a_parent_has_seen_keeps_its_order():
   assert json.dumps(seen.to_json()) == (
     '{"wall_seconds": 2.0, "processor_seconds": 0.0, "code": 0}'
   )
+
+
+@pytest.mark.parametrize(
+  ('content', 'words'),
+  [
+    (b'{', 'is not JSON'),
+    (b'\xff\xfe', 'is not text in UTF-8'),
+    (b'7', 'it holds 7, and must hold'),
+    (b'null', 'it holds None, and must hold'),
+    (b'[[1]]', 'and must hold'),
+    (b'{"a": 1}', 'and must hold'),
+    (b'[' * 100_000, 'nested too deeply'),
+  ],
+  ids=[
+    'cut',
+    'bytes',
+    'a number',
+    'null',
+    'a list of lists',
+    'a table',
+    'deep',
+  ],
+)
+@pytest.mark.parametrize(
+  ('name', 'read'),
+  [(notes.TESTED, notes.tested), (notes.JOBS, notes.jobs)],
+  ids=['tested', 'jobs'],
+)
+def test_damaged_notes_are_told_with_what_to_do(
+  tmp_path, name, read, content, words
+):
+  """A list in the place of a table once ended a race in a traceback."""
+  (tmp_path / name).write_bytes(content)
+  with pytest.raises(storage.RecordsError) as error:
+    read(tmp_path)
+  assert words in str(error.value) and str(tmp_path / name) in str(error.value)
+  assert 'remove' in str(error.value).lower()
+
+
+def test_notes_come_back(tmp_path):
+  assert notes.tested(tmp_path) == [] and notes.jobs(tmp_path) == {}
+  notes.write_tested(tmp_path, ['a', 'b'])
+  notes.write_jobs(tmp_path, {'a': '7'})
+  assert notes.tested(tmp_path) == ['a', 'b']
+  assert notes.jobs(tmp_path) == {'a': '7'}
