@@ -4,6 +4,7 @@ import os
 import pathlib
 import queue
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -135,7 +136,7 @@ def connected(end):
   port, key = multihost.free_port(), b'known'
   with ThreadPoolExecutor(1) as pool:
     accepted = pool.submit(multihost.accepted, port, key, 1)
-    called = multihost.called('localhost', port, key)
+    called = multihost.called('localhost', port, key, 1)
     leader = multihost.Leader(accepted.result())
     return leader, multihost.Follower(1, called, end)
 
@@ -163,6 +164,36 @@ def test_hosts_that_ask_for_different_things_are_told():
     other.agree('charged', float)
   del first  # As a process that is gone.
   assert codes.get(timeout=LONG) == remote_hosts.LEFT
+
+
+def test_a_host_that_does_not_come_is_named():
+  """The first host once waited for it without limit."""
+  port, key = multihost.free_port(), b'known'
+  with ThreadPoolExecutor(1) as pool:
+    accepted = pool.submit(multihost.accepted, port, key, 3, limit=3.0)
+    there = [multihost.called('localhost', port, key, n) for n in (3, 1)]
+    with pytest.raises(multihost.HostsError) as error:
+      accepted.result(LONG)
+  assert '2 of 3 other hosts connected within 3 s' in str(error.value)
+  assert 'missing: host 2. ' in str(error.value)
+  assert 'See trial_host_2.log' in str(error.value)
+  assert len(there) == 2
+
+
+def test_a_stranger_that_says_nothing_does_not_stop_the_clock():
+  port, key = multihost.free_port(), b'known'
+  with ThreadPoolExecutor(1) as pool:
+    accepted = pool.submit(multihost.accepted, port, key, 1, limit=3.0)
+    deadline = time.monotonic() + LONG
+    while True:
+      try:
+        stranger = socket.create_connection(('localhost', port))
+        break
+      except OSError:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with stranger, pytest.raises(multihost.HostsError, match='host 1'):
+      accepted.result(LONG)
 
 
 @together
