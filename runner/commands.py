@@ -114,11 +114,7 @@ def preflight(options: Options) -> int:
 def verify_again(options: Options) -> int:
   """Evaluate every stored model of a results folder again."""
   out = options.out
-  stored = results_folder.stored(out)
-  if stored is None:
-    raise results_folder.ResultsError(
-      f'No results in {out}. Give the folder of a race: --out=FOLDER'
-    )
+  stored = results_folder.planned(out)
   found = list(again.verify(out, stored, options.trial))
   if options.json:
     print(schemas.text('verify-again', [one._asdict() for one in found]))
@@ -134,11 +130,7 @@ def _cost(hours: float | None, price: float | None) -> float | None:
 def status(options: Options) -> int:
   """Print which trials are done, running or failed, and why."""
   out = options.out
-  stored = results_folder.stored(out)
-  if stored is None:
-    raise results_folder.ResultsError(
-      f'There are no results in {out}. Make some: timetrial run --out={out} ...'
-    )
+  stored = results_folder.planned(out)
   rows = summaries.trials(out, stored)
   if options.json:
     print(schemas.text('status', [row.to_json() for row in rows]))
@@ -296,7 +288,11 @@ def trial(flag: str, progress_fd: int) -> int:
   isolation.confine(spec)
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
 
-  hosts = multihost.join(spec)
+  try:
+    hosts = multihost.join(spec)
+  except multihost.HostsError as error:
+    print(error, file=sys.stderr, flush=True)
+    child_process.leave_at_once(os.EX_IOERR)  # Another attempt may succeed.
   try:
     code = worker.main(spec, worker.progress_to(progress_fd), hosts)
   except Exception:
