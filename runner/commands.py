@@ -287,10 +287,11 @@ def trial(flag: str, progress_fd: int) -> int:
     sys.path.append(os.getcwd())
   isolation.confine(spec)
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
+  from runner.trial.hosts import connecting  # noqa: PLC0415  The same.
 
   try:
     hosts = multihost.join(spec)
-  except multihost.HostsError as error:
+  except connecting.HostsError as error:
     print(error, file=sys.stderr, flush=True)
     child_process.leave_at_once(os.EX_IOERR)  # Another attempt may succeed.
   try:

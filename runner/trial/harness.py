@@ -12,11 +12,12 @@ from runner.protocol.trial_file import TrialSpec
 from runner.trial import evaluate, state_tree, task as tasks
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
+from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import Metrics, Result
 from runner.trial.monitor import Watch
 from runner.trial.multihost import Hosts
 from runner.trial.profiler import Profile
-from runner.trial.recorder import NullRecorder, Recorder
+from runner.trial.recorder import Recorder
 from runner.trial.task import TrialTask
 from submissions.submission import Start, Submission
 from workloads.workload import Model, PyTree

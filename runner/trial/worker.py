@@ -32,10 +32,11 @@ from runner.trial import (
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.harness import TrialHarness
+from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import run
 from runner.trial.multihost import Hosts
 from runner.trial.profiler import Profile
-from runner.trial.recorder import NullRecorder, Recorder
+from runner.trial.recorder import Recorder
 from runner.trial.task import TrialTask
 from submissions.submission import Start, Submission
 

@@ -20,6 +20,10 @@ SHARED = (
   'workloads.aux_dropout', 'workloads.batches', 'workloads.dropout',
   'workloads.roles', 'workloads.workload',
 )  # fmt: skip
+TRIAL = (
+  'workloads', 'submissions', 'runner.protocol', 'runner.machine',
+  'runner.launch', 'runner.guard', 'runner.trial',
+)  # fmt: skip
 # Imports that each room may have beside its own. A package without rooms of its
 # own in this list is a room with all that is in it.
 ALLOWED = {
@@ -35,10 +39,8 @@ ALLOWED = {
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
   'runner.guard': ('workloads',),
-  'runner.trial': (
-    'workloads', 'submissions', 'runner.protocol', 'runner.machine',
-    'runner.launch', 'runner.guard',
-  ),
+  'runner.trial': TRIAL[:-1],
+  **{f'runner.trial.{room}': TRIAL for room in ('hosts', 'states')},
   'runner.executors': ('runner.protocol', 'runner.machine', 'runner.launch'),
   'runner.lint': ('workloads', 'submissions'),
   'runner.tools': ('workloads', 'submissions', 'runner'),
