@@ -127,10 +127,10 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   made = analysis.make(
     results,
     scored,
-    _RESAMPLE.value,
-    _DRAWS.value,
-    _SEED.value,
-    _AGAINST.value,
+    unit=_RESAMPLE.value,
+    draws=_DRAWS.value,
+    seed=_SEED.value,
+    against=_AGAINST.value,
   )
   written = None
   if _REPORT.value:

@@ -254,7 +254,15 @@ def run_attempt(
     processor_seconds=used,
     cards=cards.summary() or None,
   )
-  outcomes.close(folder, before, left, seen, killed, printed, fault)
+  outcomes.close(
+    folder,
+    before,
+    left=left,
+    seen=seen,
+    killed=killed,
+    printed=printed,
+    fault=fault,
+  )
   status = layout.status(folder)
   if status.outcome == 'invalid':  # Also the seconds of what it compiled.
     compiled.discard(out, submission, began)

@@ -123,7 +123,14 @@ def run(
     )
     os.close(writing)
     try:
-      left = _follow(child, reading, started, on_progress, timeouts, lost)
+      left = _follow(
+        child,
+        reading,
+        started=started,
+        on_progress=on_progress,
+        timeouts=timeouts,
+        lost=lost,
+      )
       if left.stopped:
         child.send_signal(STACKS)
         time.sleep(GRACE)

@@ -63,7 +63,9 @@ def close(
   if fault and fault.always:
     last = None
   if isinstance(last, End):
-    _close_ended(folder, last, left, seen, printed, fault)
+    _close_ended(
+      folder, last, left=left, seen=seen, printed=printed, fault=fault
+    )
     return
   seen = dataclasses.replace(seen, code=left.code, log=_tail(printed))
   layout.event(folder, events.EXIT, attempt, **seen.to_json())

@@ -197,12 +197,12 @@ def forecast(
   """
   trial, status = cell.first, tried.status
   known = Forecast(
-    trial.submission,
-    trial.workload,
-    len(cell.trials),
-    status.outcome or 'interrupted',
-    status.reason.partition(f' (see {short_trial.TRACE}')[0],
-    tried.trace,
+    submission=trial.submission,
+    workload=trial.workload,
+    trials=len(cell.trials),
+    outcome=status.outcome or 'interrupted',
+    reason=status.reason.partition(f' (see {short_trial.TRACE}')[0],
+    trace=tried.trace,
   )
   if known.failed or not tried.steps:
     return known

@@ -92,7 +92,12 @@ def _evaluated(
   for split in request.splits:
     alive()
     metrics |= evaluate.split_metrics(
-      task.workload, model, task.sources[split], request.spec, split, alive
+      task.workload,
+      model,
+      source=task.sources[split],
+      spec=request.spec,
+      split=split,
+      alive=alive,
     )
   metrics = {name: float(value) for name, value in metrics.items()}
   for name, value in metrics.items():

@@ -50,12 +50,12 @@ def for_submission(task: TrialTask) -> Task:
   """Return the task as a submission sees it."""
   spec = task.spec
   return Task(
-    task.workload,
-    spec.steps,
-    spec.batch_size,
-    task.examples[columns.TRAIN],
-    spec.steps_per_dispatch,
-    record_every(spec),
+    workload=task.workload,
+    steps=spec.steps,
+    batch_size=spec.batch_size,
+    train_examples=task.examples[columns.TRAIN],
+    per_dispatch=spec.steps_per_dispatch,
+    record_every=record_every(spec),
   )
 
 
@@ -118,5 +118,10 @@ def metrics(
     on_progress(event)
 
   return evaluate.split_metrics(
-    task.workload, model, task.sources[split], task.spec, split, alive
+    task.workload,
+    model,
+    source=task.sources[split],
+    spec=task.spec,
+    split=split,
+    alive=alive,
   )

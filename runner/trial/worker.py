@@ -66,7 +66,14 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
       recorder = Recorder(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, spec.profile, clock)
-        _train(spec, clock, recorder, on_progress, hosts, profile)
+        _train(
+          spec,
+          clock,
+          recorder=recorder,
+          on_progress=on_progress,
+          hosts=hosts,
+          profile=profile,
+        )
       except storage.StorageError:
         raise  # A fault of the disk, which cannot hold its own record.
       except Exception as error:
@@ -88,7 +95,14 @@ def _follow(spec: AttemptSpec, hosts: Hosts) -> NoReturn:
   clock = Clock(wait=devices.wait, agree=hosts.agree)
   try:
     profile = Profile(pathlib.Path(spec.folder), 0, clock)
-    _train(spec, clock, NullRecorder(), lambda event: None, hosts, profile)
+    _train(
+      spec,
+      clock,
+      recorder=NullRecorder(),
+      on_progress=lambda event: None,
+      hosts=hosts,
+      profile=profile,
+    )
   except Exception:
     traceback.print_exc()
     time.sleep(LAST)
