@@ -205,14 +205,18 @@ def _children(
   return [places.get(place) for place in range(count)]
 
 
+def _array_kind(leaf: jax.Array, where: str) -> str:
+  if leaf.is_deleted():
+    raise UnstorableError(f'{where} was donated to a compiled function')
+  if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    return f'key {jax.random.key_impl(leaf)}'
+  return 'weak' if leaf.weak_type and not leaf.ndim else 'array'
+
+
 def _leaf(name: str, leaf: Any) -> Leaf:
   where = name.lstrip('.') or 'the state'
   if isinstance(leaf, jax.Array):
-    if leaf.is_deleted():
-      raise UnstorableError(f'{where} was donated to a compiled function')
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-      return Leaf(name, f'key {jax.random.key_impl(leaf)}')
-    return Leaf(name, 'weak' if leaf.weak_type and not leaf.ndim else 'array')
+    return Leaf(name, _array_kind(leaf, where))
   if type(leaf) is np.ndarray or type(leaf) in SCALARS:
     if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):
       raise UnstorableError(f'{where} is an array of {leaf.dtype}')
