@@ -20,6 +20,7 @@
     <out>/.compiled/<machine>/<submission>/
                                         programs that its trials have compiled
     <out>/.jobs.json                    the executor's job of each trial
+    <out>/.preflight.json               ids of the trials that preflight tested
 
 A resumed trial keeps the rows of its checkpoint. Files with other rows are put
 aside as <name>_before_<p>, so no row is lost. An attempt after an invalid

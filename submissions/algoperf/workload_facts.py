@@ -1,4 +1,4 @@
-"""What AlgoPerf submissions may ask of `workload` without its model."""
+"""Facts that AlgoPerf submissions ask of `workload`: targets, budget, data."""
 
 from submissions.algoperf import published, spec as types
 from submissions.algoperf.goal import Goal

@@ -245,11 +245,11 @@ def _json(*words: str):
   found = json.loads(done.stdout)
   for table in [found] if isinstance(found, dict) else found:
     number = table.pop('schema')  # The first key, to be seen at once.
-    assert number == schemas.NUMBERS[_command(words)]
+    assert number == schemas.NUMBERS[_printing(words)]
   return found
 
 
-def _command(words: tuple[str, ...]) -> str:
+def _printing(words: tuple[str, ...]) -> str:
   """Name of the command that words run; `score` is the default of scoring."""
   return next((word for word in words if word in schemas.NUMBERS), 'score')
 

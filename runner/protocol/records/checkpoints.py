@@ -12,7 +12,7 @@ class Stored(NamedTuple):
 
 
 class Facts(NamedTuple):
-  """What a trial needs to go on, beside its state.
+  """Facts that a trial needs to go on, beside its state.
 
   Attributes:
     steps: Number of steps of the state.

@@ -60,7 +60,7 @@ def parse_request(line: str) -> Request:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-  """What a second evaluation has found, or a sign of life before it.
+  """Result of a second evaluation, or a sign of life before it.
 
   Attributes:
     metrics: Metrics by column; None without an evaluation.

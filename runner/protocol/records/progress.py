@@ -19,7 +19,7 @@ class NewsError(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProgressEvent:
-  """What a trial does just now; fields are None where an event has none.
+  """Activity of a trial; fields are None where an event has none.
 
   Attributes:
     step: Number of steps.

@@ -1,4 +1,4 @@
-"""What a trial's process on a remote host is started with: a line of JSON."""
+"""Starts of a trial's processes on remote hosts: a line of JSON for each."""
 
 import dataclasses
 import json
