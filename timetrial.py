@@ -79,28 +79,40 @@ def _main(argv: list[str]) -> int:
   if words[:1] == ['help']:
     words, help_asked = words[1:], True
     argv = [argv[0], *words, '--help']
-  found = [
-    program
-    for program in known
-    for name in program.commands
-    if words[: len(name.split())] == name.split()
-  ]
-  if found:
-    return _run(found[0], argv)
-  overview = command_line.overview(NAME, ABOUT, known)
+  if program := _program_of(words, known):
+    return _run(program, argv)
   if '--version' in before:
     return command_line.say(f'TimeTrial {command_line.version()}')
-  if words and help_asked:
-    for program in known:  # Of `data`, for example.
-      if any(name.startswith(f'{words[0]} ') for name in program.commands):
-        return command_line.say(command_line.help_text(program))
   if words:
-    names = [name for program in known for name in program.commands]
-    return command_line.refuse(words, names)
+    return _no_command(words, known, help_asked)
+  overview = command_line.overview(NAME, ABOUT, known)
   if help_asked:
     return command_line.say(overview)
   print(overview, file=sys.stderr)
   return command_line.WRONG
+
+
+def _program_of(words: list[str], known: list[Program]) -> Program | None:
+  """Return the program whose command begins the words, if there is one."""
+  for program in known:
+    for name in program.commands:
+      if words[: len(name.split())] == name.split():
+        return program
+  return None
+
+
+def _no_command(
+  words: list[str], known: list[Program], help_asked: bool
+) -> int:
+  """Say what to do about words that are no command; return the exit code."""
+  from workloads import command_line  # noqa: PLC0415  Late, as in `main`.
+
+  if help_asked:
+    for program in known:  # The first word of several commands, such as `data`.
+      if any(name.startswith(f'{words[0]} ') for name in program.commands):
+        return command_line.say(command_line.help_text(program))
+  names = [name for program in known for name in program.commands]
+  return command_line.refuse(words, names)
 
 
 def _run(program: Program, argv: list[str]) -> int:

@@ -224,7 +224,7 @@ def _trial_options() -> TrialOptions:
   """Read the flags that are named like fields of TrialOptions."""
   names = [field.name for field in dataclasses.fields(TrialOptions)]
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
-  hosts = tuple(given['extra_hosts'])
+  hosts = tuple(flags.FLAGS.extra_hosts)
   return TrialOptions(**given | {'extra_hosts': hosts})
 
 

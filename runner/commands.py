@@ -5,7 +5,6 @@ commands that train import JAX, in child processes.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import shlex
@@ -23,6 +22,7 @@ from runner.protocol import (
   attempt_spec,
   plan_file,
   results_folder,
+  schemas,
   suite as suites,
   suite_files,
 )
@@ -89,7 +89,7 @@ def plan(options: Options) -> int:
   plan = chosen.planned(options, suite, machine, speeds)
   if options.json:
     facts = {'hours': plan.hours, 'cost': _cost(plan.hours, options.price)}
-    print(json.dumps(plan_file.dump(plan) | facts, indent=2))
+    print(schemas.text('plan', plan_file.dump(plan) | facts))
   else:
     print(summaries.of_plan(plan, options.price))
   return 0
@@ -105,7 +105,7 @@ def preflight(options: Options) -> int:
   found = preflights.run(plan, preflights.cells(plan.trials), options.trial)
   if options.json:
     cost = _cost(preflights.hours(found), options.price)
-    print(json.dumps(preflights.table(found) | {'cost': cost}, indent=2))
+    print(schemas.text('preflight', preflights.table(found) | {'cost': cost}))
   else:
     print(summaries.of_forecasts(found, options.price))
   return 1 if any(one.failed for one in found) else 0
@@ -114,14 +114,10 @@ def preflight(options: Options) -> int:
 def verify_again(options: Options) -> int:
   """Evaluate every stored model of a results folder again."""
   out = options.out
-  stored = results_folder.stored(out)
-  if stored is None:
-    raise results_folder.ResultsError(
-      f'No results in {out}. Give the folder of a race: --out=FOLDER'
-    )
+  stored = results_folder.planned(out)
   found = list(again.verify(out, stored, options.trial))
   if options.json:
-    print(json.dumps([one._asdict() for one in found], indent=2))
+    print(schemas.text('verify-again', [one._asdict() for one in found]))
   else:
     print(again.text(found))
   return 0 if all(one.agrees for one in found) else 1
@@ -134,14 +130,10 @@ def _cost(hours: float | None, price: float | None) -> float | None:
 def status(options: Options) -> int:
   """Print which trials are done, running or failed, and why."""
   out = options.out
-  stored = results_folder.stored(out)
-  if stored is None:
-    raise results_folder.ResultsError(
-      f'There are no results in {out}. Make some: timetrial run --out={out} ...'
-    )
+  stored = results_folder.planned(out)
   rows = summaries.trials(out, stored)
   if options.json:
-    print(json.dumps([row.to_json() for row in rows], indent=2))
+    print(schemas.text('status', [row.to_json() for row in rows]))
   else:
     print(summaries.of_trials(rows))
   return 0
@@ -295,8 +287,13 @@ def trial(flag: str, progress_fd: int) -> int:
     sys.path.append(os.getcwd())
   isolation.confine(spec)
   from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
+  from runner.trial.hosts import connecting  # noqa: PLC0415  The same.
 
-  hosts = multihost.join(spec)
+  try:
+    hosts = multihost.join(spec)
+  except connecting.HostsError as error:
+    print(error, file=sys.stderr, flush=True)
+    child_process.leave_at_once(os.EX_IOERR)  # Another attempt may succeed.
   try:
     code = worker.main(spec, worker.progress_to(progress_fd), hosts)
   except Exception:
@@ -317,6 +314,7 @@ def exam() -> int:
   from runner.trial import exam as exams  # noqa: PLC0415  Imports JAX.
 
   exams.serve(
-    sys.stdin, lambda told: print(json.dumps(told), file=answers, flush=True)
+    sys.stdin,
+    lambda told: print(told.to_line(), end='', file=answers, flush=True),
   )
   return 0

@@ -100,7 +100,7 @@ def chosen_suite(options: Options) -> Suite:
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if options.studies is not None:
-    most = schema.MOST['studies']
+    most = schema.MOST_STUDIES
     if not 1 <= options.studies <= most:
       raise SuiteError(
         f'--studies={options.studies} must be positive, and at most {most}.'

@@ -58,7 +58,14 @@ def make(
   known = {n: s.seconds for n, s in suite.workloads.items() if s.seconds}
   known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
   budgets = {n: factor * seconds for n, seconds in known.items()}
-  return of_trials(suite, ruleset, entries, machine, budgets, trials)
+  return of_trials(
+    suite,
+    ruleset,
+    entries=entries,
+    machine=machine,
+    budgets=budgets,
+    trials=trials,
+  )
 
 
 def _check_count(suite: Suite, ruleset: str, entries: int) -> None:

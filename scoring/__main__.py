@@ -7,13 +7,13 @@ changed; `verify` says what should not be believed; `tensorboard` writes the
 curves for TensorBoard. `python -m scoring` calls `score` by no name.
 """
 
-import json
 import pathlib
 import sys
 
 import rich.console
 from absl import flags
 
+from runner.protocol import schemas
 from scoring.load import results as read
 from scoring.program import PROGRAM
 from scoring.rank import board, bootstrap, score
@@ -127,10 +127,10 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   made = analysis.make(
     results,
     scored,
-    _RESAMPLE.value,
-    _DRAWS.value,
-    _SEED.value,
-    _AGAINST.value,
+    unit=_RESAMPLE.value,
+    draws=_DRAWS.value,
+    seed=_SEED.value,
+    against=_AGAINST.value,
   )
   written = None
   if _REPORT.value:
@@ -142,7 +142,7 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
       pathlib.Path(_INTO.value), markdown.render(results, scored, made)
     )
   if _JSON.value:
-    print(json.dumps(export.everything(results, scored, made), indent=2))
+    print(schemas.text('score', export.everything(results, scored, made)))
   else:
     terminal.show(results, scored, made.spread, _console())
     if written:
@@ -155,7 +155,7 @@ def _replay(results: read.Results) -> int:
 
   found = replay.replay(results, _INTEGRAL.value)
   if _JSON.value:
-    print(json.dumps(replay.table(found), indent=2))
+    print(schemas.text('replay', replay.table(found)))
   else:
     replay.show(found, _console())
   return 0
@@ -176,7 +176,7 @@ def _verify(results: read.Results) -> int:
 
   found = verify.verify(results)
   if _JSON.value:
-    print(json.dumps(verify.table(found), indent=2))
+    print(schemas.text('verify', verify.table(found)))
   else:
     verify.show(results, found, _console())
   return 1 if any(one.doubt for one in found) else 0

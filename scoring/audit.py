@@ -18,6 +18,7 @@ from runner.protocol import (
 )
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
+from runner.protocol.records.events import EXAM
 from scoring.load import safe_files
 from scoring.load.trials import Trial
 from submissions.algoperf import folders
@@ -291,7 +292,7 @@ def _evaluated_again(
   exams = [
     event
     for event in events
-    if event['event'] == layout.EXAM and event['attempt'] == end['attempt']
+    if event['event'] == EXAM and event['attempt'] == end['attempt']
   ]
   again = 'Try it: timetrial verify-again --out=RESULTS'
   if not exams:

@@ -4,8 +4,9 @@ import os
 import pathlib
 from collections.abc import Iterator
 
-from runner.protocol import layout, ledger
-from runner.protocol.ledger import Line
+from runner.protocol import layout
+from runner.protocol.records import ledger
+from runner.protocol.records.ledger import Line
 from scoring.load import safe_files
 from scoring.load.results import Results
 from scoring.load.tree import relative

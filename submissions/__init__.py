@@ -16,7 +16,6 @@ name `theirs`.
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -29,6 +28,7 @@ from submissions import entries, literals
 from submissions.algoperf import folders, layout
 from submissions.entries import Entry
 from submissions.literals import SubmissionError
+from workloads import suggestions
 
 if TYPE_CHECKING:
   from submissions.algoperf.goal import Goal
@@ -132,26 +132,35 @@ def _find(request: str, named: bool) -> Entry:
     foreign = folders.is_one(path)
     path = layout.whole(path) if foreign else path
     entry = entries.read_algoperf(path) if foreign else entries.read(path)
-    if named:
-      return entry
-    if entry.name in names() and path.resolve().parent != HERE:
-      raise SubmissionError(
-        f'{request}: {entry.name!r} is a submission of TimeTrial. Rename the '
-        f'path, or enter it under another name: --submissions=NAME={request}'
-      )
-    if entry.name.startswith('.'):
-      raise SubmissionError(
-        f'{request}: rename it, or enter it under another name '
-        f'(--submissions=NAME={request}). Its results would go to a folder '
-        f'called {entry.name!r}, which is hidden or another folder.'
-      )
+    if not named:
+      _check_name(entry, path, request)
     return entry
-  close = difflib.get_close_matches(request, names(), n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
+  hint = suggestions.hint(request, names())
   raise SubmissionError(
     f'No submission {request!r}.{hint} Known: {", ".join(names())}, '
     'or give the path of a .py file or of an AlgoPerf folder.'
   )
+
+
+def _check_name(entry: Entry, path: pathlib.Path, request: str) -> None:
+  """Raise SubmissionError if a path gives a submission a name it cannot have.
+
+  Args:
+    entry: The submission.
+    path: Its path.
+    request: The path as the user gave it.
+  """
+  if entry.name in names() and path.resolve().parent != HERE:
+    raise SubmissionError(
+      f'{request}: {entry.name!r} is a submission of TimeTrial. Rename the '
+      f'path, or enter it under another name: --submissions=NAME={request}'
+    )
+  if entry.name.startswith('.'):
+    raise SubmissionError(
+      f'{request}: rename it, or enter it under another name '
+      f'(--submissions=NAME={request}). Its results would go to a folder '
+      f'called {entry.name!r}, which is hidden or another folder.'
+    )
 
 
 def make(
@@ -230,8 +239,7 @@ def check_point(entry: Entry, point: dict[str, Any], where: str) -> None:
   for name in point:
     known = entry.keywords | (entry.optional or frozenset())
     if entry.optional is not None and name not in known:
-      close = difflib.get_close_matches(name, known, n=1)
-      hint = f' Did you mean {close[0]!r}?' if close else ''
+      hint = suggestions.hint(name, known)
       raise SubmissionError(
         f'{entry.path}: {where} has {name!r}, which build does not take.'
         f'{hint} It takes: {", ".join(sorted(known))}.'

@@ -57,14 +57,14 @@ def read(path: pathlib.Path) -> Entry:
   defaults = function.args.kw_defaults
   required = {a.arg for a, d in zip(named, defaults, strict=True) if d is None}
   return Entry(
-    path.stem,
-    path.resolve(),
-    hashlib.sha256(source).hexdigest(),
-    frozenset(required),
-    _optional(function, {a.arg for a in named} - required),
-    literals.point(tree, path),
-    literals.space(tree, path),
-    literals.points(tree, path),
+    name=path.stem,
+    path=path.resolve(),
+    sha256=hashlib.sha256(source).hexdigest(),
+    keywords=frozenset(required),
+    optional=_optional(function, {a.arg for a in named} - required),
+    self_point=literals.point(tree, path),
+    space=literals.space(tree, path),
+    points=literals.points(tree, path),
   )
 
 
@@ -105,14 +105,14 @@ def read_algoperf(path: pathlib.Path) -> Entry:
     raise SubmissionError(f'{layout.main(path)}: {fault}')
   _check_asked(path, space)
   return Entry(
-    layout.name(path),
-    path.resolve(),
-    folders.sha256(path),
-    frozenset(),
-    None,
-    {} if space is None else None,
-    space,
-    {},
+    name=layout.name(path),
+    path=path.resolve(),
+    sha256=folders.sha256(path),
+    keywords=frozenset(),
+    optional=None,
+    self_point={} if space is None else None,
+    space=space,
+    points={},
     algoperf=True,
   )
 

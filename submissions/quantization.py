@@ -59,9 +59,15 @@ def dynamic(signed: bool) -> Book:
   # common border in widths of the larger cell, their middles are at -0.1 and
   # 0.5. The border between the two values is halfway, at 0.2.
   return Book(
-    signed, 2 * n - shift, smallest / 2, 1 - 0.225 / n, 0.2, shift,
-    tuple(to_code), tuple(to_value),
-  )  # fmt: skip
+    signed=signed,
+    top=2 * n - shift,
+    least=smallest / 2,
+    last=1 - 0.225 / n,
+    joint=0.2,
+    shift=shift,
+    to_code=tuple(to_code),
+    to_value=tuple(to_value),
+  )
 
 
 def linear(signed: bool) -> Book:

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import functools
 import importlib
 import pathlib
 from typing import TYPE_CHECKING
+
+from workloads import suggestions
 
 if TYPE_CHECKING:
   from collections.abc import Sequence
@@ -47,8 +48,7 @@ def check(name: str) -> str:
   name = canonical(name)
   if name in names():
     return name
-  close = difflib.get_close_matches(name, names(), n=1)
-  hint = f' Did you mean {close[0]!r}?' if close else ''
+  hint = suggestions.hint(name, names())
   raise ValueError(f'No workload {name!r}.{hint} Known: {", ".join(names())}.')
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.workload import Batch, Drawn, Source
+from workloads.workload import WEIGHTS, Batch, Drawn, Source
 
 
 class Arrays(NamedTuple):
@@ -92,4 +92,4 @@ def eval_batches(
 def weighted(rows: dict[str, np.ndarray], real: int) -> Batch:
   """Add 'weights' [B]: one for the first `real` examples, then zero."""
   size = len(next(iter(rows.values())))
-  return rows | {'weights': (np.arange(size) < real).astype(np.float32)}
+  return rows | {WEIGHTS: (np.arange(size) < real).astype(np.float32)}

@@ -6,7 +6,6 @@ characters in the same way.
 
 import codecs
 import contextlib
-import difflib
 import importlib.metadata
 import io
 import math
@@ -20,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from absl import app, flags
+
+from workloads import suggestions
 
 LEFT = 128 + 13  # A shell's exit code for a process ended by SIGPIPE.
 INTERRUPTED = 128 + 2  # A shell's exit code for a process ended by SIGINT.
@@ -215,8 +216,8 @@ def refuse(typed: Sequence[str], known: Iterable[str]) -> int:
   known = [name for name in known if name]
   # One word first: what follows may be an argument, such as a folder.
   tried = [' '.join(typed[:n]) for n in (1, 2)]
-  found = [n for t in tried for n in difflib.get_close_matches(t, known, n=1)]
-  hint = f' Did you mean {found[0]!r}?' if found else ''
+  hints = (suggestions.hint(words, known) for words in tried)
+  hint = next(filter(None, hints), '')
   print(
     f'No command {" ".join(typed)!r}.{hint} Known: {", ".join(known)}.',
     file=sys.stderr,

@@ -14,8 +14,8 @@ import numpy as np
 Array = jax.Array
 Key = jax.Array  # A typed key, made by jax.random.key.
 PyTree = Any
-# All arrays have the leading axis B; 'weights' is 0 for padding.
-Batch = Mapping[str, Any]
+WEIGHTS = 'weights'  # Array [B] of every batch: 1, and 0 for padding.
+Batch = Mapping[str, Any]  # All arrays have the leading axis B.
 
 
 class Model(NamedTuple):
@@ -198,5 +198,5 @@ def mean_loss(
   """
   outputs, state = workload.forward(Model(params, state), batch, key, dropout)
   losses, counts = workload.losses(outputs, batch, label_smoothing)
-  weights = batch['weights']  # [B]
+  weights = batch[WEIGHTS]  # [B]
   return (losses * weights).sum() / (counts * weights).sum(), state

@@ -17,11 +17,11 @@ from runner.launch import attempt, environment, leftovers, outcomes
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Examiner
 from runner.machine import hardware
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, results_folder
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import notes
 
-JOBS = '.jobs.json'  # File in a results folder with the job of each trial.
 POLL = 3.0  # Seconds between queries of the jobs.
 EXECUTORS = ('local', 'slurm', 'ray')
 
@@ -77,15 +77,14 @@ class ClusterExecutor:
       queue: Trials to run; the caller may add trials meanwhile.
     """
     context = dataclasses.replace(context, options=_absolute(context.options))
-    path = context.out / JOBS
-    known = storage.read_json(path) if path.exists() else {}
+    known = notes.jobs(context.out)
     jobs: dict[str, tuple[PlannedTrial, Status]] = {}
     try:
       while queue or jobs:
         if sent := self._send(context, queue, known):
           jobs |= sent
           known |= {trial.id: job for job, (trial, _) in sent.items()}
-          storage.write_json(path, known)
+          notes.write_jobs(context.out, known)
         for job, how in self.scheduler.ended(list(jobs)).items():
           trial, before = jobs[job]
           status = _closed(trial.folder(context.out), before, how)
@@ -170,7 +169,7 @@ def _absolute(options: TrialOptions) -> TrialOptions:
 def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
   return [
     'env',
-    f'PYTHONPATH={environment.variables()["PYTHONPATH"]}',
+    f'PYTHONPATH={environment.python_path()}',
     sys.executable,
     '-P',  # Modules in the working folder do not come before ours.
     '-m',

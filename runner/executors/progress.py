@@ -1,7 +1,6 @@
 """Display of progress: live on a terminal, a line per trial elsewhere."""
 
 import time
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -9,10 +8,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from runner.protocol import layout
+from runner.protocol.records.progress import ProgressEvent
 from runner.protocol.workload_spec import WorkloadSpec
 
-COLORS = dict.fromkeys(('budget', 'ended', 'beaten'), 'yellow')
-COLORS['reached'] = 'green'
+COLORS = {
+  'reached': 'green',
+  'budget': 'yellow',
+  'ended': 'yellow',
+  'beaten': 'yellow',
+}
 
 
 class Progress:
@@ -23,7 +27,7 @@ class Progress:
     self._total = total
     self._over = 0
     self._live = Live(console=self._console, refresh_per_second=4)
-    self._event: dict[str, Any] = {}
+    self._event = ProgressEvent()
     self._title = ''
     self._spec: WorkloadSpec | None = None
     self._budget = 0.0
@@ -50,19 +54,20 @@ class Progress:
       budget: Budget in charged seconds; 0: none.
     """
     self._title = what
-    self._spec, self._budget, self._event = spec, budget, {'doing': 'starting'}
+    self._spec, self._budget = spec, budget
+    self._event = ProgressEvent(doing='starting')
     self._show()
 
   def queue_again(self, count: int) -> None:
     """Show that `count` trials will be tried again later."""
     self._total += count
     self._title = f'{count} to be tried again'
-    self._event = {'doing': 'waiting'}
+    self._event = ProgressEvent(doing='waiting')
     self._show()
 
-  def on_progress(self, event: dict) -> None:
+  def on_progress(self, event: ProgressEvent) -> None:
     """Show a progress event."""
-    self._event |= event
+    self._event = self._event.then(event)
     self._show()
 
   def count(self, sent: int, waiting: int) -> None:
@@ -104,19 +109,18 @@ class Progress:
   def _table(self) -> Table:
     event, spec = self._event, self._spec
     table = Table.grid(padding=(0, 2))
-    loss = event.get('loss')
-    metric = event.get('metric')
+    loss, metric = event.loss, event.metric
     target = spec.target if spec else None
     table.add_row(
       f'[bold]{self._over + 1}/{self._total}[/]',
       f'[bold]{escape(self._title)}[/]',
-      f'step {event.get("step", 0)}',
+      f'step {event.step or 0}',
       '' if loss is None else f'loss {loss:.4g}',
       f'{spec.metric if spec else ""} '
       f'{"–" if metric is None else format(metric, ".4g")}'
       f' / {"–" if target is None else format(target, ".4g")}',
-      f'{event.get("seconds", 0.0):.1f} / {self._budget:.0f} s',
-      escape(event.get('doing', '')),
+      f'{event.seconds or 0.0:.1f} / {self._budget:.0f} s',
+      escape(event.doing or ''),
       f'[dim]{self._minutes():.1f} min[/]',
     )
     return table

@@ -17,6 +17,7 @@ from typing import Any
 from runner.launch import child_process, environment
 from runner.protocol import layout
 from runner.protocol.plan import Plan
+from runner.protocol.records import ray_nodes
 
 # Seconds that a trial has to save its state.
 LEAVE = child_process.LEAVE + 10.0
@@ -44,7 +45,7 @@ class Ray:
     cores, cards = machine.cores, len(machine.accelerators)
     needs = {'CPU': cores, 'GPU': cards}
     _check_nodes(self._ray.nodes(), plan.machine.name, needs)
-    path = environment.variables()['PYTHONPATH']
+    path = environment.python_path()
     self._task = self._ray.remote(
       num_cpus=cores,
       num_gpus=cards,
@@ -107,7 +108,7 @@ def _connected(options: Mapping[str, str]):
 
 def _check_nodes(nodes: list[dict], kind: str, needs: dict[str, int]) -> None:
   """Raise ValueError if no node is suitable: tasks would wait for ever."""
-  have = [node['Resources'] for node in nodes if node['Alive']]
+  have = ray_nodes.resources(nodes)
   if not any(
     all(one.get(name, 0.0) >= count for name, count in needs.items())
     for one in have

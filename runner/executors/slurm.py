@@ -115,7 +115,7 @@ def parameters(plan: Plan, options: Mapping[str, str]) -> dict[str, Any]:
     'time': 60 + math.ceil(5 * longest / 60),  # Limit in minutes.
   }
   if cards := plan.machine.accelerators:
-    asked['gres'] = f'gpu:{len(cards)}'
+    asked |= {'gres': f'gpu:{len(cards)}'}
   asked |= {n: value or True for n, value in options.items()}
   asked.pop('array_parallelism', None)
   return asked

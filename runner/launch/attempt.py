@@ -10,8 +10,7 @@ import math
 import pathlib
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from runner.launch import (
   child_process,
@@ -31,17 +30,19 @@ from runner.launch import (
 )
 from runner.launch.examiner import Examiner
 from runner.machine import gpu_monitor, settings
-from runner.protocol import layout, ledger, results_folder, storage
+from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import ledger
+from runner.protocol.records.events import Seen
+from runner.protocol.records.progress import OnProgress
 from runner.protocol.trial_file import StepLimits
 
 # Wall time may be many times the budget, because free seconds come on top:
 # evaluations of Criteo 1TB took four fifths of the wall time of published runs.
 WALL_FACTOR, WALL_SECONDS = 20.0, 3600.0
 ORPHAN = 30.0  # Seconds until a trial without its runner has ended.
-OnProgress = Callable[[dict[str, Any]], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -252,13 +253,20 @@ def run_attempt(
   killed = outcomes.memory_kills() > killed_before
   printed = outcomes.printed_since(folder, printed_before)
   used = child_process.processor_seconds() - used_before
-  seen: dict[str, Any] = {
-    'wall_seconds': left.ended - spec.started,
-    'processor_seconds': used,
-  }
-  if summary := cards.summary():
-    seen['cards'] = summary
-  outcomes.close(folder, before, left, seen, killed, printed, fault)
+  seen = Seen(
+    wall_seconds=left.ended - spec.started,
+    processor_seconds=used,
+    cards=cards.summary() or None,
+  )
+  outcomes.close(
+    folder,
+    before,
+    left=left,
+    seen=seen,
+    killed=killed,
+    printed=printed,
+    fault=fault,
+  )
   status = layout.status(folder)
   if status.outcome == 'invalid':  # Also the seconds of what it compiled.
     compiled.discard(out, submission, began)

@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, NoReturn
 
-from runner.launch import descendants, progress_events
+from runner.launch import descendants
+from runner.protocol.records import progress
+from runner.protocol.records.progress import OnProgress
 
 STACKS = signal.SIGUSR1  # Asks a trial to write its stacks.
 GRACE = 1.0  # Seconds that a trial has to write its stacks.
@@ -29,8 +31,6 @@ DYING = 5.0  # Seconds until killed processes have ended.
 PIPE = 1 << 16  # Bytes that a pipe holds.
 # Environment variable that marks a trial and all processes it starts.
 MARK = 'TIMETRIAL_ATTEMPT'
-
-OnProgress = Callable[[dict], None]
 
 
 class Timeouts(NamedTuple):
@@ -94,8 +94,8 @@ def run(
 
   Args:
     command: Command that accepts --progress_fd, a descriptor for events as in
-      runner/launch/progress_events.py. The event 'over' says that the process
-      only has to exit.
+      runner/protocol/records/progress.py. The event 'over' says that the
+      process only has to exit.
     log: File for the text that the process prints.
     on_progress: Called with every progress event.
     timeouts: Time limits of the process.
@@ -123,7 +123,14 @@ def run(
     )
     os.close(writing)
     try:
-      left = _follow(child, reading, started, on_progress, timeouts, lost)
+      left = _follow(
+        child,
+        reading,
+        started=started,
+        on_progress=on_progress,
+        timeouts=timeouts,
+        lost=lost,
+      )
       if left.stopped:
         child.send_signal(STACKS)
         time.sleep(GRACE)
@@ -156,8 +163,8 @@ def _follow(
   def hear(seconds: float) -> None:
     nonlocal over, last
     for line in lines.within(seconds, child):
-      told, last = progress_events.parsed(line), time.monotonic()
-      if 'over' in told:
+      told, last = progress.parse(line), time.monotonic()
+      if told.over:
         over = last
       on_progress(told)
 
@@ -176,7 +183,7 @@ def _follow(
       if now >= last + timeouts.hang:
         return left(f'There was no progress for {timeouts.hang:.0f} s.')
     hear(0.0)  # Reads the events sent just before the exit.
-  except progress_events.NewsError as error:
+  except progress.NewsError as error:
     return left(str(error), again=False)
   return left()
 
@@ -193,10 +200,10 @@ class _Lines:
     """Return the lines that arrive within `seconds`.
 
     Raises:
-      NewsError: a line is longer than progress_events.LONGEST.
+      NewsError: a line is longer than progress.LONGEST.
     """
-    if len(self._rest) > progress_events.LONGEST:
-      raise progress_events.NewsError(progress_events.refusal(self._rest))
+    if len(self._rest) > progress.LONGEST:
+      raise progress.NewsError(progress.refusal(self._rest))
     if not self._open:
       with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(seconds)

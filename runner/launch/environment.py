@@ -30,6 +30,12 @@ SECRET = re.compile(
 )
 
 
+def python_path() -> str:
+  """Return PYTHONPATH of a trial's process: our code, then the user's."""
+  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
+  return path.rstrip(os.pathsep)
+
+
 def variables() -> dict[str, str]:
   """Return the environment of a trial's process, from the user's environment.
 
@@ -37,11 +43,10 @@ def variables() -> dict[str, str]:
   people's code. Variables that change numbers are pinned, see
   runner.machine.settings.
   """
-  path = os.pathsep.join([str(compiled.CODE), os.environ.get('PYTHONPATH', '')])
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
   return settings.pinned(harmless) | {
-    'PYTHONPATH': path.rstrip(os.pathsep),
+    'PYTHONPATH': python_path(),
     'XLA_FLAGS': flags.strip(),
     'OPENBLAS_NUM_THREADS': os.environ.get(
       'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS

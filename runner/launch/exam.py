@@ -1,17 +1,16 @@
 """The second evaluation of a model that reached its target."""
 
 import pathlib
-from collections.abc import Callable
-from typing import Any
 
 from runner.launch import examiner as examiners, outcomes
 from runner.launch.examiner import Examiner
-from runner.protocol import layout, ledger, results_folder, storage
+from runner.protocol import layout, results_folder
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import ledger
+from runner.protocol.records.events import Exam
+from runner.protocol.records.progress import OnProgress
 from runner.protocol.workload_spec import WorkloadSpec
-
-OnProgress = Callable[[dict[str, Any]], None]
 
 
 def examine(
@@ -76,5 +75,5 @@ def _waits(folder: pathlib.Path) -> bool:
   """Return whether a finished trial has a model that was not examined."""
   if results_folder.status(folder).outcome != 'reached':
     return False
-  *_, last = storage.read_lines(folder / layout.ATTEMPTS)
-  return last['event'] != layout.EXAM or last.get('agrees') is None
+  *_, last = layout.attempts(folder)
+  return not isinstance(last, Exam) or last.agrees is None

@@ -7,7 +7,6 @@ its data and compiled programs, and is started again if it dies.
 """
 
 import csv
-import json
 import math
 import os
 import pathlib
@@ -18,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from typing import IO, Any, NamedTuple
+from collections.abc import Mapping
+from typing import IO, NamedTuple
 
 from runner.protocol import agreement, columns, layout, storage
+from runner.protocol.records import exams
+from runner.protocol.records.exams import Answer, Request
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 from runner.protocol.workload_spec import WorkloadSpec
 
 TRIES = 2  # A process that dies over a model is started once more.
@@ -30,8 +32,6 @@ PIPE = 1 << 16  # Bytes that a pipe holds.
 LAST_WORDS = 300  # Letters of what it printed that a reason has.
 # An examiner reads no compiled programs: trials can write into their folder.
 ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
-
-OnProgress = Callable[[dict[str, Any]], None]
 
 
 class Exam(NamedTuple):
@@ -103,13 +103,11 @@ class Examiner:
       start_new_session=True,  # Ctrl-C reaches it through its parent only.
     )
 
-  def examine(
-    self, request: Mapping[str, Any], on_progress: OnProgress
-  ) -> dict[str, Any]:
-    """Return the answer to a request, as runner.trial.exam gives it.
+  def examine(self, request: Request, on_progress: OnProgress) -> Answer:
+    """Return the answer of runner.trial.exam to a request.
 
     Args:
-      request: As runner.trial.exam takes it.
+      request: The model to evaluate.
       on_progress: Called with signs of life.
     """
     why = ''
@@ -124,10 +122,10 @@ class Examiner:
       except BaseException:  # Above all the user's Ctrl-C.
         self.close()
         raise
-      if answer.get('device') != 'cpu':
+      if answer.device != 'cpu':
         self.close()  # The next trial gets the whole device.
       return answer
-    return {'failed': why}
+    return Answer(failed=why)
 
   def close(self) -> None:
     """End the process, if there is one."""
@@ -142,12 +140,10 @@ class Examiner:
     if log is not None:
       log.close()
 
-  def _asked(
-    self, request: Mapping[str, Any], on_progress: OnProgress
-  ) -> dict[str, Any]:
+  def _asked(self, request: Request, on_progress: OnProgress) -> Answer:
     process = self._process
     assert process and process.stdin and process.stdout
-    line = json.dumps(request).encode() + b'\n'
+    line = request.to_line().encode()
     if process.stdin.write(line) != len(line):
       raise _GoneError(self._how())
     reading, rest = process.stdout.fileno(), b''
@@ -159,10 +155,10 @@ class Examiner:
       if not data:
         raise _GoneError(self._how())
       *lines, rest = (rest + data).split(b'\n')
-      for told in map(json.loads, lines):
-        if 'doing' not in told:
+      for told in map(exams.parse_answer, lines):
+        if not told.doing:
           return told
-        on_progress(told)
+        on_progress(ProgressEvent(doing=told.doing))
 
   def _how(self) -> str:
     """Return why the process has ended."""
@@ -201,29 +197,28 @@ def examined(
     step, recorded = _last(folder, spec)
   except RecordedError as error:
     return Exam(False, str(error))
-  request = {
-    'model': str((folder / layout.REACHED).absolute()),
-    'step': step,
-    'workload': spec.workload,
-    'row': spec.to_json(),
-    'data_dir': data_dir,
-    'splits': [
+  request = Request(
+    model=str((folder / layout.REACHED).absolute()),
+    step=step,
+    spec=spec,
+    data_dir=data_dir,
+    splits=tuple(
       split
       for split in columns.SPLITS
       if any(name.startswith(f'{split}/') for name in recorded)
-    ],
-  }
-  on_progress({'doing': 'evaluating again'})
+    ),
+  )
+  on_progress(ProgressEvent(doing=exams.DOING))
   answer = examiner.examine(request, on_progress)
   seconds = time.monotonic() - began
-  if why := answer.get('failed'):
-    return Exam(None, why, seconds=seconds)
-  if why := answer.get('unfit'):
-    why = f'{layout.REACHED}, the model that reached the target: {why}'
+  if answer.failed:
+    return Exam(None, answer.failed, seconds=seconds)
+  if answer.unfit:
+    why = f'{layout.REACHED}, the model that reached the target: {answer.unfit}'
     return Exam(False, why, seconds=seconds)
-  metrics = answer['metrics']
+  metrics = answer.metrics or {}
   why = agreement.difference(recorded, metrics)
-  return Exam(not why, why, metrics, seconds, answer['sha256'])
+  return Exam(not why, why, metrics, seconds, answer.sha256)
 
 
 def met(folder: pathlib.Path, spec: WorkloadSpec) -> bool:

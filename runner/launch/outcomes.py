@@ -5,15 +5,17 @@ process was killed or lost, and adds what only the parent can measure.
 """
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import shutil
 import signal
-from typing import Any
 
 from runner.launch import child_process, isolation, remote_hosts
 from runner.launch.examiner import Exam
 from runner.protocol import layout, storage
+from runner.protocol.records import events
+from runner.protocol.records.events import End, Seen
 
 # Outcomes that need no excerpt of the log.
 WELL = ('reached', 'budget', 'ended', 'beaten')
@@ -30,14 +32,14 @@ def lost(folder: pathlib.Path, reason: str) -> None:
   """
   status = layout.status(folder)
   if status.attempts and status.outcome is None:
-    _end(folder, {'attempt': status.last}, 'preempted', reason, True)
+    _end(folder, status.last, 'preempted', reason, True)
 
 
 def close(
   folder: pathlib.Path,
   attempt: int,
   left: child_process.Exit,
-  seen: dict[str, Any],
+  seen: Seen,
   killed: bool,
   printed: str,
   fault: remote_hosts.Fault | None = None,
@@ -48,41 +50,57 @@ def close(
     folder: Folder of the trial.
     attempt: Number of the attempt.
     left: End of the process.
-    seen: Measurements of the parent; gets 'code' and others added.
+    seen: Measurements of the parent.
     killed: Whether the system killed a process for memory meanwhile.
     printed: Text that the attempt printed.
     fault: Outcome known from elsewhere, such as from remote hosts.
   """
-  events = [
-    event
-    for event in storage.read_lines(folder / layout.ATTEMPTS)
-    if event['attempt'] == attempt
-  ]
-  last = events[-1] if events else {}
+  found = [e for e in layout.attempts(folder) if e.attempt == attempt]
+  last = found[-1] if found else None
   if left.stopped and not left.again:  # Overrides the process's own outcome.
     fault = remote_hosts.Fault(*death(left, killed, printed))
-    last = {}
+    last = None
   if fault and fault.always:
-    last = {}
-  if last.get('event') == 'end':
-    wall = seen['wall_seconds']
-    residual = wall - last['own_seconds'] - last['suspended_seconds']
-    seen |= {'code': left.code, 'residual_seconds': residual}
-    if last['outcome'] not in WELL:
-      seen['log'] = _tail(printed)
-    layout.event(folder, 'exit', attempt, **seen)
-    if invalid := _invalid(last, residual, wall):
-      _void(folder, last, invalid)
-    elif fault and last['outcome'] in layout.OPEN:
-      _end(folder, last, *fault[:3])  # The cause of what it met.
+    last = None
+  if isinstance(last, End):
+    _close_ended(
+      folder, last, left=left, seen=seen, printed=printed, fault=fault
+    )
     return
-  seen |= {'code': left.code, 'log': _tail(printed)}
-  layout.event(folder, 'exit', attempt, **seen)
-  if not events:
+  seen = dataclasses.replace(seen, code=left.code, log=_tail(printed))
+  layout.event(folder, events.EXIT, attempt, **seen.to_json())
+  if not found:
     # The process ended before it wrote its start.
-    layout.event(folder, 'start', attempt, **layout.whereabouts())
+    layout.event(folder, events.START, attempt, **layout.whereabouts())
   how = fault[:3] if fault else death(left, killed, printed)
-  _end(folder, {'attempt': attempt}, *how)
+  _end(folder, attempt, *how)
+
+
+def _close_ended(
+  folder: pathlib.Path,
+  last: End,
+  left: child_process.Exit,
+  seen: Seen,
+  printed: str,
+  fault: remote_hosts.Fault | None,
+) -> None:
+  """Write the exit of a process that has written its outcome itself."""
+  wall = seen.wall_seconds
+  # Ends that the harness has written here were tested: they have both numbers.
+  residual = wall - (last.own_seconds or 0.0) - (last.suspended_seconds or 0.0)
+  well = last.outcome in WELL
+  seen = dataclasses.replace(
+    seen,
+    code=left.code,
+    residual_seconds=residual,
+    log=None if well else _tail(printed),
+  )
+  layout.event(folder, events.EXIT, last.attempt, **seen.to_json())
+  if invalid := _invalid(last, residual, wall):
+    _void(folder, last, invalid)
+  elif fault and last.outcome in layout.OPEN:
+    outcome, reason, again, _ = fault  # The cause of what it met.
+    _end(folder, last.attempt, outcome, reason, again, last=last)
 
 
 def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
@@ -96,17 +114,17 @@ def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
     exam: Result of the second evaluation.
   """
   facts = exam._asdict() | {'metrics': dict(exam.metrics)}
-  layout.event(folder, layout.EXAM, attempt, **facts)
+  layout.event(folder, events.EXAM, attempt, **facts)
   if exam.agrees is False:
     ends = [
-      event
-      for event in storage.read_lines(folder / layout.ATTEMPTS)
-      if event['event'] == 'end' and event['attempt'] == attempt
+      end
+      for end in events.of(End, layout.attempts(folder))
+      if end.attempt == attempt
     ]
     _void(folder, ends[-1], exam.why)
 
 
-def _void(folder: pathlib.Path, last: dict[str, Any], reason: str) -> None:
+def _void(folder: pathlib.Path, last: End, reason: str) -> None:
   """Make an attempt invalid: the next one starts over."""
   # Whoever went on from its checkpoint would inherit its clock.
   checkpoint = folder / layout.CHECKPOINT
@@ -114,11 +132,11 @@ def _void(folder: pathlib.Path, last: dict[str, Any], reason: str) -> None:
     shutil.rmtree(checkpoint)
   # The model stays as evidence, unless the trial has made that impossible.
   with contextlib.suppress(storage.StorageError):
-    storage.put_aside(folder / layout.REACHED, last['attempt'] + 1)
-  _end(folder, last, 'invalid', reason, True)
+    storage.put_aside(folder / layout.REACHED, last.attempt + 1)
+  _end(folder, last.attempt, 'invalid', reason, True, last=last)
 
 
-def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
+def _invalid(last: End, residual: float, wall: float) -> str:
   """Reason why an attempt is invalid, or ''.
 
   Args:
@@ -131,8 +149,8 @@ def _invalid(last: dict[str, Any], residual: float, wall: float) -> str:
       f'Clock mismatch: {residual:.2f} of {wall:.2f} s are on no account of '
       f"the trial's clock (limit {layout.RESIDUAL:.0%})."
     )
-  share = layout.held_up(last.get('load', {}))
-  if last['outcome'] == 'budget' and share > layout.HELD_UP:
+  share = layout.held_up(last.load)
+  if last.outcome == 'budget' and share > layout.HELD_UP:
     return (
       f'The trial missed the target while other programs used {share:.0%} of '
       f'the processor time that it wanted (limit {layout.HELD_UP:.0%}). Stop '
@@ -207,12 +225,28 @@ def _tail(log: str) -> list[str]:
 
 
 def _end(
-  folder: pathlib.Path, last: dict, outcome: str, reason: str, again: bool
+  folder: pathlib.Path,
+  attempt: int,
+  outcome: str,
+  reason: str,
+  again: bool,
+  *,
+  last: End | None = None,
 ) -> None:
-  """Write the end of an attempt for its trial."""
+  """Write the end of an attempt for its trial.
+
+  Args:
+    folder: Folder of the trial.
+    attempt: Number of the attempt.
+    outcome: Outcome.
+    reason: Its reason.
+    again: Whether another attempt may succeed.
+    last: The end that the trial itself has written, whose other fields stay.
+  """
   rest = {'time': layout.now(), 'step': 0, 'seconds': 0.0, 'accounts': {}}
-  rest |= last
-  rest |= {'event': 'end', 'outcome': outcome, 'reason': reason, 'again': again}
+  rest |= {'attempt': attempt} if last is None else last.line
+  rest |= {'event': events.END, 'outcome': outcome, 'reason': reason}
+  rest |= {'again': again}
   storage.append_line(folder / layout.ATTEMPTS, rest)
 
 

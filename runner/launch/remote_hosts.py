@@ -7,7 +7,6 @@ same Python.
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -23,6 +22,7 @@ from typing import NamedTuple
 
 from runner.machine import settings
 from runner.protocol.attempt_spec import AttemptSpec
+from runner.protocol.records.starts import RemoteStart
 
 LAUNCH = pathlib.Path(__file__).parent / 'remote_start.py'
 KEY = 'TIMETRIAL_KEY'  # Environment variable with the hosts' shared secret.
@@ -136,11 +136,6 @@ def started(
   )
   extra = ENV | {KEY: secrets.token_hex(32)}
   passed = {n: v for n, v in env.items() if PASSED.search(n)}
-  told = {
-    'secret': secret,
-    'folder': os.getcwd(),
-    'env': passed | extra,
-  }
   folder = pathlib.Path(spec.folder)
   logs = [folder / f'trial_host_{n + 1}.log' for n in range(len(extra_hosts))]
   processes = []
@@ -160,7 +155,13 @@ def started(
         )
       processes.append(process)
       own = dataclasses.replace(spec, host=number)
-      _tell(process, told | {'command': command(own)})
+      told = RemoteStart(
+        secret=secret,
+        folder=os.getcwd(),
+        env=passed | extra,
+        command=command(own),
+      )
+      _tell(process, told)
     yield RemoteHosts(
       spec, extra, tuple(extra_hosts), tuple(logs), tuple(processes)
     )
@@ -168,8 +169,8 @@ def started(
     RemoteHosts(spec, processes=tuple(processes)).end()
 
 
-def _tell(process: subprocess.Popen, what: dict) -> None:
+def _tell(process: subprocess.Popen, what: RemoteStart) -> None:
   assert process.stdin is not None
   # A process that has ended already is reported by its exit code.
   with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
-    pipe.write(json.dumps(what).encode() + b'\n')
+    pipe.write(what.to_line().encode())

@@ -5,7 +5,6 @@ command would be parsed again by ssh, and be visible to all users of the host.
 The process has a temporary folder of its own, and ends with all it has started.
 """
 
-import json
 import os
 import pathlib
 import re
@@ -24,12 +23,13 @@ def main() -> int:
     descendants,
     isolation,
   )
+  from runner.protocol.records import starts  # noqa: PLC0415
 
   isolation.ready_cards()
-  told = json.loads(sys.stdin.readline())
-  secret = re.compile(told['secret'], re.IGNORECASE)
+  told = starts.parse(sys.stdin.readline())
+  secret = re.compile(told.secret, re.IGNORECASE)
   kept = {n: v for n, v in os.environ.items() if not secret.search(n)}
-  os.chdir(told['folder'])
+  os.chdir(told.folder)
   with (
     tempfile.TemporaryDirectory(
       prefix='timetrial-', ignore_cleanup_errors=True
@@ -37,8 +37,8 @@ def main() -> int:
     descendants.adopted(alone=True) as orphans,
   ):
     child = subprocess.Popen(
-      told['command'],
-      env=kept | told['env'] | {'TMPDIR': private},
+      told.command,
+      env=kept | dict(told.env) | {'TMPDIR': private},
     )
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     code = child.wait()

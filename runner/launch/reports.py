@@ -5,13 +5,11 @@ removes afterwards do not agree with what the parent has heard.
 """
 
 import pathlib
-from collections.abc import Callable
-from typing import Any
 
 from runner.launch.remote_hosts import Fault
 from runner.protocol import columns, layout, storage
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 
-Event = dict[str, Any]
 Row = tuple[int, float]  # Step and charged seconds.
 
 
@@ -21,14 +19,13 @@ class Reports:
   def __init__(self) -> None:
     self._heard: list[Row] = []
 
-  def hear(
-    self, on_progress: Callable[[Event], None]
-  ) -> Callable[[Event], None]:
+  def hear(self, on_progress: OnProgress) -> OnProgress:
     """Return a function that notes evaluations, and passes every event on."""
 
-    def heard(event: Event) -> None:
-      if {'metric', 'step', 'seconds'} <= event.keys():
-        self._heard.append((event['step'], event['seconds']))
+    def heard(event: ProgressEvent) -> None:
+      step, seconds = event.step, event.seconds
+      if not (event.metric is None or step is None or seconds is None):
+        self._heard.append((step, seconds))
       on_progress(event)
 
     return heard

@@ -5,16 +5,13 @@ of that submission, and must not keep other trials from running.
 """
 
 import contextlib
-import math
 import pathlib
 import stat
 from typing import Any
 
 from runner.launch.remote_hosts import Fault
 from runner.protocol import layout, storage
-
-# Fields of an 'end' event that hold seconds.
-SECONDS = ('seconds', 'own_seconds', 'suspended_seconds')
+from runner.protocol.records import events
 
 
 def written(folder: pathlib.Path) -> bytes:
@@ -66,26 +63,16 @@ def _damage(path: pathlib.Path, attempt: int, before: bytes) -> str:
   return ''
 
 
-def _is_event(event: Any, attempt: int) -> bool:
-  """Test whether an event has all required fields, with the right types."""
-  if not isinstance(event, dict) or event.get('event') not in layout.EVENTS:
+def _is_event(line: Any, attempt: int) -> bool:
+  """Test whether a line has all required fields, with the right types."""
+  try:
+    event = events.parse(line)
+  except (LookupError, TypeError, AttributeError):
     return False
-  if type(event.get('attempt')) is not int:
+  if event.kind not in events.KINDS or type(event.attempt) is not int:
     return False
-  if event['event'] != 'end' or event['attempt'] < attempt:
-    # Only the parent records this event of an attempt, after its end.
-    return event['event'] != layout.EXAM or event['attempt'] < attempt
-  accounts = event.get('accounts')
-  known = event.get('outcome') in (*layout.SCORED, *layout.OPEN)
-  if not isinstance(accounts, dict) or not known:
-    return False
-  seconds = [*accounts.values(), *map(event.get, SECONDS)]
-  busy = event.get('load', {})
-  if not isinstance(busy, dict):
-    return False
-  seconds += busy.values()
-  return isinstance(event.get('reason'), str) and all(map(_is_number, seconds))
-
-
-def _is_number(value: Any) -> bool:
-  return type(value) in (int, float) and math.isfinite(value)
+  if isinstance(event, events.End) and event.attempt >= attempt:
+    known = event.outcome in (*layout.SCORED, *layout.OPEN)
+    return known and event.is_sound()
+  # Only the parent records an exam of this attempt, after its end.
+  return not isinstance(event, events.Exam) or event.attempt < attempt

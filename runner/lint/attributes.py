@@ -54,12 +54,7 @@ def meant(access: Access, names: Names, algoperf: bool) -> Said:
   libraries = [one for one in full if not one.startswith((OWN, 'builtins.'))]
   text = f'.{name}' if base is None else _shown(access)
   if libraries:
-    whole = not isinstance(names.parent(access.node), ast.Attribute)
-    for one in sorted(libraries) if whole else ():
-      imported = allowed.allowed_import(one, algoperf)  # Else said there.
-      meaning = allowed.fault(f'{one}.{name}', algoperf)
-      if imported and meaning:
-        yield line, f'{one}.{name} {meaning}'
+    yield from _of_libraries(access, names, libraries, algoperf)
   elif allowed.is_underscored(name) and not _is_private(access, names):
     yield line, f'{text} {LOOK}'
   if name in names.shared and any(one.startswith(OWN) for one in full):
@@ -70,6 +65,19 @@ def meant(access: Access, names: Names, algoperf: bool) -> Said:
   if name in ('format_map', 'format') and not modules:
     yield from _formats(access, names)
   yield from _unbound(access, names)
+
+
+def _of_libraries(
+  access: Access, names: Names, libraries: list[str], algoperf: bool
+) -> Said:
+  """Yield accesses to names that a library has and submissions must not use."""
+  if isinstance(names.parent(access.node), ast.Attribute):
+    return  # The whole path is looked up, once.
+  for one in sorted(libraries):
+    imported = allowed.allowed_import(one, algoperf)  # Else said there.
+    meaning = allowed.fault(f'{one}.{access.name}', algoperf)
+    if imported and meaning:
+      yield access.line, f'{one}.{access.name} {meaning}'
 
 
 def _shown(access: Access) -> str:

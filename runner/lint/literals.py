@@ -35,20 +35,21 @@ def find(names: Names) -> Said:
       continue
     if text in families and id(node) not in free:
       yield node.lineno, f'{text!r} is the name of a workload.'
-    elif text in SPLITS:
-      yield (
-        node.lineno,
-        f'{text!r} is the name of a split. Train on start.batches only.',
-      )
-    elif text in HIDDEN:
-      yield (
-        node.lineno,
-        f'{text!r} may hide an argument that `check` reports. Leave it out.',
-      )
-    elif text.startswith('__') and text.endswith('__') and text != '__main__':
-      yield node.lineno, f'{text!r} is the name of an inner attribute.'
-    elif has_lookup(text) and '{' in text and '._' in text:
-      yield node.lineno, f'{text!r} looks up attributes in a format.'
+    elif meaning := _meaning(text):
+      yield node.lineno, f'{text!r} {meaning}'
+
+
+def _meaning(text: str) -> str:
+  """Return what a text means wherever it stands; '' if it means nothing."""
+  if text in SPLITS:
+    return 'is the name of a split. Train on start.batches only.'
+  if text in HIDDEN:
+    return 'may hide an argument that `check` reports. Leave it out.'
+  if text.startswith('__') and text.endswith('__') and text != '__main__':
+    return 'is the name of an inner attribute.'
+  if has_lookup(text) and '{' in text and '._' in text:
+    return 'looks up attributes in a format.'
+  return ''
 
 
 def _makes_text(node: ast.expr) -> bool:

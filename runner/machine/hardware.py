@@ -15,17 +15,17 @@ def describe(hosts: int = 1) -> Machine:
   Args:
     hosts: Number of hosts of a trial, assumed to be of the same kind.
   """
-  facts = {'cpu': _cpu(), 'cores': _cores(), 'accelerators': _accelerators()}
-  if hosts > 1:
-    facts['hosts'] = hosts
+  cores, accelerators = _cores(), _accelerators()
+  facts = {'cpu': _cpu(), 'cores': cores, 'accelerators': accelerators}
   kind = 'cpu'
-  if facts['accelerators']:
-    first = facts['accelerators'][0].lower().replace(' ', '-')
-    kind = f'{len(facts["accelerators"])}x{first}'
+  if accelerators:
+    first = accelerators[0].lower().replace(' ', '-')
+    kind = f'{len(accelerators)}x{first}'
   if hosts > 1:
+    facts |= {'hosts': hosts}
     kind = f'{hosts}-hosts-{kind}'
   digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()
-  name = f'{kind}-{facts["cores"]}-{digest[:6]}'
+  name = f'{kind}-{cores}-{digest[:6]}'
   return Machine(name=name, facts={'name': name} | facts)
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from runner.machine import gpu_monitor
 from runner.machine.hardware import describe, driver
-from runner.protocol import layout, suite_files, user_files
+from runner.protocol import suite_files, user_files
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.records import speeds as records
+from runner.protocol.records.speeds import Measured
 from runner.protocol.suite import Suite
 
 FOLDER = suite_files.CONFIGS / 'hardware'
@@ -36,15 +38,14 @@ def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
   path = folder / f'{name}.toml'
   if not os.path.exists(path):
     return {}
-  rows = _table(path).get(suite.name, {})
+  table, known = _table(path), suite.workloads
   now = state() if name == describe().name else {}
   try:
     return {
-      workload: _speed(row['compile_seconds'], row['step_seconds'])
-      for workload, row in rows.items()
-      if workload in suite.workloads
-      and row['of'] == fingerprint(suite, workload)
-      and all(row.get(what) == value for what, value in now.items())
+      workload: one.speed
+      for workload, one in records.rows(table, suite.name, known).items()
+      if one.of == fingerprint(suite, workload)
+      and all(one.state.get(what) == value for what, value in now.items())
     }
   except (LookupError, TypeError, AttributeError, ValueError) as error:
     raise HardwareError(
@@ -52,12 +53,6 @@ def load(folder: pathlib.Path, name: str, suite: Suite) -> dict[str, Speed]:
       f'{error}. Remove this table and measure again: timetrial '
       'calibrate'
     ) from error
-
-
-def _speed(compiling: Any, step: Any) -> Speed:
-  if not (layout.is_time(compiling) and layout.is_time(step)):
-    raise ValueError(f'{compiling!r} s to compile, {step!r} s a step')
-  return Speed(compiling, step)
 
 
 def find(folder: pathlib.Path, name: str) -> Machine:
@@ -68,9 +63,8 @@ def find(folder: pathlib.Path, name: str) -> Machine:
   """
   path = folder / f'{name}.toml'
   if os.path.exists(path):
-    machine = _table(path).get('machine')
-    if isinstance(machine, dict) and isinstance(machine.get('name'), str):
-      return Machine(name=machine['name'], facts=machine)
+    if machine := records.machine(_table(path)):
+      return machine
     raise HardwareError(
       f'{path} has no name in [machine]. Remove the file and measure again: '
       'timetrial calibrate'
@@ -116,20 +110,16 @@ def save(
     suite: The suite.
     speeds: Speeds of the reference algorithm by workload.
   """
-  import tomlkit  # noqa: PLC0415  Only calibration writes TOML.
-
   check_folder(folder)
   path = folder / f'{machine.name}.toml'
   text = user_files.read(path) if path.exists() else ''
-  document = tomlkit.parse(text)
-  document['machine'] = dict(machine.facts)
-  table = dict(document.get(suite.name, {}))
   now = state()
-  for workload, speed in speeds.items():
-    measured = speed._asdict() | {'of': fingerprint(suite, workload)}
-    table[workload] = measured | now
-  document[suite.name] = table
-  written = user_files.with_ends_of(text, tomlkit.dumps(document))
+  measured = {
+    workload: Measured(speed, fingerprint(suite, workload), now)
+    for workload, speed in speeds.items()
+  }
+  whole = records.added(text, machine, suite.name, measured)
+  written = user_files.with_ends_of(text, whole)
   user_files.replace(path, written.encode())
   return path
 
@@ -149,9 +139,8 @@ def state() -> dict[str, Any]:
   The facts are 'driver' and, with a value for every GPU, the maximum clocks
   'sm_mhz' and 'memory_mhz'.
   """
-  found: dict[str, Any] = {}
-  if (version := driver()) is not None:
-    found['driver'] = version
+  version = driver()
+  found = {} if version is None else {'driver': version}
   return found | gpu_monitor.limits()
 
 

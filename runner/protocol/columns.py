@@ -21,7 +21,7 @@ TOTAL = 'total_duration'  # All accounts.
 RISING = (
   STEP, SECONDS, EVAL, LOGGING, COMPILE, DATA, VIEW, ATTEMPT, TOTAL,
 )  # fmt: skip
-SPLITS = ('train', 'validation', 'test')
+TRAIN, VALIDATION, TEST = SPLITS = ('train', 'validation', 'test')
 
 
 def names(file: str, rows: list[dict[str, object]]) -> list[str]:
@@ -35,7 +35,7 @@ def names(file: str, rows: list[dict[str, object]]) -> list[str]:
   metrics = [
     column.partition('/')[2]
     for column in first
-    if column.startswith('validation/')
+    if column.startswith(f'{VALIDATION}/')
   ]
   return [column for column in first if '/' not in column] + [
     f'{split}/{metric}' for split in SPLITS for metric in metrics

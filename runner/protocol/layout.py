@@ -21,6 +21,7 @@
                                         programs that its trials have compiled
     <out>/ledger.jsonl                  hashes of all records, in a chain
     <out>/.jobs.json                    the executor's job of each trial
+    <out>/.preflight.json               ids of the trials that preflight tested
 
 A resumed trial keeps the rows of its checkpoint. Files with other rows are put
 aside as <name>_before_<p>, so no row is lost. An attempt after an invalid
@@ -39,6 +40,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.protocol import schema, storage
+from runner.protocol.records import events
+from runner.protocol.records.events import End, Event, Start
 
 # SCORED outcomes are results of the algorithm. A trial is 'beaten' if it could
 # not change its study's score any more. OPEN outcomes leave the cell open.
@@ -53,10 +56,6 @@ HPARAMS = 'hparams.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 REACHED = 'reached.checkpoint'
-
-OVER_AGAIN = 'over again'  # Restart at step 0: no state could be restored.
-EXAM = 'exam'  # A fresh process has evaluated the model again.
-EVENTS = ('start', 'end', 'exit', 'damaged', OVER_AGAIN, EXAM)
 
 MOST = 10**9  # Limit of the numbers of studies and of trials.
 RESIDUAL = 0.01  # Largest share of the wall time on no account of the clock.
@@ -198,38 +197,47 @@ def status(path: pathlib.Path) -> Status:
     RecordsError: the attempts are damaged.
   """
   try:
-    return _status(list(storage.read_lines(path / ATTEMPTS)))
+    return _status(attempts(path))
   except (KeyError, TypeError, IndexError, AttributeError) as error:
     raise storage.RecordsError(
       f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
     ) from error
 
 
-def _status(events: list[dict[str, Any]]) -> Status:
-  starts = [e for e in events if e['event'] == 'start']
-  ends = [e for e in events if e['event'] == 'end']
+def attempts(path: pathlib.Path) -> list[Event]:
+  """Return the events of the trial in a folder, in their order.
+
+  Raises:
+    RecordsError: a line is not JSON.
+    LookupError, TypeError, AttributeError: a line is no event.
+  """
+  return [events.parse(line) for line in storage.read_lines(path / ATTEMPTS)]
+
+
+def _status(found: list[Event]) -> Status:
+  starts, ends = events.of(Start, found), events.of(End, found)
   if not starts and not ends:
     return Status()
   start = starts[-1]
   begun = Status(
     attempts=len(starts),
-    since=str(start.get('time', '')),
-    host=str(start.get('host') or ''),
-    job=str(start.get('job') or ''),
-    last=start['attempt'],
-    kinds=frozenset(str(e['hardware']) for e in starts if 'hardware' in e),
+    since=start.time,
+    host=start.host,
+    job=start.job,
+    last=start.attempt,
+    kinds=frozenset(e.hardware for e in starts if e.hardware is not None),
   )
   if not ends:
     return begun
   end = ends[-1]
-  over = end['attempt'] == start['attempt']
+  over = end.attempt == start.attempt
   return dataclasses.replace(
     begun,
-    outcome=end['outcome'] if over else None,
-    reason=end['reason'] if over else '',
-    seconds=end['seconds'],
-    accounts=end['accounts'],
-    retryable=over and bool(end.get('again')),
+    outcome=end.outcome if over else None,
+    reason=end.reason if over else '',
+    seconds=end.seconds,
+    accounts=end.accounts,
+    retryable=over and end.again,
   )
 
 
@@ -238,11 +246,11 @@ def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:
 
   Args:
     folder: The trial's folder.
-    kind: One of EVENTS; other kinds count as damage when they are read.
+    kind: One of events.KINDS; other kinds count as damage when they are read.
     attempt: Number of the attempt, from 0.
     **facts: Further fields of the event.
   """
-  assert kind in EVENTS, kind
+  assert kind in events.KINDS, kind
   line = {'event': kind, 'attempt': attempt, 'time': now()} | facts
   storage.append_line(folder / ATTEMPTS, line)
 

@@ -100,6 +100,21 @@ def stored(out: pathlib.Path) -> Plan | None:
     ) from error
 
 
+def planned(out: pathlib.Path) -> Plan:
+  """Return the plan of a results folder that must have one.
+
+  Raises:
+    ResultsError: there are no results, or the plan is damaged.
+  """
+  plan = stored(out)
+  if plan is None:
+    raise ResultsError(
+      f'No results in {out}. Give the folder of a race with --out=FOLDER, or '
+      f'make one: timetrial run --out={out} ...'
+    )
+  return plan
+
+
 def status(folder: pathlib.Path) -> layout.Status:
   """Return the status of a trial; the outcome is 'damaged' if its records are.
 

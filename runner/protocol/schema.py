@@ -4,7 +4,6 @@ Keys, types and defaults come from the dataclasses that the tables become.
 """
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from runner.protocol.workload_spec import Interpretation, Ruleset, WorkloadSpec
+from workloads.suggestions import hint
 
 NUMBER = (int, float)
 KINDS = {str: str, int: int, float: NUMBER}
@@ -65,7 +65,8 @@ ABOVE = {
   'test_target': -math.inf,
 }
 # Upper limits of numbers, inclusive.
-MOST = {'studies': 1000, 'trials': 10_000}
+MOST_STUDIES = 1000
+MOST = {'studies': MOST_STUDIES, 'trials': 10_000}
 LARGEST = 2**53  # Upper limit of other numbers: floats lose digits above it.
 LONGEST = 200  # Characters of a wrong value in a message.
 
@@ -106,12 +107,6 @@ def check(table: Any, keys: Mapping[str, Key], where: str) -> None:
     raise SuiteError(
       f'{where} lacks {", ".join(sorted(missing))}. Add what is missing.'
     )
-
-
-def hint(name: str, known: Iterable[str]) -> str:
-  """Return ' Did you mean ...?' with the closest known name, or ''."""
-  close = difflib.get_close_matches(name, list(known), n=1)
-  return f' Did you mean {close[0]!r}?' if close else ''
 
 
 def shown(value: Any) -> str:

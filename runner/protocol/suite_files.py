@@ -5,13 +5,16 @@ and its own rows and keys override them. This module imports only the standard
 library.
 """
 
+import dataclasses
+import datetime
 import os
 import pathlib
 import tomllib
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.protocol import schema
 from runner.protocol.schema import SuiteError
+from workloads.suggestions import hint
 
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 
@@ -30,7 +33,7 @@ def find(name: str) -> pathlib.Path:
   if name.endswith('.toml') and os.path.isfile(name):
     return pathlib.Path(name)
   raise SuiteError(
-    f'No suite {name!r}.{schema.hint(name, known)} Known: {", ".join(known)}. '
+    f'No suite {name!r}.{hint(name, known)} Known: {", ".join(known)}. '
     'Name one of them or give the path of a .toml file.'
   )
 
@@ -62,6 +65,67 @@ def whole(path: pathlib.Path) -> dict[str, Any]:
         raise SuiteError(f'{where}: {part} = {rows!r} must be a table.')
     merged[part] = both[0] | both[1]
   return merged
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Target:
+  """A target that was measured, and how.
+
+  Attributes:
+    target: The target.
+    submission: Submission whose best point was repeated.
+    point: That point: hyperparameters by name.
+    values: Best values of the repeats.
+    tuned: Best value by submission in the search.
+  """
+
+  target: float
+  submission: str
+  point: Mapping[str, Any]
+  values: list[float]
+  tuned: Mapping[str, float]
+
+
+def rows(
+  table: Mapping[str, Any], canonical: Callable[[str], str]
+) -> dict[str, Any]:
+  """Return the rows of a suite's file by the registered names of workloads.
+
+  Args:
+    table: Content of the file; a row of tomlkit may be changed in place.
+    canonical: Gives the registered name of a workload for AlgoPerf's name.
+  """
+  return {
+    canonical(key): row
+    for part in ('workloads', 'unscored')
+    for key, row in table.get(part, {}).items()
+  }
+
+
+def with_targets(
+  text: str,
+  targets: Mapping[str, Target],
+  command: str,
+  canonical: Callable[[str], str],
+) -> str:
+  """Return the text of a suite's file with other targets; comments stay.
+
+  Args:
+    text: The old text.
+    targets: Targets by workload.
+    command: The command that measured them.
+    canonical: Gives the registered name of a workload for AlgoPerf's name.
+  """
+  import tomlkit  # noqa: PLC0415  Keeps the file's comments.
+
+  document = tomlkit.parse(text)
+  known = rows(document, canonical)
+  today = datetime.datetime.now(datetime.UTC).date()
+  for name, found in targets.items():
+    row, how = known[name], dataclasses.asdict(found)
+    row['target'] = how.pop('target')
+    row['origin'] = {'command': command, 'date': today} | how
+  return tomlkit.dumps(document)
 
 
 def _table(path: pathlib.Path) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Mapping
 
 from runner import planning
-from runner.launch.attempt import OnProgress, TrialOptions
+from runner.launch.attempt import TrialOptions
 from runner.protocol import layout
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.records.progress import OnProgress
 from runner.protocol.suite import Suite
 from runner.tools import short_trial
 

@@ -45,7 +45,7 @@ ADVICE = {
   ),
 }
 FRAME = re.compile(
-  r'^ +File "(?P<file>.+)", line (?P<line>\d+), in (?P<name>.+)$'
+  r'^ +File "(.+)", line (\d+), in (.+)$'  # File, line and function.
 )
 
 
@@ -76,13 +76,14 @@ def place(trace: str, source: pathlib.Path) -> Place | None:
     frame = FRAME.match(line)
     if frame is None:
       continue
-    file = pathlib.Path(frame['file'])
+    path, at, function = frame.groups()
+    file = pathlib.Path(path)
     if file != source and source not in file.parents:
       continue
     below = lines[number + 1] if number + 1 < len(lines) else ''
     code = '' if FRAME.match(below) else below.strip()
     name = file.name if file == source else str(file.relative_to(source))
-    found = Place(name, int(frame['line']), frame['name'], code)
+    found = Place(name, int(at), function, code)
   return found
 
 

@@ -16,10 +16,10 @@ from runner.protocol import (
   merge_plans,
   plan_file,
   results_folder,
-  schema,
   storage,
 )
 from runner.protocol.plan import Plan
+from workloads.suggestions import hint
 
 ASIDE = '.forgotten'  # Folder in a results folder for removed submissions.
 FACTS = 'forgotten.json'  # File with the plan of a removed submission.
@@ -46,7 +46,7 @@ def forget(out: pathlib.Path, requests: Sequence[str]) -> list[Forgotten]:
     ResultsError: a submission is not in the folder, or runs now.
   """
   with results_folder.locked(_there(out)):
-    plan = _stored(out)
+    plan = results_folder.planned(out)
     names = dict.fromkeys(_name(request, plan, out) for request in requests)
     for name in names:
       _check_idle(name, plan, out)
@@ -54,17 +54,8 @@ def forget(out: pathlib.Path, requests: Sequence[str]) -> list[Forgotten]:
 
 
 def _there(out: pathlib.Path) -> pathlib.Path:
-  _stored(out)
+  results_folder.planned(out)
   return out
-
-
-def _stored(out: pathlib.Path) -> Plan:
-  plan = results_folder.stored(out)
-  if plan is None:
-    raise results_folder.ResultsError(
-      f'No results in {out}, so no submission can be removed. Check --out.'
-    )
-  return plan
 
 
 def _name(request: str, plan: Plan, out: pathlib.Path) -> str:
@@ -76,7 +67,7 @@ def _name(request: str, plan: Plan, out: pathlib.Path) -> str:
       return name
   known = ', '.join(entered) or 'nothing'
   raise results_folder.ResultsError(
-    f'No submission {request!r} in {out}.{schema.hint(request, entered)} '
+    f'No submission {request!r} in {out}.{hint(request, entered)} '
     f'It has: {known}.'
   )
 
@@ -91,7 +82,7 @@ def _check_idle(name: str, plan: Plan, out: pathlib.Path) -> None:
 
 
 def _take(name: str, out: pathlib.Path) -> Forgotten:
-  plan = _stored(out)
+  plan = results_folder.planned(out)
   aside = out / ASIDE
   with storage.storing(aside):
     aside.mkdir(exist_ok=True)

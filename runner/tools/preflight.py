@@ -16,8 +16,9 @@ from rich.console import Console
 from runner import planning
 from runner.executors import progress
 from runner.launch.attempt import TrialOptions
-from runner.protocol import columns, layout, results_folder, storage
+from runner.protocol import columns, layout, results_folder
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import notes
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
 from runner.tools.short_trial import ShortTrial
@@ -26,7 +27,6 @@ DISPATCHES = 8  # Dispatches of a test, including the first, which compiles.
 LONG = 1800.0  # Smallest total budget of a cell that is tested, in seconds.
 FAILED = layout.OPEN
 FRAMES = 5  # Lines of a trace that are printed.
-KNOWN = '.preflight.json'  # File in a results folder: ids of tested trials.
 
 
 class Cell(NamedTuple):
@@ -152,7 +152,7 @@ def before(
   Raises:
     PreflightError: a tested trial failed.
   """
-  known = _known(out)
+  known = notes.tested(out)
   todo = [
     cell
     for cell in cells(plan.trials)
@@ -172,7 +172,7 @@ def before(
     )
   with results_folder.opened(out, plan, mixed=mixed, grows=grows):
     ids = known + [cell.first.id for cell in todo]
-    storage.write_json(out / KNOWN, ids)
+    notes.write_tested(out, ids)
 
 
 def is_long(cell: Cell, plan: Plan) -> bool:
@@ -197,12 +197,12 @@ def forecast(
   """
   trial, status = cell.first, tried.status
   known = Forecast(
-    trial.submission,
-    trial.workload,
-    len(cell.trials),
-    status.outcome or 'interrupted',
-    status.reason.partition(f' (see {short_trial.TRACE}')[0],
-    tried.trace,
+    submission=trial.submission,
+    workload=trial.workload,
+    trials=len(cell.trials),
+    outcome=status.outcome or 'interrupted',
+    reason=status.reason.partition(f' (see {short_trial.TRACE}')[0],
+    trace=tried.trace,
   )
   if known.failed or not tried.steps:
     return known
@@ -292,8 +292,3 @@ def _begun(cell: Cell, out: pathlib.Path) -> bool:
   return any(
     results_folder.status(one.folder(out)).attempts for one in cell.trials
   )
-
-
-def _known(out: pathlib.Path) -> list[str]:
-  path = out / KNOWN
-  return storage.read_json(path) if path.exists() else []

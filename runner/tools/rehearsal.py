@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import submissions
-from runner.launch.attempt import OnProgress
 from runner.protocol import accounts, layout
+from runner.protocol.records.progress import OnProgress
 from runner.tools import explain
 from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
 from submissions import literals
@@ -54,7 +54,7 @@ def findings(of: Rehearsal, on_progress: OnProgress) -> Iterator[Finding]:
     )[-1]
     yield Finding(
       'ok',
-      f'trains; compiles in {spent["compile"]:.1f} s, '
+      f'trains; compiles in {spent[accounts.COMPILE]:.1f} s, '
       f'about {step * 1e3:.1f} ms a step.',
     )
     if of.entry.algoperf:

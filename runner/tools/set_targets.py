@@ -8,23 +8,29 @@ steps, so the machine's speed does not matter. Protocol: Dahl et al. 2023,
 """
 
 import dataclasses
-import datetime
 import math
 import pathlib
 import statistics
 import tomllib
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import submissions
 import workloads
 from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
-from runner.protocol import layout, plan_file, storage, user_files
+from runner.protocol import (
+  layout,
+  plan_file,
+  storage,
+  suite_files,
+  user_files,
+)
 from runner.protocol.plan import Machine, Plan, PlannedTrial
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
+from runner.protocol.suite_files import Target
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
 SHARE = 0.75  # Share of the step budget, as in AlgoPerf.
@@ -52,7 +58,7 @@ def set_all(
   machine: Machine,
   out: pathlib.Path,
   options: TrialOptions,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Target]:
   """Return targets by workload, each with its origin.
 
   Args:
@@ -108,7 +114,8 @@ def apart(suite: Suite) -> Suite:
 
 def check(path: pathlib.Path, suite: Suite) -> None:
   """Raise SuiteError if the file lacks rows for the suite's workloads."""
-  rows = _rows(tomllib.loads(path.read_text(encoding='utf-8')))
+  table = tomllib.loads(path.read_text(encoding='utf-8'))
+  rows = suite_files.rows(table, workloads.canonical)
   if foreign := [name for name in suite.workloads if name not in rows]:
     raise SuiteError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
@@ -117,7 +124,9 @@ def check(path: pathlib.Path, suite: Suite) -> None:
     )
 
 
-def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
+def write(
+  path: pathlib.Path, targets: Mapping[str, Target], command: str
+) -> None:
   """Write targets and their origin into a suite's file.
 
   Args:
@@ -125,26 +134,9 @@ def write(path: pathlib.Path, targets: dict[str, dict], command: str) -> None:
     targets: Return value of `set_all`.
     command: The command that made the targets.
   """
-  import tomlkit  # noqa: PLC0415  Keeps the file's comments.
-
   text = user_files.read(path)
-  document = tomlkit.parse(text)
-  rows = _rows(document)
-  for name, facts in targets.items():
-    row = rows[name]
-    row['target'] = facts.pop('target')
-    today = datetime.datetime.now(datetime.UTC).date()
-    row['origin'] = {'command': command, 'date': today} | facts
-  written = user_files.with_ends_of(text, tomlkit.dumps(document))
-  user_files.replace(path, written.encode())
-
-
-def _rows(document) -> dict[str, Any]:
-  return {
-    workloads.canonical(key): row
-    for part in ('workloads', 'unscored')
-    for key, row in document.get(part, {}).items()
-  }
+  whole = suite_files.with_targets(text, targets, command, workloads.canonical)
+  user_files.replace(path, user_files.with_ends_of(text, whole).encode())
 
 
 def lenient(value: float, lower: bool) -> float:
@@ -213,9 +205,7 @@ def _better(row: WorkloadSpec):
   return min if row.better == 'lower' else max
 
 
-def _target(
-  row: WorkloadSpec, best: Best, values, again, seeds: int
-) -> dict[str, Any]:
+def _target(row: WorkloadSpec, best: Best, values, again, seeds: int) -> Target:
   name, pick = row.workload, _better(row)
   repeated = [pick(v) for t, v in again if t.workload == name]
   if len(repeated) < seeds:
@@ -228,10 +218,10 @@ def _target(
     if trial.workload == name:
       known = tuned.get(trial.submission, pick(series))
       tuned[trial.submission] = pick(known, pick(series))
-  return {
-    'target': lenient(statistics.median(repeated), row.better == 'lower'),
-    'submission': best.trial.submission,
-    'point': best.trial.hyperparameters,
-    'values': [float(f'{v:.5g}') for v in repeated],
-    'tuned': {k: float(f'{v:.5g}') for k, v in tuned.items()},
-  }
+  return Target(
+    target=lenient(statistics.median(repeated), row.better == 'lower'),
+    submission=best.trial.submission,
+    point=best.trial.hyperparameters,
+    values=[float(f'{v:.5g}') for v in repeated],
+    tuned={k: float(f'{v:.5g}') for k, v in tuned.items()},
+  )

@@ -6,10 +6,14 @@ import tempfile
 from collections.abc import Mapping
 
 from runner.launch import attempt
-from runner.launch.attempt import OnProgress, TrialOptions
+from runner.launch.attempt import TrialOptions
 from runner.protocol import accounts, columns, layout, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial, Speed
+from runner.protocol.records import events
+from runner.protocol.records.events import End
+from runner.protocol.records.metadata import examples
+from runner.protocol.records.progress import OnProgress
 from runner.protocol.trial_file import StepLimits
 from submissions.algoperf import folders, layout as algoperf_layout
 
@@ -90,16 +94,15 @@ def run(
     source = (
       path if folders.is_alone(path) else algoperf_layout.layout(path).root
     )
-    events = list(storage.read_lines(place / layout.ATTEMPTS))
-    end = [event for event in events if event['event'] == 'end'][-1]
+    end = events.of(End, layout.attempts(place))[-1]
     meta, trace = place / 'meta_data_0.json', place / TRACE
     return ShortTrial(
       status=status,
       rows=storage.read_rows(place / layout.EVALS),
-      steps=end['step'],
-      memory=end.get('peak_memory_bytes', {}),
-      held_up=layout.held_up(end.get('load', {})),
-      examples=storage.read_json(meta)['examples'] if meta.exists() else {},
+      steps=end.step,
+      memory=end.memory,
+      held_up=layout.held_up(end.load),
+      examples=examples(meta) if meta.exists() else {},
       trace=_trace(trace, layout.source(place, trial.submission), source),
     )
 

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import submissions
 from runner.launch import attempt, outcomes, prepare
-from runner.launch.attempt import OnProgress, TrialOptions
+from runner.launch.attempt import TrialOptions
 from runner.protocol import columns, layout, storage, trial_file
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import checkpoints
+from runner.protocol.records.progress import OnProgress
 from runner.protocol.trial_file import StepLimits
 from runner.trial import checkpoint
 
@@ -90,9 +92,11 @@ class Stage(NamedTuple):
     if status.outcome != 'ended':
       return status.outcome, status.reason
     last = checkpoint.load(folder / layout.CHECKPOINT)
-    if last is not None and last.facts['steps'] == self.evaluations(study)[-1]:
-      digest = checkpoint.digest(last.arrays)
-      return f'step {last.facts["steps"]}', digest[:12], last.facts.get('tree')
+    if last is not None:
+      facts = checkpoints.parse(last.facts)
+      if facts.steps == self.evaluations(study)[-1]:
+        digest = checkpoint.digest(last.arrays)
+        return f'step {facts.steps}', digest[:12], facts.tree
     row = storage.read_rows(folder / layout.EVALS)[-1]
     metrics = {name: row[name] for name in sorted(row) if '/' in name}
     return f'step {row[columns.STEP]}', metrics

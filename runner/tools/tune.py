@@ -94,7 +94,9 @@ def tune(
       for name in some
       for one in field
     ]
-    _race(suite, entry, trials, machine, out, options)
+    _race(
+      suite, entry, trials=trials, machine=machine, out=out, options=options
+    )
     field = sorted(
       (_with_costs(suite, entry, one, some, out) for one in field),
       key=lambda one: one.mean,
@@ -206,7 +208,12 @@ def _race(
   endless = dict.fromkeys(suite.workloads, planning.FOR_EVER)
   only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
   plan = planning.of_trials(
-    only, 'external', {entry.name: entry}, machine, endless, trials
+    only,
+    'external',
+    entries={entry.name: entry},
+    machine=machine,
+    budgets=endless,
+    trials=trials,
   )
   race.run(out / entry.name, plan, options, limits=race.by_steps)
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from runner.launch import environment, examiner
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, results_folder
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import events
 
 
 class Again(NamedTuple):
@@ -95,8 +96,8 @@ def _again(
 def _is_other(folder: pathlib.Path, exam: Exam) -> bool:
   """Return whether the race evaluated another model than this one again."""
   before = [
-    event.get('sha256')
-    for event in storage.read_lines(folder / layout.ATTEMPTS)
-    if event.get('event') == layout.EXAM and event.get('agrees')
+    event.sha256
+    for event in events.of(events.Exam, layout.attempts(folder))
+    if event.agrees
   ]
   return bool(before) and before[-1] != exam.sha256

@@ -101,7 +101,7 @@ def counted(task: TrialTask) -> tuple[Callable[[], float], tuple[str, ...]]:
   device computes, and where threads read data ahead: there, the time of day in
   evaluations counts.
   """
-  source = task.sources['train']
+  source = task.sources[columns.TRAIN]
   ahead = source.ahead if isinstance(source, Drawn) else 0
   if jax.default_backend() == 'cpu' and not ahead:
     return load.processor, accounts.FREE
@@ -124,7 +124,7 @@ def measured(
   for split in columns.SPLITS:  # Compiles what differs from split to split.
     _sample(task, model, split, 1)
   began = read()
-  done = _sample(task, model, 'validation', BATCHES)
+  done = _sample(task, model, columns.VALIDATION, BATCHES)
   a_batch = (read() - began) / max(1, done)
   return {
     split: FACTOR

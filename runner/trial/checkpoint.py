@@ -19,6 +19,7 @@ from flax import serialization
 from jax.experimental import multihost_utils
 
 from runner.protocol import storage
+from runner.protocol.records.checkpoints import Stored
 from runner.trial import state_tree
 from workloads.workload import PyTree
 
@@ -83,9 +84,8 @@ def write(path: pathlib.Path, arrays: Arrays, facts: dict[str, Any]) -> None:
   Raises:
     StorageError: the disk does not take it.
   """
-  data = serialization.msgpack_serialize(
-    {'facts': json.dumps(facts), 'arrays': dict(arrays)}
-  )
+  stored = Stored(facts=json.dumps(facts), arrays=dict(arrays))
+  data = serialization.msgpack_serialize(stored._asdict())
   storage.write(path, hashlib.sha256(data).digest(), data)
 
 
@@ -95,7 +95,8 @@ def parse(content: bytes) -> Checkpoint | None:
   if hashlib.sha256(data).digest() != head:
     return None
   found: Any = serialization.msgpack_restore(data)
-  return Checkpoint(found['arrays'], json.loads(found['facts']))
+  stored = Stored(**found)
+  return Checkpoint(stored.arrays, json.loads(stored.facts))
 
 
 def load(

@@ -1,11 +1,78 @@
 """Rows of a trial's CSV files: evaluations and training steps."""
 
-from collections.abc import Mapping
+import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.protocol import accounts, columns
+from runner.protocol import accounts, columns, layout, storage
 from runner.trial.loop import Result
 from runner.trial.monitor import Scalar
+
+Row = dict[str, Any]  # Values by column.
+Fresh = Mapping[str, list[Row]]  # Rows by file that are not on the disk yet.
+
+
+class Rows:
+  """All rows of a trial, in memory and in its files."""
+
+  def __init__(self, folder: pathlib.Path, attempt: int):
+    """Begin without rows; the files stay as they are.
+
+    Args:
+      folder: Folder of the trial.
+      attempt: Number of the attempt.
+    """
+    self._folder = folder
+    self._attempt = attempt
+    self._rows: dict[str, list[Row]] = {layout.EVALS: [], layout.SCALARS: []}
+
+  def replace(self, rows: Mapping[str, list[Row]]) -> None:
+    """Replace the rows of both files; put files aside that lose rows.
+
+    Args:
+      rows: Rows by file; a file that is missing gets none.
+    """
+    self._rows = {name: list(rows.get(name, [])) for name in self._rows}
+    for name, kept in self._rows.items():
+      names = columns.names(name, kept)
+      storage.set_rows(self._folder / name, kept, names, self._attempt)
+
+  def add(self, evals: list[Row], scalars: Sequence[Scalar]) -> Fresh:
+    """Add rows in memory; return them for `append`.
+
+    Args:
+      evals: Rows of evaluations.
+      scalars: Scalars of training steps.
+    """
+    fresh = {
+      layout.EVALS: evals,
+      layout.SCALARS: [training(scalar) for scalar in scalars],
+    }
+    for name, rows in fresh.items():
+      self._rows[name].extend(rows)
+    return fresh
+
+  def append(self, fresh: Fresh) -> None:
+    """Append rows to their files."""
+    for name, rows in fresh.items():
+      if rows:
+        names = columns.names(name, self._rows[name])
+        storage.append_rows(self._folder / name, rows, names)
+
+  def copied(self) -> dict[str, list[Row]]:
+    """Return the rows by file; rows that are added later are not in it."""
+    return {name: rows[:] for name, rows in self._rows.items()}
+
+  def results(self) -> list[Result]:
+    """Return the evaluations so far."""
+    return [
+      Result(
+        row[columns.STEP],
+        row[columns.SCORE],
+        {name: value for name, value in row.items() if '/' in name},
+      )
+      for row in self._rows[layout.EVALS]
+    ]
 
 
 def evaluation(
@@ -32,7 +99,7 @@ def evaluation(
   } | result.metrics
 
 
-def scalars(scalar: Scalar) -> dict[str, Any]:
+def training(scalar: Scalar) -> dict[str, Any]:
   """Return the row of one training step."""
   return {
     columns.STEP: scalar.step,

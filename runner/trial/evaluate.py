@@ -15,7 +15,7 @@ from runner.protocol import columns
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices
 from workloads import batches
-from workloads.workload import Model, PyTree, Source, Workload
+from workloads.workload import WEIGHTS, Model, PyTree, Source, Workload
 
 
 def data(
@@ -76,7 +76,7 @@ def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
 def _examine(workload: Workload, model: Model, batch):
   """Return weights and statistics of a batch's examples, on every host."""
   stats = workload.eval_stats(devices.whole(model), batch)
-  return devices.whole((batch['weights'], stats))
+  return devices.whole((batch[WEIGHTS], stats))
 
 
 @jax.jit
@@ -140,7 +140,15 @@ def statistics(
   """Return statistics of examples, one row per example, as numpy arrays.
 
   Batches are padded to divide over the devices; only this function drops the
-  padding. The arguments are those of `evaluate`.
+  padding.
+
+  Args:
+    workload: The workload.
+    model: The model.
+    source: Examples of the split.
+    batch_size: Largest number of examples in a batch.
+    limit: Number of examples; None: all.
+    alive: Called for every batch; may raise to end the evaluation.
   """
   parts = []
   size = _padded(source, batch_size)

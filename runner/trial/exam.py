@@ -5,6 +5,7 @@ serves a whole race: data and compiled programs stay in memory, and waiting for
 the next request takes no processor time.
 """
 
+import dataclasses
 import json
 import math
 import os
@@ -12,11 +13,12 @@ import pathlib
 import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-from runner.protocol import workload_spec
+from runner.protocol.records import checkpoints, exams
+from runner.protocol.records.exams import Answer, Request
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import checkpoint, devices, evaluate
 from workloads.workload import Model, Source, Workload
@@ -24,7 +26,7 @@ from workloads.workload import Model, Source, Workload
 OVERHEAD = 1 << 20  # Bytes of a file beside its arrays: their names and facts.
 PERIOD = 0.5  # Seconds from one sign of life to the next.
 
-Tell = Callable[[dict[str, Any]], None]
+Tell = Callable[[Answer], None]
 
 
 class UnfitError(ValueError):
@@ -40,71 +42,68 @@ class Task(NamedTuple):
 
 
 def serve(requests: Iterable[str], tell: Tell) -> None:
-  """Answer every request: {'model', 'step', 'workload', 'row', 'data_dir'}.
-
-  An answer has the `metrics` by column; or, without them, `unfit`: why the
-  stored model cannot be what the trial evaluated; or `failed`: why it could
-  not be evaluated here. Before the answer there are signs of life, `doing`.
+  """Answer every request. Before an answer there are signs of life.
 
   Args:
-    requests: Lines of JSON.
-    tell: Called with every answer.
+    requests: Lines of JSON, from `Request.to_line`.
+    tell: Called with every answer and sign of life.
   """
   tasks: dict[str, Task] = {}
   for line in requests:
     began = time.monotonic()
-    told = _answer(json.loads(line), tasks, _alive(tell))
-    told['seconds'] = time.monotonic() - began
-    tell(told | {'device': jax.default_backend()})
+    told = _answer(line, tasks, _alive(tell))
+    seconds = time.monotonic() - began
+    device = jax.default_backend()
+    tell(dataclasses.replace(told, seconds=seconds, device=device))
 
 
 def _answer(
-  request: Mapping[str, Any], tasks: dict[str, Task], alive: Callable[[], None]
-) -> dict[str, Any]:
+  line: str, tasks: dict[str, Task], alive: Callable[[], None]
+) -> Answer:
   try:
-    spec = workload_spec.from_json(request['workload'], request['row'])
-    task = _task(spec, request['data_dir'], tasks)
+    request = exams.parse_request(line)
+    task = _task(request.spec, request.data_dir, tasks)
   except Exception as error:  # Data are missing, or memory.
-    return {'failed': _told(error)}
+    return Answer(failed=_told(error))
   try:
-    return _evaluated(
-      pathlib.Path(request['model']), request, spec, task, alive
-    )
+    return _evaluated(request, task, alive)
   except UnfitError as error:
-    return {'unfit': str(error)}
+    return Answer(unfit=str(error))
   except (MemoryError, jax.errors.JaxRuntimeError) as error:
-    return {'failed': _told(error)}
+    return Answer(failed=_told(error))
   except Exception as error:  # As ppl of a model that nobody trained.
-    return {'unfit': f'It cannot be evaluated: {_told(error)}'}
+    return Answer(unfit=f'It cannot be evaluated: {_told(error)}')
 
 
 def _evaluated(
-  path: pathlib.Path,
-  request: Mapping[str, Any],
-  spec: WorkloadSpec,
-  task: Task,
-  alive: Callable[[], None],
-) -> dict[str, Any]:
-  found = _read(path, task.model)
-  if found.facts.get('step') != request['step']:
+  request: Request, task: Task, alive: Callable[[], None]
+) -> Answer:
+  found = _read(pathlib.Path(request.model), task.model)
+  step = checkpoints.reached_step(found.facts)
+  if step != request.step:
     raise UnfitError(
-      f'It is of step {found.facts.get("step")!r}; the evaluation that reached '
-      f'the target is of step {request["step"]}.'
+      f'It is of step {step!r}; the evaluation that reached the target is of '
+      f'step {request.step}.'
     )
   model = devices.replicate(restored(task.model, found.arrays))
   if name := evaluate.not_finite(model):
     raise UnfitError(f'{name} holds numbers that are not finite.')
   metrics: dict[str, float] = {}
-  for split in request['splits']:
+  for split in request.splits:
     alive()
     metrics |= evaluate.split_metrics(
-      task.workload, model, task.sources[split], spec, split, alive
+      task.workload,
+      model,
+      source=task.sources[split],
+      spec=request.spec,
+      split=split,
+      alive=alive,
     )
   metrics = {name: float(value) for name, value in metrics.items()}
   for name, value in metrics.items():
     if not math.isfinite(value):
       raise UnfitError(f'{name} is {value}.')
-  return {'metrics': metrics, 'sha256': checkpoint.digest(found.arrays)}
+  return Answer(metrics=metrics, sha256=checkpoint.digest(found.arrays))
 
 
 def restored(like: Model, arrays: checkpoint.Arrays) -> Model:
@@ -178,7 +177,7 @@ def _alive(tell: Tell) -> Callable[[], None]:
     nonlocal last
     if (now := time.monotonic()) - last >= PERIOD:
       last = now
-      tell({'doing': 'evaluating again'})
+      tell(Answer(doing=exams.DOING))
 
   return alive
 

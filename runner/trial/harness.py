@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from runner.guard import company, plain
 from runner.machine import load
 from runner.protocol import accounts, columns
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
   allowance as allowances,
@@ -17,12 +18,13 @@ from runner.trial import (
 from runner.trial.allowance import Allowance
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
+from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import Metrics, Result
 from runner.trial.monitor import Watch
 from runner.trial.multihost import Hosts
 from runner.trial.profiler import Profile
-from runner.trial.recorder import NullRecorder, Recorder
-from runner.trial.task import OnProgress, TrialTask
+from runner.trial.recorder import Recorder
+from runner.trial.task import TrialTask
 from submissions.submission import Start, Submission
 from workloads.workload import Model, PyTree
 
@@ -68,7 +70,8 @@ class TrialHarness:
     self.clock = clock
     self.task = task
     self.recorder = recorder
-    self.feed = Feed(task.sources['train'], trial.trial.seed, clock)
+    source = task.sources[columns.TRAIN]
+    self.feed = Feed(source, trial.trial.seed, clock)
     self._hosts = hosts
     self._on_progress = on_progress
     self._wanted = threading.Event()
@@ -108,7 +111,7 @@ class TrialHarness:
       submission.scalars,
       tasks.record_every(self.task.spec),
       lambda step, seconds, loss: self._on_progress(
-        {'step': step, 'seconds': seconds, 'loss': loss}
+        ProgressEvent(step=step, seconds=seconds, loss=loss)
       ),
       self.feed.steps,
     )
@@ -154,12 +157,12 @@ class TrialHarness:
     self._allow(flat.leaves)
     self.recorder.record(result, flat, self.feed, taken, self._start.model)
     self._on_progress(
-      {
-        'step': result.step,
-        'seconds': result.seconds,
-        'metric': result.metrics[self.task.spec.column],
-        'doing': 'training',
-      }
+      ProgressEvent(
+        step=result.step,
+        seconds=result.seconds,
+        metric=result.metrics[self.task.spec.column],
+        doing='training',
+      )
     )
 
   def save(self, state: PyTree) -> None:

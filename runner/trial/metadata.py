@@ -68,9 +68,9 @@ def _packages() -> dict[str, str]:
   if jax.default_backend() == 'cpu':
     return found
   others = {
-    one.metadata['Name']: one.version
+    one.name: one.version
     for one in importlib.metadata.distributions()
-    if PLUGINS.search(one.metadata['Name'] or '')
+    if PLUGINS.search(one.name or '')
   }
   return others | found
 

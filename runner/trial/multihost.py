@@ -9,13 +9,10 @@ sockets, not over devices; the leader does not wait for followers.
 import contextlib
 import os
 import queue
-import socket
 import sys
 import threading
-import time
 from collections.abc import Callable
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
 import jax
@@ -24,8 +21,8 @@ from runner.launch.child_process import leave_at_once
 from runner.launch.remote_hosts import KEY, LEFT, free_port
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.trial.clock import own
+from runner.trial.hosts.connecting import accepted, called
 
-JOIN = 300.0  # Seconds that a follower tries to connect.
 OVER = 'over'
 
 
@@ -80,6 +77,9 @@ def join(spec: AttemptSpec) -> Hosts:
 
   Call this function before JAX is used. With several hosts, the environment
   variable KEY must be set.
+
+  Raises:
+    HostsError: a host did not connect in time.
   """
   if spec.hosts == 1:
     return Alone()
@@ -88,7 +88,7 @@ def join(spec: AttemptSpec) -> Hosts:
   if spec.host == 0:
     hosts = Leader(accepted(int(port), key, spec.hosts - 1))
   else:
-    hosts = Follower(spec.host, called(name, int(port), key))
+    hosts = Follower(spec.host, called(name, int(port), key, spec.host))
   jax.distributed.initialize(
     f'{name}:{hosts.agree("port", free_port)}',
     spec.hosts,
@@ -96,47 +96,6 @@ def join(spec: AttemptSpec) -> Hosts:
     cluster_detection_method='deactivate',  # Every host has one process.
   )
   return hosts
-
-
-def accepted(port: int, key: bytes, count: int) -> list[Connection]:
-  """Accept connections of followers that know the key.
-
-  Args:
-    port: TCP port to listen on.
-    key: The hosts' shared secret.
-    count: Number of followers to wait for.
-  """
-  found = []
-  with Listener(('', port), backlog=count, authkey=key) as listener:
-    while len(found) < count:
-      try:
-        found.append(listener.accept())
-      except (AuthenticationError, OSError, EOFError):
-        continue  # A process without the key.
-      with socket.socket(fileno=os.dup(found[-1].fileno())) as plain:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-  return found
-
-
-def called(name: str, port: int, key: bytes) -> Connection:
-  """Connect to the leader, trying for JOIN seconds.
-
-  Args:
-    name: Host name of the leader.
-    port: TCP port of the leader.
-    key: The hosts' shared secret.
-
-  Raises:
-    OSError: the leader does not answer.
-  """
-  deadline = time.monotonic() + JOIN
-  while True:
-    try:
-      return Client((name, port), authkey=key)
-    except OSError:
-      if time.monotonic() > deadline:
-        raise
-      time.sleep(0.1)
 
 
 class Leader:

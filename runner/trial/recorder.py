@@ -15,10 +15,13 @@ from typing import Any
 import jax
 
 from runner.machine import hardware
-from runner.protocol import accounts, columns, layout, storage
+from runner.protocol import accounts, layout, storage
+from runner.protocol.records import checkpoints, events
+from runner.protocol.records.checkpoints import Facts
 from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled
+from runner.trial.csv_rows import Row, Rows
 from runner.trial.feed import Feed
 from runner.trial.loop import Ending, Result
 from runner.trial.monitor import Scalar
@@ -55,48 +58,38 @@ class Recorder:
     self._compiled = compiled or Compiled()
     self._thread = threads.executor(1, 'record')
     self._writing: futures.Future | None = None
-    self._rows: dict[str, list[dict]] = {layout.EVALS: [], layout.SCALARS: []}
     self._step = 0
     self._optimizer_bytes = self._device_bytes = 0
     self._warned = False
     self.attempt = layout.status(folder).attempts
+    self._rows = Rows(folder, self.attempt)
     machine = hardware.describe(jax.process_count())
     where = layout.whereabouts() | {'hardware': machine.name}
-    layout.event(folder, 'start', self.attempt, pid=os.getpid(), **where)
+    layout.event(folder, events.START, self.attempt, pid=os.getpid(), **where)
 
   def restore(self) -> checkpoint.Checkpoint | None:
     """Return the last checkpoint, or None; put aside rows that it lacks."""
     found = checkpoint.load(self._folder / layout.CHECKPOINT, self._damaged)
     if found is not None:
-      self._step = found.facts['steps']
-      self._rows = found.facts['rows']
-    for name, rows in self._rows.items():
-      path = self._folder / name
-      storage.set_rows(path, rows, columns.names(name, rows), self.attempt)
+      facts = checkpoints.parse(found.facts)
+      self._step = facts.steps
+      self._rows.replace(facts.rows)
+    else:
+      self._rows.replace({})
     return found
 
   def start_over(self, reason: str) -> None:
     """Put aside all checkpoints and rows, and start again at step 0."""
     print(f'The trial starts over: {reason}.', flush=True)
-    layout.event(self._folder, layout.OVER_AGAIN, self.attempt, reason=reason)
+    layout.event(self._folder, events.OVER_AGAIN, self.attempt, reason=reason)
     for path in checkpoint.paths(self._folder / layout.CHECKPOINT):
       storage.put_aside(path, self.attempt)
     self._step = 0
-    self._rows = {name: [] for name in self._rows}
-    for name in self._rows:
-      path = self._folder / name
-      storage.set_rows(path, [], columns.names(name, []), self.attempt)
+    self._rows.replace({})
 
   def results(self) -> list[Result]:
     """Return the evaluations so far."""
-    return [
-      Result(
-        row[columns.STEP],
-        row[columns.SCORE],
-        {name: value for name, value in row.items() if '/' in name},
-      )
-      for row in self._rows[layout.EVALS]
-    ]
+    return self._rows.results()
 
   def record(
     self,
@@ -131,7 +124,7 @@ class Recorder:
     with self._clock.account(accounts.CHECKPOINT):
       arrays = checkpoint.snapshot(state_tree.Flattener()(model).leaves)
       path = self._folder / layout.REACHED
-      checkpoint.write(path, arrays, {'step': step})
+      checkpoint.write(path, arrays, checkpoints.reached(step))
 
   def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
     """Write a checkpoint between evaluations, and wait for the disk.
@@ -155,51 +148,38 @@ class Recorder:
       with self._clock.account(accounts.CHECKPOINT):
         writing.result()
 
-  def _write(self, evals, scalars, state: Flat, feed: Feed) -> None:
+  def _write(
+    self, evals: list[Row], scalars: list[Scalar], state: Flat, feed: Feed
+  ) -> None:
     self.settle()
-    fresh = self._keep(evals, scalars)
+    fresh = self._rows.add(evals, scalars)
     self._step = feed.steps
     with self._clock.account(accounts.CHECKPOINT):
       if state.lost:
         self._warn(state.lost)
-        self._writing = self._thread.submit(self._append, fresh)
+        self._writing = self._thread.submit(self._rows.append, fresh)
         return
       arrays = checkpoint.snapshot(state.leaves)
-      facts = {
-        'tree': state.said,
-        'steps': feed.steps,
-        'examples': feed.examples,
-        'accounts': self._clock.accounts(),
-        'load': self._clock.machine_load()._asdict(),
-        'rows': {name: rows[:] for name, rows in self._rows.items()},
-      }
+      facts = Facts(
+        tree=state.said,
+        steps=feed.steps,
+        examples=feed.examples,
+        accounts=self._clock.accounts(),
+        load=self._clock.machine_load()._asdict(),
+        rows=self._rows.copied(),
+      )
 
       def write() -> None:
         folder = self._folder / layout.CHECKPOINT
-        checkpoint.save(folder, facts['steps'], arrays, facts)
-        self._append(fresh)
+        checkpoint.save(folder, facts.steps, arrays, facts.to_json())
+        self._rows.append(fresh)
 
       self._writing = self._thread.submit(write)
-
-  def _keep(self, evals, scalars) -> dict[str, list[dict]]:
-    fresh = {
-      layout.EVALS: evals,
-      layout.SCALARS: [csv_rows.scalars(scalar) for scalar in scalars],
-    }
-    for name, rows in fresh.items():
-      self._rows[name].extend(rows)
-    return fresh
-
-  def _append(self, fresh: dict[str, list[dict]]) -> None:
-    for name, rows in fresh.items():
-      if rows:
-        names = columns.names(name, self._rows[name])
-        storage.append_rows(self._folder / name, rows, names)
 
   def _damaged(self, path: pathlib.Path) -> None:
     """Record a damaged checkpoint, and put it aside."""
     print(f'{path} is damaged; an older checkpoint is used.', flush=True)
-    layout.event(self._folder, 'damaged', self.attempt, file=path.name)
+    layout.event(self._folder, events.DAMAGED, self.attempt, file=path.name)
     storage.put_aside(path, self.attempt)
 
   def _warn(self, lost: str) -> None:
@@ -249,10 +229,10 @@ class Recorder:
     """
     self.settle()
     with self._clock.account(accounts.RECORD):
-      self._append(self._keep([], scalars))
+      self._rows.append(self._rows.add([], scalars))
     layout.event(
       self._folder,
-      'end',
+      events.END,
       self.attempt,
       outcome=ending.outcome,
       reason=ending.reason,
@@ -276,48 +256,3 @@ class Recorder:
       again=ending.outcome == 'preempted',
       files=layout.row_hashes(self._folder),
     )
-
-
-class NullRecorder:
-  """Recorder for non-leader hosts: writes nothing, but joins snapshots."""
-
-  def restore(self) -> checkpoint.Checkpoint | None:
-    """Return None: only the leader restores checkpoints."""
-
-  def start_over(self, reason: str) -> None:
-    """Do nothing: there are no records."""
-
-  def results(self) -> list[Result]:
-    return []
-
-  def record(
-    self,
-    result: Result,
-    state: Flat,
-    feed: Feed,
-    scalars: list[Scalar],
-    model: Model,
-  ) -> None:
-    self.save(state, feed, scalars)
-
-  def keep(self, step: int, model: Model) -> None:
-    """Take part in what all hosts must do together."""
-    checkpoint.snapshot(state_tree.Flattener()(model).leaves)
-
-  def save(self, state: Flat, feed: Feed, scalars: list[Scalar]) -> None:
-    """Take part in what all hosts must do together."""
-    if not state.lost:
-      checkpoint.snapshot(state.leaves)
-
-  def end(
-    self,
-    ending: Ending,
-    step: int = 0,
-    scalars: Sequence[Scalar] = (),
-    *,
-    padding: float | None = None,
-    profiled: int = 0,
-    costs: Mapping[str, Sequence[float]] | None = None,
-    free: Mapping[str, Any] | None = None,
-  ) -> None:
-    pass

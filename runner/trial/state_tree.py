@@ -8,9 +8,7 @@ must not have changed. The format is not pickle, because results must be data
 and not code.
 """
 
-import enum
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +16,11 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 
-from runner.trial.same_code import same
+from runner.protocol.records import trees
+from runner.protocol.records.trees import Leaf, Node, Tree
+from runner.trial.states import containers
+from runner.trial.states.containers import UnfitError, UnstorableError
+from runner.trial.states.same_code import same
 from workloads.workload import PyTree
 
 REGISTRY = jax.tree_util.default_registry
@@ -27,23 +29,7 @@ LEAF, NOTHING = jax.tree.structure(0), jax.tree.structure(None)
 NUMBERS = (bool, int, float, complex)  # Python's types of numbers.
 # Types of numpy's scalars. A subclass could run its own code when it is read.
 SCALARS = {*np.sctypeDict.values(), ml_dtypes.bfloat16}
-PLAIN = (type(None), bool, int, float, str)  # Types of JSON's plain values.
 INTEGERS = range(-(1 << 63), 1 << 64)  # Integers that an array can hold.
-
-
-class UnstorableError(ValueError):
-  """A part of a state cannot be stored; the message says which part."""
-
-
-class UnfitError(ValueError):
-  """A stored state cannot be rebuilt; the message says why."""
-
-
-class Leaf(NamedTuple):
-  """A leaf of a state's tree."""
-
-  name: str  # Path of the leaf, which names its array in a checkpoint.
-  kind: str
 
 
 def described(state: PyTree, first: TreeDef | None = None) -> Any:
@@ -59,7 +45,7 @@ def described(state: PyTree, first: TreeDef | None = None) -> Any:
   """
   found, tree = jax.tree_util.tree_flatten_with_path(state)
   leaves = iter([_leaf(jax.tree_util.keystr(at), leaf) for at, leaf in found])
-  return _said(tree, tree if first is None else first, leaves)
+  return trees.dump(_tree(tree, tree if first is None else first, leaves))
 
 
 class Flat(NamedTuple):
@@ -104,7 +90,7 @@ class Flattener:
     try:
       rows = [_leaf(name, leaf) for name, leaf in by_name.items()]
       if self._said is None or rows != self._rows:
-        self._said = _said(tree, self._first, iter(rows))
+        self._said = trees.dump(_tree(tree, self._first, iter(rows)))
         self._rows = rows
     except UnstorableError as error:
       return Flat(by_name, None, str(error))
@@ -122,45 +108,50 @@ def restored(said: Any, first: TreeDef) -> tuple[TreeDef, list[Leaf]]:
     UnfitError: a type, or a part that is not data, is not found.
   """
   leaves: list[Leaf] = []
-  return _tree(said, first, leaves), leaves
+  return _rebuilt(trees.parse(said), first, leaves), leaves
 
 
-def _said(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Any:
+def _tree(tree: TreeDef, first: TreeDef | None, leaves: Iterator[Leaf]) -> Tree:
   data = tree.node_data()
   if data is None:
-    return list(next(leaves))
+    return next(leaves)
   kind, aux = data
   if kind is type(None):
     return None
   known = _alike(first, kind)
-  if known is None and not _is_found(kind):
+  if known is None and not containers.is_found(kind):
+    name = containers.name_of(kind)
     raise UnstorableError(
-      f'the state has a {_name(kind)}, which cannot be imported by this name'
+      f'the state has a {name}, which cannot be imported by this name'
     )
-  said: dict[str, Any] = {'type': _name(kind)}
+  encoded = None
   try:
-    said['aux'] = _encoded(aux)
+    encoded = containers.encoded(aux)
   except UnstorableError:
     if known is None or not same(known.node_data()[1], aux):
       raise
   below = zip(tree.children(), _below(known, tree), strict=True)
-  said['children'] = [_said(child, other, leaves) for child, other in below]
-  return said
+  children = tuple(_tree(child, other, leaves) for child, other in below)
+  return Node(containers.name_of(kind), children, encoded)
 
 
-def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
-  if said is None:
+def _rebuilt(tree: Tree, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
+  if tree is None:
     return NOTHING
-  if isinstance(said, list):
-    leaves.append(Leaf(*said))
+  if isinstance(tree, Leaf):
+    leaves.append(tree)
     return LEAF
-  name, rest = said['type'], said['children']
+  name, rest, encoded = tree
   known = first
-  if first is None or not first.node_data() or _name(_type(first)) != name:
+  if (
+    first is None
+    or not first.node_data()
+    or containers.name_of(_type(first)) != name
+  ):
     known = None
-  kind = _found(name) if known is None else _type(known)
-  if 'aux' in said:
-    aux = _decoded(said['aux'])
+  kind = containers.found(name) if known is None else _type(known)
+  if encoded is not None:
+    aux = containers.decoded(encoded)
   elif known is not None:
     aux = known.node_data()[1]
   else:
@@ -170,7 +161,7 @@ def _tree(said: Any, first: TreeDef | None, leaves: list[Leaf]) -> TreeDef:
     )
   others = _children(known, (kind, aux), len(rest))
   children = [
-    _tree(child, other, leaves)
+    _rebuilt(child, other, leaves)
     for child, other in zip(rest, others, strict=True)
   ]
   try:
@@ -214,14 +205,18 @@ def _children(
   return [places.get(place) for place in range(count)]
 
 
+def _array_kind(leaf: jax.Array, where: str) -> str:
+  if leaf.is_deleted():
+    raise UnstorableError(f'{where} was donated to a compiled function')
+  if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    return f'key {jax.random.key_impl(leaf)}'
+  return 'weak' if leaf.weak_type and not leaf.ndim else 'array'
+
+
 def _leaf(name: str, leaf: Any) -> Leaf:
   where = name.lstrip('.') or 'the state'
   if isinstance(leaf, jax.Array):
-    if leaf.is_deleted():
-      raise UnstorableError(f'{where} was donated to a compiled function')
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-      return Leaf(name, f'key {jax.random.key_impl(leaf)}')
-    return Leaf(name, 'weak' if leaf.weak_type and not leaf.ndim else 'array')
+    return Leaf(name, _array_kind(leaf, where))
   if type(leaf) is np.ndarray or type(leaf) in SCALARS:
     if not (jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool):
       raise UnstorableError(f'{where} is an array of {leaf.dtype}')
@@ -231,66 +226,3 @@ def _leaf(name: str, leaf: Any) -> Leaf:
   if type(leaf) not in NUMBERS:
     raise UnstorableError(f'{where} is a {type(leaf).__name__}')
   return Leaf(name, type(leaf).__name__)
-
-
-def _encoded(value: Any) -> Any:
-  """Return the metadata of a node as JSON."""
-  if type(value) in PLAIN:
-    return {'value': value}
-  if type(value) in (tuple, list):
-    return {type(value).__name__: [_encoded(one) for one in value]}
-  if type(value) is dict:
-    return {'dict': [[_encoded(k), _encoded(v)] for k, v in value.items()]}
-  if isinstance(value, bytes):
-    return {'bytes': value.hex()}
-  if isinstance(value, enum.Enum) and _is_found(type(value)):
-    return {'member': [_name(type(value)), value.name]}
-  if callable(value) and _is_found(value):
-    return {'named': _name(value)}
-  what = getattr(value, '__qualname__', type(value).__qualname__)
-  raise UnstorableError(
-    f'the state has {what}, which differs from the first state'
-  )
-
-
-def _decoded(said: dict[str, Any]) -> Any:
-  [(kind, value)] = said.items()
-  return DECODED[kind](value)
-
-
-def _member(said: list[str]) -> enum.Enum:
-  name, member = said
-  return _found(name)[member]
-
-
-def _name(value: Any) -> str:
-  return f'{value.__module__}:{value.__qualname__}'
-
-
-def _is_found(value: Any) -> bool:
-  """Test whether a value can be imported by its name."""
-  try:
-    return _found(_name(value)) is value
-  except (AttributeError, UnfitError):
-    return False
-
-
-def _found(name: str) -> Any:
-  module, _, path = name.partition(':')
-  found: Any = sys.modules.get(module)
-  for part in path.split('.'):
-    found = getattr(found, part, None)
-  if found is None:
-    raise UnfitError(f'{name} is not found any more')
-  return found
-
-
-DECODED: dict[str, Callable[[Any], Any]] = {
-  'value': lambda value: value,
-  'tuple': lambda values: tuple(map(_decoded, values)),
-  'list': lambda values: list(map(_decoded, values)),
-  'dict': lambda pairs: {_decoded(k): _decoded(v) for k, v in pairs},
-  'bytes': bytes.fromhex,
-  'member': _member,
-  'named': _found,
-}

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from runner.protocol import columns
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 from runner.protocol.trial_file import Budget, TrialSpec
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices, evaluate
@@ -14,8 +15,6 @@ from workloads import batches
 from workloads.workload import Model, Source, Workload
 
 RECORDS = 200  # Scalars recorded over the step budget.
-
-OnProgress = Callable[[dict[str, Any]], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,7 @@ def padding(task: TrialTask, seed: int) -> float:
   """
   rows = devices.rows(task.spec.batch_size)
   batch = batches.train_batch(
-    task.sources['train'], seed, rows.start, rows.stop - rows.start
+    task.sources[columns.TRAIN], seed, rows.start, rows.stop - rows.start
   )
   return float(task.workload.padding(batch))
 
@@ -66,12 +65,12 @@ def for_submission(task: TrialTask) -> Task:
   """Return the task as a submission sees it."""
   spec = task.spec
   return Task(
-    task.workload,
-    spec.steps,
-    spec.batch_size,
-    task.examples['train'],
-    spec.steps_per_dispatch,
-    record_every(spec),
+    workload=task.workload,
+    steps=spec.steps,
+    batch_size=spec.batch_size,
+    train_examples=task.examples[columns.TRAIN],
+    per_dispatch=spec.steps_per_dispatch,
+    record_every=record_every(spec),
   )
 
 
@@ -99,7 +98,7 @@ def goal(
     seconds=budget.seconds,
     eval_seconds=budget.eval_seconds,
     eval_batch_size=spec.eval_batch_size,
-    examples=task.examples | {'train': spec.train_examples},
+    examples=task.examples | {columns.TRAIN: spec.train_examples},
     evaluate=evaluated,
     accounts=accounts,
   )
@@ -125,7 +124,7 @@ def metrics(
     Leaving: the trial is asked to leave the machine.
   """
   doing = f'evaluating {split}'
-  event = {'doing': doing}
+  event = ProgressEvent(doing=doing)
   on_progress(event)
 
   def alive() -> None:
@@ -134,5 +133,10 @@ def metrics(
     on_progress(event)
 
   return evaluate.split_metrics(
-    task.workload, model, task.sources[split], task.spec, split, alive
+    task.workload,
+    model,
+    source=task.sources[split],
+    spec=task.spec,
+    split=split,
+    alive=alive,
   )

@@ -5,13 +5,12 @@ of the submission becomes the trial's outcome.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import sys
 import time
 import traceback
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 
@@ -19,6 +18,8 @@ import submissions
 from runner.machine import load, suspension
 from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
+from runner.protocol.records import checkpoints as facts_of
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
   allowance as allowances,
@@ -32,11 +33,12 @@ from runner.trial import (
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.harness import TrialHarness
+from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import run
 from runner.trial.multihost import Hosts
 from runner.trial.profiler import Profile
-from runner.trial.recorder import NullRecorder, Recorder
-from runner.trial.task import OnProgress, TrialTask
+from runner.trial.recorder import Recorder
+from runner.trial.task import TrialTask
 from submissions.submission import Start, Submission
 
 LAST = 20.0  # Seconds that a failed host waits for the leader's end.
@@ -65,7 +67,14 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
       recorder = Recorder(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, spec.profile, clock)
-        _train(spec, clock, recorder, on_progress, hosts, profile)
+        _train(
+          spec,
+          clock,
+          recorder=recorder,
+          on_progress=on_progress,
+          hosts=hosts,
+          profile=profile,
+        )
       except storage.StorageError:
         raise  # A fault of the disk, which cannot hold its own record.
       except Exception as error:
@@ -74,7 +83,7 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
     print(error, file=sys.stderr, flush=True)
     hosts.close()
     return os.EX_IOERR
-  on_progress({'over': True})  # The parent stops its own watch.
+  on_progress(ProgressEvent(over=True))  # The parent stops its own watch.
   hosts.close()
   return 0
 
@@ -87,7 +96,14 @@ def _follow(spec: AttemptSpec, hosts: Hosts) -> NoReturn:
   clock = Clock(wait=devices.wait, agree=hosts.agree)
   try:
     profile = Profile(pathlib.Path(spec.folder), 0, clock)
-    _train(spec, clock, NullRecorder(), lambda event: None, hosts, profile)
+    _train(
+      spec,
+      clock,
+      recorder=NullRecorder(),
+      on_progress=lambda event: None,
+      hosts=hosts,
+      profile=profile,
+    )
   except Exception:
     traceback.print_exc()
     time.sleep(LAST)
@@ -137,13 +153,15 @@ def _train(
   with clock.account(accounts.RESTORE):
     found = hosts.agree('checkpoint', recorder.restore)
     if found is not None:
-      compiling = found.facts['accounts'].get(accounts.COMPILE, 0.0)
+      spent = facts_of.parse(found.facts).accounts
+      compiling = spent.get(accounts.COMPILE, 0.0)
       harness.allowance.grant(allowances.restoring(found.arrays, compiling))
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None
   if resumed is not None:
     start, first = resumed
-    clock.restore(found.facts['accounts'], found.facts.get('load'))
+    facts = facts_of.parse(found.facts)
+    clock.restore(facts.accounts, facts.load)
     start = start._replace(evals=list(hosts.agree('results', recorder.results)))
   elif found is not None:
     with clock.account(accounts.TRAIN):
@@ -199,14 +217,14 @@ def _resumed(
   if found is None:
     return None
   template = next(submission.train(start))
-  tree = found.facts.get('tree')
+  facts = facts_of.parse(found.facts)
   try:
-    state = checkpoints.restore(template, found.arrays, tree)
+    state = checkpoints.restore(template, found.arrays, facts.tree)
   except state_tree.UnfitError as error:
     recorder.start_over(str(error))
     feed.steps, feed.examples = 0, 0
     return None
-  feed.steps, feed.examples = found.facts['steps'], found.facts['examples']
+  feed.steps, feed.examples = facts.steps, facts.examples
   return start._replace(state=state), jax.tree.structure(template)
 
 
@@ -220,14 +238,14 @@ def progress_to(descriptor: int) -> OnProgress:
   file = os.fdopen(descriptor, 'w', buffering=1, encoding='utf-8')
   last = 0.0
 
-  def write(event: dict[str, Any]) -> None:
+  def write(event: ProgressEvent) -> None:
     nonlocal last
     now = time.monotonic()
-    if not event.keys() & {'metric', 'over'} and now - last < 0.3:
+    if not event.must_arrive and now - last < 0.3:
       return
     last = now
     try:
-      file.write(json.dumps(event) + '\n')
+      file.write(event.to_line())
     except BrokenPipeError:  # The parent has ended; another may resume this.
       os._exit(1)
 

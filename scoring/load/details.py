@@ -49,16 +49,16 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     metas = []
     damage.append(f'The folder cannot be read: {error.strerror}.')
   return Details(
-    point,
-    str(starts[0]) if starts else '',
-    _table(metas[-1], damage) if metas else {},
-    _memory(events),
-    _most([event.get('optimizer_bytes') for event in _ends(events)]),
-    _compiled(events, 'programs'),
-    _compiled(events, 'found'),
-    damage,
-    _evaluations(events),
-    _compiled(events, 'doubted'),
+    hyperparameters=point,
+    started=str(starts[0]) if starts else '',
+    facts=_table(metas[-1], damage) if metas else {},
+    memory=_memory(events),
+    optimizer=_most([event.get('optimizer_bytes') for event in _ends(events)]),
+    programs=_compiled(events, 'programs'),
+    found=_compiled(events, 'found'),
+    damage=damage,
+    evaluation_seconds=_evaluations(events),
+    doubted=_compiled(events, 'doubted'),
   )
 
 

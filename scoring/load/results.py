@@ -111,7 +111,9 @@ def read(
       f'{folder} was run under the ruleset {plan.ruleset!r}, not '
       f'{ruleset!r}. Leave out --ruleset.'
     )
-  made = _read_plan(folder, given, plan, found, problems, relax)
+  made = _read_plan(
+    folder, given, plan=plan, found=found, problems=problems, relax=relax
+  )
   made = _relaxed(made, relax)
   return _checked_trials(made, plan.kinds, mixed)
 

@@ -113,25 +113,35 @@ def read(
   state, reason, at, is_open = _judged(state, reason, found, row, budget)
   last = float(evals.seconds[-1]) if evals else 0.0
   return Trial(
-    key,
-    folder,
-    state,
-    reason,
-    budget,
-    evals,
-    at,
-    is_open,
-    max(status.seconds, last),
-    status.accounts,
-    remarks,
-    status.kinds,
+    key=key,
+    folder=folder,
+    state=state,
+    reason=reason,
+    budget=budget,
+    evals=evals,
+    at=at,
+    open=is_open,
+    seconds=max(status.seconds, last),
+    accounts=status.accounts,
+    remarks=remarks,
+    kinds=status.kinds,
   )
 
 
 def missing(key: TrialKey, folder: pathlib.Path) -> Trial:
   """Return a trial that was not run, without reading its folder."""
   return Trial(
-    key, folder, MISSING, 'Not run.', math.inf, NONE, None, True, 0.0, {}, []
+    key=key,
+    folder=folder,
+    state=MISSING,
+    reason='Not run.',
+    budget=math.inf,
+    evals=NONE,
+    at=None,
+    open=True,
+    seconds=0.0,
+    accounts={},
+    remarks=[],
   )
 
 

@@ -54,15 +54,15 @@ def make(
     for trial in results.trials
   }
   return Analysis(
-    spread,
-    bootstrap.without(board),
-    alternatives.differences(results, board),
-    alternatives.measures(results, board),
-    reference,
-    alternatives.speedups(results, board, reference),
-    known,
-    _problems(results, known),
-    sensitivity.measure(results, known),
+    spread=spread,
+    without=bootstrap.without(board),
+    differences=alternatives.differences(results, board),
+    measures=alternatives.measures(results, board),
+    reference=reference,
+    speedups=alternatives.speedups(results, board, reference),
+    details=known,
+    problems=_problems(results, known),
+    sensitivity=sensitivity.measure(results, known),
   )
 
 

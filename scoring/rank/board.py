@@ -114,7 +114,9 @@ def make(results: Results, integral: str = 'exact') -> Board:
         trials,
         *_best(trials, row),
         _open(trials, row, rules),
-        _lost(medians[n, w], after, gain, ratio, rules, name),
+        _lost(
+          medians[n, w], after, gain=gain, ratio=ratio, rules=rules, name=name
+        ),
         row.target,
       )
     lines.append(_standing(submission, cells, rules))
@@ -152,13 +154,13 @@ def _standing(submission: str, cells: dict[str, Cell], rules: Suite):
   # A cell whose held-out variant is open may still lose or gain its credit.
   waiting = [math.isnan(gain) for gain in gains]
   return Standing(
-    submission,
-    None,
-    sum(0.0 if math.isnan(g) else g for g in gains) / len(gains),
-    sum(1.0 if math.isnan(g) else g for g in gains) / len(gains),
-    sum(math.isfinite(cell.ratio) for cell in scored),
-    sum(waiting),
-    cells,
+    submission=submission,
+    rank=None,
+    score=sum(0.0 if math.isnan(g) else g for g in gains) / len(gains),
+    best_case=sum(1.0 if math.isnan(g) else g for g in gains) / len(gains),
+    reached=sum(math.isfinite(cell.ratio) for cell in scored),
+    open_cells=sum(waiting),
+    cells=cells,
   )
 
 

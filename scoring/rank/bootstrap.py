@@ -82,7 +82,15 @@ def bootstrap(
   faster = (np.sign(np.round(ahead, 12)) + 1).mean(axis=0) / 2
   bands = np.quantile(profiles, edges, axis=0)
   return Spread(
-    unit, draws, low, high, rank_low, rank_high, faster, taus, bands
+    unit=unit,
+    draws=draws,
+    low=low,
+    high=high,
+    rank_low=rank_low,
+    rank_high=rank_high,
+    faster=faster,
+    taus=taus,
+    bands=bands,
   )
 
 

@@ -75,14 +75,14 @@ def _bar(
     parts.append((kind, at, width, seconds))
     at += width
   return Bar(
-    index,
-    submission,
-    parts,
-    sum(seconds for _, seconds in charged),
-    spent.get('compile', 0.0),
-    spent.get('data', 0.0),
-    free,
-    free_seconds,
+    index=index,
+    submission=submission,
+    parts=parts,
+    charged=sum(seconds for _, seconds in charged),
+    compile=spent.get('compile', 0.0),
+    data=spent.get('data', 0.0),
+    free=free,
+    free_seconds=free_seconds,
   )
 
 

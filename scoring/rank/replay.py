@@ -132,12 +132,14 @@ def _compare(what: str, choices, results: Results, scores, integral: str):
   before = _order(scores, names)
   moves = [(_order(other, names) != before).sum() for other in found]
   return Cheaper(
-    what,
-    float(np.mean([_hours(trials) for trials in choices])),
-    {name: float(np.mean([other[name] for other in found])) for name in names},
-    int(max(moves)),
-    max(abs(other[n] - scores[n]) for other in found for n in names),
-    float(np.mean([move == 0 for move in moves])),
+    what=what,
+    hours=float(np.mean([_hours(trials) for trials in choices])),
+    scores={
+      name: float(np.mean([other[name] for other in found])) for name in names
+    },
+    moved=int(max(moves)),
+    largest=max(abs(other[n] - scores[n]) for other in found for n in names),
+    same=float(np.mean([move == 0 for move in moves])),
   )
 
 

@@ -60,12 +60,12 @@ def _share(board: Board, workload: str, number: int) -> Panels:
   end = max(last, budget) if math.isfinite(budget) else last
   total = len(curves) * len(board.rules.workloads)
   return Panels(
-    row,
-    Axis(0.0, 1.02 * (end or 1.0), 44.0, 312.0),
-    Axis(low, high, 168.0, 10.0, log),
-    max(10, min(60, POINTS // max(1, total))),
-    budget,
-    f'w{number}',
+    row=row,
+    across=Axis(0.0, 1.02 * (end or 1.0), 44.0, 312.0),
+    up=Axis(low, high, 168.0, 10.0, log),
+    points=max(10, min(60, POINTS // max(1, total))),
+    budget=budget,
+    id=f'w{number}',
   )
 
 

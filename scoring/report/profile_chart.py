@@ -25,7 +25,10 @@ def draw(board: Board, spread: Spread | None) -> Markup:
   bands = []
   if spread is not None:
     bands = [
-      svg.whose(index, [_band(spread, board, index, across, up, shift)])
+      svg.whose(
+        index,
+        [_band(spread, board, index=index, across=across, up=up, shift=shift)],
+      )
       for index, shift in enumerate(shifts)
     ]
   ends = [

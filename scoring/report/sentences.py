@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from scoring.load.details import Details
 from scoring.load.results import Results
@@ -54,10 +55,7 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   if results.ruleset:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
   if 'name' in machine:
-    what = machine.get('accelerators') or machine.get('cpu', '')
-    what = what if isinstance(what, list) else [what]
-    cores = _count(machine.get('cores', '?'), 'core')
-    found.append(f'{machine["name"]}: {", ".join(map(str, what))}, {cores}')
+    found.append(_machine(machine))
   details = list(details)
   if found_compiled := sum(known.found for known in details):
     programs = sum(known.programs for known in details)
@@ -72,29 +70,47 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   return found
 
 
+def _machine(facts: Mapping[str, Any]) -> str:
+  what = facts.get('accelerators') or facts.get('cpu', '')
+  what = what if isinstance(what, list) else [what]
+  cores = _count(facts.get('cores', '?'), 'core')
+  return f'{facts["name"]}: {", ".join(map(str, what))}, {cores}'
+
+
 def summary(board: Board, spread: Spread | None) -> str:
   """Return the result and its confidence in a few sentences."""
+  found = [_leaders(board), _open_cells(board), sureness(board, spread)]
+  return ' '.join(filter(None, found))
+
+
+def _leaders(board: Board) -> str:
+  """Return who leads; '' if no submission is ranked."""
   ranked = [s for s in board.standings if s.rank]
-  unranked = [s for s in board.standings if s.open_cells]
   winners = [s.submission for s in ranked if s.rank == 1]
-  found = []
-  if winners and not any(s.reached for s in ranked):
-    found.append('No ranked submission reached a target.')
-  elif winners:
-    verb = 'leads' if len(winners) == 1 else 'lead together'
-    found.append(
-      f'{_join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
-      f'{_reached(ranked[0], board)}.'
-    )
-  if unranked:
-    cells = sum(s.open_cells for s in unranked)
-    found.append(
-      f'{_count(cells, "cell")} {"is" if cells == 1 else "are"} open for '
-      f'{_join([s.submission for s in unranked])}, so '
-      f'{"it is" if len(unranked) == 1 else "they are"} not ranked'
-      + ("; closing a cell may lower others' scores." if ranked else '.')
-    )
-  return ' '.join([*found, sureness(board, spread)]).strip()
+  if not winners:
+    return ''
+  if not any(s.reached for s in ranked):
+    return 'No ranked submission reached a target.'
+  verb = 'leads' if len(winners) == 1 else 'lead together'
+  return (
+    f'{_join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
+    f'{_reached(ranked[0], board)}.'
+  )
+
+
+def _open_cells(board: Board) -> str:
+  """Return who is not ranked because of open cells; '' if nobody is."""
+  unranked = [s for s in board.standings if s.open_cells]
+  if not unranked:
+    return ''
+  cells = sum(s.open_cells for s in unranked)
+  ranked = any(s.rank for s in board.standings)
+  return (
+    f'{_count(cells, "cell")} {"is" if cells == 1 else "are"} open for '
+    f'{_join([s.submission for s in unranked])}, so '
+    f'{"it is" if len(unranked) == 1 else "they are"} not ranked'
+    + ("; closing a cell may lower others' scores." if ranked else '.')
+  )
 
 
 def sureness(board: Board, spread: Spread | None) -> str:

@@ -7,6 +7,7 @@ keeps one copy of the parameters per device (`jax.pmap`), v0.6 uses `jax.jit`.
 
 `folders` reads a submission without running it; `missing` lists the names that
 a submission uses but does not get here; `import_shims` provides its imports;
-`workload_adapter` is the workload that it gets; `loop` runs its training;
-`export` writes one of our submissions as an AlgoPerf folder.
+`workload_adapter` is the workload that it gets, with `workload_facts` for its
+targets and `batch_form` for its batches; `loop` runs its training; `export`
+writes one of our submissions as an AlgoPerf folder.
 """

@@ -161,14 +161,14 @@ def _driver(path, task: Task, hyperparameters: dict, goal) -> _Driver:
   wanted = inspect.signature(module.update_params).parameters
   open_ended = [one for one in wanted.values() if one.kind is one.VAR_KEYWORD]
   return _Driver(
-    module,
-    spec,
-    workload,
-    goal,
-    training_point(hyperparameters),
-    _batch_size(module, task, goal.workload),
-    generation == 'v0.5',
-    'train_state' in wanted or bool(open_ended),
+    module=module,
+    spec=spec,
+    workload=workload,
+    goal=goal,
+    point=training_point(hyperparameters),
+    size=_batch_size(module, task, goal.workload),
+    per_device=generation == 'v0.5',
+    takes_state='train_state' in wanted or bool(open_ended),
   )
 
 

@@ -7,16 +7,20 @@ import jax
 import jax.numpy as jnp
 from flax import jax_utils
 
-from submissions.algoperf import parameters, published, spec as types
+from submissions.algoperf import batch_form, parameters, published
+from submissions.algoperf.batch_form import plain
 from submissions.algoperf.goal import Goal
+from submissions.algoperf.workload_facts import (
+  TEST,
+  VALIDATION,
+  WorkloadFacts,
+)
 from submissions.submission import Task
 from workloads.roles import roles
 from workloads.workload import Array, Batch, Model, PyTree
 
-TEST, VALIDATION = 'test', 'validation'
 
-
-class Workload(types.Workload):
+class Workload(WorkloadFacts):
   """The object that AlgoPerf submissions get as `workload`.
 
   Properties and methods without a docstring are documented by AlgoPerf's
@@ -31,88 +35,13 @@ class Workload(types.Workload):
       goal: Target, time budget and evaluations.
       generation: 'v0.5' or 'v0.6'.
     """
-    self._spec, self._task, self._goal = spec, task, goal
+    super().__init__(task, goal)
+    self._spec = spec
     self._ours = task.workload
-    self._family = goal.workload.partition('/')[0]
     self._generation = generation
     self._known = False  # True once init_model_fn was called.
     self._dropout = published.DROPOUT.get(self._family, 0.0)
     self.metrics_logger: Any = None
-
-  # Targets and budget.
-  @property
-  def target_metric_name(self) -> str:
-    return self._goal.metric
-
-  @property
-  def validation_target_value(self) -> float | None:
-    return self._goal.target
-
-  @property
-  def test_target_value(self) -> float | None:
-    return self._goal.test_target
-
-  def has_reached_validation_target(self, eval_result) -> bool:
-    return self._reached(eval_result, VALIDATION, self._goal.target)
-
-  def has_reached_test_target(self, eval_result) -> bool:
-    return self._reached(eval_result, TEST, self._goal.test_target)
-
-  def _reached(self, results, split: str, target: float | None) -> bool:
-    value = results.get(f'{split}/{self._goal.metric}')
-    if value is None or target is None:
-      return False
-    return value <= target if self._goal.lower else value >= target
-
-  @property
-  def max_allowed_runtime_sec(self) -> float:
-    return self._goal.seconds
-
-  @property
-  def eval_period_time_sec(self) -> float:
-    return self._goal.eval_seconds
-
-  @property
-  def step_hint(self) -> int:
-    return self._task.steps
-
-  # The data.
-
-  @property
-  def num_train_examples(self) -> int:
-    return self._task.train_examples
-
-  @property
-  def num_eval_train_examples(self) -> int:
-    return self._goal.examples['train']
-
-  @property
-  def num_validation_examples(self) -> int:
-    return self._goal.examples[VALIDATION]
-
-  @property
-  def num_test_examples(self) -> int:
-    return self._goal.examples[TEST]
-
-  @property
-  def eval_batch_size(self) -> int:
-    return self._goal.eval_batch_size
-
-  @property
-  def train_mean(self):
-    return self._images()[0]
-
-  @property
-  def train_stddev(self):
-    return self._images()[1]
-
-  def _images(self):
-    for family, figures in published.IMAGES.items():
-      if self._family.startswith(family):
-        return figures
-    raise NotImplementedError(
-      f'{self._goal.workload} has no train_mean and no train_stddev.'
-    )
 
   # The model.
 
@@ -285,39 +214,11 @@ class Workload(types.Workload):
   @functools.cached_property
   def labels(self) -> tuple[str, ...]:
     """Names of a batch's entries that the loss reads."""
-    read: set[str] = set()
-
-    def losses(model: Model, key) -> Array:
-      batch = self._ours.fake_batch(key, 2)
-      outputs, _ = self._ours.forward(model, batch, key, 0.0)
-      return self._ours.losses(outputs, _Reads(batch, read), 0.0)[0]
-
-    jax.eval_shape(losses, self._shapes, jax.random.key(0))
-    return tuple(sorted(read))
+    return batch_form.labels(self._ours, self._shapes)
 
   def batch(self, ours: Batch) -> Batch:
     """Return a batch in AlgoPerf's form: all labels are its 'targets'."""
-    if self.labels == ('targets',):
-      return ours
-    return {**ours, 'targets': {name: ours[name] for name in self.labels}}
-
-
-def plain(theirs: Batch) -> Batch:
-  """Return a batch in the form of our workloads: every label has its name."""
-  targets = theirs['targets']
-  return {**theirs, **targets} if isinstance(targets, dict) else theirs
-
-
-class _Reads(dict):
-  """Dictionary that records which entries are read."""
-
-  def __init__(self, items: Batch, read: set[str]):
-    super().__init__(items)
-    self._read = read
-
-  def __getitem__(self, name):
-    self._read.add(name)
-    return super().__getitem__(name)
+    return batch_form.theirs(ours, self.labels)
 
 
 def _key(rng):

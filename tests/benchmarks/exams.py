@@ -7,12 +7,13 @@ processes: as trials are, with other numbers of threads and devices, in other
 batches, and with weights rounded to ten bits, as TF32 of a GPU rounds them.
 """
 
+import dataclasses
 import os
 import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from runner.launch import environment
 from runner.launch.examiner import Examiner
 from runner.protocol import agreement, columns, layout, results_folder, storage
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records.exams import Answer, Request
+from runner.protocol.records.progress import ProgressEvent
 from runner.trial import checkpoint
 
 LATER = 3  # Evaluations after the first, of which the fastest counts.
@@ -65,11 +68,11 @@ def main(out: pathlib.Path) -> None:
   with Examiner(environment.variables()) as examiner:
     for trial in reached:
       request = _request(out, plan, trial, WAYS[0])
-      first = examiner.examine(request, _nothing)['seconds']
+      first = examiner.examine(request, _nothing).seconds
       before = _spent(examiner.pid)
       later = [examiner.examine(request, _nothing) for _ in range(LATER)]
       spent = (_spent(examiner.pid) - before) / LATER
-      best = min(answer['seconds'] for answer in later)
+      best = min(answer.seconds for answer in later)
       print(
         f'| `{trial.workload}` | {first:.2f} s | {best:.2f} s | {spent:.2f} s |'
       )
@@ -77,7 +80,7 @@ def main(out: pathlib.Path) -> None:
   print('| workload |', ' | '.join(way.name for way in WAYS), '|')
   print('|---' * (1 + len(WAYS)) + '|')
   cells = {
-    (trial.workload, way.name): _worst(trial.folder(out), answer['metrics'])
+    (trial.workload, way.name): _worst(trial.folder(out), answer.metrics or {})
     for way in WAYS
     for trial, answer in _evaluated(out, plan, reached, way)
   }
@@ -86,13 +89,13 @@ def main(out: pathlib.Path) -> None:
     print(f'| `{trial.workload}` |', ' | '.join(shown), '|')
 
 
-def _nothing(event: Mapping[str, Any]) -> None:
+def _nothing(event: ProgressEvent) -> None:
   """Do nothing with a sign of life."""
 
 
 def _evaluated(
   out: pathlib.Path, plan: Plan, trials: list[PlannedTrial], way: Way
-) -> Iterator[tuple[PlannedTrial, dict[str, Any]]]:
+) -> Iterator[tuple[PlannedTrial, Answer]]:
   cores = os.sched_getaffinity(0)
   env = environment.variables() | {'XLA_FLAGS': way.flags}
   os.sched_setaffinity(0, sorted(cores)[: way.cores])
@@ -102,8 +105,8 @@ def _evaluated(
         request = _request(out, plan, trial, way)
         if way.rounded:
           path = pathlib.Path(home) / layout.REACHED
-          _round(pathlib.Path(request['model']), path)
-          request['model'] = str(path)
+          _round(pathlib.Path(request.model), path)
+          request = dataclasses.replace(request, model=str(path))
         yield trial, examiner.examine(request, _nothing)
   finally:
     os.sched_setaffinity(0, cores)
@@ -111,20 +114,19 @@ def _evaluated(
 
 def _request(
   out: pathlib.Path, plan: Plan, trial: PlannedTrial, way: Way
-) -> dict[str, Any]:
+) -> Request:
   path = trial.folder(out) / layout.REACHED
   kept = checkpoint.parse(path.read_bytes())
   assert kept
-  row: dict[str, Any] = plan.suite.workloads[trial.workload].to_json()
-  row['eval_batch_size'] = int(way.batches * row['eval_batch_size'])
-  return {
-    'model': str(path.absolute()),
-    'step': kept.facts['step'],
-    'workload': trial.workload,
-    'row': row,
-    'data_dir': None,
-    'splits': columns.SPLITS,
-  }
+  spec = plan.suite.workloads[trial.workload]
+  size = int(way.batches * spec.eval_batch_size)
+  return Request(
+    model=str(path.absolute()),
+    step=kept.facts['step'],
+    spec=dataclasses.replace(spec, eval_batch_size=size),
+    data_dir=None,
+    splits=columns.SPLITS,
+  )
 
 
 def _round(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -39,6 +39,8 @@ KNOWN = {
 }
 READERS = [
   *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('scoring/**/*.py')),
+  'runner/protocol/records/checkpoints.py',
+  'runner/protocol/records/events.py',
   'runner/trial/checkpoint.py',
   'runner/protocol/layout.py',
   'runner/protocol/storage.py',

@@ -11,6 +11,7 @@ import tomllib
 
 import pytest
 
+from runner.protocol import schemas
 from runner.tools import preflight
 from tests.project import test_imports
 from tests.support import flag_table, made_results
@@ -241,7 +242,30 @@ def _json(*words: str):
     check=False,
   )
   assert done.returncode in {0, 1}, done.stderr
-  return json.loads(done.stdout)
+  found = json.loads(done.stdout)
+  for table in [found] if isinstance(found, dict) else found:
+    number = table.pop('schema')  # The first key, to be seen at once.
+    assert number == schemas.NUMBERS[_printing(words)]
+  return found
+
+
+def _printing(words: tuple[str, ...]) -> str:
+  """Name of the command that words run; `score` is the default of scoring."""
+  return next((word for word in words if word in schemas.NUMBERS), 'score')
+
+
+NUMBERED = re.compile(r'^\| `timetrial ([\w-]+)` \| (\d+) \|$', re.MULTILINE)
+
+
+@pytest.mark.parametrize('command', schemas.NUMBERS)
+def test_the_number_of_a_schema_is_documented_and_printed(command):
+  number = schemas.NUMBERS[command]
+  assert (command, str(number)) in NUMBERED.findall(_text(PROGRAMS))
+  document = json.loads(schemas.text(command, {'a': 1}))
+  assert list(document.items()) == [('schema', number), ('a', 1)]
+  entries = json.loads(schemas.text(command, [{'a': 1}, {'a': 2}]))
+  assert [entry['schema'] for entry in entries] == [number, number]
+  assert json.loads(schemas.text(command, [])) == []
 
 
 def test_the_schema_of_a_plan_is_documented():
@@ -277,6 +301,17 @@ def test_every_command_with_json_is_documented():
   taking = {name for name, flags in _commands().items() if 'json' in flags}
   heads = re.findall(r'^### `timetrial (.*) --json`', _text(PROGRAMS), re.M)
   assert {head.replace(' RESULTS', '') for head in heads} == taking
+  assert taking == schemas.NUMBERS.keys()
+
+
+def test_all_json_for_programs_is_printed_with_its_number():
+  """A command that prints JSON by itself would print none."""
+  printing = [
+    path
+    for path in ('runner/commands.py', 'scoring/__main__.py')
+    if 'json.dumps' in _text(path)
+  ]
+  assert not printing
 
 
 def test_every_document_is_reached_from_readme():

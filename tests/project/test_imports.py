@@ -20,6 +20,10 @@ SHARED = (
   'workloads.aux_dropout', 'workloads.batches', 'workloads.dropout',
   'workloads.roles', 'workloads.workload',
 )  # fmt: skip
+TRIAL = (
+  'workloads', 'submissions', 'runner.protocol', 'runner.machine',
+  'runner.launch', 'runner.guard', 'runner.trial',
+)  # fmt: skip
 # Imports that each room may have beside its own. A package without rooms of its
 # own in this list is a room with all that is in it.
 ALLOWED = {
@@ -30,14 +34,13 @@ ALLOWED = {
   'submissions.algorithms': ('workloads', 'submissions'),
   'submissions.algoperf': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
-  'runner.protocol': (),
+  'runner.protocol': ('workloads.suggestions',),
+  'runner.protocol.records': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
   'runner.guard': ('workloads',),
-  'runner.trial': (
-    'workloads', 'submissions', 'runner.protocol', 'runner.machine',
-    'runner.launch', 'runner.guard',
-  ),
+  'runner.trial': TRIAL[:-1],
+  **{f'runner.trial.{room}': TRIAL for room in ('hosts', 'states')},
   'runner.executors': ('runner.protocol', 'runner.machine', 'runner.launch'),
   'runner.lint': ('workloads', 'submissions'),
   'runner.tools': ('workloads', 'submissions', 'runner'),
@@ -52,7 +55,7 @@ LIGHT = (  # A laptop with pandas can score what a cluster ran.
   ),
   *sorted(
     path.relative_to(ROOT).as_posix()
-    for path in ROOT.glob('runner/protocol/*.py')
+    for path in ROOT.glob('runner/protocol/**/*.py')
   ),
   'workloads/__init__.py',
   'submissions/__init__.py',

@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 
-from runner.protocol import layout, ledger
+from runner.protocol import layout
+from runner.protocol.records import ledger
 from scoring import sealed, verify
 from scoring.load import results as read
 from tests.scoring.load import test_verify

@@ -102,13 +102,13 @@ class Criteo1TB(Workload):
   @property
   def _net(self) -> DLRM:
     return DLRM(
-      self.vocab,
-      self.embed_dim,
-      self.embed_scale,
-      self.bottom,
-      self.top,
-      self.layer_norm,
-      self.residual,
+      vocab=self.vocab,
+      embed_dim=self.embed_dim,
+      embed_scale=self.embed_scale,
+      bottom=self.bottom,
+      top=self.top,
+      layer_norm=self.layer_norm,
+      residual=self.residual,
     )
 
   def source(self, split, data_dir):

@@ -92,11 +92,11 @@ FINEWEB = 'https://huggingface.co/datasets/HuggingFaceFW/fineweb-edu'
 
 DATASETS = {
   'mnist': Dataset(
-    'mnist',
-    '3.0.1',
-    {'train': 60_000, 'test': 10_000},
-    80,
-    (
+    name='mnist',
+    version='3.0.1',
+    examples={'train': 60_000, 'test': 10_000},
+    megabytes=80,
+    raw=(
       File(
         'train-images-idx3-ubyte.gz',
         9_912_422,
@@ -118,30 +118,30 @@ DATASETS = {
         'f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6',
       ),
     ),
-    'https://storage.googleapis.com/cvdf-datasets/mnist/',
-    'http://yann.lecun.com/exdb/mnist/',
+    url='https://storage.googleapis.com/cvdf-datasets/mnist/',
+    page='http://yann.lecun.com/exdb/mnist/',
   ),
   'cifar10': Dataset(
-    'cifar10',
-    '3.0.2',
-    {'train': 50_000, 'test': 10_000},
-    320,
-    (
+    name='cifar10',
+    version='3.0.2',
+    examples={'train': 50_000, 'test': 10_000},
+    megabytes=320,
+    raw=(
       File(
         'cifar-10-binary.tar.gz',
         170_052_171,
         'c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd',
       ),
     ),
-    'https://www.cs.toronto.edu/~kriz/',
-    'https://www.cs.toronto.edu/~kriz/cifar.html',
+    url='https://www.cs.toronto.edu/~kriz/',
+    page='https://www.cs.toronto.edu/~kriz/cifar.html',
   ),
   'imagenet2012': Dataset(
-    'imagenet2012',
-    '5.1.0',
-    {'train': 1_281_167, 'validation': 50_000},
-    155_000,
-    (
+    name='imagenet2012',
+    version='5.1.0',
+    examples={'train': 1_281_167, 'validation': 50_000},
+    megabytes=155_000,
+    raw=(
       File(
         'ILSVRC2012_img_train.tar',
         147_897_477_120,
@@ -153,42 +153,46 @@ DATASETS = {
         'c7e06a6c0baccf06d8dbeb6577d71efff84673a5dbdd50633ab44f8ea0456ae0',
       ),
     ),
-    'https://image-net.org/download-images',
-    'https://image-net.org/',
-    'after signing up, for research that is not commercial',
+    url='https://image-net.org/download-images',
+    page='https://image-net.org/',
+    terms='after signing up, for research that is not commercial',
   ),
   'imagenet_v2': Dataset(
-    'imagenet_v2',
-    '3.0.0',
-    {'test': 10_000},
-    1_300,
-    (
+    name='imagenet_v2',
+    version='3.0.0',
+    examples={'test': 10_000},
+    megabytes=1_300,
+    raw=(
       File(
         'imagenetv2-matched-frequency.tar.gz',
         1_264_079_360,
         'f0c37fdf925916b19ea1323cd9a2208cdb6959ba2c32eef2a7fc393835c9ca7c',
       ),
     ),
-    'https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/',
-    'https://github.com/modestyachts/ImageNetV2',
+    url='https://huggingface.co/datasets/vaishaal/ImageNetV2/resolve/main/',
+    page='https://github.com/modestyachts/ImageNetV2',
     config='matched-frequency',
   ),
   'criteo1tb': Dataset(
-    'criteo1tb',
-    '1.0.0',
-    {'train': 4_195_197_692, 'validation': 83_274_637, 'test': 95_000_000},
-    494_202,
-    tuple(File(f'day_{day}.gz', 0, '') for day in range(24)),
-    'https://sacriteopcail01.z16.web.core.windows.net/',
-    'https://ailab.criteo.com/download-criteo-1tb-click-logs-dataset/',
-    'CC BY-NC-SA 4.0',
+    name='criteo1tb',
+    version='1.0.0',
+    examples={
+      'train': 4_195_197_692,
+      'validation': 83_274_637,
+      'test': 95_000_000,
+    },
+    megabytes=494_202,
+    raw=tuple(File(f'day_{day}.gz', 0, '') for day in range(24)),
+    url='https://sacriteopcail01.z16.web.core.windows.net/',
+    page='https://ailab.criteo.com/download-criteo-1tb-click-logs-dataset/',
+    terms='CC BY-NC-SA 4.0',
   ),
   'wmt17_translate': Dataset(
-    'wmt17_translate',
-    '1.0.0',
-    {'train': 5_906_184, 'validation': 2_999, 'test': 3_004},
-    2_600,
-    (
+    name='wmt17_translate',
+    version='1.0.0',
+    examples={'train': 5_906_184, 'validation': 2_999, 'test': 3_004},
+    megabytes=2_600,
+    raw=(
       File(
         'training-parallel-europarl-v7.tgz',
         657_632_379,
@@ -215,54 +219,56 @@ DATASETS = {
       ),
       WMT_DEV,
     ),
-    STATMT_DATA + 'wmt17/translation-task/',
-    STATMT + 'wmt17/translation-task.html',
+    url=STATMT_DATA + 'wmt17/translation-task/',
+    page=STATMT + 'wmt17/translation-task.html',
     config='de-en',
   ),
   # TFDS's dataset also has a training split (WMT14), which no workload reads.
   'wmt14_translate': Dataset(
-    'wmt14_translate',
-    '1.0.0',
-    {'validation': 3_000, 'test': 3_003},
-    4,
-    (WMT_DEV,),
-    STATMT_DATA + 'wmt19/translation-task/',
-    STATMT + 'wmt14/translation-task.html',
+    name='wmt14_translate',
+    version='1.0.0',
+    examples={'validation': 3_000, 'test': 3_003},
+    megabytes=4,
+    raw=(WMT_DEV,),
+    url=STATMT_DATA + 'wmt19/translation-task/',
+    page=STATMT + 'wmt14/translation-task.html',
     config='de-en',
   ),
   'ogbg_molpcba': Dataset(
-    'ogbg_molpcba',
-    '0.1.3',
-    {'train': 350_343, 'validation': 43_793, 'test': 43_793},
-    540,
-    (
+    name='ogbg_molpcba',
+    version='0.1.3',
+    examples={'train': 350_343, 'validation': 43_793, 'test': 43_793},
+    megabytes=540,
+    raw=(
       File(
         'pcba.zip',
         39_533_472,
         '0bb12da2f3ec8b0bb80564114a6174fad2df6a3a0d3c19470b3a27813a7d4e53',
       ),
     ),
-    'https://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/',
-    'https://ogb.stanford.edu/docs/graphprop',
+    url='https://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/',
+    page='https://ogb.stanford.edu/docs/graphprop',
   ),
   # AlgoPerf's counts, which leave out utterances that are too long.
   'librispeech': Dataset(
-    'librispeech',
-    '2.1.2',
-    {'train': 263_840, 'validation': 5_348, 'test': 2_472},
-    61_000,
-    tuple(File(f'{name}.tar.gz', *facts) for name, facts in SUBSETS.items()),
-    'http://www.openslr.org/resources/12/',
-    'http://www.openslr.org/12',
+    name='librispeech',
+    version='2.1.2',
+    examples={'train': 263_840, 'validation': 5_348, 'test': 2_472},
+    megabytes=61_000,
+    raw=tuple(
+      File(f'{name}.tar.gz', *facts) for name, facts in SUBSETS.items()
+    ),
+    url='http://www.openslr.org/resources/12/',
+    page='http://www.openslr.org/12',
     config='lazy_decode',
   ),
   # Not in TFDS. Examples are sequences of 1,025 tokens; AlgoPerf's counts.
   'fineweb_edu': Dataset(
-    'fineweb_edu',
-    '1.0.0',
-    {'train': 8_749_870, 'validation': 100_000},
-    20_000,
-    (
+    name='fineweb_edu',
+    version='1.0.0',
+    examples={'train': 8_749_870, 'validation': 100_000},
+    megabytes=20_000,
+    raw=(
       *(File(f'{n:03}_00000.parquet', 0, '') for n in range(14)),
       File(
         'vocab.bpe',
@@ -277,24 +283,24 @@ DATASETS = {
         GPT2,
       ),
     ),
-    FINEWEB + '/resolve/main/sample/10BT/',
-    FINEWEB,
+    url=FINEWEB + '/resolve/main/sample/10BT/',
+    page=FINEWEB,
     terms='ODC-By 1.0, to be downloaded by yourself',
     config='sample-10BT',
   ),
   # Not in TFDS. Examples are slices: 973 volumes to train, 100 to validate and
   # 99 to test.
   'fastmri': Dataset(
-    'fastmri',
-    '1.0.0',
-    {'train': 34_742, 'validation': 3_554, 'test': 3_581},
-    57_000,
-    (
+    name='fastmri',
+    version='1.0.0',
+    examples={'train': 34_742, 'validation': 3_554, 'test': 3_581},
+    megabytes=57_000,
+    raw=(
       File('knee_singlecoil_train.tar.xz', 0, ''),
       File('knee_singlecoil_val.tar.xz', 0, ''),
     ),
-    'https://fastmri.med.nyu.edu/',
-    'https://fastmri.med.nyu.edu/',
-    'after signing up',
+    url='https://fastmri.med.nyu.edu/',
+    page='https://fastmri.med.nyu.edu/',
+    terms='after signing up',
   ),
 }

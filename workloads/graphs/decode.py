@@ -75,12 +75,12 @@ def _molecule(record: dict[str, Any]) -> Molecules:
   if not np.isin(labels[known], (0, 1)).all():
     raise ValueError(f'labels are {np.unique(labels[known])}, not 0 and 1')
   return Molecules(
-    _codes(atoms, 'atoms'),
-    _codes(bonds, 'bonds'),
-    ends.astype(np.uint16),
-    n_atom.astype(np.uint16),
-    n_bond.astype(np.uint16),
-    np.where(known, labels, UNKNOWN).astype(np.int8)[None],
+    atoms=_codes(atoms, 'atoms'),
+    bonds=_codes(bonds, 'bonds'),
+    ends=ends.astype(np.uint16),
+    n_atom=n_atom.astype(np.uint16),
+    n_bond=n_bond.astype(np.uint16),
+    labels=np.where(known, labels, UNKNOWN).astype(np.int8)[None],
   )
 
 

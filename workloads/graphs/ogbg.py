@@ -111,12 +111,12 @@ class Ogbg(Workload):
   @property
   def _net(self) -> GNN:
     return GNN(
-      self.latent,
-      self.width,
-      self.layers,
-      self.steps,
-      self.tasks,
-      self.activation,
+      latent=self.latent,
+      width=self.width,
+      layers=self.layers,
+      steps=self.steps,
+      tasks=self.tasks,
+      activation=self.activation,
     )
 
   def source(self, split, data_dir):

@@ -124,12 +124,12 @@ def read(path: pathlib.Path) -> Published:
   """
   n_atom, n_bond = (csv_tables.read(path, t)[:, 0] for t in (N_ATOM, N_BOND))
   every = Molecules(
-    csv_tables.read(path, ATOMS),
-    csv_tables.read(path, BONDS),
-    csv_tables.read(path, ENDS),
-    n_atom,
-    n_bond,
-    csv_tables.read(path, LABELS),
+    atoms=csv_tables.read(path, ATOMS),
+    bonds=csv_tables.read(path, BONDS),
+    ends=csv_tables.read(path, ENDS),
+    n_atom=n_atom,
+    n_bond=n_bond,
+    labels=csv_tables.read(path, LABELS),
   )
   count = len(n_atom)
   _same(path, LABELS, len(every.labels), N_ATOM, count)

@@ -37,12 +37,12 @@ class Cifar(Workload):
   @property
   def _net(self) -> resnet.ResNet:
     return resnet.ResNet(
-      'small',
-      'basic',
-      self.blocks,
-      self.widths,
-      self.classes,
-      self.activation,
+      stem='small',
+      block='basic',
+      blocks=self.blocks,
+      widths=self.widths,
+      classes=self.classes,
+      activation=self.activation,
       last_scale=0.0,
     )
 
@@ -55,10 +55,10 @@ class Cifar(Workload):
       'cifar',
       split,
       data_dir,
-      TRAIN,
-      MEAN,
-      STD,
-      small_images.shift_and_flip(SHIFT),
+      train=TRAIN,
+      mean=MEAN,
+      std=STD,
+      augment=small_images.shift_and_flip(SHIFT),
     )
 
   def fake_batch(self, key, batch_size):

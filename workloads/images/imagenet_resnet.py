@@ -37,13 +37,13 @@ class ImageNetResNet(Workload):
   @property
   def _net(self) -> resnet.ResNet:
     return resnet.ResNet(
-      'large',
-      'bottleneck',
-      self.blocks,
-      self.widths,
-      self.classes,
-      self.activation,
-      self.last_scale,
+      stem='large',
+      block='bottleneck',
+      blocks=self.blocks,
+      widths=self.widths,
+      classes=self.classes,
+      activation=self.activation,
+      last_scale=self.last_scale,
     )
 
   def source(self, split, data_dir):

@@ -170,14 +170,14 @@ class ImageNetViT(Workload):
   @property
   def _net(self) -> ViT:
     return ViT(
-      self.patch,
-      self.width,
-      self.layers,
-      self.heads,
-      self.classes,
-      self.post_ln,
-      self.glu,
-      self.pool,
+      patch=self.patch,
+      width=self.width,
+      layers=self.layers,
+      heads=self.heads,
+      classes=self.classes,
+      post_ln=self.post_ln,
+      glu=self.glu,
+      pool=self.pool,
     )
 
   def source(self, split, data_dir):
@@ -192,8 +192,8 @@ class ImageNetViT(Workload):
       split,
       data_dir,
       self.image_size,
-      functools.partial(rand_augment.augment, odd=odd),
-      functools.partial(
+      augment=functools.partial(rand_augment.augment, odd=odd),
+      mix=functools.partial(
         classification.mixup, classes=self.classes, alpha=MIXUP
       ),
     )

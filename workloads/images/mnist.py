@@ -66,7 +66,9 @@ class Mnist(Workload):
       )
     unit = 255 if 'raw_pixels' in self.quirks else 1
     mean, std = (MEAN / unit,), (STD / unit,)
-    return small_images.source('mnist', split, data_dir, TRAIN, mean, std)
+    return small_images.source(
+      'mnist', split, data_dir, train=TRAIN, mean=mean, std=std
+    )
 
   def fake_batch(self, key, batch_size):
     return classification.fake_batch(

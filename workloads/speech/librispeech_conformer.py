@@ -187,19 +187,19 @@ class LibriSpeechConformer(Workload):
   @property
   def _net(self) -> Conformer:
     return Conformer(
-      self.vocab,
-      self.channels,
-      self.width,
-      self.hidden,
-      self.blocks,
-      self.heads,
-      self.kernel,
-      self.activation,
-      self.temperature,
-      self.block_norm,
-      self.momentum,
-      auxiliary.rate(self.aux_dropout, self.quirks),
-      auxiliary.QUIRK not in self.quirks,
+      vocab=self.vocab,
+      channels=self.channels,
+      width=self.width,
+      hidden=self.hidden,
+      blocks=self.blocks,
+      heads=self.heads,
+      kernel=self.kernel,
+      activation=self.activation,
+      temperature=self.temperature,
+      block_norm=self.block_norm,
+      momentum=self.momentum,
+      input_dropout=auxiliary.rate(self.aux_dropout, self.quirks),
+      inner_dropout=auxiliary.QUIRK not in self.quirks,
     )
 
   def source(self, split, data_dir):

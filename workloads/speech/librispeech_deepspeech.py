@@ -183,17 +183,17 @@ class LibriSpeechDeepSpeech(Workload):
   @property
   def _net(self) -> DeepSpeech:
     return DeepSpeech(
-      self.channels,
-      self.width,
-      self.recurrent,
-      self.feed_forward,
-      self.vocab,
-      self.activation,
-      self.residual,
-      self.layer_norm,
-      self.momentum,
-      'fixed_dropout' in self.quirks,
-      auxiliary.rate(self.aux_dropout, self.quirks),
+      channels=self.channels,
+      width=self.width,
+      recurrent=self.recurrent,
+      feed_forward=self.feed_forward,
+      vocab=self.vocab,
+      activation=self.activation,
+      residual=self.residual,
+      layer_norm=self.layer_norm,
+      momentum=self.momentum,
+      fixed_dropout='fixed_dropout' in self.quirks,
+      input_dropout=auxiliary.rate(self.aux_dropout, self.quirks),
     )
 
   def source(self, split, data_dir):

@@ -159,12 +159,12 @@ class FineWebEduLM(Workload):
   @property
   def _net(self) -> Decoder:
     return Decoder(
-      self.vocab,
-      self.width,
-      self.layers,
-      self.heads,
-      self.init_std,
-      self.dtype,
+      vocab=self.vocab,
+      width=self.width,
+      layers=self.layers,
+      heads=self.heads,
+      init_std=self.init_std,
+      dtype=self.dtype,
     )
 
   def source(self, split, data_dir):

@@ -66,15 +66,15 @@ class WMT(Workload):
     self, dropout: float = 0.0, attention_dropout: float | None = None
   ) -> Transformer:
     block = Block(
-      self.width,
-      self.heads,
-      self.hidden,
-      self.activation,
-      self.glu,
-      self.post_norm,
-      self.temperature,
-      dropout,
-      attention_dropout,
+      width=self.width,
+      heads=self.heads,
+      hidden=self.hidden,
+      activation=self.activation,
+      glu=self.glu,
+      post_norm=self.post_norm,
+      temperature=self.temperature,
+      dropout=dropout,
+      attention_dropout=attention_dropout,
     )
     return Transformer(self.vocab, self.layers, self.length, block)
 

@@ -26,6 +26,7 @@ from runner.protocol import (
   suite as rules,
 )
 from runner.protocol.plan import Machine, PlannedTrial, Speed
+from runner.protocol.records import notes
 from tests.support import races
 
 QUICK = race.RetryPolicy(attempts=2, pause=0.0)
@@ -143,7 +144,7 @@ def test_every_trial_is_sent_once_and_its_records_are_read(home):
   )
   assert log[0][2:7] == [sys.executable, '-P', '-m', 'runner', 'work']
   assert flag(log[0], 'hang_timeout') == str(TrialOptions().hang_timeout)
-  assert storage.read_json(home / 'out' / cluster.JOBS) == {
+  assert storage.read_json(home / 'out' / notes.JOBS) == {
     flag(words, 'trial'): str(n) for n, words in enumerate(log)
   }
   raced(home, made, at_once(finish, log))

@@ -13,6 +13,7 @@ import pytest
 
 from runner.launch import environment
 from runner.protocol import layout, storage
+from runner.protocol.records.events import EXAM
 from tests.support.races import (
   LONG,
   ROOT,
@@ -71,7 +72,7 @@ def test_a_race_from_the_command_line_to_its_records(home):
 
   # Lion has one number for every parameter, and a counter or two.
   _, end, _, exam = storage.read_lines(lion / layout.ATTEMPTS)
-  assert exam['event'] == layout.EXAM and exam['agrees'] is True
+  assert exam['event'] == EXAM and exam['agrees'] is True
   params = jax.eval_shape(Digits().init, jax.random.key(0)).params
   count = sum(leaf.size for leaf in jax.tree.leaves(params))
   assert 4 * count < end['optimizer_bytes'] < 4 * count + 100

@@ -12,6 +12,7 @@ import pytest
 
 from runner.launch import child_process, descendants, outcomes, trial_log
 from runner.protocol import layout
+from runner.protocol.records.events import Seen
 
 HEAD = """
 import json, os, subprocess, sys, time
@@ -35,7 +36,7 @@ def follow(tmp_path):
       left = child_process.run(
         [sys.executable, str(path)],
         file,
-        news.append,
+        lambda event: news.append(event.to_json()),
         child_process.Timeouts(**patience),
         os.environ | {'PYTHONPATH': os.getcwd()},
       )
@@ -83,12 +84,12 @@ def test_whoever_goes_on_may_do_so_until_the_wall(follow):
 def test_nothing_that_it_started_is_left(follow):
   left, news, _ = follow(
     "other = subprocess.Popen(['sleep', '1000'])\n"
-    'tell(pid=other.pid)\ntime.sleep(1000)',
+    'tell(step=other.pid)\ntime.sleep(1000)',
     hang=3.0,
   )
   assert left.stopped
   deadline = time.monotonic() + 60
-  while _lives(news[0]['pid']):
+  while _lives(news[0]['step']):
     assert time.monotonic() < deadline
     time.sleep(0.01)
 
@@ -299,7 +300,7 @@ def test_one_killed_before_it_says_anything_has_an_end_of_its_own(
     facts = {'reason': '', 'step': 0, 'seconds': 0.0, 'accounts': {}}
     layout.event(tmp_path, 'end', number, **facts, **end)
   left = child_process.Exit(-signal.SIGKILL, 1.0, '')
-  outcomes.close(tmp_path, len(before), left, {'wall_seconds': 1.0}, False, '')
+  outcomes.close(tmp_path, len(before), left, Seen(wall_seconds=1.0), False, '')
   status = layout.status(tmp_path)
   assert (status.outcome, status.retryable) == ('preempted', True)
   assert status.attempts == len(before) + 1

@@ -13,10 +13,11 @@ from runner.launch import (
   attempt,
   child_process,
   outcomes,
-  progress_events,
   tampering,
 )
 from runner.protocol import layout, results_folder, storage
+from runner.protocol.records import progress as progress_events
+from runner.protocol.records.events import Seen
 from tests.support.races import folder, mine, run, suite
 
 FD = 'int([w for w in sys.argv if "progress_fd" in w][0].partition("=")[2])'
@@ -197,7 +198,7 @@ def test_records_that_a_trial_damages_are_its_own_crash(tmp_path, kind):
   fault = tampering.mended(tmp_path, 1, before)
   assert fault is not None and 'was damaged while the trial ran' in fault.reason
   left = child_process.Exit(0, 1.0, '')
-  outcomes.close(tmp_path, 1, left, {'wall_seconds': 1.0}, False, '', fault)
+  outcomes.close(tmp_path, 1, left, Seen(wall_seconds=1.0), False, '', fault)
   status = layout.status(tmp_path)
   assert (status.outcome, status.retryable) == ('crashed', False)
   assert status.attempts == 2
@@ -263,7 +264,7 @@ LINES = st.one_of(
 @example(b'[' * 3000)
 def test_any_line_is_progress_that_can_be_shown_or_is_refused(line):
   try:
-    told = progress_events.parsed(line)
+    told = progress_events.parse(line)
   except progress_events.NewsError as error:
     assert 'no progress' in str(error)
     return

@@ -16,6 +16,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import cgroup, hardware, load
 from runner.protocol import layout, storage, suite as rules
 from runner.protocol.plan import Speed
+from runner.protocol.records.events import Seen
 from runner.tools import calibrate, short_trial
 from runner.trial import clock
 from tests.support import races
@@ -235,7 +236,7 @@ def ended(folder, outcome, waiting):
     again=False,
   )
   left = child_process.Exit(0, 10.0, '')
-  outcomes.close(folder, 0, left, {'wall_seconds': 10.0}, False, '')
+  outcomes.close(folder, 0, left, Seen(wall_seconds=10.0), False, '')
   return layout.status(folder)
 
 

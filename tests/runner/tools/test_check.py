@@ -16,6 +16,7 @@ from runner.launch import attempt as engine
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
+from runner.protocol.records.checkpoints import Facts
 from runner.tools import check, rehearsal
 from runner.tools.stage import Rehearsal
 from runner.trial import checkpoint
@@ -71,7 +72,7 @@ class Machine:
       if last is None or step >= min(last + every, steps):
         x, last = self.looked(x), step
         arrays = {'x': np.float64(x)}
-        facts = {'steps': step}
+        facts = Facts(steps=step, examples=0, accounts={}, rows={}).to_json()
         checkpoint.save(folder / layout.CHECKPOINT, step, arrays, facts)
         row = {'global_step': step, 'validation/loss': x}
         storage.append_rows(folder / layout.EVALS, [row], row)

@@ -215,6 +215,21 @@ def test_all_may_be_forgotten(tmp_path):
   assert len(add(tmp_path, 'other').trials) == 1
 
 
+@pytest.mark.parametrize(
+  'command', [commands.status, commands.verify_again, commands.forget]
+)
+def test_a_folder_without_results_is_refused_in_the_same_words(
+  tmp_path, command
+):
+  out = tmp_path / 'nowhere'
+  with pytest.raises(merge_plans.ResultsError) as error:
+    command(Options(out=out, submissions=('sgd',)))
+  assert str(error.value) == (
+    f'No results in {out}. Give the folder of a race with --out=FOLDER, or '
+    f'make one: timetrial run --out={out} ...'
+  )
+
+
 def test_what_is_not_there_or_runs_now_is_not_forgotten(tmp_path):
   table = add(tmp_path, 'mine')
   out = tmp_path / 'out'

@@ -9,10 +9,14 @@ import submissions
 from runner import planning
 from runner.protocol import suite as rules, suite_files
 from runner.protocol.plan import Machine
+from runner.protocol.suite_files import Target
 from runner.tools import set_targets
 
 SUITE = rules.load('mini')
 MACHINE = Machine(name='here', facts={'name': 'here'})
+HALF = Target(
+  target=0.5, submission='lion', point={}, values=[0.5], tuned={'lion': 0.5}
+)
 
 
 @pytest.mark.parametrize('lower', [True, False])
@@ -54,9 +58,9 @@ def test_a_target_is_the_median_of_the_best_values_of_the_repeats():
   assert best.trial.hyperparameters == {'a': 1} and best.value == 0.2
   repeats = [(best.trial, [0.6, v]) for v in (0.3, 0.1, 0.2)]
   found = set_targets._target(row, best, search, repeats, 3)
-  assert found['target'] == 0.2
-  assert found['values'] == [0.3, 0.1, 0.2]
-  assert found['tuned'] == {'lion': 0.2, 'adamw': 0.25}
+  assert found.target == 0.2
+  assert found.values == [0.3, 0.1, 0.2]
+  assert found.tuned == {'lion': 0.2, 'adamw': 0.25}
 
 
 def test_too_few_repeats_set_no_target():
@@ -72,13 +76,13 @@ def test_targets_are_written_beside_what_the_file_says_already(tmp_path):
   path.write_text(
     '# A comment.\n[workloads."a/b"]\nsteps = 3 # Few.\ntarget = 9.0\n'
   )
-  facts = {'target': 0.5, 'submission': 'lion', 'values': [0.5]}
-  set_targets.write(path, {'a/b': facts}, 'a command')
+  set_targets.write(path, {'a/b': HALF}, 'a command')
   text = path.read_text()
   assert text.startswith('# A comment.') and '# Few.' in text
   row = tomllib.loads(text)['workloads']['a/b']
   assert row['target'] == 0.5 and row['steps'] == 3
   assert row['origin']['command'] == 'a command'
+  assert row['origin']['submission'] == 'lion'
   assert isinstance(row['origin']['date'], datetime.date)
 
 
@@ -92,6 +96,6 @@ def test_targets_are_set_where_the_rows_are():
 def test_a_row_is_found_under_the_name_that_algoperf_gives_it(tmp_path):
   path = tmp_path / 'suite.toml'
   path.write_text('[workloads.criteo1tb_layernorm]\nsteps = 3\n')
-  set_targets.write(path, {'criteo1tb/layernorm': {'target': 0.5}}, 'a command')
+  set_targets.write(path, {'criteo1tb/layernorm': HALF}, 'a command')
   table = tomllib.loads(path.read_text())
   assert table['workloads']['criteo1tb_layernorm']['target'] == 0.5

@@ -23,6 +23,8 @@ from runner.launch import (
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import agreement, layout, results_folder, storage
+from runner.protocol.records.events import EXAM
+from runner.protocol.records.exams import Answer
 from runner.tools import verify_again
 from runner.trial import checkpoint, exam
 from runner.trial.state_tree import Flattener
@@ -65,7 +67,7 @@ CHEATS = {  # What each does where its submission is built, and what is said.
 
 def exams(path):
   events = storage.read_lines(path / layout.ATTEMPTS)
-  return [event for event in events if event['event'] == layout.EXAM]
+  return [event for event in events if event['event'] == EXAM]
 
 
 def alive(pid):
@@ -312,7 +314,7 @@ def test_what_could_not_be_examined_stays_and_is_examined_later(race):
 
   class Failing(Examiner):
     def examine(self, request, on_progress):
-      return {'failed': 'ValueError: the data are missing.'}
+      return Answer(failed='ValueError: the data are missing.')
 
   try:
     with Failing(environment.variables()) as failing:
@@ -330,7 +332,7 @@ def test_what_could_not_be_examined_stays_and_is_examined_later(race):
 
 
 def test_only_the_parent_says_that_a_model_was_examined(tmp_path):
-  line = {'event': layout.EXAM, 'attempt': 0, 'agrees': True}
+  line = {'event': EXAM, 'attempt': 0, 'agrees': True}
   storage.append_line(tmp_path / layout.ATTEMPTS, line)
   assert tampering.mended(tmp_path, 0, b'')
   storage.append_line(tmp_path / layout.ATTEMPTS, line)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import queue
 import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ import pytest
 from runner.launch import remote_hosts
 from runner.protocol import layout, storage
 from runner.trial import checkpoint, multihost
+from runner.trial.hosts import connecting
 from tests.conftest import QUICK
 from tests.support.races import (
   LONG,
@@ -134,8 +136,8 @@ def test_two_hosts_train_as_one_does_whatever_happens_to_them(race):
 def connected(end):
   port, key = multihost.free_port(), b'known'
   with ThreadPoolExecutor(1) as pool:
-    accepted = pool.submit(multihost.accepted, port, key, 1)
-    called = multihost.called('localhost', port, key)
+    accepted = pool.submit(connecting.accepted, port, key, 1)
+    called = connecting.called('localhost', port, key, 1)
     leader = multihost.Leader(accepted.result())
     return leader, multihost.Follower(1, called, end)
 
@@ -165,6 +167,36 @@ def test_hosts_that_ask_for_different_things_are_told():
   assert codes.get(timeout=LONG) == remote_hosts.LEFT
 
 
+def test_a_host_that_does_not_come_is_named():
+  """The first host once waited for it without limit."""
+  port, key = multihost.free_port(), b'known'
+  with ThreadPoolExecutor(1) as pool:
+    accepted = pool.submit(connecting.accepted, port, key, 3, limit=3.0)
+    there = [connecting.called('localhost', port, key, n) for n in (3, 1)]
+    with pytest.raises(connecting.HostsError) as error:
+      accepted.result(LONG)
+  assert '2 of 3 other hosts connected within 3 s' in str(error.value)
+  assert 'missing: host 2. ' in str(error.value)
+  assert 'See trial_host_2.log' in str(error.value)
+  assert len(there) == 2
+
+
+def test_a_stranger_that_says_nothing_does_not_stop_the_clock():
+  port, key = multihost.free_port(), b'known'
+  with ThreadPoolExecutor(1) as pool:
+    accepted = pool.submit(connecting.accepted, port, key, 1, limit=3.0)
+    deadline = time.monotonic() + LONG
+    while True:
+      try:
+        stranger = socket.create_connection(('localhost', port))
+        break
+      except OSError:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with stranger, pytest.raises(connecting.HostsError, match='host 1'):
+      accepted.result(LONG)
+
+
 @together
 def test_a_host_that_cannot_be_reached_is_named(race):
   home, flags = race
@@ -172,7 +204,7 @@ def test_a_host_that_cannot_be_reached_is_named(race):
   flags = flags | OTHER | {'also_on': words, 'attempts': 1}
   began = time.monotonic()
   done = run(home, 'run', **flags, out=home / 'far')
-  assert done.returncode == 1 and time.monotonic() - began < multihost.JOIN / 2
+  assert done.returncode == 1 and time.monotonic() - began < connecting.JOIN / 2
   status = layout.status(folder(home / 'far', 'mine'))
   assert (status.outcome, status.retryable) == ('crashed', True)
   assert 'exited with code 3: no route to it' in status.reason

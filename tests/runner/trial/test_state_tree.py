@@ -14,8 +14,8 @@ import pytest
 from flax import core, struct
 
 from runner.trial import checkpoint, state_tree
-from runner.trial.same_code import same
 from runner.trial.state_tree import Flattener
+from runner.trial.states.same_code import same
 from submissions.algoperf.training import Kept, Training
 
 

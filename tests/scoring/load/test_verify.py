@@ -17,6 +17,7 @@ from runner.protocol import (
   storage,
   suite as rules,
 )
+from runner.protocol.records.events import EXAM
 from scoring import verify
 from scoring.load import results as read
 from tests.support import made_results
@@ -438,7 +439,7 @@ def reached(folder, **exam):
   (place / layout.ATTEMPTS).unlink()
   made_results._write_attempts(place / layout.ATTEMPTS, 4.0, 'reached', '')
   if exam:
-    layout.event(place, layout.EXAM, 0, **exam)
+    layout.event(place, EXAM, 0, **exam)
 
 
 AGAIN = {

@@ -118,8 +118,13 @@ def mark(path: pathlib.Path, size: int | None = None) -> Mark:
 
 
 def _parsed(table: Mapping[str, Any]) -> Line:
-  marks = {name: Mark(*known) for name, known in table['files'].items()}
-  return Line(**dict(table, files=marks))
+  return Line(
+    before=table['before'],
+    time=table['time'],
+    trial=table['trial'],
+    outcome=table['outcome'],
+    files={name: Mark(*known) for name, known in table['files'].items()},
+  )
 
 
 def _lines(path: pathlib.Path) -> list[bytes]:
