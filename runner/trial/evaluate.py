@@ -61,13 +61,25 @@ def split_metrics(
 
 
 def examples(source: Source, spec: WorkloadSpec, split: str) -> int:
-  """Return the number of examples of a split that are evaluated."""
+  """Return the number of examples of a split that are evaluated.
+
+  Args:
+    source: Examples of the split.
+    spec: The workload in the suite.
+    split: 'train', 'validation' or 'test'.
+  """
   most = spec.train_examples if split == 'train' else spec.eval_examples
   return len(source) if most is None else min(most, len(source))
 
 
 def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
-  """Return the number of batches in which a split is evaluated."""
+  """Return the number of batches in which a split is evaluated.
+
+  Args:
+    source: Examples of the split.
+    spec: The workload in the suite.
+    split: 'train', 'validation' or 'test'.
+  """
   size = _padded(source, spec.eval_batch_size)
   return -(-examples(source, spec, split) // size) if size else 0
 

@@ -175,8 +175,7 @@ FREE_TIME = {
   ),
   'scalars_get': Attack(
     about='works when a scalar is read',
-    expected=CHARGED,
-    works=3,
+    expected=PREVENTED,
     head=LAZY.format(method='get'),
     scalars='found = Lazy(found)',
     seen=False,
