@@ -13,7 +13,13 @@ from collections.abc import Iterator, Mapping
 
 from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
-from runner.launch import attempt, environment, leftovers, outcomes
+from runner.launch import (
+  attempt,
+  compiled,
+  environment,
+  leftovers,
+  outcomes,
+)
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Examiner
 from runner.machine import hardware
@@ -152,7 +158,8 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
       f'{" or ".join(sorted(plan.kinds))}: their seconds could not be '
       'compared. Select nodes of the planned kind with --engine_options.'
     )
-  with Examiner(environment.variables(), options.hang_timeout) as examiner:
+  env, common = environment.variables(), compiled.folder(out, compiled.COMMON)
+  with Examiner(env, options.hang_timeout, common) as examiner:
     return attempt.run_trial(
       out, plan, found[0], lambda event: None, options, examiner=examiner
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runner.executors.base import Queue, RaceContext
-from runner.launch import attempt, environment, exam
+from runner.launch import attempt, compiled, environment, exam
 from runner.launch.examiner import Examiner
 from runner.protocol.layout import Status
 from runner.protocol.plan import PlannedTrial
@@ -22,7 +22,8 @@ class LocalExecutor:
       queue: Trials to run; the caller may add trials meanwhile.
     """
     env, hang = environment.variables(), context.options.hang_timeout
-    with Examiner(env, hang) as examiner:
+    common = compiled.folder(context.out, compiled.COMMON)
+    with Examiner(env, hang, common) as examiner:
       if not context.limits:
         _catch_up(context, queue, examiner)
       yield from self._run(context, queue, examiner)

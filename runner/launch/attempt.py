@@ -122,9 +122,14 @@ def run_trial(
     if status.done or status.outcome == results_folder.DAMAGED:
       return status
     outcomes.lost(folder, 'Its process ended without writing its outcome.')
-    status = run_attempt(out, folder, on_progress, options, keep=[lock])
     # The plan's own row: what is in the folder the trial can change.
     spec = plan.suite.workloads[trial.workload]
+    common = ''
+    if examiner is not None:
+      common = examiner.compiled(spec, options.data_dir, on_progress)
+    status = run_attempt(
+      out, folder, on_progress, options, keep=[lock], common=common
+    )
     # Scoring goes by rows, whatever the outcome says.
     reached = status.outcome == 'reached' or (
       status.done and examiners.met(folder, spec)
@@ -170,6 +175,7 @@ def run_attempt(
   options: TrialOptions,
   *,
   keep: Sequence[int] = (),
+  common: str = '',
 ) -> Status:
   """Run an attempt in a trial's folder that this process has locked.
 
@@ -181,6 +187,8 @@ def run_attempt(
     on_progress: Called with every progress event.
     options: Options of all trials.
     keep: File descriptors that the child process inherits, such as the lock's.
+    common: Folder of compiled programs that all trials have in common; '':
+      there is none.
   """
   budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
@@ -202,6 +210,7 @@ def run_attempt(
   spec = AttemptSpec(
     folder=str(folder),
     results=str(out.absolute()),
+    common=common,
     started=time.monotonic(),
     memory_gib=options.memory_gib,
     profile=options.profile,

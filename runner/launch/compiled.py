@@ -20,8 +20,9 @@ from runner.machine import hardware
 
 CODE = pathlib.Path(__file__).parents[2]
 # A folder in the results. It has one folder a machine, as code for one does not
-# run on every other, and in each of these one folder a submission.
+# run on every other, and in each of these one folder a submission, and COMMON.
 COMPILED = '.compiled'
+COMMON = '.common'  # No submission has this name.
 PLACE = 'JAX_COMPILATION_CACHE_DIR'  # Where the user wants it instead.
 OURS = ('runner', 'submissions', 'workloads')
 OTHERS = ('jax', 'jaxlib', 'flax', 'optax', 'chex', 'numpy', 'scipy')
@@ -32,7 +33,8 @@ def folder(out: pathlib.Path, submission: str) -> pathlib.Path:
 
   Args:
     out: The results folder.
-    submission: Name of the submission.
+    submission: Name of the submission; COMMON: programs that a process without
+      a submission has compiled, which trials can only read.
   """
   machine = out.absolute() / COMPILED / hardware.describe().name
   path = pathlib.Path(os.environ.get(PLACE) or machine).absolute() / submission

@@ -20,6 +20,7 @@ import time
 from collections.abc import Mapping
 from typing import IO, NamedTuple
 
+from runner.launch import compiled, environment
 from runner.protocol import agreement, columns, layout, storage
 from runner.protocol.records import exams
 from runner.protocol.records.exams import Answer, Request
@@ -30,8 +31,8 @@ TRIES = 2  # A process that dies over a model is started once more.
 CLOSING = 5.0  # Seconds that it has to leave by itself.
 PIPE = 1 << 16  # Bytes that a pipe holds.
 LAST_WORDS = 300  # Letters of what it printed that a reason has.
-# An examiner reads no compiled programs: trials can write into their folder.
-ENV = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
+# An examiner reads no programs that trials have compiled.
+CLOSED = {'JAX_ENABLE_COMPILATION_CACHE': 'false'}
 
 
 class Exam(NamedTuple):
@@ -63,15 +64,27 @@ class _GoneError(RuntimeError):
 class Examiner:
   """A process that evaluates models again; to be closed in the end."""
 
-  def __init__(self, env: Mapping[str, str], hang: float = 1800.0):
+  def __init__(
+    self,
+    env: Mapping[str, str],
+    hang: float = 1800.0,
+    common: pathlib.Path | None = None,
+  ):
     """Start nothing yet.
 
     Args:
       env: Environment of trials.
       hang: Seconds without a word after which the process counts as hanging.
+      common: Folder for the programs that it compiles, where no trial can
+        write; None: it keeps none.
     """
-    self._env = dict(env) | ENV
+    own = CLOSED
+    if common is not None:
+      own = environment.CACHE | {compiled.PLACE: str(common)}
+    self._env = dict(env) | own
     self._hang = hang
+    self._common = common
+    self._known: set[str] = set()  # Workloads that it has compiled.
     self._process: subprocess.Popen[bytes] | None = None
     self._log: IO[bytes] | None = None
 
@@ -126,6 +139,36 @@ class Examiner:
         self.close()  # The next trial gets the whole device.
       return answer
     return Answer(failed=why)
+
+  def compiled(
+    self, spec: WorkloadSpec, data_dir: str | None, on_progress: OnProgress
+  ) -> str:
+    """Compile what all trials of a workload have in common.
+
+    Where trials compute on other devices than a CPU, nothing is compiled for
+    them: the process would take memory of their devices.
+
+    Args:
+      spec: The workload in the suite.
+      data_dir: Folder of the datasets; None: the default one.
+      on_progress: Called with signs of life.
+
+    Returns:
+      The folder of the programs; '' if there is none.
+    """
+    if self._common is None:
+      return ''
+    request = Request(model='', step=0, spec=spec, data_dir=data_dir, splits=())
+    key = request.to_line()
+    if key not in self._known:
+      on_progress(ProgressEvent(doing='compiling evaluations'))
+      answer = self.examine(request, on_progress)
+      if answer.device != 'cpu':
+        self._common = None
+      if answer.failed or answer.unfit or self._common is None:
+        return ''  # Trials compile it themselves, or say what is missing.
+      self._known.add(key)
+    return str(self._common)
 
   def close(self) -> None:
     """End the process, if there is one."""

@@ -175,7 +175,11 @@ def confine(spec: AttemptSpec) -> None:
     _drop_privileges()
   try:
     said = landlock.restrict(
-      landlock.Sandbox([*own, *devices], spec.results or None)
+      landlock.Sandbox(
+        writable=[*own, *devices],
+        unread=spec.results or None,
+        readable=[spec.common] if spec.common else [],
+      )
     )
   except OSError as error:
     said = f'none: {error}'

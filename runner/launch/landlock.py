@@ -50,10 +50,12 @@ class Sandbox(NamedTuple):
   Attributes:
     writable: Files and folders that it may read and change.
     unread: Folder whose other contents it may not read; None: it may read all.
+    readable: Files and folders in there that it may read all the same.
   """
 
   writable: Sequence[str | os.PathLike]
   unread: str | os.PathLike | None = None
+  readable: Sequence[str | os.PathLike] = ()
 
 
 class LandlockError(OSError):
@@ -98,7 +100,7 @@ def restrict(sandbox: Sandbox) -> str:
       handled &= ~right
   ruleset = _ruleset(handled)
   try:
-    for path in beside:
+    for path in [*beside, *sandbox.readable]:
       with contextlib.suppress(OSError):  # It is gone, or of no file system.
         _allow(ruleset, path, READ)
     for path in sandbox.writable:

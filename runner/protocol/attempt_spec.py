@@ -13,6 +13,8 @@ class AttemptSpec:
     folder: Folder of the trial.
     results: The results folder, whose other contents the trial may not read;
       '': it may read all.
+    common: Folder of compiled programs that all trials have in common, which
+      the trial may read; '': there is none.
     started: Start of the process, in seconds of time.monotonic of its host.
     memory_gib: Most GiB that the process may allocate; None: no limit.
     profile: Number of steps to trace.
@@ -24,6 +26,7 @@ class AttemptSpec:
 
   folder: str
   results: str = ''
+  common: str = ''
   started: float = 0.0
   memory_gib: float | None = None
   profile: int = 0

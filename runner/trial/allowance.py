@@ -120,18 +120,20 @@ def measured(
     model: A model of the workload.
     read: Returns the seconds that count, see Allowance.
   """
-  evaluate.not_finite(model)
-  for split in columns.SPLITS:  # Compiles what differs from split to split.
-    _sample(task, model, split, 1)
+  workload, sources, spec = task.workload, task.sources, task.spec
+  evaluate.warm_up(workload, sources, spec, model)
+  split = columns.VALIDATION
+  source = sources[split]
   began = read()
-  done = _sample(task, model, columns.VALIDATION, BATCHES)
+  done = evaluate.sample(
+    workload, model, source=source, spec=spec, split=split, most=BATCHES
+  )
   a_batch = (read() - began) / max(1, done)
-  return {
-    split: FACTOR
-    * a_batch
-    * evaluate.batch_count(task.sources[split], task.spec, split)
-    for split in columns.SPLITS
+  counts = {
+    split: evaluate.batch_count(source, spec, split)
+    for split, source in sources.items()
   }
+  return {split: FACTOR * a_batch * count for split, count in counts.items()}
 
 
 def storing(arrays: PyTree) -> float:
@@ -149,13 +151,3 @@ def restoring(arrays: PyTree, compiling: float) -> float:
     compiling: Seconds of compilation before it.
   """
   return storing(arrays) + AGAIN * compiling + AGAIN
-
-
-def _sample(task: TrialTask, model: Model, split: str, most: int) -> int:
-  """Compute statistics of the first batches of a split; return how many."""
-  source = task.sources[split]
-  count = min(most, evaluate.batch_count(source, task.spec, split))
-  if count:
-    size = task.spec.eval_batch_size
-    evaluate.statistics(task.workload, model, source, size, count * size)
-  return count

@@ -15,6 +15,7 @@ import pathlib
 from collections.abc import Iterator
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 from runner.trial.clock import Clock
 
@@ -82,6 +83,31 @@ def noticed(clock: Clock) -> Iterator[Compiled]:
     jax.monitoring.unregister_event_duration_listener(lasted)
     logger.setLevel(level)
     logger.removeFilter(asked)
+
+
+@contextlib.contextmanager
+def programs_of(folder: str) -> Iterator[None]:
+  """Read compiled programs from another folder in the block; write none there.
+
+  Args:
+    folder: The folder; '': that of this process, as ever.
+  """
+  if not folder:
+    yield
+    return
+  own = jax.config.jax_compilation_cache_dir  # pyrefly: ignore
+  least = jax.config.jax_persistent_cache_min_compile_time_secs  # pyrefly: ignore
+  _use(folder, math.inf)
+  try:
+    yield
+  finally:
+    _use(own, least)
+
+
+def _use(folder: str | None, least: float) -> None:
+  jax.config.update('jax_compilation_cache_dir', folder)
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', least)
+  compilation_cache.reset_cache()
 
 
 class _Asked(logging.Filter):

@@ -84,6 +84,57 @@ def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
   return -(-examples(source, spec, split) // size) if size else 0
 
 
+def fresh(workload: Workload, seed: int) -> tuple[Model, jax.Array]:
+  """Return the first model of a trial, and the key of its training."""
+  init, train = jax.random.split(jax.random.key(seed))
+  return devices.replicate(jax.jit(workload.init)(init)), train
+
+
+def warm_up(
+  workload: Workload,
+  sources: Mapping[str, Source],
+  spec: WorkloadSpec,
+  model: Model,
+) -> None:
+  """Compile all that evaluations need.
+
+  Args:
+    workload: The workload.
+    sources: Examples by split.
+    spec: The workload in the suite.
+    model: A model of the workload.
+  """
+  not_finite(model)
+  for split in columns.SPLITS:
+    sample(workload, model, source=sources[split], spec=spec, split=split)
+
+
+def sample(
+  workload: Workload,
+  model: Model,
+  *,
+  source: Source,
+  spec: WorkloadSpec,
+  split: str,
+  most: int = 1,
+) -> int:
+  """Compute statistics of the first batches of a split; return how many.
+
+  Args:
+    workload: The workload.
+    model: A model of the workload.
+    source: Examples of the split.
+    spec: The workload in the suite.
+    split: 'train', 'validation' or 'test'.
+    most: Largest number of batches.
+  """
+  count = min(most, batch_count(source, spec, split))
+  if count:
+    size = spec.eval_batch_size
+    statistics(workload, model, source, size, count * size)
+  return count
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _examine(workload: Workload, model: Model, batch):
   """Return weights and statistics of a batch's examples, on every host."""

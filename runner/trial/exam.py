@@ -66,6 +66,8 @@ def _answer(
   except Exception as error:  # Data are missing, or memory.
     return Answer(failed=_told(error))
   try:
+    if not request.model:
+      return _compiled(request.spec, task)
     return _evaluated(request, task, alive)
   except UnfitError as error:
     return Answer(unfit=str(error))
@@ -73,6 +75,13 @@ def _answer(
     return Answer(failed=_told(error))
   except Exception as error:  # As ppl of a model that nobody trained.
     return Answer(unfit=f'It cannot be evaluated: {_told(error)}')
+
+
+def _compiled(spec: WorkloadSpec, task: Task) -> Answer:
+  """Compile what trials and later evaluations have in common."""
+  model, _ = evaluate.fresh(task.workload, 0)
+  evaluate.warm_up(task.workload, task.sources, spec, model)
+  return Answer()
 
 
 def _evaluated(

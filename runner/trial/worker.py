@@ -26,6 +26,7 @@ from runner.trial import (
   checkpoint as checkpoints,
   compile_time,
   devices,
+  evaluate,
   metadata,
   state_tree,
   task as tasks,
@@ -145,9 +146,10 @@ def _train(
       tasks.goal(task, budget, harness.metrics, harness.accounts),
     )
 
-  start = _start(trial, task, clock, harness.feed)
+  with compile_time.programs_of(attempt.common):
+    start = _start(trial, task, clock, harness.feed)
+    harness.limit(start.model)
   padding = tasks.padding(task, trial.trial.seed)
-  harness.limit(start.model)
   with clock.account(accounts.TRAIN):
     submission = made()
   with clock.account(accounts.RESTORE):
@@ -186,9 +188,9 @@ def _start(
   trial: TrialSpec, task: TrialTask, clock: Clock, feed: Feed
 ) -> Start:
   """Return the start of a fresh trial."""
-  init, train = jax.random.split(jax.random.key(trial.trial.seed))
+  model, train = evaluate.fresh(task.workload, trial.trial.seed)
   return Start(
-    model=devices.replicate(jax.jit(task.workload.init)(init)),
+    model=model,
     key=train,
     batches=feed,
     evals=[],

@@ -262,19 +262,21 @@ FREE_TIME = {
     works=0.4,
     head='import signal',
     start=(
-      'signal.signal(signal.SIGVTALRM, lambda *_: work(0.2))\n'
-      'signal.setitimer(signal.ITIMER_VIRTUAL, 1.0, 1.0)'
+      'signal.signal(signal.SIGPROF, lambda *_: work(0.2))\n'
+      'signal.setitimer(signal.ITIMER_PROF, 2.0, 2.0)'
     ),
   ),
   'gc_callback': Attack(
     about='works whenever garbage is collected',
-    expected=FOUND,
+    expected=CHARGED,
+    works=0.4,
     head='import gc',
     start='gc.callbacks.append(lambda *_: work(0.2))',
   ),
   'profile_hook': Attack(
     about='works in a hook of the interpreter',
-    expected=FOUND,
+    expected=CHARGED,
+    works=0.4,
     head='import sys',
     start=(
       'def hook(*_):\n'

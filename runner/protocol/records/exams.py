@@ -16,7 +16,8 @@ class Request:
   """A stored model that is to be evaluated.
 
   Attributes:
-    model: Absolute path of the model's file.
+    model: Absolute path of the model's file; '': only compile what evaluations
+      of the workload need.
     step: Step that the model must be of.
     spec: The workload in the suite.
     data_dir: Folder of the datasets; None: the default one.
