@@ -7,12 +7,11 @@ divide by the rate. Two schedules differ: AlgoPerf's warmup is t/W, see
 step later. No rate grows after `steps`. Schedules in ENDLESS need no horizon.
 """
 
+import difflib
 from collections.abc import Callable
 
 import jax.numpy as jnp
 import optax
-
-from workloads import suggestions
 
 
 def warmup_cosine(peak: float, warmup: float, steps: int) -> optax.Schedule:
@@ -276,7 +275,8 @@ def by_name(
     ValueError: no such kind.
   """
   if kind not in KINDS:
-    hint = suggestions.hint(kind, KINDS)
+    close = difflib.get_close_matches(kind, KINDS, n=1)
+    hint = f' Did you mean {close[0]!r}?' if close else ''
     raise ValueError(f'No schedule {kind!r}.{hint} Known: {", ".join(KINDS)}.')
   return KINDS[kind](peak, warmup, steps), None if kind in ENDLESS else steps
 
