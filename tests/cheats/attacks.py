@@ -197,7 +197,7 @@ FREE_TIME = {
   ),
   'lazy_model': Attack(
     about='hands over a model that works when it is read',
-    expected=ENDED,
+    expected=CHARGED,
     head=(
       'from workloads.workload import Model\n'
       'class Late(Model):\n'
@@ -279,8 +279,10 @@ FREE_TIME = {
     works=0.4,
     head='import sys',
     start=(
-      'def hook(*_):\n'
-      '  sys.setprofile(None); work(0.2); sys.setprofile(hook)\n'
+      'left = [0.2] * 3\n'
+      'def hook(frame, *_):\n'
+      "  if frame.f_code.co_name == 'eval_batches' and left:\n"
+      '    work(left.pop())\n'
       'sys.setprofile(hook)'
     ),
   ),

@@ -111,6 +111,21 @@ def race(tmp_path_factory):
   return home
 
 
+def test_what_trials_share_is_compiled_before_the_first_one(race):
+  """Its first model and its evaluation: a process without a submission did."""
+  [end] = [
+    event
+    for event in storage.read_lines(
+      folder(race / 'out', 'honest') / layout.ATTEMPTS
+    )
+    if event['event'] == 'end'
+  ]
+  made = list((race / 'out').glob('.compiled/*/.common/*-cache'))
+  assert len(made) >= 3
+  assert end['compiled']['found'] >= 3
+  assert end['free']['charged'] == 0.0
+
+
 def test_an_honest_trial_passes(race):
   path = folder(race / 'out', 'honest')
   status = layout.status(path)
