@@ -19,6 +19,8 @@ QUICK = ' '.join([
   '--xla_backend_optimization_level=0',
   '--xla_llvm_disable_expensive_passes=true',
   '--xla_cpu_use_fusion_emitters=false',  # Halves what is left to compile.
+  # A program in one part instead of 32: a quarter less to compile.
+  '--xla_cpu_parallel_codegen_split_count=1',
 ])  # fmt: skip
 
 if 'JAX_COMPILATION_CACHE_DIR' not in os.environ:  # Nor do workers have it yet.
