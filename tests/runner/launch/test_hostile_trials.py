@@ -19,6 +19,8 @@ from runner.launch import (
 from runner.protocol import layout, results_folder, storage
 from tests.support.races import folder, mine, run, suite
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 FD = 'int([w for w in sys.argv if "progress_fd" in w][0].partition("=")[2])'
 AT_3 = 'import sys\n      if state.done == 3: '
 HERE = 'open(os.path.dirname(__file__) + "/attempts.jsonl", "a")'
