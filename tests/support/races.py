@@ -117,7 +117,7 @@ def share_compiled(name):
   """Let trials of a submission find what those of others have compiled."""
   if place := os.environ.get(compiled.PLACE):
     cache = pathlib.Path(place)
-    (cache / 'races').mkdir(exist_ok=True)
+    (cache / 'races').mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
       (cache / name).symlink_to('races')
 
