@@ -39,6 +39,8 @@ from tests.support.races import (
 )
 from workloads.workload import Model
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 EASY = dict(target=0.5, steps=400)
 STEPS = 200  # After which digits have less than half of them wrong.
 CHEATS = {  # What each does where its submission is built, and what is said.
