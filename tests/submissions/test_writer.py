@@ -1,6 +1,8 @@
 """Transformations that write parameters themselves, and bad use of them."""
 
 import itertools
+import pathlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -67,6 +69,26 @@ def test_parameters_keep_their_type():
 
   _, params = trained(Writing(lambda params: jnp.zeros(()), write))
   assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype('float32')}
+
+
+def test_the_example_of_the_documents_trains():
+  text = pathlib.Path('docs/submitting.md').read_text(encoding='utf-8')
+  [source] = [x for x in re.findall(r'```python\n(.*?)```', text, re.DOTALL)
+              if 'Writing' in x]  # fmt: skip
+  made = {}
+  exec(source, made)  # noqa: S102
+  task = quadratic_workload.task()
+  submission = made['build'](task, **made['SELF'])
+  start = Start(
+    task.workload.init(None), jax.random.key(0), quadratic_workload.batches
+  )
+  *_, last = itertools.islice(submission.train(start), 4)
+  _, expected = trained(optax.sgd(RATE))
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7),
+    submission.model(last).params,
+    expected,
+  )
 
 
 class Both:
