@@ -119,7 +119,7 @@ class EightBitState(NamedTuple):
 
 
 class Storage(NamedTuple):
-  """How moments are stored; see `scale_by`."""
+  """The form in which moments are stored; see `scale_by`."""
 
   block: int = BLOCK
   never_zero: bool = True
@@ -203,6 +203,7 @@ def writer(
     chunk: Numbers decoded to 32 bits at a time; unused on a GPU.
   """
   storage = Storage(block, never_zero, chunk)
+  floor = trust.floor if trust else 0.0
   before = weight_decay if coupled else 0.0
   after = weight_decay if trust is None and not coupled else 0.0
   usual = functools.partial(
@@ -229,7 +230,7 @@ def writer(
       return _updated(usual, Rows(x, stored, (grad,)), scalars, storage)
     rows = Rows(grad, stored, (x,))
     direction, stored = _updated(measured, rows, scalars, storage)
-    direction = trust_ratio.trusted(_wide(direction), x, floor=trust.floor)
+    direction = trust_ratio.trusted(_wide(direction), x, floor=floor)
     return _moved(x, direction, scalars[1]), stored
 
   def write(grads, state, params):

@@ -32,7 +32,14 @@ def scale_by_trust(
 def trusted(
   u: Array, w: Array, coefficient: float = 1.0, floor: float = 0.0
 ) -> Array:
-  """Return the update u of the tensor w as `scale_by_trust` scales it."""
+  """Return an update as `scale_by_trust` scales it.
+
+  Args:
+    u: The update of one tensor.
+    w: The tensor.
+    coefficient: Length of the step, relative to the weights.
+    floor: Smallest length that the weights count as.
+  """
   length = jnp.maximum(optax.tree.norm(w), floor)
   given = optax.tree.norm(u)
   ratio = coefficient * length / jnp.where(given > 0, given, 1.0)

@@ -17,14 +17,14 @@ from workloads.workload import PyTree
 
 @runtime_checkable
 class Writer(Protocol):
-  """What `from_optax` takes besides optax transformations."""
+  """An optimizer that returns new parameters, for `from_optax`."""
 
-  def init(self, params: PyTree) -> PyTree:
+  def init(self, params: PyTree, /) -> PyTree:
     """Return the first state."""
     ...
 
   def write(
-    self, grads: PyTree, state: PyTree, params: PyTree, **given: Any
+    self, grads: PyTree, state: PyTree, params: PyTree, /, **given: Any
   ) -> tuple[PyTree, PyTree]:
     """Return the parameters after a step, and the state.
 

@@ -76,7 +76,7 @@ def test_the_example_of_the_documents_trains():
   [source] = [x for x in re.findall(r'```python\n(.*?)```', text, re.DOTALL)
               if 'Writing' in x]  # fmt: skip
   made = {}
-  exec(source, made)  # noqa: S102
+  exec(source, made)
   task = quadratic_workload.task()
   submission = made['build'](task, **made['SELF'])
   start = Start(
