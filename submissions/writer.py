@@ -44,7 +44,8 @@ class Writing(NamedTuple):
   write: Callable[..., tuple[PyTree, PyTree]]
 
 
-Transformation = optax.GradientTransformation | Writer
+# A tuple's fields are no methods to the type checker.
+Transformation = optax.GradientTransformation | Writer | Writing
 
 
 def check(tx: Any) -> None:
