@@ -278,7 +278,7 @@ def from_optax(
     )
     if grad_clip is not None:
       grads = clip(grads, norm, grad_clip)
-    if isinstance(tx, writer.Writer):
+    if isinstance(tx, writer.Writer | writer.Writing):
       found = extra_args.call(tx.write, grads, state.opt, params, told)
       params, opt = writer.written(found, params)
     else:
