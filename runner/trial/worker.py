@@ -164,7 +164,7 @@ def _start(
   init, train = jax.random.split(jax.random.key(trial.trial.seed))
   return Start(
     model=devices.replicate(jax.jit(task.workload.init)(init)),
-    key=train,
+    key=devices.replicate(train),  # Or every step would copy the key.
     batches=feed,
     evals=[],
     elapsed=clock.charged,

@@ -52,7 +52,7 @@ def test_no_more_is_made_ahead_than_the_source_says():
   source = Slow(2)
   feed = Feed(source, 0, Clock())
   drawn(feed, 4, 4)
-  feed._thread.shutdown()
+  feed._ahead._thread.shutdown()
   assert [first for first, *_ in source.asked] == [0, 4, 8, 12]
   assert {name.split('_')[0] for *_, name in source.asked} == {'feed'}
   assert feed.examples == 8

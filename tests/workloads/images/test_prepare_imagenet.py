@@ -193,9 +193,9 @@ def test_mixup_mixes_neighbours_with_one_share(home):
 def test_shares_of_mixup_are_of_a_beta_distribution():
   rows = {'inputs': np.zeros((2, 1, 1, 1)), 'targets': np.array([0, 1])}
   shares = np.array([
-    classification.mixup(rows, np.random.default_rng(n), 2, 0.2)['targets'][
-      0, 0
-    ]
+    classification.Mixup(2, 0.2).now(rows, np.random.default_rng(n))[
+      'targets'
+    ][0, 0]
     for n in range(3000)
   ])  # fmt: skip
   # Var of Beta(a, a) is 1 / (4 (2 a + 1)).
