@@ -100,14 +100,17 @@ def rounded(products: Array, ones: Array) -> Array:
   """Return products [B, ...] that are rounded before they are added.
 
   numpy rounds every product. A compiler may compute a product and a sum as one
-  operation with one rounding. So every product is multiplied by a one that the
-  compiler does not know: this second product is exact in either way.
+  operation with one rounding, and changes the order of products to do so. It
+  cannot do either across an exclusive or with a number that it does not know.
 
   Args:
     products: Products, float32.
     ones: Ones [B] that are arguments of the compiled program.
   """
-  return products * _along(ones, products)
+  bits = functools.partial(jax.lax.bitcast_convert_type, new_dtype=jnp.int32)
+  zeros = bits(ones) ^ np.float32(1).view(np.int32)  # [B]
+  same = bits(products) ^ _along(zeros, products)
+  return jax.lax.bitcast_convert_type(same, jnp.float32)
 
 
 def _along(rows: Array, like: Array) -> Array:

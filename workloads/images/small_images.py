@@ -37,7 +37,9 @@ class Pixels(NamedTuple):
   @property
   def packing(self) -> Packing:
     """See workload.Packed."""
-    return Packing(self._replace(raw=True), self._unpack)
+    # Not _replace, which asks for the number of fields by `len`.
+    fields = (self.images, self.targets, self.mean, self.std, self.augment)
+    return Packing(Pixels(*fields, raw=True), self._unpack)
 
   def __len__(self) -> int:
     return len(self.targets)
