@@ -67,7 +67,9 @@ def _submissions() -> None:
   for name in submissions.names():
     cells = []
     for mini in FIELDS.values():
-      found = lowering.failures(name, workloads.get(mini), size(mini))
+      found = lowering.failures(
+        name, workloads.get(mini), size(mini), whole=False
+      )
       bad = [f'{kind}: {why}' for kind, why in found.items() if why]
       cells.append('; '.join(bad) or 'ok')
     print(f'| {name} | {" | ".join(cells)} |', flush=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 import submissions
 from submissions.submission import Progress, Start, Submission, Task
@@ -24,16 +25,19 @@ def made(name: str, workload: Workload, size: int) -> Submission:
   return submissions.make(entry.path, task, entry.self_point)
 
 
-def failures(name: str, workload: Workload, size: int) -> dict[str, str]:
+def failures(
+  name: str, workload: Workload, size: int, whole: bool = True
+) -> dict[str, str]:
   """Return why a training does not lower, by platform; '' where it does.
 
   Args:
     name: Name of a submission.
     workload: The workload.
     size: Examples in a batch.
+    whole: Includes the workload's own programs: initial model and evaluation.
   """
   try:
-    traced = _traced(made(name, workload, size), workload, size)
+    traced = _traced(made(name, workload, size), workload, size, whole)
   except Exception as error:  # Of the submission, of any type.
     return dict.fromkeys(PLATFORMS, _said(error))
   found = {}
@@ -46,24 +50,32 @@ def failures(name: str, workload: Workload, size: int) -> dict[str, str]:
   return found
 
 
-def _traced(submission: Submission, workload: Workload, size: int) -> Any:
-  def trial(key):
-    def batches(size: int, stack: int = 1) -> Iterator:
-      while True:
-        rows = [workload.fake_batch(key, size) for _ in range(stack)]
-        yield rows[0] if stack == 1 else jax.tree.map(_stack, *rows)
+def _traced(
+  submission: Submission, workload: Workload, size: int, whole: bool
+) -> Any:
+  key = jax.random.key(0)
 
-    start = Start(workload.init(key), key, batches)
-    state = next(submission.train(start))
-    model = submission.model(state)
-    stats = workload.eval_stats(model, workload.fake_batch(key, size))
-    return submission.scalars(state), model, stats
+  def batches(size: int, stack: int = 1) -> Iterator:
+    shapes = _batch_shapes(workload, size)
+    lead = (stack,) if stack > 1 else ()
+    while True:  # Zeros, since random numbers take long to lower.
+      yield {k: jnp.zeros(lead + x.shape, x.dtype) for k, x in shapes.items()}
 
-  return jax.jit(trial).trace(jax.random.key(0))
+  def trial(model, key):
+    model = workload.init(key) if whole else model
+    state = next(submission.train(Start(model, key, batches)))
+    found = submission.model(state)
+    batch = next(batches(size))
+    stats = workload.eval_stats(found, batch) if whole else ()
+    return submission.scalars(state), found, stats
+
+  return jax.jit(trial).trace(jax.eval_shape(workload.init, key), key)
 
 
-def _stack(*arrays):
-  return jax.numpy.stack(arrays)
+def _batch_shapes(workload: Workload, size: int) -> dict[str, Any]:
+  return jax.eval_shape(
+    lambda key: dict(workload.fake_batch(key, size)), jax.random.key(0)
+  )
 
 
 def step_bytes(name: str, workload: Workload, size: int) -> dict[str, int]:
@@ -78,12 +90,11 @@ def step_bytes(name: str, workload: Workload, size: int) -> dict[str, int]:
   """
   submission, key = made(name, workload, size), jax.random.key(0)
 
-  def first(key):
-    start = Start(workload.init(key), key, lambda *_: iter([batch(key)]))
-    return next(submission.train(start)).state
+  batch = _batch_shapes(workload, size)
 
-  def batch(key):
-    return workload.fake_batch(key, size)
+  def first(key, batch):
+    start = Start(workload.init(key), key, lambda *_: iter([batch]))
+    return next(submission.train(start)).state
 
   def step(state: PyTree, batch: PyTree, key) -> PyTree:
     before = Progress(state, {}, 0)
@@ -91,8 +102,8 @@ def step_bytes(name: str, workload: Workload, size: int) -> dict[str, int]:
     after = next(submission.train(start))
     return after.state, after.scalars
 
-  shapes = jax.eval_shape(first, key), jax.eval_shape(batch, key), key
-  plan = jax.jit(step, donate_argnums=0).lower(*shapes).compile()
+  state = jax.eval_shape(first, key, batch)
+  plan = jax.jit(step, donate_argnums=0).lower(state, batch, key).compile()
   found: Any = plan.memory_analysis()
   kept = found.argument_size_in_bytes
   made_ = found.output_size_in_bytes - found.alias_size_in_bytes
