@@ -1,7 +1,7 @@
 """Lower all trainings for GPUs and TPUs on a CPU; nothing of them is run.
 
-`python -m tests.benchmarks.lowering [workloads|submissions|memory]`; all parts
-by default. Lowering turns the programs of a trial into what XLA compiles for a
+`python -m tests.benchmarks.lowering [workloads|submissions|memory [NAME ...]]`;
+all parts and workloads by default. Lowering turns the programs of a trial into what XLA compiles for a
 platform. It fails where a program has no meaning on that platform.
 
 `workloads`: every workload and variant with NAdamW, at the published batch of
@@ -28,14 +28,14 @@ from tests.benchmarks.published_sizes import per_device, published
 from tests.support import lowering
 from tests.support.lowering import PLATFORMS
 
-FIELDS = {
-  'clicks': 'criteo1tb/mini',
-  'graphs': 'ogbg/mini',
-  'images': 'imagenet_vit/mini',
-  'mri': 'fastmri/mini',
-  'speech': 'librispeech_conformer/mini',
-  'text': 'wmt/mini',
-}
+FIELDS = (  # A mini of each field.
+  'criteo1tb/mini',
+  'fastmri/mini',
+  'imagenet_vit/mini',
+  'librispeech_conformer/mini',
+  'ogbg/mini',
+  'wmt/mini',
+)
 MINI = 64  # Examples in a batch of a workload that no suite has.
 CHILD = '--plan'
 
@@ -51,35 +51,43 @@ def size(name: str) -> int:
   return found[name].batch_size if name in found else MINI
 
 
-def _workloads() -> None:
+def _workloads(names: list[str]) -> None:
   print(f'| workload | batch | {" | ".join(PLATFORMS)} |')
   print('|---|---|' + '---|' * len(PLATFORMS), flush=True)
-  for name in workloads.names():
+  for name in names or workloads.names():
     found = lowering.failures('nadamw', workloads.get(name), size(name))
     cells = [found[platform] or 'ok' for platform in PLATFORMS]
     print(f'| {name} | {size(name)} | {" | ".join(cells)} |', flush=True)
     jax.clear_caches()
 
 
-def _submissions() -> None:
-  print(f'| submission | {" | ".join(FIELDS.values())} |')
-  print('|---|' + '---|' * len(FIELDS), flush=True)
-  for name in submissions.names():
-    cells = []
-    for mini in FIELDS.values():
-      found = lowering.failures(
+def _submissions(names: list[str]) -> None:
+  known = submissions.names()
+  print(f'| workload | of {len(known)} for {" | for ".join(PLATFORMS)} | not |')
+  print('|---|' + '---|' * len(PLATFORMS) + '---|', flush=True)
+  for mini in names or FIELDS:
+    found = {}
+    for name in known:
+      found[name] = lowering.failures(
         name, workloads.get(mini), size(mini), whole=False
       )
-      bad = [f'{kind}: {why}' for kind, why in found.items() if why]
-      cells.append('; '.join(bad) or 'ok')
-    print(f'| {name} | {" | ".join(cells)} |', flush=True)
-    jax.clear_caches()
+      jax.clear_caches()
+    counts = [
+      str(sum(not one[kind] for one in found.values())) for kind in PLATFORMS
+    ]
+    bad = [
+      f'{name}, {kind}: {why}'
+      for name, one in found.items()
+      for kind, why in one.items()
+      if why
+    ]
+    print(f'| {mini} | {" | ".join(counts)} | {"; ".join(bad)} |', flush=True)
 
 
-def _memory() -> None:
+def _memory(names: list[str]) -> None:
   print('| workload | batch | arguments, GiB | temporary, GiB | all, GiB |')
   print('|---|---|---|---|---|', flush=True)
-  for name in published():
+  for name in names or published():
     child = [sys.executable, '-m', __spec__.name, CHILD, name]
     done = subprocess.run(
       child,
@@ -104,12 +112,12 @@ PARTS = {
 }  # fmt: skip
 
 
-def main(parts: list[str]) -> None:
-  """Print the tables of some or all parts."""
+def main(words: list[str]) -> None:
+  """Print the tables of all parts, or one part's for some workloads."""
   print(f'jax {jax.__version__}')
-  for part in parts or PARTS:
+  for part in words[:1] or PARTS:
     print(f'\n{part}\n')
-    PARTS[part]()
+    PARTS[part](words[1:])
 
 
 if __name__ == '__main__':
