@@ -1,8 +1,8 @@
 """Lower all trainings for GPUs and TPUs on a CPU; nothing of them is run.
 
 `python -m tests.benchmarks.lowering [workloads|submissions|memory [NAME ...]]`;
-all parts and workloads by default. Lowering turns the programs of a trial into what XLA compiles for a
-platform. It fails where a program has no meaning on that platform.
+all parts and workloads by default. Lowering turns the programs of a trial into
+what XLA compiles for a platform. It fails where a platform lacks an operation.
 
 `workloads`: every workload and variant with NAdamW, at the published batch of
 one of eight devices, or at a mini's batch.
