@@ -71,7 +71,7 @@ def _submissions(names: list[str]) -> None:
       found[name] = lowering.failures(
         name, workloads.get(mini), size(mini), whole=False
       )
-      jax.clear_caches()
+    jax.clear_caches()
     counts = [
       str(sum(not one[kind] for one in found.values())) for kind in PLATFORMS
     ]
