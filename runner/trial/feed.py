@@ -9,9 +9,9 @@ import numpy as np
 
 from runner.protocol import accounts
 from runner.trial import devices
-from runner.trial.ahead import Ahead, Place
 from runner.trial.clock import Clock
 from workloads import batches
+from workloads.data.ahead import Ahead, Place
 from workloads.workload import Batch, Drawn, Packed, Packing, Source
 
 AHEAD = 2  # Least number of dispatches whose batches an accelerator holds.
