@@ -259,11 +259,11 @@ FREE_TIME = {
   'alarm': Attack(
     about='works in a signal handler by a timer',
     expected=CHARGED,
-    works=0.4,
+    works=0.1,
     head='import signal',
     start=(
-      'signal.signal(signal.SIGPROF, lambda *_: work(0.2))\n'
-      'signal.setitimer(signal.ITIMER_PROF, 2.0, 2.0)'
+      'signal.signal(signal.SIGPROF, lambda *_: work(0.05))\n'
+      'signal.setitimer(signal.ITIMER_PROF, 0.2, 0.2)'
     ),
   ),
   'gc_callback': Attack(
@@ -291,12 +291,12 @@ FREE_TIME = {
     expected=CHARGED,
     works=0,
     seen=False,
-    step='X = jnp.ones((1500, 1500)); [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X for _ in range(3)]',
   ),
   'callback': Attack(
     about='has the devices call back to the host',
     expected=CHARGED,
-    works=3,
+    works=1,
     model=(
       'found = found._replace(params=jax.tree.map(lambda x: '
       'jax.pure_callback(lambda y: (work(0.1), y)[1], x, x), found.params))'
@@ -306,7 +306,7 @@ FREE_TIME = {
     about='has nobody wait for the devices',
     expected=CHARGED,
     head='jax.block_until_ready = lambda x: x',
-    step='X = jnp.ones((1500, 1500)); [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X for _ in range(3)]',
   ),
   'time': Attack(
     about='stops the time',
@@ -351,7 +351,7 @@ EVALUATION = {
   ),
   'source_of_workload': Attack(
     about='has itself evaluated on training data',
-    expected=ENDED,
+    expected=PREVENTED,
     build=(
       'kind = type(task.workload); old = kind.source\n'
       "kind.source = lambda self, split, d=None: old(self, 'train', d)"

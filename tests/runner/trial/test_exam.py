@@ -113,21 +113,6 @@ def race(tmp_path_factory):
   return home
 
 
-def test_what_trials_share_is_compiled_before_the_first_one(race):
-  """Its first model and its evaluation: a process without a submission did."""
-  [end] = [
-    event
-    for event in storage.read_lines(
-      folder(race / 'out', 'honest') / layout.ATTEMPTS
-    )
-    if event['event'] == 'end'
-  ]
-  made = list((race / 'out').glob('.compiled/*/.common/*-cache'))
-  assert len(made) >= 3
-  assert end['compiled']['found'] >= 3
-  assert end['free']['charged'] == 0.0
-
-
 def test_an_honest_trial_passes(race):
   path = folder(race / 'out', 'honest')
   status = layout.status(path)
@@ -203,6 +188,17 @@ def again(race, examiner, heard=lambda event: None):
   spec = plan.suite.workloads['digits']
   path = folder(race / 'out', 'honest')
   return examiners.examined(path, spec, None, examiner, heard)
+
+
+def test_what_trials_share_is_compiled_for_them(race, tmp_path):
+  spec = results_folder.stored(race / 'out').suite.workloads['digits']
+  with Examiner(environment.variables(), common=tmp_path) as examiner:
+    for _ in range(2):
+      assert examiner.compiled(spec, None, lambda event: None) == str(tmp_path)
+  assert len(list(tmp_path.glob('*-cache'))) >= 3  # Evaluation and two more.
+  with Examiner(environment.variables()) as examiner:
+    assert examiner.compiled(spec, None, lambda event: None) == ''
+    assert examiner.pid is None
 
 
 def test_a_process_that_dies_is_replaced(race):
