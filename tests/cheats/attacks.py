@@ -249,6 +249,15 @@ FREE_TIME = {
     start='clock = start.elapsed.__self__',
     step='clock._spent["train"] = 0.0',
   ),
+  'moved_seconds': Attack(
+    about='moves seconds to an account that is free',
+    expected=FOUND,
+    start='clock = start.elapsed.__self__',
+    step=(
+      'spent = clock._spent\n'
+      'spent["setup"] += spent["train"]; spent["train"] = 0.0'
+    ),
+  ),
   'finalizer': Attack(
     about='works when an object of its own dies',
     expected=CHARGED,
@@ -291,7 +300,7 @@ FREE_TIME = {
     expected=CHARGED,
     works=0,
     seen=False,
-    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X, X @ X]',
   ),
   'callback': Attack(
     about='has the devices call back to the host',
@@ -306,7 +315,7 @@ FREE_TIME = {
     about='has nobody wait for the devices',
     expected=CHARGED,
     head='jax.block_until_ready = lambda x: x',
-    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X, X @ X]',
   ),
   'time': Attack(
     about='stops the time',
