@@ -309,7 +309,11 @@ def _evaluated_again(
     for name, text in rows[-1].items()
     if name.partition('/')[0] in columns.SPLITS and text
   }
-  if why := last['why'] or agreement.difference(recorded, last['metrics']):
+  if not (why := last['why']):
+    again = last['metrics']
+    splits = {name.partition('/')[0] for name in again} | {columns.VALIDATION}
+    why = agreement.difference(agreement.on(recorded, splits), again)
+  if why:
     yield True, f'Its model does not agree with what it recorded: {why}'
 
 

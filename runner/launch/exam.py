@@ -4,13 +4,16 @@ import pathlib
 
 from runner.launch import examiner as examiners, outcomes
 from runner.launch.examiner import Examiner
-from runner.protocol import layout, results_folder
+from runner.protocol import columns, layout, results_folder
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records import ledger
 from runner.protocol.records.events import Exam
 from runner.protocol.records.progress import OnProgress
 from runner.protocol.workload_spec import WorkloadSpec
+
+# Nothing else scores. `verify-again` evaluates all splits.
+DECISIVE = (columns.VALIDATION,)
 
 
 def examine(
@@ -66,7 +69,9 @@ def judged(
     examiner: What evaluates.
   """
   number = layout.status(folder).last
-  exam = examiners.examined(folder, spec, data_dir, examiner, on_progress)
+  exam = examiners.examined(
+    folder, spec, data_dir, examiner, on_progress, splits=DECISIVE
+  )
   outcomes.judge(folder, number, exam)
   return layout.status(folder)
 

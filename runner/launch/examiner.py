@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import IO, NamedTuple
 
 from runner.launch import compiled, environment
@@ -223,6 +223,7 @@ def examined(
   data_dir: str | None,
   examiner: Examiner,
   on_progress: OnProgress = lambda event: None,
+  splits: Collection[str] = columns.SPLITS,
 ) -> Exam:
   """Evaluate the model in the folder of a trial again; compare.
 
@@ -234,12 +235,14 @@ def examined(
     data_dir: Folder of the datasets; None: the default one.
     examiner: What evaluates.
     on_progress: Called with signs of life.
+    splits: Splits to evaluate on, as far as the trial has recorded them.
   """
   began = time.monotonic()
   try:
-    step, recorded = _last(folder, spec)
+    step, found = _last(folder, spec)
   except RecordedError as error:
     return Exam(False, str(error))
+  recorded = agreement.on(found, splits)
   request = Request(
     model=str((folder / layout.REACHED).absolute()),
     step=step,

@@ -6,7 +6,7 @@ compilers, devices and numbers of threads, which sum in another order: see
 docs/trust.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from runner.protocol.quantities import apart
 
@@ -15,6 +15,17 @@ from runner.protocol.quantities import apart
 # docs/benchmarks/harness.md.
 RELATIVE = 1e-3
 ABSOLUTE = 1e-4
+
+
+def on(
+  metrics: Mapping[str, float], splits: Collection[str]
+) -> dict[str, float]:
+  """Return the metrics of some splits; the others' are left out."""
+  return {
+    name: value
+    for name, value in metrics.items()
+    if name.partition('/')[0] in splits
+  }
 
 
 def difference(

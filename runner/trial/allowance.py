@@ -44,13 +44,16 @@ class Allowance:
     self,
     read: Callable[[], float] = load.processor,
     counted: Iterable[str] = accounts.FREE,
+    measuring: float = 0.0,
   ):
     """Count from now on, and grant the slack.
 
     Args:
       read: Returns seconds that only rise: processor time, or the time of day.
       counted: Free accounts whose seconds count.
+      measuring: Seconds that measuring the cost of an evaluation took.
     """
+    self._measuring = measuring
     self._read = read
     self._counted = frozenset(counted)
     self._since = read()
@@ -72,6 +75,8 @@ class Allowance:
       before: The account that ends.
       after: The account that begins.
     """
+    if before in accounts.CHARGED and after in accounts.CHARGED:
+      return 0.0  # At every step.
     if {before, after} & self._counted:
       now = self._read()
       if before in self._counted:
@@ -90,6 +95,7 @@ class Allowance:
       'spent': dict(self.spent),
       'granted': self.granted,
       'charged': self.charged,
+      'measuring': self._measuring,
     }
 
 

@@ -91,8 +91,9 @@ class TrialHarness:
       model: A model of the workload.
     """
     read, counted = allowances.counted(self.task)
+    began = read()
     self._free = allowances.measured(self.task, model, read)
-    self.allowance = Allowance(read, counted)
+    self.allowance = Allowance(read, counted, read() - began)
     self.clock.limit(self.allowance)
 
   def follow(

@@ -120,7 +120,8 @@ def test_an_honest_trial_passes(race):
   [one] = exams(path)
   assert one['agrees'] is True and not one['why']
   row = storage.read_rows(path / layout.EVALS)[-1]
-  for name in ('validation/error_rate', 'train/loss', 'test/num_examples'):
+  assert {name.partition('/')[0] for name in one['metrics']} == {'validation'}
+  for name in ('validation/error_rate', 'validation/loss'):
     assert one['metrics'][name] == pytest.approx(float(row[name]), rel=1e-6)
   kept = checkpoint.parse((path / layout.REACHED).read_bytes())
   assert kept.facts == {'step': int(row['global_step'])}
@@ -136,7 +137,7 @@ def test_who_changes_the_workload_reaches_nothing(race, name):
   first, second = exams(path)
   assert first['agrees'] is False and second['agrees'] is False
   # A model that nobody has trained.
-  assert second['metrics'].get('test/error_rate', 1.0) > 0.5
+  assert second['metrics'].get('validation/error_rate', 1.0) > 0.5
   assert not (path / layout.REACHED).exists()
   assert (path / 'reached_before_2.checkpoint').exists()
   assert not (path / layout.CHECKPOINT).exists()
