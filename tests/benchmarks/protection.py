@@ -77,7 +77,8 @@ def lines(found: dict[str, list[Cost]]) -> Iterator[str]:
     measuring = statistics.median(cost.measuring / cost.wall for cost in some)
     used = statistics.median(cost.spent / cost.granted for cost in some)
     yield (
-      f'| `{name}` | {len(some)} | {wall:.1f} s | {first.again / first.wall:.1%}'
+      f'| `{name}` | {len(some)} | {wall:.1f} s '
+      f'| {first.again / first.wall:.1%}'
       f' | {after} | {measuring:.1%} | {used:.0%} | '
       f'{sum(cost.charged for cost in some):.2f} s |'
     )
