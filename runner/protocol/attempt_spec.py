@@ -13,8 +13,9 @@ class AttemptSpec:
     folder: Folder of the trial.
     results: The results folder, whose other contents the trial may not read;
       '': it may read all.
-    common: Folder of compiled programs that all trials have in common, which
-      the trial may read; '': there is none.
+    common: Folder of compiled programs and generated data that all trials have
+      in common, which the trial may read; '': there is none.
+    generated: Hash of the index of the generated data; '': there are none.
     started: Start of the process, in seconds of time.monotonic of its host.
     memory_gib: Most GiB that the process may allocate; None: no limit.
     profile: Number of steps to trace.
@@ -27,6 +28,7 @@ class AttemptSpec:
   folder: str
   results: str = ''
   common: str = ''
+  generated: str = ''
   started: float = 0.0
   memory_gib: float | None = None
   profile: int = 0

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-ROUNDS = 7
+ROUNDS = int(os.environ.get('ROUNDS', 7))
 HERE = pathlib.Path(__file__).parents[2]
 CHILD = '--race'
 # The first charged account runs as soon as the file of a submission does.
@@ -62,7 +62,9 @@ def main(words: list[str]) -> None:
       print(f'| {name}, {clone.name} |', ' | '.join(cells), '|', flush=True)
     for number in range(1, len(clones)):
       ratios = [one[0]['main'] / one[number]['main'] for one in rounds]
-      print(f'| of {clones[number].name} | {_shown(ratios)} | | | |', flush=True)
+      print(
+        f'| of {clones[number].name} | {_shown(ratios)} | | | |', flush=True
+      )
 
 
 class Race:
@@ -94,11 +96,11 @@ class Race:
 
 def race(workload: str, folder: str) -> None:
   """Race a probe; run a trial for every line of standard input."""
-  from runner import planning  # noqa: PLC0415  Of the clone in PYTHONPATH.
-  from runner.launch import attempt, environment  # noqa: PLC0415  The same.
-  from runner.launch.examiner import Examiner  # noqa: PLC0415  The same.
-  from runner.machine import hardware  # noqa: PLC0415  The same.
-  from runner.protocol import suite as rules  # noqa: PLC0415  The same.
+  from runner import planning
+  from runner.launch import attempt, environment
+  from runner.launch.examiner import Examiner
+  from runner.machine import hardware
+  from runner.protocol import suite as rules
 
   home = pathlib.Path(folder)
   home.mkdir()
@@ -128,7 +130,7 @@ def race(workload: str, folder: str) -> None:
 
 
 def _examiner(kind: Any, environment: Any, out: pathlib.Path) -> Any:
-  from runner.launch import compiled  # noqa: PLC0415  Of the clone.
+  from runner.launch import compiled
 
   common = compiled.folder(out, compiled.COMMON)
   return kind(environment.variables(), common=common)
@@ -150,7 +152,7 @@ def _noted(folder: pathlib.Path) -> dict[str, float]:
 
 
 def _minis() -> Iterator[str]:
-  from runner.protocol import suite as rules  # noqa: PLC0415  Only the parent.
+  from runner.protocol import suite as rules
 
   suite = rules.load('mini')
   return (n for n in suite.workloads if n.endswith('/mini'))
