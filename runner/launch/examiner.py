@@ -122,7 +122,7 @@ class Examiner:
     self._log = tempfile.TemporaryFile('w+b')  # noqa: SIM115  `close` closes it.
     self._process = subprocess.Popen(
       # Nothing is imported from the folder where a trial may have written.
-      [sys.executable, '-P', '-m', 'runner', 'exam'],
+      [sys.executable, '-P', '-m', 'runner.process', 'exam'],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=self._log,

@@ -38,7 +38,7 @@ class AttemptSpec:
   coordinator: str = ''
 
   def to_flag(self) -> str:
-    """Return the flag that passes this to `python -m runner trial`."""
+    """Return the flag that passes this to `python -m runner.process trial`."""
     return f'--spec={json.dumps(dataclasses.asdict(self))}'
 
 
