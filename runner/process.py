@@ -30,16 +30,15 @@ def main(words: Sequence[str]) -> int:
       case ['exam']:
         return exam()
       case ['trial', *flags]:
-        given = dict(flag.split('=', 1) for flag in flags)
-        spec = attempt_spec.parse(given['--spec'])
-        return trial(spec, int(given.get('--progress_fd', -1)))
-    raise ValueError(f'There is no process {" ".join(words)!r}.')
-  except (ValueError, LookupError) as error:
-    print(
-      f'Error: {error} Other commands start these processes: use `timetrial '
-      'run`.',
-      file=sys.stderr,
+        given = dict(flag.partition('=')[::2] for flag in flags)
+        spec = attempt_spec.parse(given.get('--spec', ''))
+        return trial(spec, int(given.get('--progress_fd', '-1')))
+    raise ValueError(
+      f'There is no process {" ".join(words)!r}: the harness starts `exam` and '
+      '`trial`. Use `timetrial run`.'
     )
+  except ValueError as error:
+    print(f'Error: {error}', file=sys.stderr)
     return WRONG
 
 

@@ -50,8 +50,8 @@ def parse(text: str) -> AttemptSpec:
   """
   try:
     return AttemptSpec(**json.loads(text))
-  except TypeError as error:
+  except (TypeError, ValueError) as error:
     raise ValueError(
-      f'--spec: {error}. This flag is for the harness only: use '
-      '`python -m runner run`.'
+      f'--spec={text}: {error}. This flag is for the harness only: use '
+      '`timetrial run`.'
     ) from error
