@@ -14,6 +14,7 @@ import math
 import mmap
 import os
 import pathlib
+import secrets
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, ParamSpec
 
@@ -151,7 +152,11 @@ def _write(folder: pathlib.Path, content: bytes) -> str:
   try:
     _content(folder, sha256).close()
   except DamagedError:
-    part = folder / f'{sha256}.{os.getpid()}'
-    part.write_bytes(content)
-    os.replace(part, path)
+    # Examiners on several hosts may share the folder.
+    part = folder / f'{sha256}.{secrets.token_hex(4)}'
+    try:
+      part.write_bytes(content)
+      os.replace(part, path)
+    finally:
+      part.unlink(missing_ok=True)
   return sha256
