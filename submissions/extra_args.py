@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import optax
 
 from workloads.workload import Array, Key, PyTree
 
@@ -43,29 +42,29 @@ def extra_args(
   }
 
 
-def update(
-  tx: optax.GradientTransformationExtraArgs,
+def call(
+  function: Callable[..., tuple[PyTree, PyTree]],
   grads: PyTree,
   state: PyTree,
   params: PyTree,
   given: dict[str, Any],
 ) -> tuple[PyTree, PyTree]:
-  """Call tx.update with those keyword arguments that it accepts.
+  """Call `update` or `write` with those keyword arguments that it accepts.
 
   Transformations with a fixed list of keywords, such as `optax.contrib.sam`,
   raise a TypeError that names another keyword, even from within a chain.
 
   Args:
-    tx: The transformation.
+    function: `update` of an optax transformation, or `write` of a writer.
     grads: The gradient, a tree like params.
-    state: The state of tx.
+    state: The state of the transformation.
     params: The parameters.
     given: Keyword arguments by name.
   """
   given = dict(given)
   while True:
     try:
-      return tx.update(grads, state, params, **given)
+      return function(grads, state, params, **given)
     except TypeError as error:
       refused = REFUSED.search(str(error))
       if not refused or given.pop(refused[1], None) is None:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from submissions import extra_args
+from submissions import extra_args, writer
 from submissions.norm import clip, global_norm
 from workloads.roles import input_axes, roles
 from workloads.workload import (
@@ -207,7 +207,7 @@ def _typed(new: PyTree, old: PyTree) -> PyTree:
 
 def from_optax(
   task: Task,
-  tx: optax.GradientTransformation,
+  tx: writer.Transformation,
   *,
   schedule: optax.Schedule | None = None,
   eval_params: Callable[[PyTree, PyTree], PyTree] | None = None,
@@ -217,16 +217,18 @@ def from_optax(
   label_smoothing: float = 0.0,
   grad_clip: float | None = None,
 ) -> Submission:
-  """Return a submission that trains with an optax transformation.
+  """Return a submission that trains with an optax transformation or a writer.
 
-  `tx.update` gets those keywords that it accepts: value=, the loss; grad=, the
-  gradient before clipping; value_fn= and obj_fn=, the loss as a function of
-  the parameters (same batch, same dropout); grad_fn=, its gradient as a
-  function of the parameters and an unused number; key=, new in every step.
+  A writer's `write` returns new parameters instead of updates, see writer.py.
+  `tx.update` or `tx.write` gets those keywords that it accepts: value=, the
+  loss; grad=, the gradient before clipping; value_fn= and obj_fn=, the loss as
+  a function of the parameters (same batch, same dropout); grad_fn=, its
+  gradient as a function of the parameters and an unused number; key=, new in
+  every step.
 
   Args:
     task: The task passed to `build`.
-    tx: The transformation.
+    tx: The transformation, or the writer.
     schedule: The learning rate by step; only recorded.
     eval_params: (optimizer state, parameters) -> parameters to evaluate.
     steps: Steps until the loop ends; None means it never ends by itself.
@@ -235,6 +237,7 @@ def from_optax(
     label_smoothing: Share of the label spread evenly over all classes.
     grad_clip: Largest global norm of the gradient; None means no limit.
   """
+  writer.check(tx)
   if isinstance(tx, optax.GradientTransformation):  # MultiSteps is none.
     tx = optax.with_extra_args_support(tx)
 
@@ -275,9 +278,14 @@ def from_optax(
     )
     if grad_clip is not None:
       grads = clip(grads, norm, grad_clip)
-    updates, opt = extra_args.update(tx, grads, state.opt, params, told)
+    if isinstance(tx, writer.Writer | writer.Writing):
+      found = extra_args.call(tx.write, grads, state.opt, params, told)
+      params, opt = writer.written(found, params)
+    else:
+      updates, opt = extra_args.call(tx.update, grads, state.opt, params, told)
+      params = optax.apply_updates(params, updates)
     opt = _typed(opt, state.opt)
-    model = Model(optax.apply_updates(params, updates), inner)
+    model = Model(params, inner)
     scalars = {'loss': value, 'grad_norm': norm}
     if schedule is not None:
       scalars['learning_rate'] = jnp.asarray(schedule(state.step))

@@ -15,7 +15,7 @@ def bounded(x: Array, largest: float) -> Array:
   """
   size = jnp.abs(x)
   beyond = (size > largest) & (size < jnp.inf)
-  return jnp.where(beyond, jnp.sign(x) * largest, x)
+  return jnp.where(beyond, jnp.where(x < 0, -largest, largest), x)
 
 
 def clipped(longest: float | None) -> optax.GradientTransformation:

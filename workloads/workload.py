@@ -5,7 +5,7 @@ runner, the optimizer to the submission and the target to the suite.
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -55,6 +55,27 @@ class Drawn(Source, Protocol):
   def draw(
     self, seed: int, first: int, count: int
   ) -> dict[str, np.ndarray]: ...
+
+
+class Packing(NamedTuple):
+  """Training batches in fewer bytes, and the function that unpacks them.
+
+  An accelerator unpacks batches itself, so that bytes travel instead of
+  float32. The result is what the source itself draws, bit for bit.
+  """
+
+  source: Source  # Draws batches in their packed form.
+  # Maps a packed batch of one host to a batch, inside jax.jit. Both have
+  # 'weights' [B], which are ones.
+  unpack: Callable[[Batch], Batch]
+
+
+@runtime_checkable
+class Packed(Source, Protocol):
+  """A source that may have a packed form of its training stream."""
+
+  @property
+  def packing(self) -> Packing | None: ...
 
 
 class Workload(abc.ABC):

@@ -126,7 +126,7 @@ def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
 
 def _void(folder: pathlib.Path, last: End, reason: str) -> None:
   """Make an attempt invalid: the next one starts over."""
-  # Whoever went on from its checkpoint would inherit its clock.
+  # A trial that went on from its checkpoint would inherit its clock.
   checkpoint = folder / layout.CHECKPOINT
   with storage.storing(checkpoint), contextlib.suppress(FileNotFoundError):
     shutil.rmtree(checkpoint)

@@ -63,6 +63,7 @@ PARTS = {
     'algorithms', 'averaging', 'blocks', 'eight_bit', 'extra_args',
     'learning_rate_free', 'norm', 'phases', 'quantization', 'rate_search',
     'row_kernels', 'schedules', 'submission', 'transforms', 'trust_ratio',
+    'writer',
   ),
   'workloads': ('workload',),
   'workloads.workload': (

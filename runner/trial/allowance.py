@@ -17,7 +17,7 @@ import numpy as np
 
 from runner.machine import load
 from runner.protocol import accounts, columns
-from runner.trial import evaluate
+from runner.trial import devices, evaluate
 from runner.trial.task import TrialTask
 from workloads.workload import Drawn, Model, PyTree
 
@@ -103,7 +103,7 @@ def counted(task: TrialTask) -> tuple[Callable[[], float], tuple[str, ...]]:
   """
   source = task.sources[columns.TRAIN]
   ahead = source.ahead if isinstance(source, Drawn) else 0
-  if jax.default_backend() == 'cpu' and not ahead:
+  if not devices.accelerated() and not ahead:
     return load.processor, accounts.FREE
   return time.monotonic, (accounts.EVALUATE,)
 

@@ -23,6 +23,11 @@ def wait() -> None:
       array.block_until_ready()
 
 
+def accelerated() -> bool:
+  """Test whether the devices have memory of their own: GPUs or TPUs."""
+  return jax.default_backend() != 'cpu'
+
+
 @functools.cache
 def _sharding(*axes: str | None) -> NamedSharding:
   # Devices of one host are neighbours, as the host's rows of a batch are.
@@ -70,22 +75,27 @@ def spread(state: PyTree) -> PyTree:
 def split(batch, stacked: bool = False):
   """Split a batch over the devices along its examples.
 
-  Every host passes its own rows; the result is the batch of all hosts. With a
-  single device the arrays stay on the host: the compiled step transfers them
+  Every host passes its own rows; the result is the batch of all hosts. On a
+  single CPU device the arrays stay on the host: the compiled step takes them
   faster than a separate call.
 
   Args:
     batch: Arrays of shape [examples, ...], or [steps, examples, ...].
     stacked: Whether arrays have the axis of steps.
   """
-  if jax.device_count() == 1:
+  if jax.device_count() == 1 and not accelerated():
     return batch
-  sharding = _sharding(*((None, 'batch') if stacked else ('batch',)))
+  sharding = splitting(stacked)
   if jax.process_count() == 1:
     return jax.device_put(batch, sharding)
   return jax.tree.map(
     lambda rows: jax.make_array_from_process_local_data(sharding, rows), batch
   )
+
+
+def splitting(stacked: bool = False) -> NamedSharding:
+  """Return the sharding of a batch that `split` makes."""
+  return _sharding(*((None, 'batch') if stacked else ('batch',)))
 
 
 def rows(size: int) -> slice:

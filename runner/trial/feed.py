@@ -1,35 +1,45 @@
 """Training batches for a submission, counted and put on the devices."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future
-from typing import NamedTuple
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from runner.protocol import accounts
 from runner.trial import devices
 from runner.trial.clock import Clock
 from workloads import batches
-from workloads.data import threads
-from workloads.workload import Batch, Drawn, Source
+from workloads.data.ahead import Ahead, Place
+from workloads.workload import Batch, Drawn, Packed, Packing, Source
+
+AHEAD = 2  # Least number of dispatches whose batches an accelerator holds.
+AHEAD_BYTES = 1 << 31  # Most bytes of these batches, per host.
 
 
-class Place(NamedTuple):
-  """Place of a batch in the stream of examples."""
+class Ready(NamedTuple):
+  """Batches of one dispatch, on the devices."""
 
-  first: int
-  size: int
+  batch: Batch  # [B, ...] or [stack, B, ...]; packed if the source has that.
+  nbytes: int  # Bytes of this host's part.
 
 
 class Feed:
   """The endless stream of training examples, with a count of drawn batches.
 
   A step is a training batch that a submission has drawn; only this class counts
-  steps. Batches from memory are made when they are drawn: steps are dispatched
-  ahead, so the devices have work meanwhile, and a thread would compete for the
-  processors of a small machine. A thread makes batches that must be read and
-  decoded, as many ahead as the source says. These batches count when they are
-  drawn. Every host makes the rows of its own devices.
+  steps. Batches count when they are drawn. Every host makes the rows of its own
+  devices.
+
+  On a CPU, batches from memory are made when they are drawn: steps are
+  dispatched ahead, so the devices have work meanwhile, and a thread would
+  compete for the processors of a small machine. A thread makes batches that
+  must be read and decoded, as many ahead as the source says.
+
+  On an accelerator, a thread makes all batches and puts them on the devices
+  before they are drawn. A step gets arrays that are where it needs them. Images
+  of bytes travel as bytes, and the devices scale them.
 
   Attributes:
     steps: Batches drawn so far.
@@ -38,18 +48,32 @@ class Feed:
   Args:
     source: The training examples.
     seed: Seed of the order of examples.
-    clock: The trial's clock; making batches is charged to 'data'.
+    clock: The trial's clock. Making batches is charged to 'data'; of batches
+      that a thread makes, only the wait.
   """
 
   def __init__(self, source: Source, seed: int, clock: Clock):
     self._source = source
     self._seed = seed
     self._clock = clock
-    self._ahead = source.ahead if isinstance(source, Drawn) else 0
-    self._thread = threads.executor(1, 'feed')
-    self._coming: dict[Place, Future[Batch]] = {}
     self.steps = 0
     self.examples = 0
+    self._packing: Packing | None = None
+    self._ahead: Ahead[Any]
+    ahead = source.ahead if isinstance(source, Drawn) else 0
+    if devices.accelerated():
+      if isinstance(source, Packed):
+        self._packing = source.packing
+      self._draw = self._from_devices
+      self._ahead = Ahead(
+        self._ready, max(AHEAD, ahead), AHEAD_BYTES, lambda made: made.nbytes
+      )
+    else:
+      self._draw = self._from_host
+      self._ahead = Ahead(self._rows, ahead)
+    if self._packing:
+      self._source = self._packing.source
+      self._unpack = _unpacking(self._packing)
 
   def __call__(self, size: int, stack: int = 1) -> Iterator[Batch]:
     """Yield batches without end, see submissions.submission.Batches.
@@ -61,41 +85,33 @@ class Feed:
     devices.check_divides(size)
     while True:
       with self._clock.account(accounts.DATA):
-        rows = [self._next(size) for _ in range(stack)]
-        if stack == 1:
-          batch = devices.split(rows[0])
-        else:
-          stacked = {
-            name: np.stack([r[name] for r in rows]) for name in rows[0]
-          }
-          batch = devices.split(stacked, stacked=True)
+        batch = self._draw(Place(self.examples, size, stack))
       yield batch
 
-  def _next(self, size: int) -> Batch:
-    """Return the next batch of the stream, and count it."""
-    place = Place(self.examples, size)
-    if not self._ahead:
-      batch = self._make(place)
-    else:
-      self._order(place)
-      batch = self._coming.pop(place).result()
-    self.steps += 1
-    self.examples += size
-    return batch
+  def _from_host(self, place: Place) -> Batch:
+    """Return batches that are stacked and put on the devices here."""
+    parts = []
+    for one in place.each():
+      parts.append(self._ahead(one))
+      self._count(one)
+    return devices.split(_stacked(parts), stacked=place.stack > 1)
 
-  def _order(self, place: Place) -> None:
-    """Start to make this batch and the following ones; cancel all others."""
-    wanted = [
-      Place(place.first + n * place.size, place.size)
-      for n in range(1 + self._ahead)
-    ]
-    for other in self._coming.keys() - set(wanted):
-      self._coming.pop(other).cancel()  # Batch of another size or place.
-    for one in wanted:
-      if one not in self._coming:
-        self._coming[one] = self._thread.submit(self._make, one)
+  def _from_devices(self, place: Place) -> Batch:
+    """Return batches that a thread has put on the devices."""
+    made = self._ahead(place)
+    self._count(place)
+    if self._packing is None:
+      return made.batch
+    # Not in the thread: all hosts must start their programs in the same order.
+    return self._unpack(place.stack > 1)(made.batch)
 
-  def _make(self, place: Place) -> Batch:
+  def _count(self, place: Place) -> None:
+    """Count drawn batches."""
+    self.steps += place.stack
+    self.examples += place.size * place.stack
+
+  def _rows(self, place: Place) -> Batch:
+    """Return this host's rows of one batch."""
     rows = devices.rows(place.size)
     return batches.train_batch(
       self._source,
@@ -103,3 +119,46 @@ class Feed:
       place.first + rows.start,
       rows.stop - rows.start,
     )
+
+  def _ready(self, place: Place) -> Ready:
+    """Make the batches of a dispatch, and start to copy them to the devices."""
+    rows = _stacked([self._rows(one) for one in place.each()])
+    nbytes = sum(x.nbytes for x in rows.values())
+    batch = devices.split(rows, stacked=place.stack > 1)
+    return Ready(batch, nbytes)
+
+
+def _stacked(parts: list[Batch]) -> Batch:
+  if len(parts) == 1:
+    return parts[0]
+  return {name: np.stack([one[name] for one in parts]) for name in parts[0]}
+
+
+def _unpacking(packing: Packing) -> Callable[[bool], Callable[[Batch], Batch]]:
+  """Return a function from 'is it stacked' to the compiled unpacking."""
+
+  @functools.cache
+  def compiled(stacked: bool):
+    unpack = _on_all_hosts(packing.unpack)
+    return jax.jit(
+      jax.vmap(unpack) if stacked else unpack,
+      out_shardings=devices.splitting(stacked),
+    )
+
+  return compiled
+
+
+def _on_all_hosts(
+  unpack: Callable[[Batch], Batch],
+) -> Callable[[Batch], Batch]:
+  """Return a function that unpacks every host's rows of a batch apart."""
+  hosts = jax.process_count()
+  if hosts == 1:
+    return unpack
+
+  def unpacked(batch: Batch) -> Batch:
+    parts = jax.tree.map(lambda x: x.reshape(hosts, -1, *x.shape[1:]), batch)
+    made = jax.vmap(unpack)(parts)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), made)
+
+  return unpacked

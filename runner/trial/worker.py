@@ -193,7 +193,7 @@ def _start(
   model, train = evaluate.fresh(task.workload, trial.trial.seed)
   return Start(
     model=model,
-    key=train,
+    key=devices.replicate(train),  # Or every step would copy the key.
     batches=feed,
     evals=[],
     elapsed=clock.charged,

@@ -42,7 +42,7 @@ def first_hit(
   Returns:
     The index, or None if no evaluation within the budget meets the target.
   """
-  met = np.flatnonzero(row.reached(evals.values))
+  met = row.reached(evals.values).nonzero()[0]
   if not met.size or evals.seconds[met[0]] > budget:
     return None
   return int(met[0])
@@ -83,21 +83,30 @@ def evaluations(
     text, ended = text[: text.rfind('\n') + 1], True
   if not ended and text and '\n' not in text:
     raise Damage(f'{path.name} ends in the middle of its header.')
-  lines = _fields(text, path.name)
-  return _checked(lines, row, path.name, ended) if lines else NOTHING
+  lines = text.splitlines()
+  if not lines:
+    return NOTHING
+  # One search of the whole text is faster than a search of each column.
+  strange = not text.isascii() or text.find('_', len(lines[0])) >= 0
+  rows = _fields(lines, '"' in text, path.name)
+  return _checked(rows, row, path.name, ended, strange)
 
 
-def _fields(text: str, name: str) -> list[list[str]]:
-  if '"' not in text:  # Our runner never quotes; several times faster.
-    return [line.split(',') for line in text.splitlines()]
+def _fields(lines: list[str], quoted: bool, name: str) -> list[list[str]]:
+  if not quoted:  # Our runner never quotes; several times faster.
+    return [line.split(',') for line in lines]
   try:
-    return list(csv.reader(text.splitlines()))
+    return list(csv.reader(lines))
   except csv.Error as error:
     raise Damage(f'{name} is not a CSV file: {error}.') from error
 
 
 def _checked(
-  lines: list[list[str]], row: WorkloadSpec, name: str, ended: bool
+  lines: list[list[str]],
+  row: WorkloadSpec,
+  name: str,
+  ended: bool,
+  strange: bool,
 ) -> Found:
   header, *rows = lines
   if len(set(header)) < len(header):
@@ -119,21 +128,22 @@ def _checked(
       f'{len(header)} columns.'
     )
   rows, repeated = _without_repeats(rows, header.index(columns.STEP), name)
+  fields = dict(zip(header, zip(*rows, strict=True), strict=bool(rows)))
   steps, seconds, values, compiled = (
-    _numbers(rows, header, wanted, name)
+    _numbers(fields.get(wanted), len(rows), wanted, name, strange)
     for wanted in (columns.STEP, columns.SECONDS, row.column, columns.COMPILE)
   )
   _check_clocks(steps, seconds, compiled, name)
-  found = Evals(*map(np.array, (steps, seconds, values, compiled)))
-  _check_range(found, row, name)
   remarks += repeated
-  odd = ~np.isfinite(found.values)
-  if odd.any():  # Infinity is invalid too, though it would meet some targets.
-    found.values[odd] = np.nan
+  numbers = [value for value in values if math.isfinite(value)]
+  _check_range(steps, values, numbers, row, name)
+  if len(numbers) < len(values):  # Infinity would meet some targets.
+    values = [v if math.isfinite(v) else math.nan for v in values]
     remarks.append(
-      f'{name}: {odd.sum()} evaluations have no number for {row.column}; none '
-      'of them is a hit.'
+      f'{name}: {len(values) - len(numbers)} evaluations have no number for '
+      f'{row.column}; none of them is a hit.'
     )
+  found = Evals(*np.array((steps, seconds, values, compiled)))
   return Found(found, remarks, unsure)
 
 
@@ -167,8 +177,18 @@ def _ended(
   return whole, [remark], True
 
 
-def _check_range(evals: Evals, row: WorkloadSpec, name: str) -> None:
-  for step, value in zip(evals.steps, evals.values, strict=True):
+def _check_range(
+  steps: list[float],
+  values: list[float],
+  numbers: list[float],
+  row: WorkloadSpec,
+  name: str,
+) -> None:
+  """Raise Damage if one of the `numbers`, the finite values, is impossible."""
+  ends = (min(numbers), max(numbers)) if numbers else ()
+  if all(metrics.possible(row.metric, end) for end in ends):
+    return
+  for step, value in zip(steps, values, strict=True):
     if math.isfinite(value) and not metrics.possible(row.metric, value):
       raise Damage(
         f'{name}, step {step:g}: {row.column} = {value:g}, but {row.metric} is '
@@ -179,11 +199,8 @@ def _check_range(evals: Evals, row: WorkloadSpec, name: str) -> None:
 def _check_clocks(
   steps: list[float], seconds: list[float], compiled: list[float], name: str
 ) -> None:
-  if not all(map(math.isfinite, steps)):
-    raise Damage(f'{name} has an evaluation without a number of steps.')
-  for step in steps:
-    if step < 0 or step != int(step):
-      raise Damage(f'{name}: {step:g} is not a number of steps.')
+  if not all(map(float.is_integer, steps)) or min(steps, default=0) < 0:
+    raise Damage(_no_steps(steps, name))
   if not all(map(operator.lt, steps, steps[1:])):
     raise Damage(f'{name}: steps must increase from row to row, but do not.')
   # Comparisons with NaN are false, so this finds NaN too.
@@ -196,6 +213,14 @@ def _check_clocks(
     raise Damage(f'{name}: charged seconds are infinite.')
   if any(value < 0 or value == math.inf for value in compiled):
     raise Damage(f'{name}: seconds of compilation are negative or infinite.')
+
+
+def _no_steps(steps: list[float], name: str) -> str:
+  """Return what is wrong with steps that are not whole numbers from 0 on."""
+  if not all(map(math.isfinite, steps)):
+    return f'{name} has an evaluation without a number of steps.'
+  odd = next(step for step in steps if step < 0 or not step.is_integer())
+  return f'{name}: {odd:g} is not a number of steps.'
 
 
 def _without_repeats(
@@ -218,21 +243,40 @@ def _without_repeats(
 
 
 def _numbers(
-  rows: list[list[str]], header: list[str], column: str, name: str
+  fields: tuple[str, ...] | None,
+  count: int,
+  column: str,
+  name: str,
+  strange: bool,
 ) -> list[float]:
-  """Return one column as floats; all NaN if the file lacks this column."""
-  if column not in header:
-    return [math.nan] * len(rows)
-  at = header.index(column)
-  fields = [row[at] or 'nan' for row in rows]
-  together = ''.join(fields)
-  if '_' in together:  # Python reads 1_5 as 15, but no trial writes it.
-    odd = next(field for field in fields if '_' in field)
-    raise Damage(f'{name}, column {column}: {odd!r} has an underscore.')
-  if not together.isascii():  # Python reads the digits of all scripts.
-    odd = next(field for field in fields if not field.isascii())
-    raise Damage(f'{name}, column {column}: {odd!r} has non-ASCII characters.')
+  """Return one column as floats; all NaN if the file lacks this column.
+
+  Args:
+    fields: The column's fields; None if the file lacks this column.
+    count: Number of rows.
+    column: The column's name, for messages.
+    name: The file's name, for messages.
+    strange: True if a field may have characters that numbers never have.
+  """
+  if fields is None:
+    return [math.nan] * count
+  if strange:
+    _check_characters(fields, column, name)
+  if '' in fields:
+    fields = tuple(field or 'nan' for field in fields)
   try:
     return list(map(float, fields))
   except ValueError as error:
     raise Damage(f'{name}, column {column}: {error}.') from error
+
+
+def _check_characters(fields: tuple[str, ...], column: str, name: str) -> None:
+  """Raise Damage at numbers that Python reads, but no trial writes."""
+  for field in fields:  # Python reads 1_5 as 15.
+    if '_' in field:
+      raise Damage(f'{name}, column {column}: {field!r} has an underscore.')
+  for field in fields:  # Python reads the digits of all scripts.
+    if not field.isascii():
+      raise Damage(
+        f'{name}, column {column}: {field!r} has non-ASCII characters.'
+      )

@@ -96,6 +96,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
   for trial in results.trials:
     by_cell[trial.key.submission, trial.key.workload].append(trial)
   names, scored = list(rules.workloads), list(rules.scored)
+  numbers = sorted({trial.key.study for trial in results.trials})
   lines = []
   for n, submission in enumerate(found.submissions):
     cells = {}
@@ -110,7 +111,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
         float(found.scored(medians)[n, w]),
         float(ratio),
         float(gain),
-        _studies(found, n, w, results),
+        _studies(found, n, w, numbers),
         trials,
         *_best(trials, row),
         _open(trials, row, rules),
@@ -164,8 +165,7 @@ def _standing(submission: str, cells: dict[str, Cell], rules: Suite):
   )
 
 
-def _studies(found: Times, n: int, w: int, results: Results):
-  numbers = sorted({trial.key.study for trial in results.trials})
+def _studies(found: Times, n: int, w: int, numbers: list[int]):
   return {
     number: float(found.studies[n, w, s])
     for s, number in enumerate(numbers)

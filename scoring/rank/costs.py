@@ -3,7 +3,7 @@
 import collections
 from typing import NamedTuple
 
-from runner.protocol.accounts import CHARGED
+from runner.protocol.accounts import CHARGED, OVERRUN
 from runner.protocol.plan import TrialKey
 from scoring.load.details import Details
 from scoring.rank import board as boards
@@ -20,6 +20,7 @@ class Bar(NamedTuple):
   charged: float
   compile: float
   data: float
+  overrun: float  # Charged seconds of evaluations beyond their allowance.
   free: list[tuple[str, float]]  # Seconds of each account that is not charged.
   free_seconds: float
 
@@ -81,6 +82,7 @@ def _bar(
     charged=sum(seconds for _, seconds in charged),
     compile=spent.get('compile', 0.0),
     data=spent.get('data', 0.0),
+    overrun=spent.get(OVERRUN, 0.0),
     free=free,
     free_seconds=free_seconds,
   )

@@ -3,6 +3,7 @@
 Equal boards give equal files, byte by byte, with the same matplotlib.
 """
 
+import collections
 import io
 import math
 import pathlib
@@ -70,6 +71,7 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
         names.append(f'{name}.{suffix}')
         made = io.BytesIO()
         figure.savefig(made, format=suffix, metadata=facts)
+        figure.set_layout_engine('none')  # The places that were just found.
         user_files.replace(folder / names[-1], made.getvalue())
   return names
 
@@ -148,6 +150,7 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
     cell = standing.cells[workload]
     colour = COLOURS[index % len(COLOURS)]
     found = dot_chart.marks(cell)
+    dots = collections.defaultdict(list)  # Places by face colour.
     for number, mark in enumerate(found):
       x = mark.seconds / unit
       y = index + (number - (len(found) - 1) / 2) * min(0.14, 0.6 / len(found))
@@ -165,9 +168,17 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
         )  # fmt: skip
         axes.plot(x, y, '|', color=colour, markersize=4)
       else:
-        face = colour if mark.kind == 'hit' else 'white'
-        shape = _of(SHAPES, index)
-        axes.plot(x, y, shape, color=colour, mfc=face, mew=0.8, ms=3, alpha=0.8)
+        dots[colour if mark.kind == 'hit' else 'white'].append((x, y))
+    for face, places in dots.items():
+      axes.plot(
+        *zip(*places, strict=True),
+        _of(SHAPES, index),
+        color=colour,
+        mfc=face,
+        mew=0.8,
+        ms=3,
+        alpha=0.8,
+      )
     if math.isfinite(cell.seconds):
       axes.vlines(
         cell.seconds / unit, index - 0.36, index + 0.36, '#16191d', lw=1.2

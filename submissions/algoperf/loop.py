@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import jax_utils
 
 from submissions.algoperf import (
@@ -121,7 +122,9 @@ def build(
     return trained(start)
 
   def trained(start: Start) -> Iterator[Training]:
-    for_optimizer, for_steps = jax.random.split(jax.random.key_data(start.key))
+    # The key is on all devices, but jax.pmap takes keys that are on none.
+    words = np.asarray(jax.random.key_data(start.key))
+    for_optimizer, for_steps = jax.random.split(jnp.asarray(words))
     logger = Logger()
     driver.workload.attach_metrics_logger(logger)
     training = driver.first(start, for_optimizer)

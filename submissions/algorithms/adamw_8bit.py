@@ -4,8 +4,6 @@ Dettmers et al. 2022, "8-bit Optimizers via Block-wise Quantization",
 arXiv:2110.02861; see eight_bit.py. State: 2.03 bytes a parameter.
 """
 
-import optax
-
 from submissions import eight_bit, schedules
 from submissions.submission import from_optax
 
@@ -28,15 +26,13 @@ def build(
     **options: Options of from_optax.
   """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
-  tx = optax.chain(
-    eight_bit.scale_by(
-      eight_bit.adam(1 - one_minus_beta1, beta2),
-      exempt=task.mask('embedding'),
-      block=block,
-      never_zero=never_zero,
-    ),
-    optax.add_decayed_weights(weight_decay),
-    optax.scale_by_learning_rate(schedule),
+  tx = eight_bit.writer(
+    eight_bit.adam(1 - one_minus_beta1, beta2),
+    schedule,
+    exempt=task.mask('embedding'),
+    weight_decay=weight_decay,
+    block=block,
+    never_zero=never_zero,
   )
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 

@@ -6,11 +6,8 @@ arXiv:2110.02861; see eight_bit.py and lamb.py. The trust ratio is computed in
 parameter.
 """
 
-import optax
-
 from submissions import eight_bit, schedules
 from submissions.submission import from_optax
-from submissions.trust_ratio import scale_by_trust
 
 
 def build(
@@ -32,17 +29,14 @@ def build(
     **options: Options of from_optax.
   """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
-  weights = task.mask('weight', 'head', 'embedding')
-  tx = optax.chain(
-    eight_bit.scale_by(
-      eight_bit.adam(1 - one_minus_beta1, beta2, eps=1e-6),
-      exempt=task.mask('embedding'),
-      block=block,
-      never_zero=never_zero,
-    ),
-    optax.add_decayed_weights(weight_decay, weights),
-    optax.masked(scale_by_trust(floor=floor), weights),
-    optax.scale_by_learning_rate(schedule),
+  tx = eight_bit.writer(
+    eight_bit.adam(1 - one_minus_beta1, beta2, eps=1e-6),
+    schedule,
+    exempt=task.mask('embedding'),
+    weight_decay=weight_decay,
+    trust=eight_bit.Trust(task.mask('weight', 'head', 'embedding'), floor),
+    block=block,
+    never_zero=never_zero,
   )
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 

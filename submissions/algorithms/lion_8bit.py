@@ -5,8 +5,6 @@ arXiv:2110.02861; see eight_bit.py. Lion is in the authors' later code. State:
 1.02 bytes a parameter.
 """
 
-import optax
-
 from submissions import eight_bit, schedules
 from submissions.submission import from_optax
 
@@ -28,14 +26,12 @@ def build(
     **options: Options of from_optax.
   """
   schedule = schedules.warmup_cosine(learning_rate, warmup, task.steps)
-  tx = optax.chain(
-    eight_bit.scale_by(
-      eight_bit.lion(beta1, beta2),
-      exempt=task.mask('embedding'),
-      block=block,
-    ),
-    optax.add_decayed_weights(weight_decay),
-    optax.scale_by_learning_rate(schedule),
+  tx = eight_bit.writer(
+    eight_bit.lion(beta1, beta2),
+    schedule,
+    exempt=task.mask('embedding'),
+    weight_decay=weight_decay,
+    block=block,
   )
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 

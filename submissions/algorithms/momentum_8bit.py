@@ -5,8 +5,6 @@ arXiv:2110.02861; see eight_bit.py. Weight decay is coupled: it enters the
 gradient before the momentum. State: 1.02 bytes a parameter.
 """
 
-import optax
-
 from submissions import eight_bit, schedules
 from submissions.submission import from_optax
 
@@ -31,14 +29,13 @@ def build(
   schedule = schedules.warmup_linear(
     learning_rate, warmup, task.steps, end_factor, decay_steps_factor
   )
-  tx = optax.chain(
-    optax.add_decayed_weights(weight_decay),
-    eight_bit.scale_by(
-      eight_bit.momentum(1 - one_minus_beta1),
-      exempt=task.mask('embedding'),
-      block=block,
-    ),
-    optax.scale_by_learning_rate(schedule),
+  tx = eight_bit.writer(
+    eight_bit.momentum(1 - one_minus_beta1),
+    schedule,
+    exempt=task.mask('embedding'),
+    weight_decay=weight_decay,
+    coupled=True,
+    block=block,
   )
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 

@@ -3,9 +3,11 @@
 python -m tests.benchmarks.gpu_node [--minutes=10] [--out=results-gpu]
 
 First, one training step of every published model at the batch of one of eight
-devices (step and compile seconds, peak memory). Second, eight-bit optimizers
-and optax. Third, a race of NAdamW on the suite mini, with the leaderboard. Each
-part stops when its time is over; the same command continues the race.
+devices (step and compile seconds, peak memory). Second, how batches of images
+reach the devices: bytes, copies by the step, and waits. Third, eight-bit
+optimizers and optax. Fourth, a race of NAdamW on the suite mini, with the
+leaderboard. Each part stops when its time is over; the same command continues
+the race.
 
 This process itself does not use JAX, which would take most of the GPU's memory.
 """
@@ -23,6 +25,7 @@ from runner.machine import hardware, speeds as speeds_
 
 SHARES = {  # Largest share of the remaining time, by module.
   'tests.benchmarks.published_sizes': 0.5,
+  'tests.benchmarks.feeding': 0.3,
   'tests.benchmarks.eight_bit': 0.3,
 }
 

@@ -44,6 +44,7 @@ def base(home: pathlib.Path) -> None:
   """Race the honest entries."""
   races.suite(home, target=0.0, seconds=600.0)
   for name in HONEST:
+    races.share_compiled(name)
     (home / f'{name}.py').write_text(attacks.HONEST.source(STEPS))
   run(home, home / 'base', ','.join(str(home / f'{n}.py') for n in HONEST))
 
@@ -66,6 +67,7 @@ def attempt(home: pathlib.Path, name: str, attack: Attack) -> Outcome:
   out = home / name
   shutil.copytree(home / 'base', out, symlinks=True)
   path = home / f'{name}.py'
+  races.share_compiled(name)
   path.write_text(attack.source(STEPS))
   before = {n: _files(out / n) for n in HONEST}
   plan = _rules(out)

@@ -197,7 +197,7 @@ FREE_TIME = {
   ),
   'lazy_model': Attack(
     about='hands over a model that works when it is read',
-    expected=ENDED,
+    expected=CHARGED,
     head=(
       'from workloads.workload import Model\n'
       'class Late(Model):\n'
@@ -249,6 +249,15 @@ FREE_TIME = {
     start='clock = start.elapsed.__self__',
     step='clock._spent["train"] = 0.0',
   ),
+  'moved_seconds': Attack(
+    about='moves seconds to an account that is free',
+    expected=FOUND,
+    start='clock = start.elapsed.__self__',
+    step=(
+      'spent = clock._spent\n'
+      'spent["setup"] += spent["train"]; spent["train"] = 0.0'
+    ),
+  ),
   'finalizer': Attack(
     about='works when an object of its own dies',
     expected=CHARGED,
@@ -259,11 +268,11 @@ FREE_TIME = {
   'alarm': Attack(
     about='works in a signal handler by a timer',
     expected=CHARGED,
-    works=0.4,
+    works=0.1,
     head='import signal',
     start=(
-      'signal.signal(signal.SIGPROF, lambda *_: work(0.2))\n'
-      'signal.setitimer(signal.ITIMER_PROF, 2.0, 2.0)'
+      'signal.signal(signal.SIGPROF, lambda *_: work(0.05))\n'
+      'signal.setitimer(signal.ITIMER_PROF, 0.2, 0.2)'
     ),
   ),
   'gc_callback': Attack(
@@ -279,8 +288,10 @@ FREE_TIME = {
     works=0.4,
     head='import sys',
     start=(
-      'def hook(*_):\n'
-      '  sys.setprofile(None); work(0.2); sys.setprofile(hook)\n'
+      'left = [0.2] * 3\n'
+      'def hook(frame, *_):\n'
+      "  if frame.f_code.co_name == 'eval_batches' and left:\n"
+      '    work(left.pop())\n'
       'sys.setprofile(hook)'
     ),
   ),
@@ -289,12 +300,12 @@ FREE_TIME = {
     expected=CHARGED,
     works=0,
     seen=False,
-    step='X = jnp.ones((1500, 1500)); [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X, X @ X]',
   ),
   'callback': Attack(
     about='has the devices call back to the host',
     expected=CHARGED,
-    works=3,
+    works=1,
     model=(
       'found = found._replace(params=jax.tree.map(lambda x: '
       'jax.pure_callback(lambda y: (work(0.1), y)[1], x, x), found.params))'
@@ -304,7 +315,7 @@ FREE_TIME = {
     about='has nobody wait for the devices',
     expected=CHARGED,
     head='jax.block_until_ready = lambda x: x',
-    step='X = jnp.ones((1500, 1500)); [X @ X for _ in range(3)]',
+    step='X = jnp.ones((999, 999)); state.done % 20 or [X @ X, X @ X]',
   ),
   'time': Attack(
     about='stops the time',
@@ -349,7 +360,7 @@ EVALUATION = {
   ),
   'source_of_workload': Attack(
     about='has itself evaluated on training data',
-    expected=ENDED,
+    expected=PREVENTED,
     build=(
       'kind = type(task.workload); old = kind.source\n'
       "kind.source = lambda self, split, d=None: old(self, 'train', d)"

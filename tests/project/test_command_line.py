@@ -19,6 +19,8 @@ from runner.protocol import layout, storage
 from tests.support.races import ROOT, command, folder, mine, suite
 from workloads import command_line, standard_streams
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 PROGRAMS = {  # And a command of each.
   'runner': 'run',
   'scoring': 'verify',

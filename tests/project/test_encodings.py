@@ -12,6 +12,8 @@ from runner.protocol import layout, storage
 from tests.support import made_results, races
 from tests.support.races import ROOT
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 PACKAGES = (
   'workloads',
   'submissions',

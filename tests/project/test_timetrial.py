@@ -13,6 +13,8 @@ import timetrial
 from tests.support import made_results, races
 from workloads import command_line
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 ROOT = pathlib.Path(__file__).parents[2]
 COMMANDS = {
   name: command

@@ -173,7 +173,7 @@ def test_only_keywords_are_refused_and_every_other_error_is_the_users():
   told = extra_args.extra_args(
     lambda x: x.sum(), 3.0, jnp.ones(2), jax.random.key(0)
   )
-  _, state = extra_args.update(closed, jnp.ones(2), 1.0, jnp.ones(2), told)
+  _, state = extra_args.call(closed.update, jnp.ones(2), 1.0, jnp.ones(2), told)
   assert state == 4.0
   assert 'grad' in told  # They are dropped of a copy.
 
@@ -182,4 +182,4 @@ def test_only_keywords_are_refused_and_every_other_error_is_the_users():
 
   broken = optax.GradientTransformationExtraArgs(lambda params: 0.0, wrong)
   with pytest.raises(TypeError, match='unsupported operand'):
-    extra_args.update(broken, jnp.ones(2), 1.0, jnp.ones(2), told)
+    extra_args.call(broken.update, jnp.ones(2), 1.0, jnp.ones(2), told)

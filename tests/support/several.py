@@ -13,7 +13,9 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
+from unittest import mock
 
 import jax
 import numpy as np
@@ -40,16 +42,19 @@ class Case(NamedTuple):
   submission: str
   shard: bool = False  # True to shard the submission's state over devices.
   stack: int = 1  # Steps per dispatch.
+  ahead: bool = False  # True to feed the devices as if they were accelerators.
 
   def __str__(self) -> str:
-    shard = ':shard' if self.shard else ''
-    return f'{self.workload}:{self.submission}:{self.stack}{shard}'
+    options = [name for name in ('shard', 'ahead') if getattr(self, name)]
+    return ':'.join([self.workload, self.submission, str(self.stack), *options])
 
 
 def parsed(text: str) -> Case:
   """Return the case that `Case.__str__` wrote."""
-  workload, submission, stack, *shard = text.split(':')
-  return Case(workload, submission, bool(shard), int(stack))
+  workload, submission, stack, *options = text.split(':')
+  return Case(
+    workload, submission, 'shard' in options, int(stack), 'ahead' in options
+  )
 
 
 def figures(case: Case, folder: pathlib.Path | None = None) -> dict[str, Any]:
@@ -63,15 +68,16 @@ def figures(case: Case, folder: pathlib.Path | None = None) -> dict[str, Any]:
     A table; 'bytes' is the size of the state on the first device, 'all_bytes'
     on all devices.
   """
-  submission, start = _begun(case)
   found: dict[str, Any] = {'losses': [], 'norms': []}
   state = None
-  for state in itertools.islice(submission.train(start), STEPS):
-    _look(submission, state, found)
-    if folder and len(found['losses']) == SAVED:
-      checkpoint.save(
-        folder, SAVED, checkpoint.snapshot(Flattener()(state).leaves), {}
-      )
+  with mock.patch.object(devices, 'accelerated', lambda: case.ahead):
+    submission, start = _begun(case)
+    for state in _states(submission.train(start), case.ahead):
+      _look(submission, state, found)
+      if folder and len(found['losses']) == SAVED:
+        checkpoint.save(
+          folder, SAVED, checkpoint.snapshot(Flattener()(state).leaves), {}
+        )
   problem = tiny(case.workload)
   source = problem.source('validation', None)
   model = submission.model(state)
@@ -100,6 +106,17 @@ def resumed(case: Case, folder: pathlib.Path) -> list[float]:
   return losses['losses']
 
 
+def _states(states: Iterator, ahead: bool) -> Iterator:
+  """Yield STEPS states; with `ahead`, steps must not copy to a device.
+
+  The first step compiles, and may copy constants.
+  """
+  for number in range(STEPS):
+    with jax.transfer_guard('disallow' if ahead and number else 'allow'):
+      state = next(states)
+    yield state
+
+
 def _look(submission: Submission, state, found: dict[str, Any]) -> None:
   scalars = submission.scalars(state)
   found['losses'].append(float(scalars['loss']))
@@ -116,7 +133,7 @@ def _begun(case: Case) -> tuple[Submission, Start]:
   init, key = jax.random.split(jax.random.key(0))
   return submissions.make(entry.path, task, entry.self_point | known), Start(
     devices.replicate(jax.jit(problem.init)(init)),
-    key,
+    devices.replicate(key),
     Feed(source, 0, Clock()),
     place=devices.spread if case.shard else devices.whole,
   )

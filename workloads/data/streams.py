@@ -16,6 +16,7 @@ import numpy as np
 from workloads.batches import stream
 from workloads.data.manifest import DataError
 from workloads.data.threads import cores, pool
+from workloads.workload import Packing
 
 Row = dict[str, np.ndarray]  # Arrays of one example.
 # decode(record, rng) = row. The rng is None outside of training.
@@ -49,6 +50,7 @@ class Stored:
   # example's number instead of the position in the stream.
   same_again: bool = False
   threads: int | None = None  # One per core if None.
+  packing: Packing | None = None  # See workload.Packed.
   ahead: ClassVar[int] = 2
 
   def __len__(self) -> int:

@@ -191,9 +191,7 @@ class ImageNetViT(Workload):
       data_dir,
       self.image_size,
       augment=functools.partial(rand_augment.augment, odd=odd),
-      mix=functools.partial(
-        classification.mixup, classes=self.classes, alpha=MIXUP
-      ),
+      mixup=classification.Mixup(self.classes, MIXUP),
     )
 
   def fake_batch(self, key, batch_size):

@@ -12,13 +12,16 @@ import io
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
 from PIL import Image
 
 from workloads import data
 from workloads.data.records import Records
-from workloads.data.streams import Mix, Row, Stored
+from workloads.data.streams import Row, Stored
+from workloads.images.classification import Mixup
+from workloads.workload import Array, Packing
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 STD = np.array([58.395, 57.12, 57.375], np.float32)
@@ -50,6 +53,7 @@ class Decoder(NamedTuple):
 
   size: int  # Height and width of the result, in pixels.
   augment: Augment | None = None  # Augmentation of training images.
+  raw: bool = False  # Leaves augmented images as bytes.
 
   def __call__(self, record, rng: np.random.Generator | None) -> Row:
     image = decoded(record['image'])
@@ -61,9 +65,11 @@ class Decoder(NamedTuple):
       pixels = pixels[:, ::-1] if rng.random() < 0.5 else pixels
       if self.augment is not None:
         whole = pixels.clip(0, 255).astype(np.uint8)
-        pixels = self.augment(whole, rng).astype(np.float32)
+        pixels = self.augment(whole, rng)
     return {
-      'inputs': normalized(pixels),
+      'inputs': pixels
+      if self.raw
+      else normalized(np.asarray(pixels, np.float32)),
       'targets': np.array(record['label'], np.int32),
     }
 
@@ -74,7 +80,7 @@ def source(
   data_dir: str | None,
   size: int,
   augment: Augment | None = None,
-  mix: Mix | None = None,
+  mixup: Mixup | None = None,
 ) -> Stored:
   """Return a split of ImageNet; the test split is ImageNet-v2.
 
@@ -84,14 +90,19 @@ def source(
     data_dir: Folder of all datasets.
     size: Height and width of images, in pixels.
     augment: Augmentation of training images.
-    mix: Mixing of training batches.
+    mixup: Mixing of training batches; requires `augment`.
 
   Raises:
     DataError: The data are missing, or have changed since their preparation.
   """
   dataset, theirs = SPLITS[split]
   records = Records(data.find(workload, data_dir)[dataset], theirs)
-  return Stored(records, Decoder(size, augment), mix)
+  if mixup is None:
+    return Stored(records, Decoder(size, augment))
+  # Pixels without augmentation are interpolated and not rounded: no bytes.
+  raw = Stored(records, Decoder(size, augment, raw=True), mixup.with_share)
+  packing = Packing(raw, functools.partial(mixup.later, scale=normalized_later))
+  return Stored(records, Decoder(size, augment), mixup.now, packing=packing)
 
 
 def decoded(content: bytes) -> np.ndarray:
@@ -105,6 +116,17 @@ def normalized(pixels: np.ndarray) -> np.ndarray:
   rows = pixels.reshape(len(pixels), -1) - np.tile(MEAN, pixels.shape[1])
   rows *= np.tile(1 / STD, pixels.shape[1])
   return rows.reshape(pixels.shape)
+
+
+def normalized_later(pixels: Array) -> Array:
+  """Return what `normalized` returns, bit for bit, in a compiled program.
+
+  Args:
+    pixels: [B, S, S, 3] uint8.
+  """
+  return (pixels.astype(jnp.float32) - MEAN.reshape(1, 1, 1, -1)) * (
+    (1 / STD).reshape(1, 1, 1, -1)
+  )
 
 
 def part(height: int, width: int, rng: np.random.Generator) -> Box:

@@ -8,11 +8,13 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from workloads import data
 from workloads.batches import stream
-from workloads.images import arrays
+from workloads.images import arrays, classification
+from workloads.workload import Batch, Packing
 
 Rows = dict[str, np.ndarray]
 # augment(images [B, S, S, C] uint8, numbers [B, NUMBERS] in [0, 1)) = images.
@@ -29,7 +31,15 @@ class Pixels(NamedTuple):
   mean: tuple[float, ...]  # Mean of every channel, with values from 0 to 1.
   std: tuple[float, ...]  # Standard deviation of every channel.
   augment: Augment | None = None  # Augmentation of training images.
+  raw: bool = False  # Leaves images as bytes.
   ahead = 0
+
+  @property
+  def packing(self) -> Packing:
+    """See workload.Packed."""
+    # Not _replace, which asks for the number of fields by `len`.
+    fields = (self.images, self.targets, self.mean, self.std, self.augment)
+    return Packing(Pixels(*fields, raw=True), self._unpack)
 
   def __len__(self) -> int:
     return len(self.targets)
@@ -46,10 +56,23 @@ class Pixels(NamedTuple):
     return self._rows(images, indices)
 
   def _rows(self, images: np.ndarray, indices) -> Rows:
-    mean, std = np.array(self.mean), np.array(self.std)
-    inputs = images * np.float32(1 / 255 / std)
-    inputs -= np.float32(mean / std)
+    inputs = images
+    if not self.raw:
+      factor, offset = self._scale()
+      inputs = images * factor
+      inputs -= offset
     return {'inputs': inputs, 'targets': self.targets[indices]}
+
+  def _unpack(self, batch: Batch) -> Batch:
+    factor, offset = (x.reshape(1, 1, 1, -1) for x in self._scale())
+    pixels = batch['inputs'].astype(jnp.float32) * factor  # [B, S, S, C]
+    pixels = classification.rounded(pixels, batch['weights']) - offset
+    return {**batch, 'inputs': pixels}
+
+  def _scale(self) -> tuple[np.ndarray, np.ndarray]:
+    """Return the factor and the offset [C] float32 of every channel."""
+    mean, std = np.array(self.mean), np.array(self.std)
+    return (1 / 255 / std).astype(np.float32), (mean / std).astype(np.float32)
 
 
 def numbers(seed: int, first: int, count: int) -> np.ndarray:

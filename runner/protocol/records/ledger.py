@@ -3,7 +3,7 @@
 The parent of a trial adds a line when an attempt is over. Each line has the
 hash of the line before it, so the last one vouches for all: a record that was
 changed, removed or added later does not agree with it. Trials cannot write to
-the ledger. Whoever owns the folder can make a new chain, but not one that ends
+the ledger. The owner of the folder can make a new chain, but not one that ends
 in a hash that was published before.
 """
 

@@ -132,7 +132,6 @@ def _recipe(workload, hyperparameters):
 def _step(workload, recipe):
   same = jax_sharding_utils.get_replicate_sharding()
   spread = jax_sharding_utils.get_batch_dim_sharding()
-  tx = optax.with_extra_args_support(recipe.tx)
 
   def step(opt, params, model_state, batch, rng):
     def mean(params):
@@ -158,7 +157,8 @@ def _step(workload, recipe):
     if recipe.grad_clip is not None:
       scale = jnp.minimum(1.0, recipe.grad_clip / (norm + 1e-6))
       grads = jax.tree.map(lambda g: g * scale, grads)
-    updates, opt = tx.update(
+    params, opt = _advance(
+      recipe.tx,
       grads,
       opt,
       params,
@@ -166,7 +166,7 @@ def _step(workload, recipe):
       obj_fn=lambda x: mean(x)[0],
       key=jax.random.fold_in(rng, 1),
     )
-    return opt, optax.apply_updates(params, updates), new, loss, norm
+    return opt, params, new, loss, norm
 
   return jax.jit(
     step,
@@ -174,3 +174,15 @@ def _step(workload, recipe):
     in_shardings=(same, same, same, spread, same),
     out_shardings=(same, same, same, same, same),
   )
+
+
+def _advance(tx, grads, opt, params, **given):
+  """Return parameters and optimizer state after a step."""
+  write = getattr(tx, 'write', None)  # TimeTrial's writers return parameters.
+  if write:
+    known = inspect.signature(write).parameters
+    given = {name: x for name, x in given.items() if name in known}
+    return write(grads, opt, params, **given)
+  tx = optax.with_extra_args_support(tx)
+  updates, opt = tx.update(grads, opt, params, **given)
+  return optax.apply_updates(params, updates), opt

@@ -25,6 +25,8 @@ from tests.conftest import QUICK
 from tests.support import suites
 from tests.support.written import HERE, IDLE, TWIN, V05, V06, write
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 ROOT = pathlib.Path(__file__).parents[3]
 CHANGING = HERE / 'changing.py'
 SUITE = suites.digits(target=0.95, steps=60, eval_batch_size=64)

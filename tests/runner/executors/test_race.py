@@ -23,10 +23,13 @@ from tests.support.races import (
   mine,
   paced,
   run,
+  share_compiled,
   suite,
   under_way,
 )
 from workloads.images.digits import Digits
+
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
 
 
 @pytest.fixture
@@ -411,6 +414,7 @@ SELF = {}
 
 def test_check_finds_a_state_that_does_not_say_everything(home):
   path = home / 'forgetful.py'
+  share_compiled('forgetful')
   path.write_text(FORGETFUL)
   done = run(home, 'check', suite=suite(home), submissions=path)
   assert done.returncode == 1, done.stderr

@@ -19,6 +19,8 @@ from tests.support.races import (
   under_way,
 )
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 # In a mount namespace of its own; what it mounts goes with it.
 FULL = """
 mount -t tmpfs -o size=150k none {out} || exit 99

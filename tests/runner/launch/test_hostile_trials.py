@@ -20,6 +20,8 @@ from runner.protocol.records import progress as progress_events
 from runner.protocol.records.events import Seen
 from tests.support.races import folder, mine, run, suite
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 FD = 'int([w for w in sys.argv if "progress_fd" in w][0].partition("=")[2])'
 AT_3 = 'import sys\n      if state.done == 3: '
 HERE = 'open(os.path.dirname(__file__) + "/attempts.jsonl", "a")'

@@ -423,3 +423,39 @@ def test_a_trial_does_not_outlive_its_runner():
   runner.stdout.close()
   runner.wait()
   assert time.monotonic() - began < 30.0
+
+
+READABLE = """
+import os, sys
+from runner.launch import environment, landlock
+home = sys.argv[1]
+landlock.restrict(landlock.Sandbox([home + '/own'], home, [home + '/common']))
+print(open(home + '/common/x').read())
+for way in ('w', 'a'):
+  try:
+    open(home + '/common/x', way).close()
+  except OSError as error:
+    print(error.strerror)
+try:
+  os.replace(home + '/own/y', home + '/common/x')
+except OSError as error:
+  print(error.strerror)
+"""
+
+
+@needs_landlock
+def test_programs_that_trials_share_are_read_and_not_written(tmp_path):
+  for name in ('own', 'common'):
+    (tmp_path / name).mkdir()
+  (tmp_path / 'common' / 'x').write_text('program')
+  (tmp_path / 'own' / 'y').write_text('another')
+  done = subprocess.run(
+    [sys.executable, '-c', READABLE, str(tmp_path)],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  said, *refused = done.stdout.splitlines()
+  assert said == 'program'
+  assert len(refused) == 3
+  assert (tmp_path / 'common' / 'x').read_text() == 'program'

@@ -13,6 +13,8 @@ from runner.protocol.trial_file import StepLimits
 from tests.support import faults, races, suites
 from tests.support.written import HERE
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 CHANGING = HERE / 'changing.py'
 LIMITS = StepLimits(steps=9, eval_steps=2)
 OURS = '''"""Descent of ours, with a state that grows."""

@@ -23,6 +23,7 @@ CASES = [
   Case('cifar/mini', 'nadamw', shard=True),  # Has batch norm.
   Case('digits', 'muon', stack=2),  # Has dropout.
 ]
+FED = [case._replace(ahead=True) for case in CASES]
 together = pytest.mark.xdist_group('devices')
 
 
@@ -32,7 +33,7 @@ def many(tmp_path_factory):
   folder = tmp_path_factory.mktemp('several')
   with pytest.MonkeyPatch.context() as patch:
     patch.setenv('XLA_FLAGS', QUICK)  # As programs here.
-    return folder, several.on(MANY, CASES, folder)
+    return folder, several.on(MANY, CASES + FED, folder)
 
 
 @together
@@ -43,6 +44,27 @@ def test_eight_devices_train_as_one_does(many, case):
   assert several.difference(one, found[case]) < TOLERANCE
   losses = several.resumed(case, folder / several.name(case))
   assert losses == pytest.approx(one['losses'][several.SAVED :], rel=TOLERANCE)
+
+
+@together
+@pytest.mark.parametrize('case', FED, ids=str)
+def test_fed_ahead_steps_copy_nothing_and_are_the_same(many, case):
+  """Steps run under jax.transfer_guard('disallow'), see several._states."""
+  _, found = many
+  assert found[case] == found[case._replace(ahead=False)]
+
+
+def test_fed_as_on_a_cpu_a_step_copies_its_batch():
+  """The guard above would notice: on one CPU device, batches are numpy's."""
+  _, start = several._begun(CASES[1])
+  batch = next(start.batches(4))
+  total = jax.jit(lambda batch: batch['inputs'].sum())
+  total(batch)
+  with (
+    jax.transfer_guard('disallow'),
+    pytest.raises(Exception, match='Disallowed host-to-device transfer'),
+  ):
+    total(batch)
 
 
 @together

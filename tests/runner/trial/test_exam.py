@@ -46,6 +46,8 @@ from tests.support.races import (
 )
 from workloads.workload import Model
 
+pytestmark = pytest.mark.apart  # Slow, and each on its own.
+
 EASY = dict(target=0.5, steps=400)
 STEPS = 200  # After which digits have less than half of them wrong.
 CHEATS = {  # What each does where its submission is built, and what is said.
@@ -193,6 +195,17 @@ def again(race, examiner, heard=lambda event: None):
   spec = plan.suite.workloads['digits']
   path = folder(race / 'out', 'honest')
   return examiners.examined(path, spec, None, examiner, heard)
+
+
+def test_what_trials_share_is_compiled_for_them(race, tmp_path):
+  spec = results_folder.stored(race / 'out').suite.workloads['digits']
+  with Examiner(environment.variables(), common=tmp_path) as examiner:
+    for _ in range(2):
+      assert examiner.compiled(spec, None, lambda event: None) == str(tmp_path)
+  assert len(list(tmp_path.glob('*-cache'))) >= 3  # Evaluation and two more.
+  with Examiner(environment.variables()) as examiner:
+    assert examiner.compiled(spec, None, lambda event: None) == ''
+    assert examiner.pid is None
 
 
 def test_a_process_that_dies_is_replaced(race):

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 
+from runner.trial import devices
 from runner.trial.loop import Result
 from submissions.algoperf import import_shims, loop as loops, missing
 from submissions.submission import Task
@@ -41,6 +42,14 @@ def test_it_trains_as_its_native_twin_does(path, exact):
       np.testing.assert_array_equal(a, b)
     else:
       np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+def test_keys_are_committed_to_no_device():
+  """The harness puts its key on all devices; jax.pmap refuses such a key."""
+  submission, _, start = started(V05)
+  start = start._replace(key=devices.replicate(start.key))
+  assert start.key.committed
+  assert not next(submission.train(start)).key.committed
 
 
 def test_hyperparameters_are_read_by_name(tmp_path):

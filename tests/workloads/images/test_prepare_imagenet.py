@@ -190,12 +190,24 @@ def test_mixup_mixes_neighbours_with_one_share(home):
   )
 
 
+def test_packed_they_are_bytes_and_unpacked_the_same(home):
+  found = source(home, 'train', 'imagenet_vit')
+  wanted = batches.train_batch(found, 7, 12, 6)
+  packed = batches.train_batch(found.packing.source, 7, 12, 6)
+  assert packed['inputs'].dtype == np.uint8
+  made = jax.jit(found.packing.unpack)(packed)
+  for name, rows in wanted.items():
+    np.testing.assert_array_equal(made[name], rows)
+  # Interpolated pixels without augmentation are no whole numbers.
+  assert source(home, 'train', 'imagenet_resnet').packing is None
+
+
 def test_shares_of_mixup_are_of_a_beta_distribution():
   rows = {'inputs': np.zeros((2, 1, 1, 1)), 'targets': np.array([0, 1])}
   shares = np.array([
-    classification.mixup(rows, np.random.default_rng(n), 2, 0.2)['targets'][
-      0, 0
-    ]
+    classification.Mixup(2, 0.2).now(rows, np.random.default_rng(n))[
+      'targets'
+    ][0, 0]
     for n in range(3000)
   ])  # fmt: skip
   # Var of Beta(a, a) is 1 / (4 (2 a + 1)).
