@@ -8,6 +8,7 @@ as its arguments. Which submissions can be built from numbers that are not known
 yet, and how much slower is such a step?
 """
 
+import functools
 import statistics
 import sys
 import time
@@ -16,6 +17,7 @@ import jax
 import numpy as np
 
 import submissions
+import workloads
 from runner.trial import task as tasks
 from submissions.submission import Start
 from tests.benchmarks import losses
@@ -43,33 +45,18 @@ def numbers_of(submission):
   return [n for n, x in point.items() if isinstance(x, float) and x]
 
 
-def prepared(workload, submission, names):
-  """Return a function of one step, its first arguments and its batches.
-
-  Args:
-    workload: Name of the workload.
-    submission: Name of the submission.
-    names: Numbers that are arguments.
-  """
+@functools.cache
+def prepared(workload):
+  """Return the task, the first model and the batches of a workload."""
   row = losses.row(workload)
-  made = losses.workloads.get(row.workload, row.quirks)
+  made = workloads.get(row.workload, row.quirks)
   source = made.source('train', None)
   task = tasks.for_submission(
     tasks.TrialTask(workload=made, sources={'train': source}, spec=row)
   )
-  entry = submissions.find(submission)
-  point = entry.self_point or {}
-  numbers = {n: point[n] for n in names}
-  rest = {n: x for n, x in point.items() if n not in numbers}
-  key = jax.random.key(1)
-
-  def step(numbers, model, state, batch):
-    submission = submissions.make(entry.path, task, rest | numbers)
-    start = Start(model, key, lambda size, stack=1: iter([batch]), state=state)
-    return next(submission.train(start))
+  size, stack = row.batch_size, row.steps_per_dispatch
 
   def batch(n):
-    size, stack = row.batch_size, row.steps_per_dispatch
     rows = [
       batches.train_batch(source, 0, (n * stack + k) * size, size)
       for k in range(stack)
@@ -79,13 +66,36 @@ def prepared(workload, submission, names):
     return {name: np.stack([r[name] for r in rows]) for name in rows[0]}
 
   model = jax.jit(made.init)(jax.random.key(0))
-  return step, numbers, model, [batch(n) for n in range(STEPS)]
+  return task, model, [batch(n) for n in range(STEPS)]
+
+
+def stepping(task, submission, names):
+  """Return a function of one step, and the numbers that are its arguments.
+
+  Args:
+    task: The task.
+    submission: Name of the submission.
+    names: Names of these numbers.
+  """
+  entry = submissions.find(submission)
+  point = entry.self_point or {}
+  numbers = {n: point[n] for n in names}
+  rest = {n: x for n, x in point.items() if n not in numbers}
+
+  def step(numbers, model, state, batch):
+    submission = submissions.make(entry.path, task, rest | numbers)
+    key = jax.random.key(1)
+    start = Start(model, key, lambda size, stack=1: iter([batch]), state=state)
+    return next(submission.train(start))
+
+  return step, numbers
 
 
 def refusal(submission, name):
   """Return why a submission cannot be built without a number, or ''."""
   try:
-    step, numbers, model, made = prepared('digits', submission, [name])
+    task, model, made = prepared('digits')
+    step, numbers = stepping(task, submission, [name])
     jax.eval_shape(step, numbers, model, None, made[0])
   except Exception as error:  # Whatever a submission raises.
     return f'{type(error).__name__}: {str(error).splitlines()[0][:90]}'
@@ -100,7 +110,8 @@ def compared(workload, submission):
     submission: Name of the submission.
   """
   names = [n for n in numbers_of(submission) if not refusal(submission, n)]
-  step, numbers, model, made = prepared(workload, submission, names)
+  task, model, made = prepared(workload)
+  step, numbers = stepping(task, submission, names)
   first = jax.jit(step)(numbers, model, None, made[0])
 
   def go(numbers, model, inner, batch):

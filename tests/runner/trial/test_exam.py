@@ -201,10 +201,12 @@ def test_what_trials_share_is_compiled_for_them(race, tmp_path):
   spec = results_folder.stored(race / 'out').suite.workloads['digits']
   with Examiner(environment.variables(), common=tmp_path) as examiner:
     for _ in range(2):
-      assert examiner.compiled(spec, None, lambda event: None) == str(tmp_path)
+      found = examiner.compiled(spec, None, lambda event: None)
+      assert found.folder == str(tmp_path)
   assert len(list(tmp_path.glob('*-cache'))) >= 3  # Evaluation and two more.
   with Examiner(environment.variables()) as examiner:
-    assert examiner.compiled(spec, None, lambda event: None) == ''
+    found = examiner.compiled(spec, None, lambda event: None)
+    assert found == examiners.NOTHING
     assert examiner.pid is None
 
 
