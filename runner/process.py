@@ -30,7 +30,8 @@ def main(words: Sequence[str]) -> int:
       case ['exam']:
         return exam()
       case ['trial', *flags]:
-        given = dict(flag.partition('=')[::2] for flag in flags)
+        split = [flag.partition('=') for flag in flags]
+        given = {name: value for name, _, value in split}
         spec = attempt_spec.parse(given.get('--spec', ''))
         return trial(spec, int(given.get('--progress_fd', '-1')))
     raise ValueError(

@@ -64,7 +64,7 @@ def kept(make: Callable[_Arguments, Arrays]) -> Callable[_Arguments, Arrays]:
     _made[call] = make(*args, **kwargs)
     return _made[call]
 
-  return found
+  return found  # pyrefly: ignore
 
 
 def write(folder: str | os.PathLike) -> str:
