@@ -26,9 +26,10 @@ ROOT = pathlib.Path(__file__).resolve().parent
 def main() -> None:
   """Run the command of `sys.argv`; end the process with its exit code."""
   find_ours()
-  from workloads import command_line  # noqa: PLC0415  Ours since this moment.
+  # Ours since this moment.
+  from workloads import command_line, standard_streams  # noqa: PLC0415
 
-  command_line.start()
+  standard_streams.start()
   sys.exit(command_line.quietly(_main, sys.argv))
 
 

@@ -126,12 +126,8 @@ flags.DEFINE_integer(
   lower_bound=0,
   upper_bound=1_000_000,
 )
-# Flags of the inner commands `work` and `trial`.
+# Flag of the command `work`, which other commands start.
 _TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')
-_SPEC = flags.DEFINE_string('spec', '{}', 'One attempt at a trial, as JSON.')
-_PROGRESS_FD = flags.DEFINE_integer(
-  'progress_fd', -1, 'File descriptor for progress events.'
-)
 
 COMMANDS = {
   'run': lambda: commands.run(_options()),
@@ -148,15 +144,8 @@ COMMANDS = {
   'work': lambda: commands.work(
     pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
   ),
-  'trial': lambda: commands.trial(_SPEC.value, _PROGRESS_FD.value),
-  'exam': commands.exam,
 }
 
-INNER = (
-  'work',
-  'trial',
-  'exam',
-)  # Commands that are started by other commands.
 RESUMED = ('run', 'set-targets', 'tune')  # Commands that continue after a stop.
 SENT = ('run', 'plan')  # Commands that accept --engine.
 
@@ -167,8 +156,7 @@ class Terminated(KeyboardInterrupt):
 
 def main(argv: list[str]) -> int:
   """Run the command in argv; return its exit code."""
-  if argv[1:] not in (['trial'], ['exam']):
-    signal.signal(signal.SIGTERM, _terminated)
+  signal.signal(signal.SIGTERM, _terminated)
   command = COMMANDS.get(argv[1] if len(argv) > 1 else '')
   if command is None:
     return command_line.refuse(argv[1:], PROGRAM.commands)

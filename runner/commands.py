@@ -5,21 +5,18 @@ commands that train import JAX, in child processes.
 """
 
 import dataclasses
-import os
 import pathlib
 import shlex
 import sys
-import traceback
 
 import submissions
 import workloads
 from runner import options as chosen, summaries
 from runner.executors import cluster, race
-from runner.launch import attempt, child_process, isolation
+from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import (
-  attempt_spec,
   plan_file,
   results_folder,
   schemas,
@@ -266,55 +263,3 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> int:
   status = cluster.work(out, trial_id, options)
   print(f'{status.outcome or "not run"}. {status.reason}')
   return 0 if status.outcome else 1
-
-
-def trial(flag: str, progress_fd: int) -> int:
-  """Run one trial in this process, then end the process at once.
-
-  A normal exit would take time that is counted, and JAX would wait for hosts
-  that have ended.
-
-  Args:
-    flag: Text of an AttemptSpec.
-    progress_fd: File descriptor for progress events.
-  """
-  spec = attempt_spec.parse(flag)
-  isolation.limit(spec.memory_gib)
-  child_process.answer_for_stacks()
-  child_process.keep_to_itself()
-  if not os.environ.get('PYTHONSAFEPATH'):
-    # After all packages; `remote_hosts.command` keeps it from the first place.
-    sys.path.append(os.getcwd())
-  isolation.confine(spec)
-  from runner.trial import multihost, worker  # noqa: PLC0415  Import JAX.
-  from runner.trial.hosts import connecting  # noqa: PLC0415  The same.
-
-  try:
-    hosts = multihost.join(spec)
-  except connecting.HostsError as error:
-    print(error, file=sys.stderr, flush=True)
-    child_process.leave_at_once(os.EX_IOERR)  # Another attempt may succeed.
-  try:
-    code = worker.main(spec, worker.progress_to(progress_fd), hosts)
-  except Exception:
-    traceback.print_exc()
-    code = 1
-  child_process.leave_at_once(code)
-
-
-def exam() -> int:
-  """Be the process that evaluates models again: no submission runs in it.
-
-  Requests come on standard input. Answers go to what standard output was, as
-  libraries print there, too.
-  """
-  isolation.limit(None)
-  answers = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
-  os.dup2(2, 1)
-  from runner.trial import exam as exams  # noqa: PLC0415  Imports JAX.
-
-  exams.serve(
-    sys.stdin,
-    lambda told: print(told.to_line(), end='', file=answers, flush=True),
-  )
-  return 0

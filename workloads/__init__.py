@@ -45,6 +45,8 @@ def check(name: str) -> str:
   Raises:
     ValueError: There is no such workload. The message names the closest one.
   """
+  if _module(name):
+    return name
   name = canonical(name)
   if name in names():
     return name
@@ -64,8 +66,7 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
     ValueError: The workload or the quirk does not exist.
   """
   name = check(name)
-  module = next(module for module, names in _families() if name in names)
-  workload = importlib.import_module(module).VARIANTS[name]
+  workload = importlib.import_module(_module(name)).VARIANTS[name]
   for quirk in quirks:
     if quirk not in workload.QUIRKS:
       known = ', '.join(workload.QUIRKS) or 'none'
@@ -76,12 +77,29 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
 
 
 @functools.cache
+def _module(name: str) -> str:
+  """Return the module of a workload, or '' if there is no such workload.
+
+  Only the file of the family is read: all files take 0.1 s.
+  """
+  family = name.partition('/')[0]
+  for path in pathlib.Path(__file__).parent.glob('*/*.py'):
+    if path.stem == family and name in _variants(path):
+      return _name(path)
+  return ''
+
+
+def _name(path: pathlib.Path) -> str:
+  return f'workloads.{path.parent.name}.{path.stem}'
+
+
+@functools.cache
 def _families() -> tuple[tuple[str, tuple[str, ...]], ...]:
   """Return the module of each family and the names of its workloads."""
   here = pathlib.Path(__file__).parent
   files = sorted(here.glob('*/*.py'), key=lambda path: path.stem)
   return tuple(
-    (f'workloads.{path.parent.name}.{path.stem}', tuple(variants))
+    (_name(path), tuple(variants))
     for path in files
     if (variants := _variants(path))
   )

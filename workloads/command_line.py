@@ -4,10 +4,8 @@ All commands treat flags, help, Ctrl-C, closed pipes and terminals with few
 characters in the same way.
 """
 
-import codecs
 import contextlib
 import importlib.metadata
-import io
 import math
 import os
 import pathlib
@@ -20,7 +18,7 @@ from typing import NamedTuple, NoReturn
 
 from absl import app, flags
 
-from workloads import suggestions
+from workloads import standard_streams, suggestions
 
 LEFT = 128 + 13  # A shell's exit code for a process ended by SIGPIPE.
 INTERRUPTED = 128 + 2  # A shell's exit code for a process ended by SIGINT.
@@ -28,26 +26,6 @@ WRONG = 2  # Exit code for a wrong command, flag or value.
 HELP = {'-h', '-help', '--help', '--helpshort', '--helpfull', '-?', '--?'}
 WIDTH = 79  # Columns of help texts.
 COLUMN = 26  # First column of descriptions.
-# Replacements for characters that the terminal cannot show.
-PLAIN = {
-  '≤': '<=',
-  '≥': '>=',
-  '×': 'x',
-  '–': '-',
-  '—': '-',
-  '·': '|',
-  '…': '...',
-  '±': '+-',
-  'τ': 'tau',
-  '‘': "'",
-  '’': "'",
-  '“': '"',
-  '”': '"',
-  '\u2009': ' ',
-  '\u202f': ' ',
-  '\ufffd': '?',
-}
-ERRORS = 'timetrial'  # Registered name of `plainly` in Python's codecs.
 
 
 class Command(NamedTuple):
@@ -75,17 +53,6 @@ class Program(NamedTuple):
     return self.front or f'python -m {self.name}'
 
 
-def start() -> None:
-  """Prepare standard output and standard error for any text."""
-  for name in ('stdout', 'stderr'):
-    if getattr(sys, name) is None:  # The shell has closed it.
-      setattr(sys, name, open(os.devnull, 'w', encoding='utf-8'))  # noqa: SIM115
-  _in_utf8()
-  for stream in (sys.stdout, sys.stderr):
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(errors=ERRORS)
-
-
 def run(
   program: Program,
   main: Callable[[list[str]], int],
@@ -98,26 +65,13 @@ def run(
     main: Receives the arguments that are not flags; returns an exit code.
     argv: The program's name and the words after it; None: `sys.argv`.
   """
-  start()
+  standard_streams.start()
   app.run(
     lambda words: quietly(main, words),
     argv=None if argv is None else list(argv),
     flags_parser=lambda words: _parsed(program, words),
   )
   raise AssertionError('app.run returns only by sys.exit.')
-
-
-def _in_utf8() -> None:
-  """Restart in Python's UTF-8 mode if file names are not encoded in UTF-8.
-
-  Plans and records contain file names, and other locales must read them. The
-  printed text keeps the encoding of the terminal.
-  """
-  told = os.environ.get('PYTHONUTF8') == '1'  # Avoids a loop with -X utf8=0.
-  if sys.getfilesystemencoding() != 'utf-8' and not told:
-    own = {'PYTHONUTF8': '1', 'PYTHONIOENCODING': sys.stdout.encoding}
-    words = [sys.executable, *sys.orig_argv[1:]]
-    os.execve(sys.executable, words, os.environ | own)
 
 
 def quietly(main: Callable[[list[str]], int], argv: list[str]) -> int:
@@ -316,25 +270,8 @@ def _entry(head: str, text: str) -> Iterator[str]:
   yield from (' ' * COLUMN + line for line in lines)
 
 
-def plainly(error: UnicodeError) -> tuple[str | bytes, int]:
-  """Replace a character that the terminal cannot show.
-
-  Bytes of file names that Python could not decode stay unchanged.
-  """
-  if not isinstance(error, UnicodeEncodeError):
-    raise error
-  sign = error.object[error.start]
-  if '\udc80' <= sign <= '\udcff':
-    return bytes([ord(sign) - 0xDC00]), error.start + 1
-  plain = PLAIN.get(sign) or sign.encode('ascii', 'backslashreplace').decode()
-  return plain, error.start + 1
-
-
 def _left() -> bool:
   """Test if the reader of standard output has closed the pipe."""
   output = select.poll()
   output.register(sys.stdout.fileno(), 0)
   return any(event & select.POLLERR for _, event in output.poll(0))
-
-
-codecs.register_error(ERRORS, plainly)

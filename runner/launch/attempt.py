@@ -28,7 +28,7 @@ from runner.launch import (
   tampering,
   trial_log,
 )
-from runner.launch.examiner import Examiner
+from runner.launch.examiner import Common, Examiner
 from runner.machine import gpu_monitor, settings
 from runner.protocol import layout, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
@@ -124,7 +124,7 @@ def run_trial(
     outcomes.lost(folder, 'Its process ended without writing its outcome.')
     # The plan's own row: what is in the folder the trial can change.
     spec = plan.suite.workloads[trial.workload]
-    common = ''
+    common = examiners.NOTHING
     if examiner is not None:
       common = examiner.compiled(spec, options.data_dir, on_progress)
     status = run_attempt(
@@ -175,7 +175,7 @@ def run_attempt(
   options: TrialOptions,
   *,
   keep: Sequence[int] = (),
-  common: str = '',
+  common: Common = examiners.NOTHING,
 ) -> Status:
   """Run an attempt in a trial's folder that this process has locked.
 
@@ -187,8 +187,7 @@ def run_attempt(
     on_progress: Called with every progress event.
     options: Options of all trials.
     keep: File descriptors that the child process inherits, such as the lock's.
-    common: Folder of compiled programs that all trials have in common; '':
-      there is none.
+    common: What all trials of the workload have in common.
   """
   budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
@@ -210,7 +209,8 @@ def run_attempt(
   spec = AttemptSpec(
     folder=str(folder),
     results=str(out.absolute()),
-    common=common,
+    common=common.folder,
+    generated=common.generated,
     started=time.monotonic(),
     memory_gib=options.memory_gib,
     profile=options.profile,

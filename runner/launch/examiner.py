@@ -53,6 +53,21 @@ class Exam(NamedTuple):
   sha256: str = ''
 
 
+class Common(NamedTuple):
+  """What all trials of a workload have in common.
+
+  Attributes:
+    folder: Folder of compiled programs and generated data; '': there is none.
+    generated: Hash of the index of the generated data; '': there are none.
+  """
+
+  folder: str = ''
+  generated: str = ''
+
+
+NOTHING = Common()
+
+
 class RecordedError(ValueError):
   """The evaluations of a trial cannot be right; the message says why."""
 
@@ -84,7 +99,7 @@ class Examiner:
     self._env = dict(env) | own
     self._hang = hang
     self._common = common
-    self._known: set[str] = set()  # Workloads that it has compiled.
+    self._known: dict[str, Common] = {}  # Workloads that it has compiled.
     self._process: subprocess.Popen[bytes] | None = None
     self._log: IO[bytes] | None = None
 
@@ -107,7 +122,7 @@ class Examiner:
     self._log = tempfile.TemporaryFile('w+b')  # noqa: SIM115  `close` closes it.
     self._process = subprocess.Popen(
       # Nothing is imported from the folder where a trial may have written.
-      [sys.executable, '-P', '-m', 'runner', 'exam'],
+      [sys.executable, '-P', '-m', 'runner.process', 'exam'],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       stderr=self._log,
@@ -142,8 +157,8 @@ class Examiner:
 
   def compiled(
     self, spec: WorkloadSpec, data_dir: str | None, on_progress: OnProgress
-  ) -> str:
-    """Compile what all trials of a workload have in common.
+  ) -> Common:
+    """Compile, and generate, what all trials of a workload have in common.
 
     Where trials compute on other devices than a CPU, nothing is compiled for
     them: the process would take memory of their devices.
@@ -154,11 +169,18 @@ class Examiner:
       on_progress: Called with signs of life.
 
     Returns:
-      The folder of the programs; '' if there is none.
+      The programs and data; an empty one if there are none.
     """
     if self._common is None:
-      return ''
-    request = Request(model='', step=0, spec=spec, data_dir=data_dir, splits=())
+      return NOTHING
+    request = Request(
+      model='',
+      step=0,
+      spec=spec,
+      data_dir=data_dir,
+      splits=(),
+      keep=str(self._common),
+    )
     key = request.to_line()
     if key not in self._known:
       on_progress(ProgressEvent(doing='compiling evaluations'))
@@ -166,9 +188,9 @@ class Examiner:
       if answer.device != 'cpu':
         self._common = None
       if answer.failed or answer.unfit or self._common is None:
-        return ''  # Trials compile it themselves, or say what is missing.
-      self._known.add(key)
-    return str(self._common)
+        return NOTHING  # Trials do it themselves, or say what is missing.
+      self._known[key] = Common(str(self._common), answer.generated)
+    return self._known[key]
 
   def close(self) -> None:
     """End the process, if there is one."""

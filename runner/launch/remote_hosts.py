@@ -107,7 +107,7 @@ def command(spec: AttemptSpec) -> list[str]:
 
   With -P, modules in the working folder do not come before ours.
   """
-  return [sys.executable, '-P', '-m', 'runner', 'trial', spec.to_flag()]
+  return [sys.executable, '-P', '-m', 'runner.process', 'trial', spec.to_flag()]
 
 
 @contextlib.contextmanager

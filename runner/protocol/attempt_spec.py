@@ -13,8 +13,9 @@ class AttemptSpec:
     folder: Folder of the trial.
     results: The results folder, whose other contents the trial may not read;
       '': it may read all.
-    common: Folder of compiled programs that all trials have in common, which
-      the trial may read; '': there is none.
+    common: Folder of compiled programs and generated data that all trials have
+      in common, which the trial may read; '': there is none.
+    generated: Hash of the index of the generated data; '': there are none.
     started: Start of the process, in seconds of time.monotonic of its host.
     memory_gib: Most GiB that the process may allocate; None: no limit.
     profile: Number of steps to trace.
@@ -27,6 +28,7 @@ class AttemptSpec:
   folder: str
   results: str = ''
   common: str = ''
+  generated: str = ''
   started: float = 0.0
   memory_gib: float | None = None
   profile: int = 0
@@ -36,7 +38,7 @@ class AttemptSpec:
   coordinator: str = ''
 
   def to_flag(self) -> str:
-    """Return the flag that passes this to `python -m runner trial`."""
+    """Return the flag that passes this to `python -m runner.process trial`."""
     return f'--spec={json.dumps(dataclasses.asdict(self))}'
 
 
@@ -48,8 +50,8 @@ def parse(text: str) -> AttemptSpec:
   """
   try:
     return AttemptSpec(**json.loads(text))
-  except TypeError as error:
+  except (TypeError, ValueError) as error:
     raise ValueError(
-      f'--spec: {error}. This flag is for the harness only: use '
-      '`python -m runner run`.'
+      f'--spec={text}: {error}. This flag is for the harness only: use '
+      '`timetrial run`.'
     ) from error

@@ -86,8 +86,16 @@ def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
 
 def fresh(workload: Workload, seed: int) -> tuple[Model, jax.Array]:
   """Return the first model of a trial, and the key of its training."""
+  # As jax.random.key takes an int.
+  model, train = _fresh(workload, np.int64(seed))
+  return devices.replicate(model), train
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _fresh(workload: Workload, seed: jax.Array) -> tuple[Model, jax.Array]:
+  """Return what `fresh` does, as one program instead of five."""
   init, train = jax.random.split(jax.random.key(seed))
-  return devices.replicate(jax.jit(workload.init)(init)), train
+  return workload.init(init), train
 
 
 def warm_up(

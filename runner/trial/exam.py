@@ -21,6 +21,7 @@ from runner.protocol.records import checkpoints, exams
 from runner.protocol.records.exams import Answer, Request
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import checkpoint, devices, evaluate
+from workloads import generated
 from workloads.workload import Model, Source, Workload
 
 OVERHEAD = 1 << 20  # Bytes of a file beside its arrays: their names and facts.
@@ -67,7 +68,7 @@ def _answer(
     return Answer(failed=_told(error))
   try:
     if not request.model:
-      return _compiled(request.spec, task)
+      return _compiled(request, task)
     return _evaluated(request, task, alive)
   except UnfitError as error:
     return Answer(unfit=str(error))
@@ -77,11 +78,16 @@ def _answer(
     return Answer(unfit=f'It cannot be evaluated: {_told(error)}')
 
 
-def _compiled(spec: WorkloadSpec, task: Task) -> Answer:
-  """Compile what trials and later evaluations have in common."""
+def _compiled(request: Request, task: Task) -> Answer:
+  """Compile what trials and later evaluations have in common; keep the data."""
   model, _ = evaluate.fresh(task.workload, 0)
-  evaluate.warm_up(task.workload, task.sources, spec, model)
-  return Answer()
+  evaluate.warm_up(task.workload, task.sources, request.spec, model)
+  try:
+    kept = generated.write(request.keep) if request.keep else ''
+  except OSError as error:  # Trials generate them again.
+    print(f'Generated data cannot be kept: {error}', flush=True)
+    kept = ''
+  return Answer(generated=kept)
 
 
 def _evaluated(

@@ -41,6 +41,7 @@ from runner.trial.profiler import Profile
 from runner.trial.recorder import Recorder
 from runner.trial.task import TrialTask
 from submissions.submission import Start, Submission
+from workloads import generated
 
 LAST = 20.0  # Seconds that a failed host waits for the leader's end.
 
@@ -123,6 +124,7 @@ def _train(
 ) -> None:
   folder = pathlib.Path(attempt.folder)
   trial = trial_file.parse(storage.read_json(folder / layout.TRIAL))
+  generated.read(attempt.common, attempt.generated)
   task = tasks.read(trial)
   budget = dataclasses.replace(trial.budget, beaten=attempt.beaten)
   if isinstance(recorder, Recorder):

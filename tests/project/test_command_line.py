@@ -17,7 +17,7 @@ import pytest
 
 from runner.protocol import layout, storage
 from tests.support.races import ROOT, command, folder, mine, suite
-from workloads import command_line
+from workloads import command_line, standard_streams
 
 pytestmark = pytest.mark.apart  # Slow, and each on its own.
 
@@ -73,8 +73,8 @@ known = it.flags.FLAGS.flags_by_module_dict()[it.__name__]
 told = [flag for one in it.PROGRAM.commands.values() for flag in one.flags]
 print(json.dumps([[flag.name for flag in known], told]))
 """
-INNER = {  # Flags of processes that other commands start, and old names.
-  'runner': {'trial', 'spec', 'progress_fd', 'silence', 'also_on'},
+INNER = {  # Flags of commands that others start, and old names.
+  'runner': {'trial', 'silence', 'also_on'},
   'scoring': {'rules'},
 }
 
@@ -132,14 +132,16 @@ def test_an_interrupt_ends_any_program_with_130():
 
 
 def test_signs_that_a_terminal_lacks_are_plain():
-  assert '≤ 3 × – é'.encode('ascii', command_line.ERRORS) == b'<= 3 x - \\xe9'
-  assert '中≤'.encode('gbk', command_line.ERRORS) == '中≤'.encode('gbk')
-  assert 'µ≤'.encode('latin-1', command_line.ERRORS) == b'\xb5<='
-  assert '\ud800'.encode('utf-8', command_line.ERRORS) == b'\\ud800'
+  assert (
+    '≤ 3 × – é'.encode('ascii', standard_streams.ERRORS) == b'<= 3 x - \\xe9'
+  )
+  assert '中≤'.encode('gbk', standard_streams.ERRORS) == '中≤'.encode('gbk')
+  assert 'µ≤'.encode('latin-1', standard_streams.ERRORS) == b'\xb5<='
+  assert '\ud800'.encode('utf-8', standard_streams.ERRORS) == b'\\ud800'
   name = os.fsdecode('é'.encode())  # As a file is called under LC_ALL=C.
-  assert name.encode('utf-8', command_line.ERRORS) == 'é'.encode()
+  assert name.encode('utf-8', standard_streams.ERRORS) == 'é'.encode()
   raw = b'\xc3\xa9'.decode('ascii', 'surrogateescape')
-  assert raw.encode('ascii', command_line.ERRORS) == b'\xc3\xa9'
+  assert raw.encode('ascii', standard_streams.ERRORS) == b'\xc3\xa9'
 
 
 LONG = 'x' * 300  # Longer than a file system's names.

@@ -18,7 +18,7 @@ MOST = 20  # Modules in a room.
 # Modules of workloads that every field may use.
 SHARED = (
   'workloads.aux_dropout', 'workloads.batches', 'workloads.dropout',
-  'workloads.roles', 'workloads.workload',
+  'workloads.generated', 'workloads.roles', 'workloads.workload',
 )  # fmt: skip
 TRIAL = (
   'workloads', 'submissions', 'runner.protocol', 'runner.machine',

@@ -14,7 +14,7 @@ never enters a pool.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,10 +61,18 @@ class Pool(NamedTuple):
   fits: Array  # [B] bool: the graph is in the pool.
 
 
-def fitting(batch: Batch, room: Size) -> Array:
-  """Return bool [B]: the first graphs of a batch that fit into `room`."""
-  nodes = jnp.cumsum(batch['n_node']) <= room.nodes
-  return nodes & (jnp.cumsum(batch['n_edge']) <= room.edges)
+def fitting(
+  batch: Batch, room: Size, cumsum: Callable[[Any], Any] = jnp.cumsum
+) -> Any:
+  """Return bool [B]: the first graphs of a batch that fit into `room`.
+
+  Args:
+    batch: The graphs.
+    room: Rows of a pool.
+    cumsum: jnp.cumsum or, on the host, np.cumsum.
+  """
+  nodes = cumsum(batch['n_node']) <= room.nodes
+  return nodes & (cumsum(batch['n_edge']) <= room.edges)
 
 
 def pooled(batch: Batch, room: Size) -> Pool:

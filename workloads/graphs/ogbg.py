@@ -196,7 +196,7 @@ class Ogbg(Workload):
     """Return the share of empty node and edge rows in a training pool."""
     count = len(batch['n_node'])
     room = graphs.room(count, self._usual, self._largest)
-    fits = np.asarray(graphs.fitting(batch, room))
+    fits = graphs.fitting(batch, room, np.cumsum)  # Compiles nothing.
     real = (np.asarray(batch['n_node']) + np.asarray(batch['n_edge'])) * fits
     return float(1 - real.sum() / sum(room))
 

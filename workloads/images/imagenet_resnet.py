@@ -10,7 +10,7 @@ arXiv:1902.10811), matched frequency, with 10,000 images.
 
 import dataclasses
 
-from workloads.images import classification, photographs, resnet, synthetic
+from workloads.images import classification, resnet, synthetic
 from workloads.workload import Workload
 
 CHANNELS = 3
@@ -51,6 +51,9 @@ class ImageNetResNet(Workload):
       return synthetic.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.6
       )
+    # Readers of photographs take as long to import as half of JAX.
+    from workloads.images import photographs  # noqa: PLC0415
+
     return photographs.source(
       'imagenet_resnet', split, data_dir, self.image_size
     )

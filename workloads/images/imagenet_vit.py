@@ -17,12 +17,7 @@ import numpy as np
 from flax import linen as nn
 
 from workloads.dropout import Dropout
-from workloads.images import (
-  classification,
-  photographs,
-  rand_augment,
-  synthetic,
-)
+from workloads.images import classification, synthetic
 from workloads.workload import Model, Workload
 
 CHANNELS = 3
@@ -186,6 +181,9 @@ class ImageNetViT(Workload):
       return synthetic.source(
         split, self.image_size, CHANNELS, self.classes, mess=0.15
       )
+    # Readers of photographs take as long to import as half of JAX.
+    from workloads.images import photographs, rand_augment  # noqa: PLC0415
+
     odd = 'odd_randaugment' in self.quirks
     return photographs.source(
       'imagenet_vit',

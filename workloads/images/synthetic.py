@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workloads import generated
 from workloads.batches import Arrays
 
 EXAMPLES = {'train': 6_144, 'validation': 2_048, 'test': 2_048}
@@ -64,7 +65,7 @@ class Canvas(NamedTuple):
   mess: float  # Strength of all difficulties, from 0 to 1.
 
 
-@functools.cache
+@generated.kept
 def source(
   split: str,
   size: int,

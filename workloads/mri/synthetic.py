@@ -14,11 +14,11 @@ The unit of length is half the width of an image: the image shows [-1, 1] x
 its own random stream.
 """
 
-import functools
 import math
 
 import numpy as np
 
+from workloads import generated
 from workloads.batches import Arrays
 from workloads.mri import kspace
 
@@ -53,7 +53,7 @@ STRIPES = (8.0, 30.0)  # Angular frequency of a tissue's texture.
 TEXTURE = 0.12  # Amplitude of the texture, as a share of the brightness.
 
 
-@functools.cache
+@generated.kept
 def source(split: str, size: int) -> Arrays:
   """Return FastMRI's batch arrays; a row is a slice of size x size pixels."""
   number = list(PATIENTS).index(split)

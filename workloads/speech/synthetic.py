@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workloads import generated
+from workloads.batches import Arrays
 from workloads.speech import voices
 
 SAMPLES = 16_000  # Samples of the longest utterance: 1 s at 16 kHz.
@@ -64,9 +66,13 @@ class Recordings(NamedTuple):
     }
 
 
-@functools.cache
 def source(split: str) -> Recordings:
-  """Generate all utterances of 'train', 'validation' or 'test'."""
+  """Return all utterances of 'train', 'validation' or 'test'."""
+  return Recordings(**_utterances(split).rows)
+
+
+@generated.kept
+def _utterances(split: str) -> Arrays:
   rng = np.random.default_rng([1, list(UTTERANCES).index(split)])
   people = voices.speakers(rng, SPEAKERS[split])
   sentences = _sentences(rng, UTTERANCES[split])
@@ -77,7 +83,8 @@ def source(split: str) -> Recordings:
     for wave in _recorded(rng, sentences.letters[chunk], people):
       waves[len(sizes), : len(wave)] = wave
       sizes.append(len(wave))
-  return Recordings(waves, np.array(sizes), _targets(sentences))
+  recordings = Recordings(waves, np.array(sizes), _targets(sentences))
+  return Arrays(recordings._asdict())
 
 
 def _sentences(rng: np.random.Generator, count: int) -> Sentences:

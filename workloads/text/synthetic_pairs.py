@@ -15,11 +15,11 @@ piece or NOTHING. All splits use the same languages, each with its own random
 stream. A checksum of a sentence decides in which split it may occur.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
+from workloads import generated
 from workloads.batches import Arrays
 from workloads.text import lexicon
 from workloads.text.lexicon import NOTHING, Lexicon
@@ -66,7 +66,7 @@ class Meaning(NamedTuple):
   asked: np.ndarray
 
 
-@functools.cache
+@generated.kept
 def source(split: str, length: int) -> Arrays:
   """Return N sentence pairs as WMT's batch arrays, each [N, length] int32.
 

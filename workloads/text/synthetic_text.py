@@ -15,11 +15,11 @@ token or NOTHING, and the rows in order are the text.
 All splits use one language, each with its own random stream.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
+from workloads import generated
 from workloads.batches import Arrays
 
 # Number of words per class. The singular and the plural of a noun or verb are
@@ -76,7 +76,7 @@ class Scene(NamedTuple):
   last: np.ndarray  # Bool: the sentence ends its document.
 
 
-@functools.cache
+@generated.kept
 def source(split: str, length: int) -> Arrays:
   """Return 'inputs' and 'targets' (the next tokens), each [N, length] int32.
 

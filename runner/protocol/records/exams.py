@@ -17,11 +17,12 @@ class Request:
 
   Attributes:
     model: Absolute path of the model's file; '': only compile what evaluations
-      of the workload need.
+      of the workload need, and keep its generated data.
     step: Step that the model must be of.
     spec: The workload in the suite.
     data_dir: Folder of the datasets; None: the default one.
     splits: Splits to evaluate on.
+    keep: Folder for generated data; '': they are not kept.
   """
 
   model: str
@@ -29,6 +30,7 @@ class Request:
   spec: WorkloadSpec
   data_dir: str | None
   splits: tuple[str, ...]
+  keep: str = ''
 
   def to_line(self) -> str:
     """Return the line that `parse_request` turns back into this request."""
@@ -39,6 +41,7 @@ class Request:
       'row': self.spec.to_json(),
       'data_dir': self.data_dir,
       'splits': self.splits,
+      'keep': self.keep,
     }
     return json.dumps(table) + '\n'
 
@@ -56,6 +59,7 @@ def parse_request(line: str) -> Request:
     spec=workload_spec.from_json(table['workload'], table['row']),
     data_dir=table['data_dir'],
     splits=tuple(table['splits']),
+    keep=table['keep'],
   )
 
 
@@ -66,6 +70,7 @@ class Answer:
   Attributes:
     metrics: Metrics by column; None without an evaluation.
     sha256: Hash of the model's arrays.
+    generated: Hash of the index of generated data, or ''.
     unfit: Why the model cannot be what the trial evaluated, or ''.
     failed: Why it could not be evaluated here, or ''.
     seconds: Seconds that it took.
@@ -75,6 +80,7 @@ class Answer:
 
   metrics: Mapping[str, float] | None = None
   sha256: str = ''
+  generated: str = ''
   unfit: str = ''
   failed: str = ''
   seconds: float = 0.0

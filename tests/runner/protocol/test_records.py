@@ -20,12 +20,18 @@ from runner.protocol.records import (
 
 SPEC = suite.load('mini').workloads['criteo1tb/mini']
 REQUEST = exams.Request(
-  model='/a/b', step=7, spec=SPEC, data_dir=None, splits=('validation', 'test')
+  model='/a/b',
+  step=7,
+  spec=SPEC,
+  data_dir=None,
+  splits=('validation', 'test'),
+  keep='/c',
 )
 ANSWERS = [
   exams.Answer(metrics={'validation/loss': 0.5}, sha256='ab', seconds=1.5),
   exams.Answer(unfit='It is of step 3.', device='cpu'),
   exams.Answer(failed='MemoryError: '),
+  exams.Answer(generated='cd', device='cpu'),
   exams.Answer(doing=exams.DOING),
 ]
 NEWS = [

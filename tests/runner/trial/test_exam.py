@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 import jax
@@ -22,9 +23,15 @@ from runner.launch import (
 )
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
-from runner.protocol import agreement, layout, results_folder, storage
+from runner.protocol import (
+  agreement,
+  layout,
+  results_folder,
+  storage,
+  suite as suites,
+)
 from runner.protocol.records.events import EXAM
-from runner.protocol.records.exams import Answer
+from runner.protocol.records.exams import Answer, Request
 from runner.tools import verify_again
 from runner.trial import checkpoint, exam
 from runner.trial.state_tree import Flattener
@@ -195,10 +202,12 @@ def test_what_trials_share_is_compiled_for_them(race, tmp_path):
   spec = results_folder.stored(race / 'out').suite.workloads['digits']
   with Examiner(environment.variables(), common=tmp_path) as examiner:
     for _ in range(2):
-      assert examiner.compiled(spec, None, lambda event: None) == str(tmp_path)
+      found = examiner.compiled(spec, None, lambda event: None)
+      assert found.folder == str(tmp_path)
   assert len(list(tmp_path.glob('*-cache'))) >= 3  # Evaluation and two more.
   with Examiner(environment.variables()) as examiner:
-    assert examiner.compiled(spec, None, lambda event: None) == ''
+    found = examiner.compiled(spec, None, lambda event: None)
+    assert found == examiners.NOTHING
     assert examiner.pid is None
 
 
@@ -416,6 +425,33 @@ def test_files_that_are_no_model_are_told(tmp_path):
   ]:
     with pytest.raises(exam.UnfitError, match=words):
       exam._read(one, LIKE)
+
+
+def test_generated_data_are_kept_for_trials(tmp_path, monkeypatch):
+  spec = suites.load('mini').unscored['mnist/mini']
+  request = Request(
+    model='', step=0, spec=spec, data_dir=None, splits=(), keep=str(tmp_path)
+  )
+  full = dataclasses.replace(request, keep='/dev/null/none')
+  told = []
+  exam.serve([request.to_line(), full.to_line()], told.append)
+  first, second = (answer for answer in told if not answer.doing)
+  assert not (first.failed or first.unfit or second.failed or second.unfit)
+  assert not second.generated  # Trials generate their data themselves.
+  program = (
+    'import sys, workloads; from workloads import generated; '
+    'generated.read(*sys.argv[1:]); '
+    'source = workloads.get("mnist/mini").source("test", None); '
+    'print(len(source), source.rows["inputs"].flags.writeable)'
+  )
+  done = subprocess.run(
+    [sys.executable, '-c', program, str(tmp_path), first.generated],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout.split() == ['2048', 'False']
 
 
 @pytest.mark.parametrize(
