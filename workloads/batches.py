@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from workloads.workload import WEIGHTS, Batch, Drawn, Source
+from workloads.workload import WEIGHTS, Batch, Source
 
 
 class Arrays(NamedTuple):
@@ -60,8 +60,10 @@ def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
     first: First position in the stream.
     size: Number of examples, B.
   """
-  if isinstance(source, Drawn):
-    return weighted(source.draw(seed, first, size), size)
+  # isinstance(source, Drawn) takes 40 us, in every step.
+  draw = getattr(source, 'draw', None)
+  if draw is not None:
+    return weighted(draw(seed, first, size), size)
   return weighted(source[stream(len(source), seed, first, size)], size)
 
 

@@ -88,16 +88,25 @@ def scalars(found: Any) -> dict[str, Array]:
       f'scalars(state) is a {type(found).__name__}. Return a dictionary from '
       'names to single numbers.'
     )
-  plain = {str(name): value for name, value in found.items()}
+  plain, array = {str(name): value for name, value in found.items()}, _array()
   for name, value in plain.items():
-    if name == '' and type(value) is _array():
-      continue  # Only says when the state is ready.
-    number = type(value) in (_array(), np.ndarray, int, float)
-    if not (number or isinstance(value, np.generic)) or np.ndim(value):
+    if type(value) is array:  # Every step comes here, mostly with arrays only.
+      number = value.shape == () or name == ''  # '': when the state is ready.
+    else:
+      number = _number(value)
+    if not number:
       raise NotPlainError(
         f'{name!r} of scalars(state) is {_said(value)}, and must be one number.'
       )
   return plain
+
+
+def _number(value: Any) -> bool:
+  """Test whether a value that is no array of JAX is a single number."""
+  if type(value) in (int, float):
+    return True
+  known = type(value) is np.ndarray or isinstance(value, np.generic)
+  return known and np.ndim(value) == 0
 
 
 def _said(value: Any) -> str:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from runner.guard import plain
 from submissions.submission import Scalars
-from workloads.workload import PyTree
+from workloads.workload import Array, PyTree
 
 LAG = 4  # Newest states that are not waited for. Twice as many may be pending.
 
@@ -89,20 +90,27 @@ class Watch:
 
   def _look(self, leave: int) -> None:
     """Read all pending states but the `leave` newest ones."""
-    while len(self._pending) > leave:
-      self._look_at(*self._pending.popleft())
+    count = max(0, len(self._pending) - leave)
+    oldest = [self._pending.popleft() for _ in range(count)]
+    jax.block_until_ready([scalars for _, _, scalars in oldest])
+    for step, seconds, scalars in oldest:
+      self._look_at(step, seconds, scalars)
 
   def _look_at(self, step: int, seconds: float, scalars: Scalars) -> None:
-    jax.block_until_ready(scalars)
-    loss = float(scalars.get('loss', 0.0))
+    loss = _float(scalars.get('loss', 0.0))
     self._on_progress(step, seconds, loss)
     if not math.isfinite(loss):
       raise Diverged(f'The loss is {loss} at step {step}.')
     if step // self._every > self._last // self._every:
       # Other scalars are copied from the device only if they are recorded.
-      values = {name: float(value) for name, value in scalars.items() if name}
+      values = {name: _float(value) for name, value in scalars.items() if name}
       self.rows.append(Scalar(step, seconds, values))
     self._last = step
+
+
+def _float(value: Array | float) -> float:
+  """Return a number; by way of NumPy it takes a quarter of float(array)."""
+  return float(np.asarray(value))
 
 
 def _marker(state: PyTree) -> Scalars:
