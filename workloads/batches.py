@@ -60,7 +60,7 @@ def train_batch(source: Source, seed: int, first: int, size: int) -> Batch:
     first: First position in the stream.
     size: Number of examples, B.
   """
-  # isinstance(source, Drawn) takes 40 us, in every step.
+  # isinstance(source, Drawn) takes 25 us, in every step.
   draw = getattr(source, 'draw', None)
   if draw is not None:
     return weighted(draw(seed, first, size), size)
