@@ -7,6 +7,7 @@ checkpoint. Final parameters, evaluations and recorded scalars must be equal to
 an undisturbed trial's to the bit. Ten to twenty minutes on two cores.
 """
 
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -43,7 +44,7 @@ def one(suite, workload: str, submission: str):
   """
   row = (suite.workloads | suite.unscored)[workload]
   row = row._replace(steps=STEPS[workload])
-  only = suite._replace(workloads={workload: row}, unscored={})
+  only = dataclasses.replace(suite, workloads={workload: row}, unscored={})
   single = only._replace(
     rulesets={'self': suite.rulesets['self']._replace(studies=1, trials=1)}
   )

@@ -39,8 +39,14 @@ def renew(path):
 
 
 def set_targets(path):
-  found = {NAME: {'target': 0.25, 'values': [0.25], 'point': {'a': 1.5}}}
-  targets.write(path, found, 'timetrial set-targets')
+  found = suite_files.Target(
+    target=0.25,
+    submission='adamw',
+    point={'a': 1.5},
+    values=[0.25],
+    tuned={'adamw': 0.25},
+  )
+  targets.write(path, {NAME: found}, 'timetrial set-targets')
 
 
 def calibrate(path):
