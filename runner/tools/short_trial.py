@@ -46,7 +46,7 @@ class ShortTrial:
   def speed(self) -> Speed:
     """Speed over all steps: compilation, and other charged seconds a step."""
     spent = self.status.accounts
-    training = sum(spent[name] for name in accounts.CHARGED)
+    training = sum(spent.get(name, 0.0) for name in accounts.CHARGED)
     return Speed(
       spent[accounts.COMPILE], (training - spent[accounts.COMPILE]) / self.steps
     )
