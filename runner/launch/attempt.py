@@ -132,7 +132,7 @@ def run_trial(
     )
     # Scoring goes by rows, whatever the outcome says.
     reached = status.outcome == 'reached' or (
-      status.done and examiners.met(folder, spec)
+      status.done and exam.met(folder, spec)
     )
     if examiner is not None and reached:
       status = exam.judged(

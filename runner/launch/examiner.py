@@ -6,22 +6,17 @@ the examiner. It is started for the first model, waits for the next ones with
 its data and compiled programs, and is started again if it dies.
 """
 
-import csv
-import math
 import os
 import pathlib
 import select
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import IO, NamedTuple
 
 from runner.launch import compiled, environment
-from runner.protocol import agreement, columns, layout, storage
 from runner.protocol.records import exams
 from runner.protocol.records.exams import Answer, Request
 from runner.protocol.records.progress import OnProgress, ProgressEvent
@@ -66,10 +61,6 @@ class Common(NamedTuple):
 
 
 NOTHING = Common()
-
-
-class RecordedError(ValueError):
-  """The evaluations of a trial cannot be right; the message says why."""
 
 
 class _GoneError(RuntimeError):
@@ -237,117 +228,3 @@ class Examiner:
     if code < 0:
       how = f'was ended by signal {-code} ({signal.strsignal(-code)})'
     return f'The process {how}. {said}'.strip()
-
-
-def examined(
-  folder: pathlib.Path,
-  spec: WorkloadSpec,
-  data_dir: str | None,
-  examiner: Examiner,
-  on_progress: OnProgress = lambda event: None,
-  splits: Collection[str] = columns.SPLITS,
-) -> Exam:
-  """Evaluate the model in the folder of a trial again; compare.
-
-  Nothing that the process of the trial could write decides how.
-
-  Args:
-    folder: The trial's folder.
-    spec: The workload in the suite.
-    data_dir: Folder of the datasets; None: the default one.
-    examiner: What evaluates.
-    on_progress: Called with signs of life.
-    splits: Splits to evaluate on, as far as the trial has recorded them.
-  """
-  began = time.monotonic()
-  try:
-    step, found = _last(folder, spec)
-  except RecordedError as error:
-    return Exam(False, str(error))
-  recorded = agreement.on(found, splits)
-  request = Request(
-    model=str((folder / layout.REACHED).absolute()),
-    step=step,
-    spec=spec,
-    data_dir=data_dir,
-    splits=tuple(
-      split
-      for split in columns.SPLITS
-      if any(name.startswith(f'{split}/') for name in recorded)
-    ),
-  )
-  on_progress(ProgressEvent(doing=exams.DOING))
-  answer = examiner.examine(request, on_progress)
-  seconds = time.monotonic() - began
-  if answer.failed:
-    return Exam(None, answer.failed, seconds=seconds)
-  if answer.unfit:
-    why = f'{layout.REACHED}, the model that reached the target: {answer.unfit}'
-    return Exam(False, why, seconds=seconds)
-  metrics = answer.metrics or {}
-  why = agreement.difference(recorded, metrics)
-  return Exam(not why, why, metrics, seconds, answer.sha256)
-
-
-def met(folder: pathlib.Path, spec: WorkloadSpec) -> bool:
-  """Return whether a trial has recorded that its target is reached."""
-  try:
-    rows = _rows(folder)
-    return any(_reaches(row, spec) for row in rows)
-  except RecordedError:
-    return False  # Scoring says what is damaged.
-
-
-def _last(
-  folder: pathlib.Path, spec: WorkloadSpec
-) -> tuple[int, dict[str, float]]:
-  """Step and metrics of the evaluation that reached the target.
-
-  Raises:
-    RecordedError: there is none, or not as the last and only one.
-  """
-  rows = _rows(folder)
-  if not rows or not _reaches(rows[-1], spec):
-    raise RecordedError(
-      f'The last row of {layout.EVALS} does not reach {spec.metric} '
-      f'{spec.target}.'
-    )
-  for row in rows[:-1]:
-    if _reaches(row, spec):
-      raise RecordedError(
-        f'{layout.EVALS} reaches {spec.metric} {spec.target} at step '
-        f'{row.get(columns.STEP)}, and goes on: a trial ends there.'
-      )
-  try:
-    recorded = {
-      name: float(text)
-      for name, text in rows[-1].items()
-      if name.partition('/')[0] in columns.SPLITS and text
-    }
-    return int(rows[-1][columns.STEP]), recorded
-  except (ValueError, LookupError, TypeError) as error:
-    raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
-
-
-def _rows(folder: pathlib.Path) -> list[dict[str, str]]:
-  """Rows of the evaluations, from a file that a trial may have replaced."""
-  path = folder / layout.EVALS
-  try:
-    known = path.lstat()
-    ours = stat.S_ISREG(known.st_mode) and known.st_size <= storage.LARGEST
-    rows = storage.read_rows(path) if ours else None
-  except FileNotFoundError:
-    return []
-  except (OSError, ValueError, csv.Error) as error:
-    raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
-  if rows is None:
-    raise RecordedError(f'{layout.EVALS} is no file, or too large to be ours.')
-  return rows
-
-
-def _reaches(row: Mapping[str, str], spec: WorkloadSpec) -> bool:
-  try:
-    value = float(row.get(spec.column) or math.nan)
-  except (TypeError, ValueError):
-    return False
-  return bool(spec.reached(value))

@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.launch import environment, examiner
+from runner.launch import environment, exam as exams
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
 from runner.protocol import layout, results_folder
@@ -67,7 +67,7 @@ def _reached(out: pathlib.Path, plan: Plan, trial: PlannedTrial) -> bool:
   status = results_folder.status(folder)
   spec = plan.suite.workloads.get(trial.workload)
   return status.outcome == 'reached' or (
-    status.done and spec is not None and examiner.met(folder, spec)
+    status.done and spec is not None and exams.met(folder, spec)
   )
 
 
@@ -86,7 +86,7 @@ def _again(
     return Again(
       name, None, f'{folder / layout.REACHED}, its model, is not there.'
     )
-  exam = examiner.examined(folder, spec, data_dir, process)
+  exam = exams.examined(folder, spec, data_dir, process)
   agrees, why = exam.agrees, exam.why
   if agrees and _is_other(folder, exam):
     agrees, why = False, f'{layout.REACHED} was changed after the race.'

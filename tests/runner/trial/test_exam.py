@@ -195,7 +195,7 @@ def again(race, examiner, heard=lambda event: None):
   plan = results_folder.stored(race / 'out')
   spec = plan.suite.workloads['digits']
   path = folder(race / 'out', 'honest')
-  return examiners.examined(path, spec, None, examiner, heard)
+  return second_exam.examined(path, spec, None, examiner, heard)
 
 
 def test_what_trials_share_is_compiled_for_them(race, tmp_path):
@@ -470,7 +470,7 @@ def test_rows_that_cannot_be_an_honest_trials(race, tmp_path, rows, words):
     row = {'global_step': step, 'validation/error_rate': value}
     storage.append_rows(tmp_path / layout.EVALS, [row], row)
   with Examiner(environment.variables()) as examiner:
-    found = examiners.examined(tmp_path, spec, None, examiner)
+    found = second_exam.examined(tmp_path, spec, None, examiner)
     assert examiner.pid is None  # Nothing was started for that.
   assert found.agrees is False and words in found.why
 
