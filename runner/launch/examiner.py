@@ -49,7 +49,7 @@ class Exam(NamedTuple):
 
 
 class Common(NamedTuple):
-  """What all trials of a workload have in common.
+  """Programs and data that all trials of a workload have in common.
 
   Attributes:
     folder: Folder of compiled programs and generated data; '': there is none.
