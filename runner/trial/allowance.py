@@ -119,7 +119,7 @@ def measured(
 ) -> dict[str, float]:
   """Return the free seconds of an evaluation, by split.
 
-  Call it before a submission is loaded. Evaluation is compiled by this.
+  Call it before a submission is loaded, and when evaluation is compiled.
 
   Args:
     task: The task, with its data.
@@ -127,7 +127,6 @@ def measured(
     read: Returns the seconds that count, see Allowance.
   """
   workload, sources, spec = task.workload, task.sources, task.spec
-  evaluate.warm_up(workload, sources, spec, model)
   split = columns.VALIDATION
   source = sources[split]
   began = read()

@@ -113,8 +113,13 @@ def warm_up(
     model: A model of the workload.
   """
   not_finite(model)
+  seen: set[int] = set()
   for split in columns.SPLITS:
-    sample(workload, model, source=sources[split], spec=spec, split=split)
+    source = sources[split]
+    size = _padded(source, spec.eval_batch_size)
+    if size not in seen:  # Batches of one size are of one shape.
+      sample(workload, model, source=source, spec=spec, split=split)
+    seen.add(size)
 
 
 def sample(

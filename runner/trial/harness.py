@@ -90,9 +90,11 @@ class TrialHarness:
     Args:
       model: A model of the workload.
     """
-    read, counted = allowances.counted(self.task)
+    task = self.task
+    read, counted = allowances.counted(task)
+    evaluate.warm_up(task.workload, task.sources, task.spec, model)
     began = read()
-    self._free = allowances.measured(self.task, model, read)
+    self._free = allowances.measured(task, model, read)
     self.allowance = Allowance(read, counted, read() - began)
     self.clock.limit(self.allowance)
 
