@@ -155,14 +155,14 @@ FREE_TIME = {
   'lost': Attack(
     about='works in lost()',
     expected=CHARGED,
-    works=3,
+    works=2,
     seen=False,
     lost='work()',
   ),
   'model': Attack(
     about='works in model()',
     expected=CHARGED,
-    works=3,
+    works=2,
     seen=False,
     model='work()',
   ),
@@ -437,10 +437,13 @@ RECORDS = {
     start="shutil.rmtree(ROOT / 'honest')",
   ),
   'progress': Attack(
-    about='says on the pipe that it is over',
-    expected=ENDED,
+    about='says on the pipe that it is over, and goes on',
+    expected=CHARGED,
+    works=0.4,
     head='import sys\nFD = int(sys.argv[-1].partition("=")[2])',
-    step='os.write(FD, b\'{"over": true}\\n\'); work(0.05)',
+    step=(
+      'state.done % 40 or os.write(FD, b\'{"over": true}\\n\') and work(0.05)'
+    ),
   ),
   'kill_runner': Attack(
     about='kills its runner',
