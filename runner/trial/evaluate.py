@@ -86,7 +86,7 @@ def batch_count(source: Source, spec: WorkloadSpec, split: str) -> int:
 
 def fresh(workload: Workload, seed: int) -> tuple[Model, jax.Array]:
   """Return the first model of a trial, and the key of its training."""
-  # As jax.random.key takes an int.
+  # jax.random.key takes a Python int of this width.
   model, train = _fresh(workload, np.int64(seed))
   return devices.replicate(model), train
 

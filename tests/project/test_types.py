@@ -1,4 +1,4 @@
-"""What files and messages hold is parsed in runner/protocol, into types."""
+"""Runner parses files and messages in runner/protocol only, into types."""
 
 import ast
 import pathlib

@@ -254,7 +254,7 @@ def temporary(function, *shapes):
 
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_step_needs_memory_for_one_part_and_no_update(kind):
-  """By XLA's own analysis: alone, and where the gradient is made.
+  """XLA plans few temporary bytes: alone, and where the gradient is made.
 
   LAMB writes directions over gradients, which are not its own if they are the
   caller's: one is copied then.
