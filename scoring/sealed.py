@@ -37,7 +37,10 @@ def checked(results: Results) -> Iterator[Told]:
   forgotten = _forgotten(results)
   for line in lines:
     if line.time > forgotten.get(line.trial.partition('/')[0], ''):
-      yield from _held(out, line, newest=line is last[line.trial])
+      try:
+        yield from _held(out, line, newest=line is last[line.trial])
+      except (safe_files.Damage, OSError) as error:
+        yield line.trial, True, f'Its records cannot be compared: {error}'
   for trial in results.trials:
     where = relative(out, trial.folder)
     if not trial.open and where not in last and os.path.isdir(trial.folder):
@@ -50,7 +53,11 @@ def checked(results: Results) -> Iterator[Told]:
 
 def ending(results: Results) -> str:
   """Return a sentence on the end of the ledger, which vouches for all of it."""
-  head = ledger.head(results.folder)
+  try:
+    safe_files.plain(results.folder / ledger.NAME)
+    head = ledger.head(results.folder)
+  except (safe_files.Damage, OSError):
+    return 'The ledger cannot be read.'
   return f'The ledger ends in {head}.' if head else NONE
 
 

@@ -1,6 +1,7 @@
 """The ledger of a results folder tells of records that were exchanged."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -105,3 +106,36 @@ def test_seconds_moved_to_a_free_account_are_found(folder):
   write()
   found = [one.text for one in doubts(folder)]
   assert [text for text in found if 'load was measured for 9' in text]
+
+
+@pytest.mark.parametrize(
+  'line',
+  [
+    b'[]',
+    b'{"before": ""}',
+    b'{"before": "", "time": 1, "trial": "a", "outcome": "", "files": {}}',
+    b'{"before": "", "time": "", "trial": "../x", "outcome": "", "files": {}}',
+    b'{"before": "", "time": "", "trial": "/x", "outcome": "", "files": {}}',
+    b'{"before": "", "time": "", "trial": "a", "outcome": "",'
+    b' "files": {"../b": [1, ""]}}',
+    b'{"before": "", "time": "", "trial": "a", "outcome": "",'
+    b' "files": {"trial.json": [-1, ""]}}',
+    b'\xff',
+  ],
+)
+def test_a_strangers_ledger_is_damaged_and_read_no_further(folder, line):
+  (folder / ledger.NAME).write_bytes(line + b'\n')
+  (found,) = doubts(folder)
+  assert (found.path, 'is damaged' in found.text) == (ledger.NAME, True)
+
+
+def test_a_pipe_in_the_place_of_the_ledger_or_of_a_record_is_not_read(folder):
+  path = first(folder) / layout.EVALS
+  path.unlink()
+  os.mkfifo(path)
+  assert 'cannot be compared' in ' '.join(one.text for one in doubts(folder))
+  path = folder / ledger.NAME
+  path.unlink()
+  os.mkfifo(path)
+  assert ledger.NAME in {one.path for one in doubts(folder)}
+  assert 'cannot be read' in sealed.ending(read.read(folder))

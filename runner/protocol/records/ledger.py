@@ -118,6 +118,17 @@ def mark(path: pathlib.Path, size: int | None = None) -> Mark:
 
 
 def _parsed(table: Mapping[str, Any]) -> Line:
+  """Return a line of the file, which a stranger may have written."""
+  words = [table[name] for name in ('before', 'time', 'trial', 'outcome')]
+  if not all(isinstance(word, str) for word in words):
+    raise ValueError('a field is no text')
+  if {'..', ''} & {*table['trial'].split('/')}:
+    raise ValueError(f'{table["trial"][:99]!r} is no folder of a trial')
+  if strange := table['files'].keys() - {*FILES}:
+    raise ValueError(f'{min(strange)[:99]!r} is no record of a trial')
+  for size, _ in table['files'].values():
+    if type(size) is not int or size < 0:
+      raise ValueError(f'{size!r} is no number of bytes')
   return Line(
     before=table['before'],
     time=table['time'],
