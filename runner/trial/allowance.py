@@ -23,7 +23,7 @@ from workloads.workload import Drawn, Model, PyTree
 
 FACTOR = 1.5  # Tolerance for a busy machine: times the measured cost.
 SLACK = 0.3  # Seconds that a whole trial has beside that.
-BATCHES = 2  # Batches of an evaluation that are measured.
+BATCHES = 1  # Batches of an evaluation that are measured.
 # Seconds of a checkpoint: 3 to 6 ns a byte and 2 ms were measured.
 BYTE, FILE = 1e-8, 0.02
 # Times the compilation so far: a resumed trial repeats it on the account
