@@ -178,9 +178,10 @@ class Examiner:
       answer = self.examine(request, on_progress)
       if answer.device != 'cpu':
         self._common = None
+      found = Common(str(self._common), answer.generated)
       if answer.failed or answer.unfit or self._common is None:
-        return NOTHING  # Trials do it themselves, or say what is missing.
-      self._known[key] = Common(str(self._common), answer.generated)
+        found = NOTHING  # Trials do it themselves, or say what is missing.
+      self._known[key] = found
     return self._known[key]
 
   def close(self) -> None:

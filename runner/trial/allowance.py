@@ -23,7 +23,6 @@ from workloads.workload import Drawn, Model, PyTree
 
 FACTOR = 1.5  # Tolerance for a busy machine: times the measured cost.
 SLACK = 0.3  # Seconds that a whole trial has beside that.
-BATCHES = 1  # Batches of an evaluation that are measured.
 # Seconds of a checkpoint: 3 to 6 ns a byte and 2 ms were measured.
 BYTE, FILE = 1e-8, 0.02
 # Times the compilation so far: a resumed trial repeats it on the account
@@ -130,10 +129,8 @@ def measured(
   split = columns.VALIDATION
   source = sources[split]
   began = read()
-  done = evaluate.sample(
-    workload, model, source=source, spec=spec, split=split, most=BATCHES
-  )
-  a_batch = (read() - began) / max(1, done)
+  evaluate.sample(workload, model, source=source, spec=spec, split=split)
+  a_batch = read() - began
   counts = {
     split: evaluate.batch_count(source, spec, split)
     for split, source in sources.items()

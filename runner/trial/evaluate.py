@@ -129,9 +129,8 @@ def sample(
   source: Source,
   spec: WorkloadSpec,
   split: str,
-  most: int = 1,
-) -> int:
-  """Compute statistics of the first batches of a split; return how many.
+) -> None:
+  """Compute statistics of the first batch of a split, if it has one.
 
   Args:
     workload: The workload.
@@ -139,13 +138,10 @@ def sample(
     source: Examples of the split.
     spec: The workload in the suite.
     split: 'train', 'validation' or 'test'.
-    most: Largest number of batches.
   """
-  count = min(most, batch_count(source, spec, split))
-  if count:
+  if batch_count(source, spec, split):
     size = spec.eval_batch_size
-    statistics(workload, model, source, size, count * size)
-  return count
+    statistics(workload, model, source, size, size)
 
 
 @functools.partial(jax.jit, static_argnums=0)
