@@ -228,11 +228,7 @@ def _evaluated_again(
   if last['agrees'] is None:
     yield False, f'Its model was not evaluated again: {last["why"]} {again}'
     return
-  recorded = {
-    name: float(text)
-    for name, text in rows[-1].items()
-    if name.partition('/')[0] in columns.SPLITS and text
-  }
+  recorded = agreement.recorded(rows[-1])
   if not (why := last['why']):
     again = last['metrics']
     splits = {name.partition('/')[0] for name in again} | {columns.VALIDATION}

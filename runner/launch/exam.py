@@ -166,12 +166,7 @@ def _last(
         f'{row.get(columns.STEP)}, and goes on: a trial ends there.'
       )
   try:
-    recorded = {
-      name: float(text)
-      for name, text in rows[-1].items()
-      if name.partition('/')[0] in columns.SPLITS and text
-    }
-    return int(rows[-1][columns.STEP]), recorded
+    return int(rows[-1][columns.STEP]), agreement.recorded(rows[-1])
   except (ValueError, LookupError, TypeError) as error:
     raise RecordedError(f'{layout.EVALS} is damaged: {error}.') from error
 

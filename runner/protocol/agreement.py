@@ -8,6 +8,7 @@ docs/trust.md.
 
 from collections.abc import Collection, Mapping
 
+from runner.protocol import columns
 from runner.protocol.quantities import apart
 
 # Three times what weights rounded to ten bits changed in any metric of a mini,
@@ -25,6 +26,19 @@ def on(
     name: value
     for name, value in metrics.items()
     if name.partition('/')[0] in splits
+  }
+
+
+def recorded(row: Mapping[str, str]) -> dict[str, float]:
+  """Return the metrics in a row of evaluations, by column.
+
+  Raises:
+    ValueError: a metric is no number.
+  """
+  return {
+    name: float(text)
+    for name, text in row.items()
+    if name.partition('/')[0] in columns.SPLITS and text
   }
 
 
