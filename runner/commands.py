@@ -155,7 +155,7 @@ def calibrate(options: Options) -> int:
   names = calibration.missing(suite, {})
   speeds = chosen.measured(options, suite, names, machine)
   for name, speed in speeds.items():
-    seconds = speed.seconds(suite.workloads[name].steps)
+    seconds = speed.seconds(suite.workloads[name].steps, suite.charges)
     print(
       f'{name}: {speed.step_seconds * 1e3:.2f} ms a step, '
       f'{speed.compile_seconds:.1f} s to compile, {seconds:.1f} s in all.'

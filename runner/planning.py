@@ -56,7 +56,10 @@ def make(
   ]
   factor = suite.rulesets[ruleset].budget_factor
   known = {n: s.seconds for n, s in suite.workloads.items() if s.seconds}
-  known |= {n: s.seconds(suite.workloads[n].steps) for n, s in speeds.items()}
+  known |= {
+    name: speed.seconds(suite.workloads[name].steps, suite.charges)
+    for name, speed in speeds.items()
+  }
   budgets = {n: factor * seconds for n, seconds in known.items()}
   return of_trials(
     suite,
@@ -129,7 +132,7 @@ def make_endless(
     name: dataclasses.replace(spec, target=None)
     for name, spec in suite.workloads.items()
   }
-  endless = dict.fromkeys(specs, Speed(FOR_EVER, 0.0))
+  endless = dict.fromkeys(specs, Speed(0.0, 0.0, FOR_EVER))
   aimless = dataclasses.replace(suite, workloads=specs)
   return make(aimless, ruleset, requests, machine, endless)
 

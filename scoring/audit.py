@@ -16,6 +16,7 @@ from runner.protocol import (
   plan_file,
   storage,
 )
+from runner.protocol.accounts import Charges
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from runner.protocol.records.events import EXAM
@@ -54,7 +55,8 @@ def checked(
       yield from ((True, text) for text in _as_planned(trial, plan, planned))
     rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
     yield from ((True, text) for text in _values(rows))
-    yield from ((True, text) for text in _rows(rows))
+    charges = plan.suite.charges if plan else accounts.ALL
+    yield from ((True, text) for text in _rows(rows, charges))
     for event in events:
       if event['event'] == 'damaged':
         text = f'{event["file"]} was damaged; the file before it was used.'
@@ -67,7 +69,9 @@ def checked(
       yield False, text
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
-    yield from ((True, text) for text in clock_audit.doubts(events, rows))
+    yield from (
+      (True, text) for text in clock_audit.doubts(events, rows, charges)
+    )
     yield from _evaluated_again(trial, events, rows, plan)
     budget = trial.budget
     if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
@@ -85,8 +89,8 @@ def checked(
     if over := trial.accounts.get(accounts.OVERRUN):
       yield (
         False,
-        f'{plain(over, 2)} s of evaluations and records beyond their allowance '
-        'were charged.',
+        f'{plain(over, 2)} s of compiling, evaluations and records beyond what '
+        'is free were charged.',
       )
     interrupted = sum(event['event'] == 'start' for event in events) - 1
     if interrupted > 0:
@@ -157,7 +161,7 @@ def _values(rows: list[dict[str, str]]) -> Iterator[str]:
           )
 
 
-def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
+def _rows(rows: list[dict[str, str]], charges: Charges) -> Iterator[str]:
   """Check that steps and times rise, and that times add up."""
   for before, row in itertools.pairwise(rows):
     for name in columns.RISING:
@@ -167,7 +171,9 @@ def _rows(rows: list[dict[str, str]]) -> Iterator[str]:
       if new < old or (name == columns.STEP and new == old):
         yield f'{name} must rise, but goes from {before[name]} to {row[name]}.'
   for row in rows:
-    if float(row.get(columns.COMPILE) or 0) > float(row[columns.SECONDS]):
+    names = [columns.TRACE, *[columns.COMPILE] * charges.compiling]
+    once = sum(float(row.get(name) or 0) for name in names)
+    if once > float(row[columns.SECONDS]) * (1 + CLOSE):
       yield (
         f'At step {row[columns.STEP]}, seconds of compilation exceed charged '
         'seconds.'

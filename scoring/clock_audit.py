@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.protocol import accounts, columns, layout
+from runner.protocol.accounts import Charges
 from runner.protocol.quantities import apart, plain
 
 CLOSE = 1e-6  # Relative tolerance for sums of seconds in another order.
@@ -20,22 +21,23 @@ SLOWED = (  # NVIDIA's names for slowdowns by heat or missing power.
 
 
 def doubts(
-  events: list[dict[str, Any]], rows: list[dict[str, str]]
+  events: list[dict[str, Any]], rows: list[dict[str, str]], charges: Charges
 ) -> Iterator[str]:
   """Yield what speaks against the seconds of a trial.
 
   Args:
     events: Events of its attempts.
     rows: Its evaluations.
+    charges: What its suite charges.
   """
-  yield from _attempts(events, rows)
+  yield from _attempts(events, rows, charges)
   yield from _moved(events)
   yield from _slowed(events)
   yield from _held_up(events)
 
 
 def _attempts(
-  events: list[dict[str, Any]], rows: list[dict[str, str]]
+  events: list[dict[str, Any]], rows: list[dict[str, str]], charges: Charges
 ) -> Iterator[str]:
   """Check that the accounts of the clock add up."""
   ends = [event for event in events if event['event'] == 'end']
@@ -49,7 +51,7 @@ def _attempts(
         'and did not measure its seconds from outside.'
       )
     if spent := end['accounts']:
-      charged = sum(spent.get(name, 0.0) for name in accounts.CHARGED)
+      charged = charges.of(spent)
       if not math.isclose(charged, end['seconds'], rel_tol=CLOSE):
         said, summed = apart(end['seconds'], charged)
         yield (
@@ -77,7 +79,7 @@ def _attempts(
 
 
 def _moved(events: list[dict[str, Any]]) -> Iterator[str]:
-  """Check that charged seconds are those in which the load was measured.
+  """Check that seconds of work are those in which the load was measured.
 
   Both are counted apart. Only a trial of a single attempt has all of both.
   """
@@ -90,11 +92,11 @@ def _moved(events: list[dict[str, Any]]) -> Iterator[str]:
   # These are charged without having passed in this process.
   spared = ends[0].get('compiled', {}).get('spared_seconds', 0.0)
   spared += spent.get(accounts.OVERRUN, 0.0)
-  charged = sum(spent.get(name, 0.0) for name in accounts.CHARGED) - spared
+  charged = accounts.ALL.of(spent) - spared
   measured = seen['charged_seconds']
   if abs(charged - measured) > max(MOVED * measured, MOVED_SECONDS):
     yield (
-      f'{plain(charged, 3)} s on charged accounts passed in the process, but '
+      f'{plain(charged, 3)} s on accounts of work passed in the process, but '
       f'its load was measured for {plain(measured, 3)} s.'
     )
 

@@ -21,12 +21,23 @@ class Company:
   """Remembers what ran before the submission was built; the rest is its own."""
 
   def __init__(self) -> None:
+    self.remember()
+
+  def remember(self) -> None:
+    """Count what runs by now as not of the submission."""
     self._before = set(sys._current_frames())
+
+  def alone(self) -> bool:
+    """Return whether nothing of the submission runs but its main thread."""
+    return not self._strange() and not _children()
+
+  def _strange(self) -> set[int]:
+    allowed = self._before | threads.idents() | {threading.get_ident()}
+    return sys._current_frames().keys() - allowed
 
   def check(self) -> None:
     """Raise CompanyError where a thread or a process of the submission runs."""
-    allowed = self._before | threads.idents() | {threading.get_ident()}
-    if strange := sys._current_frames().keys() - allowed:
+    if strange := self._strange():
       names = {t.ident: t.name for t in threading.enumerate()}
       said = ', '.join(names.get(ident, 'no name') for ident in strange)
       raise _error(f'{len(strange)} threads of the submission', f' ({said})')

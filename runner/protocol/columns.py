@@ -1,7 +1,7 @@
 """Names of the columns of a trial's files.
 
-The columns of evaluations are AlgoPerf's, with two of ours (`DATA`, `VIEW`) for
-accounts that AlgoPerf does not report. All seconds are cumulative.
+The columns of evaluations are AlgoPerf's, with three of ours (`TRACE`, `DATA`,
+`VIEW`) for accounts that AlgoPerf does not report. All seconds are cumulative.
 """
 
 from runner.protocol import layout
@@ -10,6 +10,7 @@ STEP = 'global_step'
 SECONDS = 'accumulated_submission_time'  # All charged accounts.
 EVAL = 'accumulated_eval_time'
 LOGGING = 'accumulated_logging_time'
+TRACE = 'accumulated_trace_time'
 COMPILE = 'accumulated_compile_time'
 DATA = 'accumulated_data_time'
 VIEW = 'accumulated_view_time'
@@ -19,7 +20,7 @@ TOTAL = 'total_duration'  # All accounts.
 
 # Columns that never fall from one evaluation to the next.
 RISING = (
-  STEP, SECONDS, EVAL, LOGGING, COMPILE, DATA, VIEW, ATTEMPT, TOTAL,
+  STEP, SECONDS, EVAL, LOGGING, TRACE, COMPILE, DATA, VIEW, ATTEMPT, TOTAL,
 )  # fmt: skip
 TRAIN, VALIDATION, TEST = SPLITS = ('train', 'validation', 'test')
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.protocol import layout
+from runner.protocol.accounts import Charges
 from runner.protocol.suite import Suite
 
 
@@ -14,10 +15,12 @@ class Speed(NamedTuple):
 
   compile_seconds: float
   step_seconds: float
+  trace_seconds: float = 0.0
 
-  def seconds(self, steps: int) -> float:
+  def seconds(self, steps: int, charges: Charges) -> float:
     """Return the charged seconds of a number of steps."""
-    return self.compile_seconds + steps * self.step_seconds
+    once = self.compile_seconds if charges.compiling else 0.0
+    return once + self.trace_seconds + steps * self.step_seconds
 
 
 class TrialKey(NamedTuple):

@@ -46,6 +46,8 @@ SUITE = {
   'seed': Key(int),
   'cutoff': Key(NUMBER),
   'reference': Key(str),
+  'charged': Key(list, False),  # Charged accounts of the clock.
+  'free_compile': Key(NUMBER, False),  # Seconds a trial.
   'rulesets': Key(dict),
   'workloads': Key(dict),
   'unscored': Key(dict, False),  # Workloads that may run, but do not count.

@@ -7,7 +7,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runner.protocol import metrics, schema, suite_files, workload_spec
+from runner.protocol import (
+  accounts,
+  metrics,
+  schema,
+  suite_files,
+  workload_spec,
+)
+from runner.protocol.accounts import ALL, Charges
 from runner.protocol.schema import SuiteError
 from runner.protocol.workload_spec import (
   INTERPRETATIONS,
@@ -31,6 +38,7 @@ class Suite:
     workloads: Workloads that are raced.
     unscored: Workloads that may be run by name and do not count.
     interpretation: How times are read from logs.
+    charges: What a trial is charged for.
   """
 
   name: str
@@ -44,6 +52,7 @@ class Suite:
   interpretation: Interpretation = dataclasses.field(
     default_factory=Interpretation
   )
+  charges: Charges = ALL
 
   @property
   def scored(self) -> dict[str, WorkloadSpec]:
@@ -140,6 +149,10 @@ def parse(
   specs = unscored | scored
   if twice := unscored.keys() & scored.keys():
     raise SuiteError(f'{where}: {min(twice)} is both scored and unscored.')
+  try:
+    charges = accounts.from_json(table)
+  except ValueError as error:
+    raise SuiteError(f'{where}: {error}') from error
   suite = Suite(
     name=name,
     version=table['version'],
@@ -155,6 +168,7 @@ def parse(
     interpretation=_interpretation(
       table.get('scoring', {}), f'{where}: [scoring]'
     ),
+    charges=charges,
   )
   for spec in suite.workloads.values():
     if spec.held_out_of and spec.held_out_of not in suite.scored:
@@ -174,6 +188,7 @@ def dump(suite: Suite) -> dict[str, Any]:
     'cutoff': suite.cutoff,
     'reference': suite.reference,
     'rulesets': {k: dataclasses.asdict(v) for k, v in suite.rulesets.items()},
+    **suite.charges.to_json(),
     'workloads': {k: spec.to_json() for k, spec in suite.workloads.items()},
   }
   if suite.unscored:

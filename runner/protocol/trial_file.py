@@ -5,7 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import plan_file, workload_spec
+from runner.protocol import accounts, plan_file, workload_spec
+from runner.protocol.accounts import ALL, Charges
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.workload_spec import WorkloadSpec
 
@@ -59,6 +60,7 @@ class TrialSpec:
     hashes: Hashes of the rules that all trials run under.
     data_dir: Folder of the datasets; None: the default one.
     shard_state: Whether devices share an optimizer's state.
+    charges: What the suite charges.
   """
 
   trial: PlannedTrial
@@ -72,6 +74,7 @@ class TrialSpec:
   hashes: Mapping[str, str]
   data_dir: str | None
   shard_state: bool
+  charges: Charges = ALL
 
 
 def make(
@@ -90,6 +93,7 @@ def make(
     limits: Stops and evaluations by steps, if any.
     data_dir: Folder of the datasets; None: the default one.
     shard_state: Whether devices share an optimizer's state.
+    charges: What the suite charges.
   """
   spec = plan.suite.workloads[trial.workload]
   seconds = plan.budgets[trial.workload]
@@ -107,6 +111,7 @@ def make(
     hashes=plan_file.common_hashes(plan),
     data_dir=data_dir,
     shard_state=shard_state,
+    charges=plan.suite.charges,
   )
 
 
@@ -120,6 +125,7 @@ def dump(spec: TrialSpec) -> dict[str, Any]:
   """Return the table that `parse` turns back into `spec`; fit for JSON."""
   table = dict(vars(spec))
   budget = dataclasses.asdict(table.pop('budget'))
+  charges = table.pop('charges').to_json()
   return {
     **dataclasses.asdict(table.pop('trial')),
     'suite': table.pop('suite'),
@@ -128,6 +134,7 @@ def dump(spec: TrialSpec) -> dict[str, Any]:
     'budget': {
       k: v for k, v in budget.items() if v is not None and k != 'beaten'
     },
+    **charges,
     **table,
   }
 
@@ -139,6 +146,8 @@ def parse(table: Mapping[str, Any]) -> TrialSpec:
     LookupError, TypeError, ValueError: a part is missing, or of another kind.
   """
   rest = dict(table)
+  charges = accounts.from_json(rest)
+  rest = {k: v for k, v in rest.items() if k not in accounts.KEYS}
   trial = PlannedTrial(
     **{field: rest.pop(field) for field in PlannedTrial.__annotations__}
   )
@@ -148,5 +157,6 @@ def parse(table: Mapping[str, Any]) -> TrialSpec:
       'trial': trial,
       'spec': workload_spec.from_json(trial.workload, rest.pop('row')),
       'budget': Budget(**rest.pop('budget')),
+      'charges': charges,
     }
   )

@@ -207,7 +207,7 @@ def forecast(
   if known.failed or not tried.steps:
     return known
   speed = tried.later_speed
-  charged = speed.seconds(spec.steps)
+  charged = speed.seconds(spec.steps, tried.charges)
   if budget is not None:
     charged = min(budget, charged)
   share = charged / budget if budget else 1.0
@@ -217,8 +217,16 @@ def forecast(
     host_bytes=tried.memory.get('host'),
     device_bytes=tried.memory.get('device'),
     charged_seconds=charged,
-    free_seconds=free_seconds(spec, share, tried),
+    free_seconds=_free(spec, share, tried),
   )
+
+
+def _free(spec: WorkloadSpec, share: float, tried: ShortTrial) -> float | None:
+  """Return the free seconds of a trial: evaluations, and maybe compiling."""
+  found = free_seconds(spec, share, tried)
+  if found is None or tried.charges.compiling:
+    return found
+  return found + tried.speed.compile_seconds
 
 
 def free_seconds(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.protocol import accounts, columns, layout, storage
+from runner.protocol.accounts import ALL, Charges
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial, Speed
 from runner.protocol.records import events
@@ -32,6 +33,7 @@ class ShortTrial:
     held_up: Share of its wanted processor time that others used.
     examples: Number of examples of each split.
     trace: Traceback of the exception that ended the trial, or ''.
+    charges: What the suite charges.
   """
 
   status: Status
@@ -41,15 +43,15 @@ class ShortTrial:
   held_up: float
   examples: Mapping[str, int]
   trace: str
+  charges: Charges = ALL
 
   @property
   def speed(self) -> Speed:
     """Speed over all steps: compilation, and other charged seconds a step."""
     spent = self.status.accounts
-    training = sum(spent.get(name, 0.0) for name in accounts.CHARGED)
-    return Speed(
-      spent[accounts.COMPILE], (training - spent[accounts.COMPILE]) / self.steps
-    )
+    once = spent[accounts.COMPILE], spent[accounts.TRACE]
+    training = ALL.of(spent) - sum(once)
+    return Speed(once[0], training / self.steps, once[1])
 
   @property
   def later_speed(self) -> Speed:
@@ -59,12 +61,14 @@ class ShortTrial:
     """
     if len(self.rows) < 2:
       return self.speed
-    steps, charged, compiled = (
-      float(self.rows[-1][name]) - float(self.rows[0][name])
-      for name in (columns.STEP, columns.SECONDS, columns.COMPILE)
+    names = [columns.STEP, columns.SECONDS, columns.TRACE]
+    if self.charges.compiling:
+      names.append(columns.COMPILE)
+    steps, charged, *once = (
+      float(self.rows[-1][name]) - float(self.rows[0][name]) for name in names
     )
-    seconds = max(0.0, charged - compiled) / steps
-    return Speed(self.status.accounts[accounts.COMPILE], seconds)
+    seconds = max(0.0, charged - sum(once)) / steps
+    return self.speed._replace(step_seconds=seconds)
 
 
 def run(
@@ -104,6 +108,7 @@ def run(
       held_up=layout.held_up(end.load),
       examples=examples(meta) if meta.exists() else {},
       trace=_trace(trace, layout.source(place, trial.submission), source),
+      charges=plan.suite.charges,
     )
 
 

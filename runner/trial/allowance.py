@@ -74,7 +74,7 @@ class Allowance:
       before: The account that ends.
       after: The account that begins.
     """
-    if before in accounts.CHARGED and after in accounts.CHARGED:
+    if before in accounts.WORK and after in accounts.WORK:
       return 0.0  # At every step.
     if {before, after} & self._counted:
       now = self._read()
@@ -83,7 +83,7 @@ class Allowance:
         self.spent[before] = spent
       self._since = now
     beyond = sum(self.spent.values()) - self.granted - self.charged
-    if after not in accounts.CHARGED or beyond <= 0:
+    if after not in accounts.WORK or beyond <= 0:
       return 0.0
     self.charged += beyond
     return beyond

@@ -1,10 +1,12 @@
 """The trial's clock, which charges seconds to accounts.
 
 Every second of a process, from its start, belongs to exactly one account. The
-submission pays for the charged accounts only. The clock waits for the devices
-when a charged account ends, because JAX returns before they have finished.
+submission pays for the accounts that the suite charges. The clock waits for the
+devices when an account of work ends, because JAX returns before they have
+finished.
 """
 
+import collections
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +15,7 @@ from typing import Any, Protocol
 from runner.machine import load
 from runner.machine.load import Load
 from runner.protocol import accounts
-from runner.protocol.accounts import CHARGED, FREE
+from runner.protocol.accounts import ALL, FREE, WORK, Charges
 
 
 class Limit(Protocol):
@@ -53,18 +55,29 @@ class Clock:
     read: Callable[[], load.Reading] | None = None,
   ):
     self._now = now
-    self._wait = wait
+    self.wait = wait
     self._agree = agree
     self._since = now() if started is None else started
     self._account = accounts.SETUP
-    self._spent = dict.fromkeys(CHARGED + FREE, 0.0)
+    self._spent = dict.fromkeys(WORK + FREE, 0.0)
     self._before = 0.0  # Part of `_spent` that other processes have spent.
-    # Start and end of compilations since `_since`.
-    self._compiled: list[tuple[float, float]] = []
+    self._charges = ALL
+    self._billed = 0.0  # Seconds of compiling beyond the free ones.
+    # Start of what JAX made since `_since`, and its seconds by account.
+    self._made: list[tuple[float, collections.Counter[str]]] = []
     self._read = read
     self._reading: tuple[load.Reading, float] | None = None  # Load and time.
     self._load = Load()
     self._limit: Limit | None = None
+
+  def charge(self, charges: Charges) -> None:
+    """Charge what a suite says; without this call, all work is charged."""
+    self._charges = charges
+
+  @property
+  def charges(self) -> Charges:
+    """What is charged."""
+    return self._charges
 
   def limit(self, allowance: Limit) -> None:
     """Charge what free accounts take beyond an allowance, from now on."""
@@ -85,6 +98,7 @@ class Clock:
     for account, seconds in accounts.items():
       self._spent[account] += seconds
       self._before += seconds
+    self._billed = self._beyond()
 
   @contextlib.contextmanager
   def account(self, name: str) -> Iterator[None]:
@@ -96,29 +110,40 @@ class Clock:
     finally:
       self._switch(before)
 
-  def compiled(self, seconds: float) -> None:
-    """Charge the last seconds of the running account to compilation.
+  @property
+  def working(self) -> bool:
+    """Whether an account of work is running."""
+    return self._account in WORK
 
-    Compilations are reported at their end, and they nest: an earlier report
-    within these seconds counts once. Nothing happens on a free account.
+  def made(self, account: str, seconds: float) -> None:
+    """Move the last seconds of the running account to another one.
+
+    Tracing and compiling are reported at their end, and they nest: seconds that
+    were moved before stay where they are. Nothing happens on a free account.
+
+    Args:
+      account: TRACE or COMPILE.
+      seconds: Seconds until now.
     """
-    if self._account not in CHARGED:
+    if not self.working:
       return
     end = self._now()
     start = min(max(end - seconds, self._since), end)
-    while self._compiled and self._compiled[-1][0] >= start:
-      self._compiled.pop()
-    self._compiled.append((start, end))
+    inner: collections.Counter[str] = collections.Counter()
+    while self._made and self._made[-1][0] >= start:
+      inner.update(self._made.pop()[1])
+    inner[account] += max(0.0, end - start - inner.total())
+    self._made.append((start, inner))
 
-  def owe(self, seconds: float) -> float:
-    """Charge compilation that another process has done; return the charge.
+  def owe(self, account: str, seconds: float) -> float:
+    """Add what another process has compiled; return the added seconds.
 
-    These seconds do not belong to `own_seconds`. Nothing is charged on a free
+    These seconds do not belong to `own_seconds`. Nothing is added on a free
     account.
     """
-    if self._account not in CHARGED:
+    if not self.working:
       return 0.0
-    self._add(accounts.COMPILE, seconds)
+    self._add(account, seconds)
     return seconds
 
   def _add(self, account: str, seconds: float) -> None:
@@ -131,10 +156,25 @@ class Clock:
     return self._agree('charged', self._charged)
 
   def _charged(self) -> float:
-    spent = sum(self._spent[name] for name in CHARGED)
-    if self._account in CHARGED:
+    spent = self._charges.of(self._spent)
+    if self.working:
       spent += self._now() - self._since
+      if not self._charges.compiling:
+        spent -= self._moved()[accounts.COMPILE]
     return spent
+
+  def _moved(self) -> collections.Counter[str]:
+    """Return seconds since the last switch that belong to other accounts."""
+    found: collections.Counter[str] = collections.Counter()
+    for _, seconds in self._made:
+      found.update(seconds)
+    return found
+
+  def _beyond(self) -> float:
+    """Return the seconds of compiling that are beyond the free ones."""
+    if self._charges.compiling:
+      return 0.0
+    return max(0.0, self._spent[accounts.COMPILE] - self._charges.free_compile)
 
   def accounts(self) -> dict[str, float]:
     """Return the seconds on every account, up to the last switch."""
@@ -149,20 +189,22 @@ class Clock:
     return self._load
 
   def _switch(self, name: str) -> None:
-    stops = self._account in CHARGED and name not in CHARGED
+    stops = self.working and name not in WORK
     if stops:
-      self._wait()
+      self.wait()
     # Load counters are read while a free account runs, so reading is free.
     reading = None
-    if self._read and self._account not in CHARGED and name in CHARGED:
+    if self._read and not self.working and name in WORK:
       reading = self._read()
     now = self._now()
-    compiled = sum(end - start for start, end in self._compiled)
-    self._spent[self._account] += now - self._since - compiled
-    self._spent[accounts.COMPILE] += compiled
-    self._compiled = []
+    self._spent[self._account] += now - self._since
+    if self._made:
+      self._settle()
     if self._limit is not None:
       self._add(accounts.OVERRUN, self._limit.switched(self._account, name))
+    if (beyond := self._beyond()) > self._billed:
+      self._add(accounts.OVERRUN, beyond - self._billed)
+      self._billed = beyond
     self._account, self._since = name, now
     if reading is not None:
       self._reading = reading, now
@@ -170,3 +212,11 @@ class Clock:
       start, since = self._reading
       spent = load.between(start, self._read(), now - since)
       self._load = self._load.plus(spent)
+
+  def _settle(self) -> None:
+    """Move what JAX has made to its accounts."""
+    moved = self._moved()
+    self._spent[self._account] -= moved.total()
+    for account, seconds in moved.items():
+      self._spent[account] += seconds
+    self._made = []

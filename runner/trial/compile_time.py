@@ -1,4 +1,4 @@
-"""Seconds that JAX spends on tracing and compiling, for the trial's clock.
+"""Seconds of tracing and compiling programs, for the trial's clock.
 
 The trials of a submission share compiled programs in JAX's persistent cache. A
 trial that finds a program there is charged the seconds that the first trial
@@ -12,17 +12,23 @@ import dataclasses
 import logging
 import math
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from runner.guard.company import Company
+from runner.guard.compiling import Compiling
+from runner.protocol import accounts
 from runner.trial.clock import Clock
 
 POLICY = 'charged as if compiled anew'
+FREE = 'not charged'
 
 _COMPILING = '/jax/core/compile/'
 _BACKEND = _COMPILING + 'backend_compile_duration'
+_ASKED = '/jax/compilation_cache/compile_requests_use_cache'
 _FOUND = '/jax/compilation_cache/cache_hits'
 _SAVED = '/jax/compilation_cache/compile_time_saved_sec'
 _RETRIEVED = '/jax/compilation_cache/cache_retrieval_time_sec'
@@ -35,40 +41,62 @@ _SHOWN = 40  # Letters of a bad record that a message has.
 
 @dataclasses.dataclass
 class Compiled:
-  """Counts of the programs that a process has compiled so far.
+  """Counts of the programs that a submission has compiled so far.
 
   Attributes:
     programs: Number of programs.
     found: Number of programs found in the cache, part of `programs`.
-    spared_seconds: Seconds charged for programs found in the cache.
+    spared_seconds: Seconds on the clock for programs found in the cache.
+    doubted: Number of programs whose recorded seconds are not as JAX says.
+    crowded: Number of programs that are charged although compiling is free,
+      because something else may have run meanwhile.
   """
 
   programs: int = 0
   found: int = 0
   spared_seconds: float = 0.0
-  doubted: int = 0  # Programs whose recorded seconds are not as JAX says.
+  doubted: int = 0
+  crowded: int = 0
 
 
 @contextlib.contextmanager
-def noticed(clock: Clock) -> Iterator[Compiled]:
-  """Charge tracing and compiling in the block to the account 'compile'."""
+def noticed(clock: Clock, company: Company) -> Iterator[Compiled]:
+  """Move tracing and compiling in the block to their accounts.
+
+  Where compiling is free, it is moved only if nothing else ran meanwhile.
+
+  Args:
+    clock: The trial's clock.
+    company: Threads and processes of the submission.
+  """
   compiled = Compiled()
   asked = _Asked(compiled)
+  compiling = Compiling(clock.wait, company)
 
   def happened(event: str, **_: str | int) -> None:
-    if event == _FOUND:
+    if event == _ASKED and clock.working and not clock.charges.compiling:
+      compiling.begin()
+    elif event == _FOUND:
       asked.found = True
 
   def lasted(event: str, duration_secs: float, **_: str | int) -> None:
     if event in (_SAVED, _RETRIEVED):
       asked.saved += duration_secs
-    elif event.startswith(_COMPILING):
-      clock.compiled(duration_secs)
-      if event == _BACKEND:
+    elif event == _BACKEND:
+      was_found = asked.found
+      alone, waited = compiling.end(sys._getframe(1))
+      free = alone or clock.charges.compiling
+      account = accounts.COMPILE if free else accounts.TRAIN
+      if free and compiling.here():
+        clock.made(account, duration_secs - waited)
+      spared = clock.owe(account, asked.settle(duration_secs - waited))
+      compiled.spared_seconds += spared
+      if clock.working:
         compiled.programs += 1
-        compiled.found += asked.found
-        seconds = asked.settle(duration_secs)
-        compiled.spared_seconds += clock.owe(seconds)
+        compiled.found += was_found
+        compiled.crowded += not free
+    elif event.startswith(_COMPILING) and compiling.here():
+      clock.made(accounts.TRACE, duration_secs)
 
   logger = logging.getLogger(_LOGGER)
   level = logger.level

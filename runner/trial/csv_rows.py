@@ -89,6 +89,7 @@ def evaluation(
     columns.SECONDS: result.seconds,
     columns.EVAL: spent[accounts.EVALUATE],
     columns.LOGGING: spent[accounts.RECORD] + spent[accounts.CHECKPOINT],
+    columns.TRACE: spent[accounts.TRACE],
     columns.COMPILE: spent[accounts.COMPILE],
     columns.DATA: spent[accounts.DATA],
     columns.VIEW: spent[accounts.VIEW],

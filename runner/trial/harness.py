@@ -4,7 +4,8 @@ import signal
 import threading
 from collections.abc import Mapping
 
-from runner.guard import company, plain
+from runner.guard import plain
+from runner.guard.company import Company
 from runner.machine import load
 from runner.protocol import accounts, columns
 from runner.protocol.records.progress import OnProgress, ProgressEvent
@@ -55,6 +56,7 @@ class TrialHarness:
     hosts: Hosts,
     profile: Profile,
     on_progress: OnProgress,
+    company: Company,
   ):
     """Listen for SIGTERM, and open the training data.
 
@@ -66,6 +68,7 @@ class TrialHarness:
       hosts: The hosts of the trial.
       profile: Traces some steps.
       on_progress: Called with every progress event.
+      company: Threads and processes of the submission.
     """
     self.clock = clock
     self.task = task
@@ -75,7 +78,8 @@ class TrialHarness:
     self._hosts = hosts
     self._on_progress = on_progress
     self._wanted = threading.Event()
-    self._company = company.Company()
+    company.remember()
+    self._company = company
     self.costs: dict[str, list[float]] = {split: [] for split in columns.SPLITS}
     self._free: Mapping[str, float] = {}  # Seconds of an evaluation by split.
     self._start: Start | None = None

@@ -15,6 +15,7 @@ from typing import NoReturn
 import jax
 
 import submissions
+from runner.guard.company import Company
 from runner.machine import load, suspension
 from runner.protocol import accounts, layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
@@ -64,8 +65,9 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
   clock = Clock(
     stopwatch.now, devices.wait, spec.started, hosts.agree, load.read
   )
+  company = Company()
   try:
-    with compile_time.noticed(clock) as compiled:
+    with compile_time.noticed(clock, company) as compiled:
       recorder = Recorder(folder, clock, lambda: stopwatch.suspended, compiled)
       try:
         profile = Profile(folder, spec.profile, clock)
@@ -76,6 +78,7 @@ def main(spec: AttemptSpec, on_progress: OnProgress, hosts: Hosts) -> int:
           on_progress=on_progress,
           hosts=hosts,
           profile=profile,
+          company=company,
         )
       except storage.StorageError:
         raise  # A fault of the disk, which cannot hold its own record.
@@ -105,6 +108,7 @@ def _follow(spec: AttemptSpec, hosts: Hosts) -> NoReturn:
       on_progress=lambda event: None,
       hosts=hosts,
       profile=profile,
+      company=Company(),
     )
   except Exception:
     traceback.print_exc()
@@ -121,9 +125,11 @@ def _train(
   on_progress: OnProgress,
   hosts: Hosts,
   profile: Profile,
+  company: Company,
 ) -> None:
   folder = pathlib.Path(attempt.folder)
   trial = trial_file.parse(storage.read_json(folder / layout.TRIAL))
+  clock.charge(trial.charges)
   generated.read(attempt.common, attempt.generated)
   task = tasks.read(trial)
   budget = dataclasses.replace(trial.budget, beaten=attempt.beaten)
@@ -138,6 +144,7 @@ def _train(
     hosts=hosts,
     profile=profile,
     on_progress=on_progress,
+    company=company,
   )
 
   def made() -> Submission:
@@ -158,7 +165,8 @@ def _train(
     found = hosts.agree('checkpoint', recorder.restore)
     if found is not None:
       spent = facts_of.parse(found.facts).accounts
-      compiling = spent.get(accounts.COMPILE, 0.0)
+      made = (accounts.TRACE, accounts.COMPILE)
+      compiling = sum(spent.get(name, 0.0) for name in made)
       harness.allowance.grant(allowances.restoring(found.arrays, compiling))
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None

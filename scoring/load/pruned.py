@@ -9,9 +9,7 @@ import collections
 import math
 
 from runner.protocol.quantities import plain
-from scoring.load.trials import UNCLEAR, Trial
-
-STATE = 'beaten'  # Outcome of such trials in records of the runner.
+from scoring.load.trials import BEATEN, UNCLEAR, Trial
 
 
 def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
@@ -20,7 +18,7 @@ def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
   for trial in found:
     if trial.at is not None:
       hits[_study(trial)] = min(hits[_study(trial)], trial.hit)
-  stopped = [trial for trial in found if trial.state == STATE]
+  stopped = [trial for trial in found if trial.state == BEATEN]
   if not stopped:
     return found, []
   remark = (
@@ -30,7 +28,7 @@ def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
   )
   return [
     _doubtful(trial)
-    if trial.state == STATE and trial.seconds < hits[_study(trial)]
+    if trial.state == BEATEN and trial.seconds < hits[_study(trial)]
     else trial
     for trial in found
   ], [remark]

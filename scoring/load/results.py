@@ -166,6 +166,14 @@ def _read_plan(
       f'These results were run under other rules ({plan.suite.name} '
       f'{plan.suite.version}) than this board uses.'
     )
+  recharged = suite.charges.compiling != plan.suite.charges.compiling
+  if recharged:
+    remarks.append(
+      'Compiling was'
+      f'{"" if plan.suite.charges.compiling else " not"} charged when these '
+      f'results were run, and is{"" if suite.charges.compiling else " not"} '
+      'charged here. Budgets are those of then.'
+    )
   read_trials = []
   unknown = collections.defaultdict(list)
   for trial in plan.trials:
@@ -176,7 +184,10 @@ def _read_plan(
       continue
     spec = suite.workloads[key.workload]
     budget = plan.budgets.get(key.workload)
-    read_trials.append(trials.read(key, path, spec, trial, budget))
+    found_trial = trials.read(key, path, spec, trial, budget)
+    if recharged:
+      found_trial = found_trial.recharged(suite.charges)
+    read_trials.append(found_trial)
   problems += tree.unknown_workloads(folder, unknown, suite)
   problems += [
     FolderIssue(relative(folder, path), 'Not in the plan; not counted.')

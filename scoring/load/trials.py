@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.protocol import layout, storage
+from runner.protocol.accounts import Charges
 from runner.protocol.plan import PlannedTrial, TrialKey
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.evals import (
@@ -27,6 +28,7 @@ from scoring.load.safe_files import Damage, plain
 MISSING = 'missing'  # Planned, but never run.
 UNFINISHED = 'unfinished'  # Running or interrupted; the files do not say.
 UNCLEAR = 'unclear'  # Damaged or contradictory files.
+BEATEN = 'beaten'  # Outcome of a trial that a faster one has stopped.
 
 
 class Trial(NamedTuple):
@@ -54,17 +56,43 @@ class Trial(NamedTuple):
     """Return the effort to the target; inf: a miss, NaN: open.
 
     Args:
-      what: 'seconds' (charged), 'steps', or 'compiled' (charged seconds without
-        compilation; NaN if compilation is not recorded or exceeds the total).
+      what: 'seconds' (charged), 'steps', or charged seconds without or with
+        compilation: 'compiled' where it is charged, 'whole' where it is not
+        (NaN if compilation is not recorded or exceeds the total).
     """
     if self.open:
       return math.nan
     if self.at is None:
       return math.inf
-    if what == 'compiled':
-      left = self.evals.seconds[self.at] - self.evals.compile[self.at]
-      return float(left) if left >= 0 else math.nan
+    if what in ('compiled', 'whole'):
+      sign = -1 if what == 'compiled' else 1
+      found = self.evals.seconds[self.at] + sign * self.evals.compile[self.at]
+      return float(found) if found >= 0 else math.nan
     return float(getattr(self.evals, what)[self.at])
+
+  def recharged(self, charges: Charges) -> 'Trial':
+    """Return this trial as if it had been charged otherwise for compiling.
+
+    Whether the target was reached within the budget stays as it was. A trial
+    whose compilation is not recorded becomes unclear.
+
+    Args:
+      charges: What is charged, unlike in the trial.
+    """
+    if self.state == BEATEN:
+      return self._unclear('It was stopped by seconds charged otherwise.')
+    sign = 1 if charges.compiling else -1
+    seconds = self.evals.seconds + sign * self.evals.compile
+    if not (seconds >= 0).all():
+      return self._unclear('Its seconds of compilation are not recorded.')
+    spent = sum(self.accounts.values()) and charges.of(self.accounts)
+    last = float(seconds[-1]) if seconds.size else 0.0
+    return self._replace(
+      evals=self.evals._replace(seconds=seconds), seconds=max(spent, last)
+    )
+
+  def _unclear(self, reason: str) -> 'Trial':
+    return self._replace(state=UNCLEAR, reason=reason, at=None, open=True)
 
   def until(self, seconds: float) -> 'Trial':
     """Return this trial as if stopped after so many charged seconds."""

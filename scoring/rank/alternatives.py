@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from runner.protocol.workload_spec import INTERPRETATIONS, Interpretation
-from scoring.load import pruned
 from scoring.load.results import Results
+from scoring.load.trials import BEATEN
 from scoring.rank import score, times as tables
 from scoring.rank.board import Board
 
@@ -83,8 +83,9 @@ def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
   beaten, only seconds remain: by another measure these trials might have won.
   """
   found = {}
-  stopped = any(trial.state == pruned.STATE for trial in results.trials)
-  for what in ('seconds',) if stopped else tables.MEASURES:
+  stopped = any(trial.state == BEATEN for trial in results.trials)
+  other = 'compiled' if board.rules.charges.compiling else 'whole'
+  for what in ('seconds',) if stopped else ('seconds', other, 'steps'):
     hits = [t.measured(what) for t in results.trials if t.at is not None]
     if any(map(math.isnan, hits)):
       continue

@@ -3,7 +3,8 @@
 import collections
 from typing import NamedTuple
 
-from runner.protocol.accounts import CHARGED, OVERRUN
+from runner.protocol import accounts
+from runner.protocol.accounts import Charges
 from runner.protocol.plan import TrialKey
 from scoring.load.details import Details
 from scoring.rank import board as boards
@@ -17,7 +18,8 @@ class Bar(NamedTuple):
   submission: str
   # (account, start in %, width in %, seconds)
   parts: list[tuple[str, float, float, float]]
-  charged: float
+  charged: float  # Of these parts, what the suite charges.
+  trace: float
   compile: float
   data: float
   overrun: float  # Charged seconds of evaluations beyond their allowance.
@@ -39,7 +41,7 @@ def clocks(board: Board) -> dict[str, list[Bar]]:
     found = [boards.spent(s.cells[workload]) for s in board.standings]
     longest = max((sum(spent.values()) for spent in found), default=0)
     made[workload] = [
-      _bar(index, standing.submission, spent, longest)
+      _bar(index, standing.submission, spent, longest, board.rules.charges)
       for index, (standing, spent) in enumerate(
         zip(board.standings, found, strict=True)
       )
@@ -64,14 +66,18 @@ def memory(
 
 
 def _bar(
-  index: int, submission: str, spent: dict[str, float], longest: float
+  index: int,
+  submission: str,
+  spent: dict[str, float],
+  longest: float,
+  charges: Charges,
 ) -> Bar:
-  free = [(a, s) for a, s in spent.items() if a not in CHARGED]
+  free = [(a, s) for a, s in spent.items() if a not in accounts.WORK]
   free_seconds = sum(seconds for _, seconds in free)
-  charged = [(account, spent.get(account, 0.0)) for account in CHARGED]
+  worked = [(account, spent.get(account, 0.0)) for account in accounts.WORK]
   parts: list[tuple[str, float, float, float]] = []
   at = 0.0
-  for kind, seconds in [*charged, ('free', free_seconds)]:
+  for kind, seconds in [*worked, ('free', free_seconds)]:
     width = 100 * seconds / longest if longest else 0.0
     parts.append((kind, at, width, seconds))
     at += width
@@ -79,10 +85,11 @@ def _bar(
     index=index,
     submission=submission,
     parts=parts,
-    charged=sum(seconds for _, seconds in charged),
-    compile=spent.get('compile', 0.0),
+    charged=charges.of(spent),
+    trace=spent.get(accounts.TRACE, 0.0),
+    compile=spent.get(accounts.COMPILE, 0.0),
     data=spent.get('data', 0.0),
-    overrun=spent.get(OVERRUN, 0.0),
+    overrun=spent.get(accounts.OVERRUN, 0.0),
     free=free,
     free_seconds=free_seconds,
   )

@@ -14,6 +14,7 @@ from scoring.rank import score
 MEASURES = {  # Measures of effort, and their names in the report.
   'seconds': 'charged seconds',
   'compiled': 'charged seconds without compilation',
+  'whole': 'charged seconds with compilation',
   'steps': 'steps',
 }
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.protocol.accounts import Charges
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.rank import bootstrap
@@ -56,8 +57,10 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
   if 'name' in machine:
     found.append(_machine(machine))
+  found.append(policy(rules.charges))
   details = list(details)
-  if found_compiled := sum(known.found for known in details):
+  found_compiled = sum(known.found for known in details)
+  if found_compiled and rules.charges.compiling:
     programs = sum(known.programs for known in details)
     found.append(
       f'{found_compiled} of {programs} programs came from the compilation '
@@ -68,6 +71,14 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
     found.append(both)
   return found
+
+
+def policy(charges: Charges) -> str:
+  """Return in a few words whether compiling is charged."""
+  if charges.compiling:
+    return 'compiling is charged'
+  free = formats.seconds(charges.free_compile)
+  return f'compiling is not charged, up to {free} a trial'
 
 
 def _machine(facts: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ import jax
 
 import submissions
 import workloads
+from runner.guard.company import Company
 from runner.launch import environment
 from runner.trial import compile_time, task as tasks
 from runner.trial.clock import Clock
@@ -89,7 +90,10 @@ def measure(name):
   submission = submissions.make(entry.path, task, entry.self_point)
   seconds = []
   began = time.perf_counter()
-  with compile_time.noticed(clock) as compiled, clock.account('train'):
+  with (
+    compile_time.noticed(clock, Company()) as compiled,
+    clock.account('train'),
+  ):
     model = jax.jit(workload.init)(jax.random.key(0))
     feed = Feed(trial_task.sources['train'], 0, clock)
     start = Start(model, jax.random.key(1), feed, [])

@@ -103,8 +103,7 @@ def charged(folder: pathlib.Path) -> float:
   """Return the charged seconds of a trial without compilation."""
   with contextlib.suppress(storage.RecordsError, OSError):
     spent = results_folder.status(folder).accounts
-    names = [name for name in accounts.CHARGED if name != accounts.COMPILE]
-    return sum(spent.get(name, 0.0) for name in names)
+    return accounts.ALL.of(spent) - spent.get(accounts.COMPILE, 0.0)
   return 0.0
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 from hypothesis import given, strategies as st
 
+from runner.guard.company import Company
 from runner.protocol import accounts
 from runner.trial import compile_time, devices
 from runner.trial.clock import Clock
@@ -37,7 +38,7 @@ def test_an_inner_account_stops_the_outer_one():
 
 
 @given(
-  st.lists(st.sampled_from(accounts.CHARGED + accounts.FREE), max_size=12),
+  st.lists(st.sampled_from(accounts.WORK + accounts.FREE), max_size=12),
   st.randoms(use_true_random=False),
 )
 def test_the_accounts_add_up_to_the_wall_time(names, random):
@@ -84,11 +85,11 @@ def test_compilation_is_told_apart_and_nesting_counts_once():
   c = Clock(lambda: time[0])
   with c.account('train'):
     time[0] = 2.0
-    c.compiled(1.0)  # Traced within
+    c.made('trace', 1.0)  # Traced within
     time[0] = 4.0
-    c.compiled(3.5)  # what this tells of.
+    c.made('trace', 3.5)  # what this tells of.
     time[0] = 10.0
-  assert c.accounts()['compile'] == 3.5
+  assert c.accounts()['trace'] == 3.5
   assert c.accounts()['train'] == 6.5
   assert c.charged() == 10.0
 
@@ -102,7 +103,7 @@ def test_compilation_cannot_be_longer_than_its_account_or_negative(
   c = Clock(lambda: time[0])
   with c.account('train'):
     time[0] = 4.0
-    c.compiled(told)
+    c.made('compile', told)
   assert c.accounts()['compile'] == compile
   assert c.charged() == 4.0
 
@@ -112,15 +113,67 @@ def test_compiling_for_an_evaluation_is_free():
   c = Clock(lambda: time[0])
   with c.account('evaluate'):
     time[0] = 2.0
-    c.compiled(1.0)
+    c.made('compile', 1.0)
   assert c.charged() == 0.0
 
 
 def test_jax_tells_the_clock_what_it_compiles():
   c = Clock()
-  with compile_time.noticed(c), c.account('train'):
+  with compile_time.noticed(c, Company()), c.account('train'):
     jax.jit(lambda x: jnp.sin(x) @ jnp.cos(x))(jnp.ones((3, 3)))
-  assert 0.0 < c.accounts()['compile'] <= c.charged()
+  spent = c.accounts()
+  assert spent['compile'] > 0 and spent['trace'] > 0
+  assert spent['compile'] + spent['trace'] <= c.charged()
+
+
+def test_compiling_within_tracing_stays_compiling():
+  time = [0.0]
+  c = Clock(lambda: time[0])
+  with c.account('train'):
+    time[0] = 2.0
+    c.made('compile', 1.0)
+    time[0] = 5.0
+    c.made('trace', 4.0)
+  spent = c.accounts()
+  assert (spent['compile'], spent['trace'], spent['train']) == (1.0, 3.0, 1.0)
+
+
+FREE = accounts.from_json(
+  {'charged': ['trace', 'data', 'train', 'view'], 'free_compile': 10.0}
+)
+
+
+def test_a_suite_may_leave_compiling_free_up_to_a_bound():
+  time = [0.0]
+  c = Clock(lambda: time[0])
+  c.charge(FREE)
+  with c.account('train'):
+    time[0] = 9.0
+    c.made('compile', 8.0)
+    assert c.charged() == 1.0
+    time[0] = 16.0
+    c.made('compile', 6.0)
+    time[0] = 17.0
+  spent = c.accounts()
+  assert (spent['compile'], spent['train']) == (14.0, 3.0)
+  assert spent['overrun'] == 4.0
+  assert c.charged() == 7.0
+  assert c.own_seconds() == 17.0
+
+
+def test_the_bound_holds_for_all_attempts_at_a_trial():
+  c = Clock(lambda: 0.0)
+  c.charge(FREE)
+  c.restore({'compile': 9.0, 'train': 1.0})
+  with c.account('train'):
+    c.owe('compile', 3.0)
+  assert c.charged() == 1.0 + 2.0
+  again = Clock(lambda: 0.0)
+  again.charge(FREE)
+  again.restore(c.accounts())
+  with again.account('train'):
+    pass
+  assert again.charged() == 3.0
 
 
 def test_a_resumed_clock_goes_on_where_it_stopped():

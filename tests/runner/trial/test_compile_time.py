@@ -1,4 +1,7 @@
-"""Programs that other trials have compiled are charged as if compiled anew."""
+"""What compiling costs, whoever compiled; what free compiling cannot hide."""
+
+import threading
+import time
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +9,9 @@ import pytest
 from jax._src import compilation_cache as compilation_cache_
 from jax.experimental.compilation_cache import compilation_cache
 
-from runner.trial import compile_time
+from runner.guard.company import Company
+from runner.protocol import accounts
+from runner.trial import compile_time, devices
 from runner.trial.clock import Clock
 
 
@@ -29,7 +34,10 @@ def compile_once(account='train'):
   """What a process that compiles one program is charged, and its clock."""
   jax.clear_caches()
   clock = Clock()
-  with compile_time.noticed(clock) as compiled, clock.account(account):
+  with (
+    compile_time.noticed(clock, Company()) as compiled,
+    clock.account(account),
+  ):
     jax.jit(small).lower(jnp.ones((3, 3))).compile()
   return clock, compiled
 
@@ -78,7 +86,7 @@ def test_nothing_is_owed_while_nothing_is_charged(cache):
   compile_once()
   took(cache, 1000.25)
   clock, compiled = compile_once('evaluate')
-  assert compiled.found and not compiled.spared_seconds
+  assert not compiled.programs and not compiled.spared_seconds
   assert not clock.charged()
 
 
@@ -145,3 +153,124 @@ def test_without_a_cache_everything_is_compiled(cache):
   finally:
     jax.config.update('jax_enable_compilation_cache', True)
   assert compiled.programs and not compiled.found and not any(cache.iterdir())
+
+
+FREE = accounts.from_json(
+  {'charged': ['trace', 'data', 'train', 'view'], 'free_compile': 1e6}
+)
+ENDED = '/jax/core/compile/backend_compile_duration'
+ASKED = '/jax/compilation_cache/compile_requests_use_cache'
+
+
+def free_clock(work):
+  """Return the clock and counts of some work where compiling is free."""
+  jax.clear_caches()
+  clock = Clock(wait=devices.wait)
+  clock.charge(FREE)
+  company = Company()
+  with compile_time.noticed(clock, company) as compiled:
+    with clock.account('train'):
+      work()
+    with clock.account('record'):
+      pass
+  return clock, compiled
+
+
+def compile_small():
+  jax.jit(small).lower(jnp.ones((3, 3))).compile()
+
+
+def test_free_compiling_is_shown_and_not_charged(cache):
+  clock, compiled = free_clock(compile_small)
+  spent = clock.accounts()
+  assert spent['compile'] > 0 and spent['trace'] > 0
+  assert not compiled.crowded
+  assert clock.charged() == pytest.approx(spent['trace'] + spent['train'])
+
+
+def test_what_compiling_took_another_trial_is_not_charged_either(cache):
+  free_clock(compile_small)
+  took(cache, 1000.25)
+  clock, _ = free_clock(compile_small)
+  assert clock.accounts()['compile'] > 999
+  assert clock.charged() < 100
+
+
+def test_work_on_the_devices_is_not_hidden_behind_a_compilation(cache):
+  """XLA runs what was sent before; it once would have run for nothing."""
+
+  @jax.jit
+  def slow(x):
+    return jax.lax.fori_loop(0, 400, lambda _, x: jnp.sin(x @ x), x)
+
+  x = jnp.ones((300, 300))
+  slow(x).block_until_ready()
+  began = time.perf_counter()
+  slow(x).block_until_ready()
+  alone = time.perf_counter() - began
+
+  def work():
+    slow(x)
+    compile_small()
+
+  clock, compiled = free_clock(lambda: None)
+  slow(x).block_until_ready()
+  clock, compiled = free_clock(work)
+  assert not compiled.crowded
+  assert clock.accounts()['train'] > 0.4 * alone
+
+
+def test_a_thread_beside_a_compilation_makes_it_charged(cache, capsys):
+  ended = threading.Event()
+
+  def work():
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    compile_small()
+    ended.set()
+    thread.join()
+
+  clock, compiled = free_clock(work)
+  assert compiled.crowded == compiled.programs > 0
+  assert clock.accounts()['compile'] == 0
+  assert clock.charged() == pytest.approx(sum(clock.accounts().values()), abs=1)
+
+
+def test_a_compilation_in_a_thread_hides_no_training_beside_it(cache):
+  def work():
+    thread = threading.Thread(target=compile_small)
+    thread.start()
+    thread.join()
+
+  clock, compiled = free_clock(work)
+  assert compiled.crowded == compiled.programs > 0
+  assert clock.accounts()['compile'] == 0
+
+
+def test_only_jax_says_that_it_has_compiled(cache):
+  def forged():
+    time.sleep(0.2)
+    jax.monitoring.record_event(ASKED)
+    jax.monitoring.record_event_duration_secs(ENDED, 0.2)
+
+  def borrowed():
+    with jax._src.dispatch.log_elapsed_time('', fun_name='', event=ENDED):
+      jax.monitoring.record_event(ASKED)
+      time.sleep(0.2)
+
+  for cheat in (forged, borrowed):
+    clock, compiled = free_clock(cheat)
+    assert clock.accounts()['compile'] == 0
+    assert clock.charged() >= 0.2
+    assert compiled.crowded == 1
+
+
+def test_without_a_cache_compiling_cannot_be_free(cache):
+  """JAX does not say then when it begins."""
+  jax.config.update('jax_enable_compilation_cache', False)
+  compilation_cache.reset_cache()
+  try:
+    clock, compiled = free_clock(compile_small)
+  finally:
+    jax.config.update('jax_enable_compilation_cache', True)
+  assert compiled.crowded and clock.accounts()['compile'] == 0

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import workloads
+from runner.guard.company import Company
 from runner.trial import compile_time, evaluate
 from runner.trial.clock import Clock
 
@@ -23,7 +24,9 @@ def test_the_first_model_is_that_of_separate_programs(seed):
 
 def test_the_first_model_is_one_program():
   workload = workloads.get('mnist/mini')
-  with compile_time.noticed(Clock()) as compiled:
+  clock = Clock()
+  noticed = compile_time.noticed(clock, Company())
+  with noticed as compiled, clock.account('train'):
     evaluate.fresh(workload, 0)
   assert compiled.programs == 1
 
@@ -31,6 +34,8 @@ def test_the_first_model_is_one_program():
 def test_padding_compiles_nothing():
   workload = workloads.get('ogbg/mini')
   batch = workload.source('test', None)[np.arange(32)]
-  with compile_time.noticed(Clock()) as compiled:
+  clock = Clock()
+  noticed = compile_time.noticed(clock, Company())
+  with noticed as compiled, clock.account('train'):
     assert 0 < workload.padding(batch) < 1
   assert not compiled.programs
