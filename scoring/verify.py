@@ -167,6 +167,13 @@ def _told(known: Details, planned: str | None) -> Iterator[tuple[bool, str]]:
       f'JAX contradicts the recorded seconds of {known.doubted} compiled '
       "programs. JAX's seconds were charged.",
     )
+  if known.crowded:
+    yield (
+      False,
+      f'{known.crowded} programs were compiled in a thread, beside one, or '
+      'without a cache of compiled programs. Their seconds were charged, which '
+      'this suite does not do otherwise.',
+    )
 
 
 def _machines(results: Results) -> Iterator[Finding]:

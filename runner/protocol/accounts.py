@@ -28,7 +28,7 @@ FREE = (EVALUATE, CHECKPOINT, RECORD, RESTORE, SETUP)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Charges:
-  """What a suite charges a submission for.
+  """Accounts that a suite charges, and the seconds that are free.
 
   Attributes:
     accounts: Charged accounts, of WORK.
@@ -41,7 +41,7 @@ class Charges:
 
   @property
   def compiling(self) -> bool:
-    """Whether compiling is charged."""
+    """True if compiling is charged."""
     return COMPILE in self.accounts
 
   def of(self, spent: Mapping[str, float]) -> float:

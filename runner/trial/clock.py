@@ -76,7 +76,7 @@ class Clock:
 
   @property
   def charges(self) -> Charges:
-    """What is charged."""
+    """Accounts that are charged, and the seconds that are free."""
     return self._charges
 
   def limit(self, allowance: Limit) -> None:
@@ -112,7 +112,7 @@ class Clock:
 
   @property
   def working(self) -> bool:
-    """Whether an account of work is running."""
+    """True if an account of work is running."""
     return self._account in WORK
 
   def made(self, account: str, seconds: float) -> None:

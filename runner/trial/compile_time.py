@@ -13,6 +13,7 @@ import logging
 import math
 import pathlib
 import sys
+import types
 from collections.abc import Iterator
 
 import jax
@@ -24,7 +25,10 @@ from runner.protocol import accounts
 from runner.trial.clock import Clock
 
 POLICY = 'charged as if compiled anew'
-FREE = 'not charged'
+CROWDED = (
+  'A program was compiled while something else may have run: in a thread, '
+  'beside one, or without a cache of compiled programs'
+)
 
 _COMPILING = '/jax/core/compile/'
 _BACKEND = _COMPILING + 'backend_compile_duration'
@@ -69,48 +73,20 @@ def noticed(clock: Clock, company: Company) -> Iterator[Compiled]:
     clock: The trial's clock.
     company: Threads and processes of the submission.
   """
-  compiled = Compiled()
-  asked = _Asked(compiled)
-  compiling = Compiling(clock.wait, company)
-
-  def happened(event: str, **_: str | int) -> None:
-    if event == _ASKED and clock.working and not clock.charges.compiling:
-      compiling.begin()
-    elif event == _FOUND:
-      asked.found = True
-
-  def lasted(event: str, duration_secs: float, **_: str | int) -> None:
-    if event in (_SAVED, _RETRIEVED):
-      asked.saved += duration_secs
-    elif event == _BACKEND:
-      was_found = asked.found
-      alone, waited = compiling.end(sys._getframe(1))
-      free = alone or clock.charges.compiling
-      account = accounts.COMPILE if free else accounts.TRAIN
-      if free and compiling.here():
-        clock.made(account, duration_secs - waited)
-      spared = clock.owe(account, asked.settle(duration_secs - waited))
-      compiled.spared_seconds += spared
-      if clock.working:
-        compiled.programs += 1
-        compiled.found += was_found
-        compiled.crowded += not free
-    elif event.startswith(_COMPILING) and compiling.here():
-      clock.made(accounts.TRACE, duration_secs)
-
+  listener = _Listener(clock, company)
   logger = logging.getLogger(_LOGGER)
   level = logger.level
-  logger.addFilter(asked)
+  logger.addFilter(listener.asked)
   logger.setLevel(logging.DEBUG)
-  jax.monitoring.register_event_listener(happened)
-  jax.monitoring.register_event_duration_secs_listener(lasted)
+  jax.monitoring.register_event_listener(listener.happened)
+  jax.monitoring.register_event_duration_secs_listener(listener.lasted)
   try:
-    yield compiled
+    yield listener.compiled
   finally:
-    jax.monitoring.unregister_event_listener(happened)
-    jax.monitoring.unregister_event_duration_listener(lasted)
+    jax.monitoring.unregister_event_listener(listener.happened)
+    jax.monitoring.unregister_event_duration_listener(listener.lasted)
     logger.setLevel(level)
-    logger.removeFilter(asked)
+    logger.removeFilter(listener.asked)
 
 
 @contextlib.contextmanager
@@ -136,6 +112,48 @@ def _use(folder: str | None, least: float) -> None:
   jax.config.update('jax_compilation_cache_dir', folder)
   jax.config.update('jax_persistent_cache_min_compile_time_secs', least)
   compilation_cache.reset_cache()
+
+
+class _Listener:
+  """Hears what JAX tells of tracing and compiling."""
+
+  def __init__(self, clock: Clock, company: Company):
+    self.compiled = Compiled()
+    self.asked = _Asked(self.compiled)
+    self._clock = clock
+    self._compiling = Compiling(clock.wait, company)
+
+  def happened(self, event: str, **_: str | int) -> None:
+    clock = self._clock
+    if event == _ASKED and clock.working and not clock.charges.compiling:
+      self._compiling.begin()
+    elif event == _FOUND:
+      self.asked.found = True
+
+  def lasted(self, event: str, duration_secs: float, **_: str | int) -> None:
+    if event in (_SAVED, _RETRIEVED):
+      self.asked.saved += duration_secs
+    elif event == _BACKEND:
+      self._compiled(duration_secs, sys._getframe(1))
+    elif event.startswith(_COMPILING) and self._compiling.here():
+      self._clock.made(accounts.TRACE, duration_secs)
+
+  def _compiled(self, seconds: float, reported: types.FrameType | None) -> None:
+    clock, was_found = self._clock, self.asked.found
+    alone, waited = self._compiling.end(reported)
+    free = alone or clock.charges.compiling
+    account = accounts.COMPILE if free else accounts.TRAIN
+    if free and self._compiling.here():
+      clock.made(account, seconds - waited)
+    spared = clock.owe(account, self.asked.settle(seconds - waited))
+    self.compiled.spared_seconds += spared
+    if not clock.working:
+      return
+    self.compiled.programs += 1
+    self.compiled.found += was_found
+    if not free:
+      self.compiled.crowded += 1
+      print(f'{CROWDED}: {seconds:.1f} s are charged.', flush=True)
 
 
 class _Asked(logging.Filter):

@@ -47,7 +47,7 @@ def write(
       'hardware': dict(hardware.describe(jax.process_count()).facts),
       **isolation.here(),
       'driver': hardware.driver(),
-      'compilation': compile_time.POLICY,
+      'compilation': _policy(trial),
       'load_average': os.getloadavg(),
       'environment': settings.facts(jax.config.values),
       'hosts': jax.process_count(),
@@ -60,6 +60,10 @@ def write(
       'git_changes': bool(_git('diff', 'HEAD', '--name-only')),
     },
   )
+
+
+def _policy(trial: TrialSpec) -> str:
+  return compile_time.POLICY if trial.charges.compiling else 'not charged'
 
 
 def _packages() -> dict[str, str]:

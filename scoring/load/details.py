@@ -26,6 +26,9 @@ class Details(NamedTuple):
   # of each attempt.
   evaluation_seconds: tuple[float, ...] = ()
   doubted: int = 0  # Compiled programs whose recorded seconds JAX contradicts.
+  crowded: int = (
+    0  # Programs not compiled alone, so charged where others are not.
+  )
 
 
 def read(trial: Trial, planned: PlannedTrial | None) -> Details:
@@ -59,6 +62,7 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     damage=damage,
     evaluation_seconds=_evaluations(events),
     doubted=_compiled(events, 'doubted'),
+    crowded=_compiled(events, 'crowded'),
   )
 
 

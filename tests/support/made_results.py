@@ -13,6 +13,9 @@ import random
 import sys
 from typing import Any
 
+from runner.protocol import accounts
+from runner.protocol.accounts import Charges
+
 RULES = {
   'version': '0.1',
   'seed': 20261123,
@@ -269,6 +272,14 @@ def moved(folder: pathlib.Path, hardware: str) -> None:
   )
 
 
+def _charges(path: pathlib.Path) -> Charges:
+  """Return what the plan of a trial's file charges."""
+  plan = path.parents[4] / 'plan.json'
+  return accounts.from_json(
+    json.loads(plan.read_text())['rules'] if plan.exists() else {}
+  )
+
+
 def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
   time = '2026-11-23T19:34:48Z'
   events: list[dict[str, Any]] = [
@@ -276,7 +287,7 @@ def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
   ]
   if outcome is not None:
     charged = {'compile': 1.39, 'data': 0.021 * seconds, 'view': 0.004}
-    charged['train'] = max(0.0, seconds - sum(charged.values()))
+    charged['train'] = max(0.0, seconds - _charges(path).of(charged))
     events += [
       {
         'event': 'end',
