@@ -89,6 +89,13 @@ _KIND = flags.DEFINE_string(
   None,
   "Name of a measured kind of machine to run on; default: this machine's.",
 )
+_JOBS = flags.DEFINE_integer(
+  'jobs',
+  1,
+  'Number of untimed trials at once on this machine.',
+  lower_bound=1,
+  upper_bound=1024,
+)
 # Each of these flags has the name of its field in TrialOptions.
 flags.DEFINE_string('data_dir', None, 'Folder of the datasets.')
 flags.DEFINE_float(
@@ -112,6 +119,12 @@ flags.DEFINE_alias('also_on', 'extra_hosts')
 flags.DEFINE_boolean(
   'prune', False, "Stop trials that cannot change their study's score."
 )
+flags.DEFINE_boolean(
+  'untimed',
+  False,
+  'Run trials by steps, on any machine and several at once: their seconds do '
+  'not count, and come from `time`.',
+)
 flags.DEFINE_float(
   'memory_gib',
   None,
@@ -127,7 +140,7 @@ flags.DEFINE_integer(
   upper_bound=1_000_000,
 )
 # Flag of the command `work`, which other commands start.
-_TRIAL = flags.DEFINE_string('trial', '', 'Id of the trial in the plan.')
+_TRIAL = flags.DEFINE_string('trial', '', 'Ids of trials in the plan.')
 
 COMMANDS = {
   'run': lambda: commands.run(_options()),
@@ -140,13 +153,19 @@ COMMANDS = {
   'calibrate': lambda: commands.calibrate(_options()),
   'set-targets': lambda: commands.set_targets(_options()),
   'tune': lambda: commands.tune(_options()),
+  'time': lambda: commands.time(_options()),
   'export-algoperf': lambda: commands.export_algoperf(_options()),
   'work': lambda: commands.work(
-    pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
+    pathlib.Path(_OUT.value), _TRIAL.value.split(','), _trial_options()
   ),
 }
 
-RESUMED = ('run', 'set-targets', 'tune')  # Commands that continue after a stop.
+RESUMED = (
+  'run',
+  'set-targets',
+  'tune',
+  'time',
+)  # Commands that continue after a stop.
 SENT = ('run', 'plan')  # Commands that accept --engine.
 
 
@@ -204,6 +223,7 @@ def _options() -> Options:
     price=_PRICE.value,
     executor=_ENGINE.value,
     executor_options=tuple(_OPTIONS.value),
+    jobs=_JOBS.value,
     machine=_KIND.value,
   )
 

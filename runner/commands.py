@@ -12,7 +12,7 @@ import sys
 import submissions
 import workloads
 from runner import options as chosen, summaries
-from runner.executors import cluster, race
+from runner.executors import cluster, race, untimed as untimed_trials
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
@@ -36,7 +36,9 @@ def run(options: Options) -> int:
   suite = chosen.ready(options)
   machine = chosen.machine(options)
   here = chosen.is_here(options, machine)
-  if options.executor == 'local':
+  untimed = options.trial.untimed
+  chosen.check_untimed(options)
+  if options.executor == 'local' and not untimed:
     chosen.check_here(options, machine)
   elif options.trial.extra_hosts:
     raise ValueError(
@@ -49,13 +51,16 @@ def run(options: Options) -> int:
   results_folder.stored(options.out)
   if options.executor == 'local':
     results_folder.make(options.out)
-  speeds = chosen.all_speeds(options, suite, machine)
-  plan = chosen.planned(options, suite, machine, speeds)
-  executor = cluster.find(
-    options.executor, options.out, plan, chosen.of_executor(options)
-  )
-  merging = {'mixed': options.mixed, 'grows': options.studies is not None}
-  if options.preflight and here:
+  find = chosen.speeds if untimed else chosen.all_speeds
+  plan = chosen.planned(options, suite, machine, find(options, suite, machine))
+  executor = chosen.executor(options, plan)
+  merging = {
+    'mixed': options.mixed or untimed,
+    'grows': options.studies is not None,
+  }
+  if untimed:
+    pass  # No hours of a machine are at stake.
+  elif options.preflight and here:
     preflights.before(options.out, plan, options.trial, **merging)
   elif options.preflight:
     print(f'Preflight is left out: this machine is not {machine.name}.')
@@ -63,6 +68,7 @@ def run(options: Options) -> int:
     options.out,
     plan,
     options.trial,
+    limits=untimed_trials.limits(options.out) if untimed else None,
     retry=options.retry,
     executor=executor,
     **merging,
@@ -73,6 +79,11 @@ def run(options: Options) -> int:
   folder = shlex.quote(str(options.out))
   if left:
     print(f'See: timetrial status --out={folder}', file=sys.stderr)
+  elif untimed:
+    print(
+      f'Next: timetrial time --out={folder} on a quiet machine, or, by steps: '
+      f'timetrial score {folder} --by=steps'
+    )
   else:
     print(f'Next: timetrial score {folder} --out=report')
   return 1 if left else 0
@@ -252,14 +263,37 @@ def export_algoperf(options: Options) -> int:
   return 0
 
 
-def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> int:
-  """Run one trial of a results folder, on a machine of a scheduler.
+def work(out: pathlib.Path, ids: list[str], options: TrialOptions) -> int:
+  """Run trials of a results folder, on a machine of a scheduler.
 
   Args:
     out: The results folder.
-    trial_id: Id of the trial in the plan.
+    ids: Ids of the trials in the plan.
     options: Options of all trials.
   """
-  status = cluster.work(out, trial_id, options)
-  print(f'{status.outcome or "not run"}. {status.reason}')
-  return 0 if status.outcome else 1
+  found = cluster.work(out, ids, options)
+  if len(ids) == 1:
+    print(f'{found[0].outcome or "not run"}. {found[0].reason}')
+  return 0 if all(status.outcome for status in found) else 1
+
+
+def time(options: Options) -> int:
+  """Time one trial of each program of a results folder."""
+  from runner.tools import timing  # noqa: PLC0415
+
+  stored = results_folder.planned(options.out)
+  machine = chosen.machine(options)
+  chosen.check_here(options, machine)
+  suite = stored.suite
+  speeds = chosen.all_speeds(options, suite, machine)
+  made = timing.plan_of(options.out, stored, machine, speeds)
+  place = timing.run(options.out, made, options.trial, options.retry)
+  left = attempt.pending(place, made)
+  print(
+    f'{len(made.trials) - len(left)} of {len(made.trials)} programs are timed '
+    f'on {machine.name}.'
+  )
+  if not left:
+    folder = shlex.quote(str(options.out))
+    print(f'Next: timetrial score {folder} --out=report')
+  return 1 if left else 0

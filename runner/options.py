@@ -6,7 +6,9 @@ import pathlib
 import submissions
 import workloads
 from runner import planning
-from runner.executors import progress
+from runner.executors import cluster, progress
+from runner.executors.base import Executor
+from runner.executors.jobs import JobsExecutor
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
@@ -41,6 +43,7 @@ class Options:
     price: Price of an hour on the machine, for reports.
     executor: Name of the executor that runs the trials.
     executor_options: Options of the executor, as NAME=VALUE.
+    jobs: Number of untimed trials at once on this machine.
     machine: Name of a measured kind of machine; None: this machine's kind.
   """
 
@@ -61,6 +64,7 @@ class Options:
   price: float | None = None
   executor: str = 'local'
   executor_options: tuple[str, ...] = ()
+  jobs: int = 1
   machine: str | None = None
 
 
@@ -169,6 +173,32 @@ def check_here(options: Options, machine: Machine) -> None:
       f'Trials are for {machine.name}, and this machine is another kind. Leave '
       'out --hardware, or name an --engine that has such machines.'
     )
+
+
+def check_untimed(options: Options) -> None:
+  """Raise ValueError if options contradict trials that are not timed."""
+  if options.jobs > 1 and not options.trial.untimed:
+    raise ValueError(
+      f'--jobs={options.jobs}: timed trials run alone, as they would slow each '
+      'other down. Add --untimed, or leave out --jobs.'
+    )
+  if options.jobs > 1 and options.executor != 'local':
+    raise ValueError(
+      f'--jobs is for this machine, and --engine={options.executor} sends '
+      'trials to others. Leave out one of the two flags.'
+    )
+  if options.trial.untimed and options.trial.prune:
+    raise ValueError(
+      '--prune stops trials by their seconds, which do not count with '
+      '--untimed. Leave out one of the two flags.'
+    )
+
+
+def executor(options: Options, plan: Plan) -> Executor:
+  """Return the executor of a race's trials."""
+  if options.jobs > 1:
+    return JobsExecutor(options.jobs)
+  return cluster.find(options.executor, options.out, plan, of_executor(options))
 
 
 def of_executor(options: Options) -> dict[str, str]:

@@ -7,11 +7,17 @@ from typing import Any
 import submissions
 import workloads
 from runner.protocol import plan_file, search_space
-from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
+from runner.protocol.plan import (
+  FOR_EVER,
+  Machine,
+  Plan,
+  PlannedTrial,
+  Source,
+  Speed,
+)
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 
-FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.
 MOST = 100_000  # Largest number of trials of a plan.
 
 
@@ -54,21 +60,33 @@ def make(
   trials = [
     one for entry in entries.values() for one in _trials(suite, ruleset, entry)
   ]
-  factor = suite.rulesets[ruleset].budget_factor
-  known = {n: s.seconds for n, s in suite.workloads.items() if s.seconds}
-  known |= {
-    name: speed.seconds(suite.workloads[name].steps, suite.charges)
-    for name, speed in speeds.items()
-  }
-  budgets = {n: factor * seconds for n, seconds in known.items()}
   return of_trials(
     suite,
     ruleset,
     entries=entries,
     machine=machine,
-    budgets=budgets,
+    budgets=budgets(suite, ruleset, speeds),
     trials=trials,
   )
+
+
+def budgets(
+  suite: Suite, ruleset: str, speeds: Mapping[str, Speed]
+) -> dict[str, float]:
+  """Return the charged seconds of a trial by workload, where they are known.
+
+  Args:
+    suite: The suite.
+    ruleset: 'self' or 'external'.
+    speeds: Speeds of the reference algorithm by workload.
+  """
+  known = {n: s.seconds for n, s in suite.workloads.items() if s.seconds}
+  known |= {
+    name: speed.seconds(suite.workloads[name].steps, suite.charges)
+    for name, speed in speeds.items()
+  }
+  factor = suite.rulesets[ruleset].budget_factor
+  return {name: factor * seconds for name, seconds in known.items()}
 
 
 def _check_count(suite: Suite, ruleset: str, entries: int) -> None:

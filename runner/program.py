@@ -30,6 +30,8 @@ PROGRAM = Program(
         'attempts',
         'pause',
         'prune',
+        'untimed',
+        'jobs',
         'preflight',
         'profile',
         'mix_hardware',
@@ -39,6 +41,7 @@ PROGRAM = Program(
       (
         '--submissions=nadamw,lion --out=results',
         '--submissions=path/to/mine.py --workloads=digits --studies=1',
+        '--submissions=nadamw,lion --untimed --jobs=4',
       ),
     ),
     'plan': Command(
@@ -83,6 +86,11 @@ PROGRAM = Program(
       "Find a suite's targets by tuning several algorithms.",
       (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
       ('--suite=path/to/suite.toml',),
+    ),
+    'time': Command(
+      'Time one trial of each program, for the seconds of untimed trials.',
+      ('out', *_TERMS, 'attempts', 'pause', 'hardware_dir'),
+      ('--out=results',),
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',

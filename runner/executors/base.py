@@ -13,9 +13,8 @@ from runner.launch.attempt import TrialOptions
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
-from runner.protocol.workload_spec import WorkloadSpec
 
-Limits = Callable[[WorkloadSpec], StepLimits]
+Limits = Callable[[Plan, PlannedTrial], StepLimits]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,10 +35,14 @@ class RaceContext:
   live: progress.Progress
   limits: Limits | None = None
 
+  @property
+  def examined(self) -> bool:
+    """True if models that reach the target are evaluated again."""
+    return self.limits is None or self.options.untimed
+
   def limits_of(self, trial: PlannedTrial) -> StepLimits | None:
     """Return the limits of one trial."""
-    spec = self.plan.suite.workloads[trial.workload]
-    return self.limits(spec) if self.limits else None
+    return self.limits(self.plan, trial) if self.limits else None
 
   def prepare(self, trial: PlannedTrial) -> pathlib.Path:
     """Prepare and return the folder of a trial."""

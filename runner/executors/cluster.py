@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
@@ -128,31 +128,38 @@ class ClusterExecutor:
       else:
         fresh.append(trial)
     if fresh:
-      names = self.scheduler.submit([_command(context, t) for t in fresh])
+      names = self.scheduler.submit([command(context, [t]) for t in fresh])
       jobs |= zip(names, fresh, strict=True)
     return {job: (trial, before[trial.id]) for job, trial in jobs.items()}
 
 
-def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
-  """Run one trial of a results folder, on a machine of a scheduler.
+def work(
+  out: pathlib.Path, ids: Collection[str], options: TrialOptions
+) -> list[Status]:
+  """Run trials of a results folder, on a machine of a scheduler.
+
+  Trials that another process runs are left to it.
 
   Args:
     out: The results folder.
-    trial_id: Id of the trial in the plan.
+    ids: Ids of the trials in the plan.
     options: Options of all trials.
 
+  Returns:
+    The status of each of these trials that was not left to another process.
+
   Raises:
-    WorkError: the trial is for another kind of machine, or is not planned.
+    WorkError: trials are for another kind of machine, or not planned.
   """
   plan = results_folder.stored(out)
-  found = [t for t in plan.trials if t.id == trial_id] if plan else []
+  found = [t for t in plan.trials if t.id in ids] if plan else []
   if not found or not plan:
     raise WorkError(
-      f'No trial {trial_id!r} is planned in {out}. All machines must share '
-      'this folder: use an --out on a shared file system.'
+      f'No trial {", ".join(ids)!r} is planned in {out}. All machines must '
+      'share this folder: use an --out on a shared file system.'
     )
   here = hardware.describe().name
-  if here not in plan.kinds:
+  if here not in plan.kinds and not options.untimed:
     raise WorkError(
       f'This machine is {here}, and trials in {out} are for '
       f'{" or ".join(sorted(plan.kinds))}: their seconds could not be '
@@ -160,9 +167,13 @@ def work(out: pathlib.Path, trial_id: str, options: TrialOptions) -> Status:
     )
   env, common = environment.variables(), compiled.folder(out, compiled.COMMON)
   with Examiner(env, options.hang_timeout, common) as examiner:
-    return attempt.run_trial(
-      out, plan, found[0], lambda event: None, options, examiner=examiner
-    )
+    return [
+      attempt.run_trial(
+        out, plan, trial, lambda event: None, options, examiner=examiner
+      )
+      for trial in found
+      if len(found) == 1 or not results_folder.in_use(trial.folder(out))
+    ]
 
 
 def _absolute(options: TrialOptions) -> TrialOptions:
@@ -173,7 +184,8 @@ def _absolute(options: TrialOptions) -> TrialOptions:
   return dataclasses.replace(options, data_dir=path)
 
 
-def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
+def command(context: RaceContext, trials: Sequence[PlannedTrial]) -> list[str]:
+  """Return the command of a process that runs prepared trials, one by one."""
   return [
     'env',
     f'PYTHONPATH={environment.python_path()}',
@@ -183,7 +195,7 @@ def _command(context: RaceContext, trial: PlannedTrial) -> list[str]:
     'runner',
     'work',
     f'--out={context.out.absolute()}',
-    f'--trial={trial.id}',
+    f'--trial={",".join(trial.id for trial in trials)}',
     # The fields of the options have the names of their flags.
     *(f'--{n}={x}' for n, x in vars(context.options).items() if _said(x)),
   ]

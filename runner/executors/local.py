@@ -24,7 +24,7 @@ class LocalExecutor:
     env, hang = environment.variables(), context.options.hang_timeout
     common = compiled.folder(context.out, compiled.COMMON)
     with Examiner(env, hang, common) as examiner:
-      if not context.limits:
+      if context.examined:
         _catch_up(context, queue, examiner)
       yield from self._run(context, queue, examiner)
 
@@ -44,7 +44,7 @@ class LocalExecutor:
         live.on_progress,
         context.options,
         limits=limits,
-        examiner=None if limits else examiner,
+        examiner=examiner if context.examined else None,
       )
       yield trial, status
 

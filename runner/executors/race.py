@@ -10,9 +10,8 @@ from runner.executors.local import LocalExecutor
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.protocol import results_folder
-from runner.protocol.plan import Plan
+from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
-from runner.protocol.workload_spec import WorkloadSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +74,13 @@ def run(
   return whole
 
 
-def by_steps(spec: WorkloadSpec) -> StepLimits:
-  """Return limits by the step budget, independent of the machine's speed."""
+def by_steps(plan: Plan, trial: PlannedTrial) -> StepLimits:
+  """Return limits by the step budget, independent of the machine's speed.
+
+  Args:
+    plan: The plan.
+    trial: One of its trials.
+  """
+  spec = plan.suite.workloads[trial.workload]
   period = max(1, spec.steps // spec.expected_evaluations)
   return StepLimits(steps=spec.steps, eval_steps=period)

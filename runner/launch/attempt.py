@@ -59,6 +59,7 @@ class TrialOptions:
     shard_state: Whether devices share an optimizer's state.
     extra_hosts: Commands that reach each further host of a trial.
     prune: Whether to stop trials that cannot change their study's score.
+    untimed: Whether seconds do not count, so that a machine may be busy.
   """
 
   data_dir: str | None = None
@@ -69,6 +70,7 @@ class TrialOptions:
   shard_state: bool = False
   extra_hosts: tuple[str, ...] = ()
   prune: bool = False
+  untimed: bool = False
 
   @property
   def hosts(self) -> int:
@@ -165,6 +167,7 @@ def prepared(
     limits=limits,
     data_dir=options.data_dir,
     shard_state=options.shard_state,
+    timed=not options.untimed,
   )
 
 

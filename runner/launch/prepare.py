@@ -18,6 +18,7 @@ def prepare(
   limits: StepLimits | None = None,
   data_dir: str | None = None,
   shard_state: bool = False,
+  timed: bool = True,
 ) -> pathlib.Path:
   """Prepare and return the folder of a trial.
 
@@ -30,6 +31,7 @@ def prepare(
     limits: Stops and evaluations by steps, if any.
     data_dir: Folder of the datasets; None: the default one.
     shard_state: Whether devices share an optimizer's state.
+    timed: Whether the trial's seconds count.
 
   Raises:
     StorageError: the files cannot be written.
@@ -46,7 +48,12 @@ def prepare(
     _copy(pathlib.Path(plan.sources[name].path), folder, name)
   storage.write_json(folder / layout.HPARAMS, trial.hyperparameters)
   spec = trial_file.make(
-    plan, trial, limits=limits, data_dir=data_dir, shard_state=shard_state
+    plan,
+    trial,
+    limits=limits,
+    data_dir=data_dir,
+    shard_state=shard_state,
+    timed=timed,
   )
   storage.write_json(folder / layout.TRIAL, trial_file.dump(spec))
   return folder

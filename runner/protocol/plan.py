@@ -9,6 +9,8 @@ from runner.protocol import layout
 from runner.protocol.accounts import Charges
 from runner.protocol.suite import Suite
 
+FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.
+
 
 class Speed(NamedTuple):
   """Speed of the reference algorithm on one workload."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.protocol import accounts, plan_file, workload_spec
 from runner.protocol.accounts import ALL, Charges
-from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
 from runner.protocol.workload_spec import WorkloadSpec
 
 
@@ -61,6 +61,7 @@ class TrialSpec:
     data_dir: Folder of the datasets; None: the default one.
     shard_state: Whether devices share an optimizer's state.
     charges: What the suite charges.
+    timed: Whether its seconds count; else its steps do.
   """
 
   trial: PlannedTrial
@@ -75,6 +76,7 @@ class TrialSpec:
   data_dir: str | None
   shard_state: bool
   charges: Charges = ALL
+  timed: bool = True
 
 
 def make(
@@ -84,6 +86,7 @@ def make(
   limits: StepLimits | None,
   data_dir: str | None,
   shard_state: bool,
+  timed: bool = True,
 ) -> TrialSpec:
   """Return the definition of a trial for its process.
 
@@ -93,10 +96,10 @@ def make(
     limits: Stops and evaluations by steps, if any.
     data_dir: Folder of the datasets; None: the default one.
     shard_state: Whether devices share an optimizer's state.
-    charges: What the suite charges.
+    timed: Whether its seconds count; if not, its budget is `limits`.
   """
   spec = plan.suite.workloads[trial.workload]
-  seconds = plan.budgets[trial.workload]
+  seconds = plan.budgets[trial.workload] if timed else FOR_EVER
   factor = plan.suite.rulesets[plan.ruleset].budget_factor
   by_steps = dataclasses.asdict(limits) if limits else {}
   return TrialSpec(
@@ -112,6 +115,7 @@ def make(
     data_dir=data_dir,
     shard_state=shard_state,
     charges=plan.suite.charges,
+    timed=timed,
   )
 
 

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from runner import planning
 from runner.executors import progress
 from runner.launch.attempt import TrialOptions
-from runner.protocol import columns, layout, results_folder
-from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol import columns, layout, programs, results_folder
+from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
 from runner.protocol.records import notes
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
@@ -87,26 +86,9 @@ class PreflightError(RuntimeError):
   """A planned trial fails; the message names the trial."""
 
 
-def shape(point: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-  """Return a key that is equal for points that make the same program.
-
-  Floats are inputs of the program, so their values do not matter, except zero,
-  which may remove a part of the program. All other values may change sizes and
-  branches.
-  """
-  return tuple(
-    (name, 'number' if isinstance(value, float) and value else repr(value))
-    for name, value in sorted(point.items())
-  )
-
-
 def cells(trials: Iterable[PlannedTrial]) -> list[Cell]:
-  """Group trials by submission, workload and shape of the point."""
-  found: dict[tuple, list[PlannedTrial]] = {}
-  for one in trials:
-    key = one.submission, one.workload, shape(one.hyperparameters)
-    found.setdefault(key, []).append(one)
-  return [Cell(some) for some in found.values()]
+  """Group trials by their programs."""
+  return [Cell(some) for some in programs.grouped(trials).values()]
 
 
 def run(plan: Plan, some: list[Cell], options: TrialOptions) -> list[Forecast]:
@@ -292,7 +274,7 @@ def _brief(plan: Plan) -> Plan:
   return dataclasses.replace(
     plan,
     suite=dataclasses.replace(plan.suite, workloads=specs),
-    budgets=dict.fromkeys(specs, planning.FOR_EVER),
+    budgets=dict.fromkeys(specs, FOR_EVER),
   )
 
 

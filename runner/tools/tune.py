@@ -23,7 +23,7 @@ from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.protocol import columns, layout, plan_file, search_space, storage
-from runner.protocol.plan import Machine, PlannedTrial
+from runner.protocol.plan import FOR_EVER, Machine, PlannedTrial
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
@@ -205,7 +205,7 @@ def _race(
   options: TrialOptions,
 ) -> None:
   ruleset = Ruleset(studies=1, trials=1, budget_factor=1.0)
-  endless = dict.fromkeys(suite.workloads, planning.FOR_EVER)
+  endless = dict.fromkeys(suite.workloads, FOR_EVER)
   only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
   plan = planning.of_trials(
     only,

@@ -64,7 +64,7 @@ class Clock:
     self._charges = ALL
     self._billed = 0.0  # Seconds of compiling beyond the free ones.
     # Start of what JAX made since `_since`, and its seconds by account.
-    self._made: list[tuple[float, collections.Counter[str]]] = []
+    self._made: list[tuple[float, dict[str, float]]] = []
     self._read = read
     self._reading: tuple[load.Reading, float] | None = None  # Load and time.
     self._load = Load()
@@ -129,10 +129,10 @@ class Clock:
       return
     end = self._now()
     start = min(max(end - seconds, self._since), end)
-    inner: collections.Counter[str] = collections.Counter()
+    inner: dict[str, float] = collections.defaultdict(float)
     while self._made and self._made[-1][0] >= start:
-      inner.update(self._made.pop()[1])
-    inner[account] += max(0.0, end - start - inner.total())
+      _add_all(inner, self._made.pop()[1])
+    inner[account] += max(0.0, end - start - sum(inner.values()))
     self._made.append((start, inner))
 
   def owe(self, account: str, seconds: float) -> float:
@@ -163,11 +163,11 @@ class Clock:
         spent -= self._moved()[accounts.COMPILE]
     return spent
 
-  def _moved(self) -> collections.Counter[str]:
+  def _moved(self) -> dict[str, float]:
     """Return seconds since the last switch that belong to other accounts."""
-    found: collections.Counter[str] = collections.Counter()
+    found: dict[str, float] = collections.defaultdict(float)
     for _, seconds in self._made:
-      found.update(seconds)
+      _add_all(found, seconds)
     return found
 
   def _beyond(self) -> float:
@@ -216,7 +216,12 @@ class Clock:
   def _settle(self) -> None:
     """Move what JAX has made to its accounts."""
     moved = self._moved()
-    self._spent[self._account] -= moved.total()
+    self._spent[self._account] -= sum(moved.values())
     for account, seconds in moved.items():
       self._spent[account] += seconds
     self._made = []
+
+
+def _add_all(sums: dict[str, float], more: Mapping[str, float]) -> None:
+  for name, seconds in more.items():
+    sums[name] += seconds

@@ -165,8 +165,8 @@ def _train(
     found = hosts.agree('checkpoint', recorder.restore)
     if found is not None:
       spent = facts_of.parse(found.facts).accounts
-      made = (accounts.TRACE, accounts.COMPILE)
-      compiling = sum(spent.get(name, 0.0) for name in made)
+      once = (accounts.TRACE, accounts.COMPILE)
+      compiling = sum(spent.get(name, 0.0) for name in once)
       harness.allowance.grant(allowances.restoring(found.arrays, compiling))
     resumed = _resumed(submission, start, found, harness.feed, recorder)
   first = None
@@ -198,6 +198,12 @@ def _start(
   trial: TrialSpec, task: TrialTask, clock: Clock, feed: Feed
 ) -> Start:
   """Return the start of a fresh trial."""
+
+  def progress() -> float:
+    if not trial.timed and trial.budget.steps:
+      return feed.steps / trial.budget.steps
+    return clock.charged() / trial.budget.seconds
+
   model, train = evaluate.fresh(task.workload, trial.trial.seed)
   return Start(
     model=model,
@@ -205,7 +211,7 @@ def _start(
     batches=feed,
     evals=[],
     elapsed=clock.charged,
-    progress=lambda: clock.charged() / trial.budget.seconds,
+    progress=progress,
     place=devices.spread if trial.shard_state else devices.whole,
   )
 

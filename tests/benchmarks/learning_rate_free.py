@@ -26,6 +26,7 @@ from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
+from runner.protocol.plan import FOR_EVER
 from runner.tools import tune
 
 METHODS = (
@@ -50,9 +51,7 @@ def main(folder, names):
     points = submissions.find(method).points
     entries += [method, *(f'{method}@{point}' for point in points)]
   made = planning.make(suite, 'self', entries, hardware.describe(), {})
-  made = dataclasses.replace(
-    made, budgets=dict.fromkeys(names, planning.FOR_EVER)
-  )
+  made = dataclasses.replace(made, budgets=dict.fromkeys(names, FOR_EVER))
   race.run(folder, made, TrialOptions(), limits=race.by_steps)
   print('| submission | ' + ' | '.join(names) + ' | reached | mean cost |')
   print('|---' * (len(names) + 3) + '|')

@@ -75,7 +75,7 @@ def alone(out: pathlib.Path, made: plan.Plan, limits: StepLimits) -> Trace:
     made: A plan of one trial.
     limits: The steps where the trial stops.
   """
-  race.run(out, made, TrialOptions(), limits=lambda spec: limits, retry=CARE)
+  race.run(out, made, TrialOptions(), limits=lambda *_: limits, retry=CARE)
   return trace(made.trials[0].folder(out))
 
 
@@ -108,9 +108,7 @@ def killed(
   while True:
     kind = next(kinds, '')
     with _killer(folder, kind, left.training, longest, luck):
-      race.run(
-        out, made, TrialOptions(), limits=lambda spec: limits, retry=CARE
-      )
+      race.run(out, made, TrialOptions(), limits=lambda *_: limits, retry=CARE)
     if layout.status(folder).outcome != 'preempted':
       return trace(folder), times, writing
     times += 1
