@@ -58,11 +58,10 @@ def run(options: Options) -> int:
     'mixed': options.mixed or untimed,
     'grows': options.studies is not None,
   }
-  if untimed:
-    pass  # No hours of a machine are at stake.
-  elif options.preflight and here:
+  tries = options.preflight and not untimed  # No hours of one machine.
+  if tries and here:
     preflights.before(options.out, plan, options.trial, **merging)
-  elif options.preflight:
+  elif tries:
     print(f'Preflight is left out: this machine is not {machine.name}.')
   whole = race.run(
     options.out,

@@ -40,6 +40,19 @@ _RELAX = flags.DEFINE_float(
   0.0,
   'Share by which to make every target easier, as AlgoPerf does: 0.05 is 5 %.',
 )
+_BY = flags.DEFINE_enum(
+  'by',
+  None,
+  read.EFFORTS,
+  'Effort to score by; default: seconds, or steps for untimed trials without '
+  'time profiles.',
+)
+_HARDWARE = flags.DEFINE_string(
+  'hardware',
+  None,
+  'Kind of machine whose time profiles give the seconds of untimed trials; '
+  'default: the planned one, or the only one.',
+)
 _INTEGRAL = flags.DEFINE_enum(
   'integral',
   'exact',
@@ -110,6 +123,8 @@ def _read(folder: str) -> read.Results:
     _RULESET.value,
     _MIXED.value,
     _RELAX.value,
+    _BY.value,
+    _HARDWARE.value,
   )
 
 

@@ -70,11 +70,13 @@ def checked(
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
     yield from (
-      (True, text) for text in clock_audit.doubts(events, rows, charges)
+      (True, text)
+      for text in clock_audit.doubts(events, rows, charges, trial.timed)
     )
     yield from _evaluated_again(trial, events, rows, plan)
     budget = trial.budget
-    if trial.evals and trial.evals.seconds[-1] > budget * (1 + CLOSE):
+    late = trial.timed and trial.evals
+    if late and trial.evals.seconds[-1] > budget * (1 + CLOSE):
       last, most = apart(float(trial.evals.seconds[-1]), budget)
       yield (
         True,
@@ -127,7 +129,7 @@ def _as_planned(
     if now.get(name) != known:
       yield f'The trial ran under another {name} than {layout.PLAN} has now.'
   budget = plan.budgets.get(trial.key.workload)
-  if own.get('budget_seconds') != budget:
+  if trial.timed and own.get('budget_seconds') != budget:
     yield (
       f"The trial's budget was {own.get('budget_seconds')} s, but the plan has "
       f'{budget} s.'

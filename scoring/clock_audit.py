@@ -21,7 +21,10 @@ SLOWED = (  # NVIDIA's names for slowdowns by heat or missing power.
 
 
 def doubts(
-  events: list[dict[str, Any]], rows: list[dict[str, str]], charges: Charges
+  events: list[dict[str, Any]],
+  rows: list[dict[str, str]],
+  charges: Charges,
+  timed: bool = True,
 ) -> Iterator[str]:
   """Yield what speaks against the seconds of a trial.
 
@@ -29,11 +32,13 @@ def doubts(
     events: Events of its attempts.
     rows: Its evaluations.
     charges: What its suite charges.
+    timed: Whether its seconds count.
   """
   yield from _attempts(events, rows, charges)
   yield from _moved(events)
-  yield from _slowed(events)
-  yield from _held_up(events)
+  if timed:
+    yield from _slowed(events)
+    yield from _held_up(events)
 
 
 def _attempts(

@@ -5,7 +5,7 @@ Defines no flags: `timetrial` reads the tables of all programs at once.
 
 from workloads.command_line import Command, Program
 
-_READING = ('suite', 'ruleset', 'mix_hardware', 'relax')
+_READING = ('suite', 'ruleset', 'mix_hardware', 'relax', 'by', 'hardware')
 _DRAWN = ('integral', 'resample', 'draws', 'seed')
 PROGRAM = Program(
   'scoring',

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan
-from scoring import audit, peers, sealed as sealings
+from scoring import audit, peers, profile_audit, sealed as sealings
 from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
@@ -60,7 +60,8 @@ def verify(results: Results) -> list[Finding]:
         text = f'Only the first {MOST} findings on this trial are listed.'
         found.append(Finding(where, True, text))
   sealed = (Finding(*told) for told in sealings.checked(results))
-  return sorted({*found, *_machines(results), *sealed})
+  again = (Finding(*told) for told in profile_audit.checked(results))
+  return sorted({*found, *_machines(results), *sealed, *again})
 
 
 def table(found: list[Finding]) -> list[dict[str, Any]]:

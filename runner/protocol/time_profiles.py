@@ -101,3 +101,8 @@ def folder(out: pathlib.Path, machine: str) -> pathlib.Path:
     machine: Name of the kind of machine.
   """
   return out / FOLDER / machine
+
+
+def folders(out: pathlib.Path) -> list[pathlib.Path]:
+  """Return the folders of profiles in a results folder, one a machine."""
+  return sorted(path.parent for path in (out / FOLDER).glob(f'*/{layout.PLAN}'))

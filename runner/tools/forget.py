@@ -17,6 +17,7 @@ from runner.protocol import (
   plan_file,
   results_folder,
   storage,
+  time_profiles,
 )
 from runner.protocol.plan import Plan
 from workloads.suggestions import hint
@@ -50,7 +51,13 @@ def forget(out: pathlib.Path, requests: Sequence[str]) -> list[Forgotten]:
     names = dict.fromkeys(_name(request, plan, out) for request in requests)
     for name in names:
       _check_idle(name, plan, out)
-    return [_take(name, out) for name in names]
+    found = [_take(name, out) for name in names]
+    for place in time_profiles.folders(out):
+      profiled = results_folder.stored(place)
+      for name in names:
+        if profiled is not None and name in profiled.sources:
+          _take(name, place)
+    return found
 
 
 def _there(out: pathlib.Path) -> pathlib.Path:

@@ -49,7 +49,7 @@ class ShortTrial:
   def speed(self) -> Speed:
     """Speed over all steps: compilation, and other charged seconds a step."""
     spent = self.status.accounts
-    once = spent[accounts.COMPILE], spent[accounts.TRACE]
+    once = spent[accounts.COMPILE], spent.get(accounts.TRACE, 0.0)
     training = ALL.of(spent) - sum(once)
     return Speed(once[0], training / self.steps, once[1])
 

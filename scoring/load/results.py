@@ -29,8 +29,11 @@ from scoring.load import (
   trials,
 )
 from scoring.load.plan import ReadError
+from scoring.load.projection import NONE, Projection, project
 from scoring.load.tree import FolderIssue, relative
 from scoring.load.trials import Trial
+
+EFFORTS = ('seconds', 'steps')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class Results:
   problems: list[FolderIssue]
   remarks: list[str]  # Assumptions made while reading.
   relaxed: float = 0.0  # Share by which all targets were made easier.
+  effort: str = 'seconds'  # Unit of all times, one of EFFORTS.
+  projection: Projection = NONE  # What was read off time profiles.
 
   @property
   def machine(self) -> Mapping[str, Any]:
@@ -69,6 +74,8 @@ def read(
   ruleset: str | None = None,
   mixed: bool = False,
   relax: float = 0.0,
+  effort: str | None = None,
+  machine: str | None = None,
 ) -> Results:
   """Read a results folder.
 
@@ -79,6 +86,9 @@ def read(
       plan's ruleset. Without a plan and a ruleset, budgets are unknown.
     mixed: True to rank unplanned kinds of hardware together.
     relax: Share by which to make all targets easier, see `Suite.relaxed`.
+    effort: One of EFFORTS; None: seconds, or steps if no trial has seconds.
+    machine: Kind of machine whose time profiles give the seconds of untimed
+      trials; None: the planned one, or the only one.
 
   Raises:
     ReadError: There is nothing to score, or no suite to score by.
@@ -105,6 +115,7 @@ def read(
     told = _checked(given, ruleset)
     made = _read_tree(folder, easier, told, found, problems)
     made = _relaxed(made, relax)
+    made = _by_steps(made) if effort == 'steps' else made
     return _checked_trials(made, set(), mixed)
   if ruleset not in (None, plan.ruleset):
     raise ReadError(
@@ -115,7 +126,40 @@ def read(
     folder, given, plan=plan, found=found, problems=problems, relax=relax
   )
   made = _relaxed(made, relax)
-  return _checked_trials(made, plan.kinds, mixed)
+  mixed |= effort == 'steps'  # Machines differ in seconds only.
+  return _checked_trials(_measured(made, effort, machine), plan.kinds, mixed)
+
+
+def _measured(
+  results: Results, effort: str | None, machine: str | None
+) -> Results:
+  """Return results in steps, or in seconds of one kind of machine."""
+  if effort == 'steps':
+    return _by_steps(results)
+  assert results.plan is not None
+  found, projection, budgets = project(
+    results.folder, results.plan, results.rules, results.trials, machine
+  )
+  if effort is None and projection.lacking and not projection.projected:
+    return _by_steps(results)
+  known = {w: s for w, s in budgets.items() if w in results.rules.workloads}
+  return dataclasses.replace(
+    results, trials=found, projection=projection, budgets=known
+  )
+
+
+def _by_steps(results: Results) -> Results:
+  rules = results.rules
+  chosen = rules.rulesets.get(results.ruleset)
+  factor = chosen.budget_factor if chosen else 1.0
+  budgets = {n: factor * spec.steps for n, spec in rules.workloads.items()}
+  return dataclasses.replace(
+    results,
+    trials=[t.by_steps(budgets[t.key.workload]) for t in results.trials],
+    budgets=budgets,
+    effort='steps',
+    remarks=[*results.remarks, 'Times are steps, not seconds.'],
+  )
 
 
 def _nothing(folder: pathlib.Path) -> str:

@@ -8,7 +8,7 @@ import math
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runner.protocol import layout, storage
 from runner.protocol.accounts import Charges
@@ -28,6 +28,7 @@ from scoring.load.safe_files import Damage, plain
 MISSING = 'missing'  # Planned, but never run.
 UNFINISHED = 'unfinished'  # Running or interrupted; the files do not say.
 UNCLEAR = 'unclear'  # Damaged or contradictory files.
+UNTIMED = 'untimed'  # Without seconds: by steps, its result is known.
 BEATEN = 'beaten'  # Outcome of a trial that a faster one has stopped.
 
 
@@ -46,6 +47,8 @@ class Trial(NamedTuple):
   accounts: Mapping[str, float]  # Seconds by account of the clock.
   remarks: list[str]  # Rows that were left out or repaired.
   kinds: frozenset[str] = frozenset()  # Kinds of hardware used.
+  timed: bool = True  # False if its seconds do not count.
+  projected: bool = False  # True if its seconds are from a time profile.
 
   @property
   def hit(self) -> float:
@@ -91,6 +94,18 @@ class Trial(NamedTuple):
       evals=self.evals._replace(seconds=seconds), seconds=max(spent, last)
     )
 
+  def by_steps(self, budget: float) -> 'Trial':
+    """Return this trial with steps in the place of charged seconds.
+
+    Args:
+      budget: The budget in steps.
+    """
+    evals = self.evals._replace(
+      seconds=self.evals.steps, compile=self.evals.steps * math.nan
+    )
+    last = float(evals.seconds[-1]) if evals else 0.0
+    return self._replace(evals=evals, seconds=last, budget=budget)
+
   def _unclear(self, reason: str) -> 'Trial':
     return self._replace(state=UNCLEAR, reason=reason, at=None, open=True)
 
@@ -125,9 +140,12 @@ def read(
   """
   status = layout.Status()
   found = NOTHING
+  timed = True
   try:
     names = _names(folder)
-    budget = _budget(folder, names, planned, budget)
+    own = _own(folder, names, planned)
+    timed = own.get('timed') is not False
+    budget = _budget(own, budget) if timed else math.inf
     if layout.ATTEMPTS in names:
       status = _status(folder)
     if layout.EVALS in names:
@@ -152,7 +170,8 @@ def read(
     seconds=max(status.seconds, last),
     accounts=status.accounts,
     remarks=remarks,
-    kinds=status.kinds,
+    kinds=status.kinds if timed else frozenset(),
+    timed=timed,
   )
 
 
@@ -183,15 +202,16 @@ def _names(folder: pathlib.Path) -> frozenset[str]:
     raise Damage(f'The folder cannot be read: {error.strerror}.') from error
 
 
-def _budget(
-  folder: pathlib.Path,
-  names: frozenset[str],
-  planned: PlannedTrial | None,
-  budget: float | None,
-) -> float | None:
-  """Return the budget. Raise Damage if trial.json is of another trial."""
+def _own(
+  folder: pathlib.Path, names: frozenset[str], planned: PlannedTrial | None
+) -> dict[str, Any]:
+  """Return a trial's own definition; {} if it has none.
+
+  Raises:
+    Damage: trial.json is damaged, or of another trial.
+  """
   if layout.TRIAL not in names:
-    return budget
+    return {}
   try:
     own = storage.read_json(plain(folder / layout.TRIAL))
   except (OSError, ValueError) as error:
@@ -202,6 +222,11 @@ def _budget(
     raise Damage(
       f'{layout.TRIAL} has trial id {own.get("id")}; the plan has {planned.id}.'
     )
+  return own
+
+
+def _budget(own: dict[str, Any], budget: float | None) -> float | None:
+  """Return the budget; where it is not given, that of a trial itself."""
   if budget is not None or 'budget_seconds' not in own:
     return budget
   said = own['budget_seconds']

@@ -286,7 +286,8 @@ def _write_attempts(path, seconds: float, outcome: str | None, reason: str):
     {'event': 'start', 'attempt': 0, 'pid': 7, 'time': time}
   ]
   if outcome is not None:
-    charged = {'compile': 1.39, 'data': 0.021 * seconds, 'view': 0.004}
+    compiling = 1.39 if _charges(path).compiling else 0.0
+    charged = {'compile': compiling, 'data': 0.021 * seconds, 'view': 0.004}
     charged['train'] = max(0.0, seconds - _charges(path).of(charged))
     events += [
       {

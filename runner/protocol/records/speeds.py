@@ -1,7 +1,7 @@
 """Files of measured speeds: the machine, and a table of speeds for each suite.
 
 [machine]                       name, cpu, cores, accelerators, ...
-[mini."criteo1tb/mini"]         compile_seconds, step_seconds, of, ...
+[mini."criteo1tb/mini"]         compile_seconds, trace_seconds, step_seconds, of
 """
 
 from collections.abc import Container, Mapping
@@ -45,17 +45,22 @@ def rows(
   return {
     name: _row(row)
     for name, row in table.get(suite, {}).items()
-    if name in workloads
+    if name in workloads and not _is_old(row)
   }
 
 
+def _is_old(row: Mapping[str, Any]) -> bool:
+  """Test whether a row is from before tracing was measured apart."""
+  return 'step_seconds' in row and 'trace_seconds' not in row
+
+
 def _row(row: Mapping[str, Any]) -> Measured:
-  compiling, step = row['compile_seconds'], row['step_seconds']
-  if not (layout.is_time(compiling) and layout.is_time(step)):
-    raise ValueError(f'{compiling!r} s to compile, {step!r} s a step')
-  known = {'compile_seconds', 'step_seconds', 'of'}
+  speed = Speed(**{name: row[name] for name in Speed._fields})
+  if not all(map(layout.is_time, speed)):
+    raise ValueError(f'{speed} has what is no number of seconds')
+  known = {*Speed._fields, 'of'}
   state = {name: value for name, value in row.items() if name not in known}
-  return Measured(Speed(compiling, step), row['of'], state)
+  return Measured(speed, row['of'], state)
 
 
 def machine(table: Mapping[str, Any]) -> Machine | None:

@@ -20,7 +20,7 @@ from runner.protocol.plan import Machine, Speed
 SUITE = rules.load('mini')
 FACTS = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}
 MACHINE = Machine(name='here', facts=FACTS)
-SPEEDS = {name: Speed(2.0, 0.01) for name in SUITE.workloads}
+SPEEDS = {name: Speed(0.0, 0.01, 2.0) for name in SUITE.workloads}
 
 
 def make(*names, ruleset='self', suite=SUITE):
@@ -196,7 +196,7 @@ def test_budgets_are_unknown_where_nothing_was_measured():
 
 def test_hours_cost_what_an_hour_costs():
   speeds = dict.fromkeys(SUITE.workloads, Speed(0.0, 0.0))
-  hour = {n: Speed(3600.0, 0.0) for n in list(SUITE.workloads)[:1]}
+  hour = {n: Speed(0.0, 0.0, 3600.0) for n in list(SUITE.workloads)[:1]}
   made = planning.make(SUITE, 'self', ['lion'], MACHINE, speeds | hour)
   own = SUITE.rulesets['self']
   count = own.studies * own.trials

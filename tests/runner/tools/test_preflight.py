@@ -8,7 +8,7 @@ import pytest
 from runner import commands, planning, summaries
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
-from runner.protocol import layout, suite as rules
+from runner.protocol import layout, programs, suite as rules
 from runner.protocol.plan import Machine, Speed
 from runner.tools import preflight, short_trial
 from tests.support import suites
@@ -60,8 +60,9 @@ def planned(home, ruleset='external', seconds=10.0, trials=4):
     ({'rate': None}, {'rate': 0.1}, False),
   ],
 )
-def test_points_share_a_shape_if_only_numbers_differ(one, other, same):
-  assert (preflight.shape(one) == preflight.shape(other)) == same
+def test_points_share_a_program_if_only_numbers_differ(one, other, same):
+  structure = programs.structure
+  assert (structure(one) == structure(other)) == same
 
 
 def test_every_trial_is_in_one_cell(tmp_path):
@@ -79,7 +80,10 @@ def tried(**changes):
   last = {'global_step': '8', 'accumulated_submission_time': '11.5'}
   first |= {'accumulated_compile_time': '5', 'accumulated_eval_time': '3'}
   last |= {'accumulated_compile_time': '5.5', 'accumulated_eval_time': '6'}
-  spent = {'compile': 5.5, 'train': 5.0, 'data': 0.7, 'view': 0.3}
+  first |= {'accumulated_trace_time': '0.5'}
+  last |= {'accumulated_trace_time': '0.5'}
+  spent = {'compile': 5.5, 'train': 4.5, 'data': 0.7, 'view': 0.3}
+  spent |= {'trace': 0.5}
   status = layout.Status(
     outcome='ended', attempts=1, seconds=11.5, accounts=spent
   )
@@ -104,11 +108,11 @@ def test_a_trial_takes_what_its_steps_take_and_at_most_its_budget(tmp_path):
   free = preflight.forecast(cell, row, None, tried())
   assert free.step_seconds == pytest.approx(0.5)
   assert free.compile_seconds == 5.5
-  assert free.charged_seconds == pytest.approx(5.5 + 400 * 0.5)
+  assert free.charged_seconds == pytest.approx(5.5 + 0.5 + 400 * 0.5)
   # One second a batch of 150; two to compile. Four looks at two batches, in
   # the end three more of test and one of train.
   assert free.free_seconds == pytest.approx(2 + 4 * 2 + 3 + 1)
-  assert free.all_seconds == pytest.approx(4 * (205.5 + 14))
+  assert free.all_seconds == pytest.approx(4 * (206.0 + 14))
   bound = preflight.forecast(cell, row, 100.0, tried())
   assert bound.charged_seconds == 100.0
   assert bound.free_seconds == free.free_seconds

@@ -1,0 +1,89 @@
+"""Checks that timed and untimed trials of the same seed are the same race.
+
+The seconds of an untimed trial come from the time profile of its program. A
+submission that does more in a step when it is not timed would gain by it, but
+would then learn in other steps than in its profile.
+"""
+
+import os
+import statistics
+from collections.abc import Iterator
+
+from runner.protocol import layout, time_profiles
+from runner.protocol.workload_spec import WorkloadSpec
+from scoring.load import evals, plan as plans, safe_files
+from scoring.load.evals import Evals
+from scoring.load.results import Results
+from scoring.load.tree import relative
+
+# Largest median difference of two curves, as a share of the way from the first
+# value to the target. Other numbers of cores made up to .05.
+APART = 0.25
+FEWEST = 3  # Common evaluations that a comparison needs.
+
+Told = tuple[str, bool, str]  # Path, whether it is a doubt, and a text.
+
+
+def checked(results: Results) -> Iterator[Told]:
+  """Yield untimed trials that learn otherwise than the profile of their seed.
+
+  Args:
+    results: The results.
+  """
+  out = results.folder
+  untimed = {t.key: t for t in results.trials if not t.timed}
+  if not untimed:
+    return
+  for place in time_profiles.folders(out):
+    stored, problems = plans.read(place, needed=False)
+    for problem in problems:
+      yield f'{relative(out, place)}/{problem.path}', True, problem.reason
+    for trial in stored.trials if stored else ():
+      own = untimed.get(trial.key)
+      spec = results.rules.workloads.get(trial.workload)
+      if own is None or spec is None or not os.path.isdir(own.folder):
+        continue
+      try:
+        curves = [
+          evals.evaluations(folder / layout.EVALS, spec).evals
+          for folder in (own.folder, trial.folder(place))
+        ]
+      except safe_files.Damage as damage:
+        yield relative(out, own.folder), True, f'No comparison: {damage}'
+        continue
+      share = apart(*curves, spec)
+      if share is not None and share > APART:
+        yield (
+          relative(out, own.folder),
+          True,
+          f'At equal steps it is {share:.0%} of the way to the target away from '
+          f'the timed trial of the same seed in {relative(out, place)}. It does '
+          'not do the same when it is timed.',
+        )
+
+
+def apart(one: Evals, other: Evals, spec: WorkloadSpec) -> float | None:
+  """Return the median difference of two curves at their common steps.
+
+  Args:
+    one: Evaluations of a trial.
+    other: Those of another trial.
+    spec: The workload, whose target tells how much a difference is.
+
+  Returns:
+    Share of the way from the first value to the target; None: too few steps.
+  """
+  if spec.target is None:
+    return None
+  known = dict(zip(other.steps, other.values, strict=True))
+  both = [
+    (value, known[step])
+    for step, value in zip(one.steps, one.values, strict=True)
+    if step in known
+  ]
+  if len(both) < FEWEST:
+    return None
+  way = abs(both[0][0] - spec.target)
+  if not way:
+    return None
+  return float(statistics.median(abs(a - b) for a, b in both) / way)
