@@ -69,10 +69,8 @@ def checked(
       yield False, text
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
-    yield from (
-      (True, text)
-      for text in clock_audit.doubts(events, rows, charges, trial.timed)
-    )
+    clock = clock_audit.doubts(events, rows, charges, trial.timed)
+    yield from ((True, text) for text in clock)
     yield from _evaluated_again(trial, events, rows, plan)
     budget = trial.budget
     late = trial.timed and trial.evals

@@ -44,21 +44,21 @@ def checked(results: Results) -> Iterator[Told]:
       if own is None or spec is None or not os.path.isdir(own.folder):
         continue
       try:
-        curves = [
+        curve, profile = (
           evals.evaluations(folder / layout.EVALS, spec).evals
           for folder in (own.folder, trial.folder(place))
-        ]
+        )
       except safe_files.Damage as damage:
         yield relative(out, own.folder), True, f'No comparison: {damage}'
         continue
-      share = apart(*curves, spec)
+      share = apart(curve, profile, spec)
       if share is not None and share > APART:
         yield (
           relative(out, own.folder),
           True,
-          f'At equal steps it is {share:.0%} of the way to the target away from '
-          f'the timed trial of the same seed in {relative(out, place)}. It does '
-          'not do the same when it is timed.',
+          f'At equal steps it is {share:.0%} of the way to the target away '
+          f'from the timed trial of the same seed in {relative(out, place)}. '
+          'It does not do the same when it is timed.',
         )
 
 

@@ -189,7 +189,7 @@ def _machines(results: Results) -> Iterator[Finding]:
     where = relative(results.folder, trial.folder)
     known = details.read(trial, None)
     all_known.append((trial, known))
-    planned = results.machine.get('name')
+    planned = results.machine.get('name') if trial.timed else None
     yield from (
       Finding(where, doubt, text) for doubt, text in _told(known, planned)
     )
