@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from runner.protocol import programs, time_profiles
-from runner.protocol.plan import Plan, TrialKey
+from runner.protocol.plan import Plan, PlannedTrial, TrialKey
 from runner.protocol.programs import Program
 from runner.protocol.suite import Suite
 from runner.protocol.time_profiles import TimeProfile
@@ -211,10 +211,7 @@ def _read(
   assert stored is not None
   found = {}
   for trial in stored.trials:
-    source = plan.sources.get(trial.submission)
-    if source is None or stored.sources[trial.submission] is None:
-      continue
-    if stored.sources[trial.submission].sha256 != source.sha256:
+    if _source(stored, trial) != _source(plan, trial):
       continue
     try:
       profile = time_profiles.read(trial.folder(place))
@@ -226,6 +223,12 @@ def _read(
     if profile is not None:
       found[programs.of(trial)] = profile
   return found, dict(stored.budgets)
+
+
+def _source(plan: Plan, trial: PlannedTrial) -> str | None:
+  """Return the hash of a trial's source; None if the plan has none."""
+  source = plan.sources.get(trial.submission)
+  return None if source is None else source.sha256
 
 
 def _of(trial: Trial) -> TimeProfile:

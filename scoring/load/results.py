@@ -140,7 +140,8 @@ def _measured(
   found, projection, budgets = project(
     results.folder, results.plan, results.rules, results.trials, machine
   )
-  if effort is None and projection.lacking and not projection.projected:
+  have = any(one.timed or one.projected for one in found if one.evals)
+  if effort is None and projection.lacking and not have:
     return _by_steps(results)
   known = {w: s for w, s in budgets.items() if w in results.rules.workloads}
   return dataclasses.replace(

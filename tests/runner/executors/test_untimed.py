@@ -1,0 +1,152 @@
+"""Untimed trials: by steps, several at once, and their time profiles."""
+
+import dataclasses
+import json
+import sys
+
+import pytest
+
+from runner import commands, planning
+from runner.executors import jobs, race, untimed
+from runner.executors.jobs import JobsExecutor
+from runner.launch.attempt import TrialOptions
+from runner.machine import hardware
+from runner.options import Options
+from runner.protocol import layout, storage, suite as rules, time_profiles
+from runner.protocol.plan import Speed
+from runner.protocol.time_profiles import made
+from scoring import verify
+from scoring.load import results as read
+from scoring.rank import board
+from tests.support import races
+
+UNTIMED = TrialOptions(untimed=True)
+
+
+def options(home, **more):
+  """Options of a race of two quick submissions by steps."""
+  names = [str(races.mine(home, name, steps=30)) for name in ('one', 'two')]
+  return Options(
+    suite=str(races.suite(home, target=0.9, steps=20)),
+    submissions=tuple(names),
+    studies=1,
+    out=home / 'out',
+    hardware_dir=home / 'hardware',
+    preflight=False,
+    **more,
+  )
+
+
+@pytest.mark.xdist_group('races')
+def test_several_trials_run_at_once_and_are_timed_afterwards(tmp_path, capsys):
+  assert commands.run(options(tmp_path, trial=UNTIMED, jobs=2)) == 0
+  assert '2 of 2 trials done' in capsys.readouterr().out
+  own = storage.read_json(
+    layout.folder(tmp_path / 'out', 'one', 'digits', 0, 1) / layout.TRIAL
+  )
+  assert own['timed'] is False
+  assert own['budget']['steps'] == 20
+  by_steps = read.read(tmp_path / 'out')
+  assert by_steps.effort == 'steps'
+  [first, second] = board.make(by_steps).standings
+  assert first.cells['digits'].seconds == second.cells['digits'].seconds
+  in_seconds = read.read(tmp_path / 'out', effort='seconds')
+  reasons = board.make(in_seconds).standings[0].cells['digits'].open
+  assert 'timetrial time' in reasons[0]
+  assert commands.time(options(tmp_path)) == 0
+  assert '2 of 2 programs are timed' in capsys.readouterr().out
+  timed = read.read(tmp_path / 'out')
+  assert timed.effort == 'seconds'
+  assert timed.projection.projected == 2
+  assert not any(s.open_cells for s in board.make(timed).standings)
+  assert verify.verify(timed) == [
+    one for one in verify.verify(timed) if not one.doubt
+  ]
+  assert commands.time(options(tmp_path)) == 0  # Nothing is left to time.
+
+
+def test_timed_trials_are_never_run_at_once(tmp_path):
+  with pytest.raises(ValueError, match='--jobs=2: timed trials run alone'):
+    commands.run(options(tmp_path, jobs=2))
+  assert not (tmp_path / 'out').exists()
+
+
+def test_untimed_trials_cannot_be_stopped_by_seconds(tmp_path):
+  pruned = dataclasses.replace(UNTIMED, prune=True)
+  with pytest.raises(ValueError, match='--prune stops trials by their seconds'):
+    commands.run(options(tmp_path, trial=pruned))
+
+
+def planned(home, steps=20):
+  suite = rules.load(str(races.suite(home, steps=steps, evaluations=5)))
+  return planning.make(
+    suite,
+    'self',
+    [str(races.mine(home, 'mine'))],
+    hardware.describe(),
+    {'digits': Speed(0.0, 1.0)},
+  )
+
+
+def test_without_a_profile_steps_are_those_of_the_reference(tmp_path):
+  plan = planned(tmp_path)
+  found = untimed.limits(tmp_path / 'out')(plan, plan.trials[0])
+  assert (found.steps, found.eval_steps) == (20, 4)
+
+
+@pytest.mark.parametrize(
+  ('step_seconds', 'steps', 'eval_steps'), [(0.5, 60, 12), (3.0, 10, 2)]
+)
+def test_a_profile_says_how_many_steps_a_budget_has(
+  tmp_path, step_seconds, steps, eval_steps
+):
+  plan = planned(tmp_path)
+  profile = made([(n, n * step_seconds) for n in range(1, 100)], spent=True)
+  [trial] = plan.trials[:1]
+  found = untimed.by_profile(plan, trial, profile, {'digits': 30.0})
+  assert (found.steps, found.eval_steps) == (steps, eval_steps)
+
+
+def test_a_profile_that_ends_too_early_says_nothing(tmp_path):
+  plan = planned(tmp_path)
+  found = untimed.by_profile(
+    plan, plan.trials[0], made([(1, 1.0)], spent=False), {'digits': 30.0}
+  )
+  assert found == untimed.by_reference(plan, plan.trials[0])
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='Only Linux pins cores.')
+def test_jobs_share_the_cores_evenly(monkeypatch):
+  monkeypatch.setattr(jobs.os, 'sched_getaffinity', lambda _: {0, 1, 4, 5})
+  assert jobs.shares(2) == [{0, 4}, {1, 5}]
+  assert jobs.shares(3) == [{0, 5}, {1}, {4}]
+  assert jobs.shares(8)[4:6] == [{0}, {1}]
+
+
+@pytest.mark.xdist_group('races')
+def test_a_failed_trial_of_a_job_is_tried_again_and_told(tmp_path):
+  plan = planning.make(
+    rules.load(str(races.suite(tmp_path))),
+    'self',
+    [str(races.mine(tmp_path, 'mine', build='raise RuntimeError("No.")'))],
+    hardware.describe(),
+    {},
+  )
+  only = dataclasses.replace(plan, trials=plan.trials[:1])
+  out = tmp_path / 'out'
+  race.run(
+    out,
+    only,
+    UNTIMED,
+    limits=untimed.limits(out),
+    executor=JobsExecutor(2),
+  )
+  status = layout.status(only.trials[0].folder(out))
+  assert status.outcome == 'crashed' and 'No.' in status.reason
+  assert time_profiles.folders(out) == []
+
+
+def test_the_plan_of_untimed_trials_needs_no_speeds(tmp_path):
+  plan = dataclasses.replace(planned(tmp_path), budgets={})
+  text = json.dumps(plan.budgets)
+  assert text == '{}' and plan.hours is None
