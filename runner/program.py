@@ -81,8 +81,19 @@ PROGRAM = Program(
     ),
     'set-targets': Command(
       "Find a suite's targets by tuning several algorithms.",
-      (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
-      ('--suite=path/to/suite.toml',),
+      (
+        *_CHOICE,
+        'submissions',
+        'points',
+        'seeds',
+        'starts_only',
+        'out',
+        *_TERMS,
+      ),
+      (
+        '--suite=path/to/suite.toml',
+        '--suite=path/to/suite.toml --starts_only',
+      ),
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',

@@ -144,7 +144,8 @@ def _relaxed(results: Results, share: float) -> Results:
     return results
   remark = (
     f'All targets are relaxed: {1 + share:.6g} times the target of the suite '
-    f'where lower is better, and {1 - share:.6g} times where higher is better.'
+    f'where lower is better, and {1 - share:.6g} times where higher is better. '
+    'They count alone, without a ladder.'
   )
   return dataclasses.replace(
     results, relaxed=share, remarks=[*results.remarks, remark]
@@ -174,9 +175,9 @@ def _read_plan(
     if key.workload not in suite.workloads:
       unknown[key.workload].append(path)
       continue
-    spec = suite.workloads[key.workload]
+    rungs = suite.rungs(key.workload)
     budget = plan.budgets.get(key.workload)
-    read_trials.append(trials.read(key, path, spec, trial, budget))
+    read_trials.append(trials.read(key, path, rungs, trial, budget))
   problems += tree.unknown_workloads(folder, unknown, suite)
   problems += [
     FolderIssue(relative(folder, path), 'Not in the plan; not counted.')
@@ -206,7 +207,8 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     studies |= set(range(suite.rulesets[ruleset].studies))
   read_trials = []
   for submission in sorted({submission for submission, _ in cells}):
-    for workload, row in suite.workloads.items():
+    for workload in suite.workloads:
+      rungs = suite.rungs(workload)
       cell = cells.get((submission, workload), {})
       numbers = sorted({number for _, number in cell}) or [1]
       for study in sorted(studies):
@@ -216,7 +218,7 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
           read_trials.append(
             trials.missing(key, layout.folder(folder, *key))
             if path is None
-            else trials.read(key, path, row, None, budgets.get(workload))
+            else trials.read(key, path, rungs, None, budgets.get(workload))
           )
   remarks = [
     f'There is no {layout.PLAN}. The expected trials are guessed from the '

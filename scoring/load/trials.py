@@ -7,7 +7,7 @@ miss. Its state is 'unclear', and its cell of the leaderboard stays open.
 import math
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from runner.protocol import layout, storage
@@ -38,7 +38,9 @@ class Trial(NamedTuple):
   reason: str
   budget: float  # Charged seconds, inf if unknown.
   evals: Evals
-  at: int | None  # Index of the evaluation that meets the target; None: a miss.
+  # Index of the evaluation that meets the target, for every rung of the suite's
+  # ladder; None: a miss. () if the trial is open.
+  hits: tuple[int | None, ...]
   open: bool  # True if the trial is neither a hit nor a miss.
   seconds: float  # All charged seconds.
   accounts: Mapping[str, float]  # Seconds by account of the clock.
@@ -46,25 +48,32 @@ class Trial(NamedTuple):
   kinds: frozenset[str] = frozenset()  # Kinds of hardware used.
 
   @property
+  def at(self) -> int | None:
+    """Index of the evaluation that meets the exact target; None: a miss."""
+    return self.hits[0] if self.hits else None
+
+  @property
   def hit(self) -> float:
-    """Charged seconds to the target; inf: a miss, NaN: open."""
+    """Charged seconds to the exact target; inf: a miss, NaN: open."""
     return self.measured('seconds')
 
-  def measured(self, what: str) -> float:
-    """Return the effort to the target; inf: a miss, NaN: open.
+  def measured(self, what: str, rung: int = 0) -> float:
+    """Return the effort to a target; inf: a miss, NaN: open.
 
     Args:
       what: 'seconds' (charged), 'steps', or 'compiled' (charged seconds without
         compilation; NaN if compilation is not recorded or exceeds the total).
+      rung: Index of the target in the suite's ladder; 0 is the exact target.
     """
     if self.open:
       return math.nan
-    if self.at is None:
+    at = self.hits[rung]
+    if at is None:
       return math.inf
     if what == 'compiled':
-      left = self.evals.seconds[self.at] - self.evals.compile[self.at]
+      left = self.evals.seconds[at] - self.evals.compile[at]
       return float(left) if left >= 0 else math.nan
-    return float(getattr(self.evals, what)[self.at])
+    return float(getattr(self.evals, what)[at])
 
   def until(self, seconds: float) -> 'Trial':
     """Return this trial as if stopped after so many charged seconds."""
@@ -73,7 +82,9 @@ class Trial(NamedTuple):
     count = int((self.evals.seconds <= seconds).sum())
     return self._replace(
       evals=Evals(*(column[:count] for column in self.evals)),
-      at=self.at if self.at is not None and self.at < count else None,
+      hits=tuple(
+        at if at is not None and at < count else None for at in self.hits
+      ),
       seconds=seconds,
     )
 
@@ -81,7 +92,7 @@ class Trial(NamedTuple):
 def read(
   key: TrialKey,
   folder: pathlib.Path,
-  row: WorkloadSpec,
+  rungs: Sequence[WorkloadSpec],
   planned: PlannedTrial | None,
   budget: float | None = None,
 ) -> Trial:
@@ -90,7 +101,8 @@ def read(
   Args:
     key: The trial's key.
     folder: The trial's folder, which need not exist.
-    row: The workload of the suite to score by.
+    rungs: The workload of the suite to score by, with the target of each rung;
+      the exact target is first.
     planned: The trial in plan.json; None without a plan, as in AlgoPerf's
       logs, which do not record outcomes either.
     budget: Charged seconds; None to take the budget from trial.json.
@@ -104,13 +116,13 @@ def read(
       status = _status(folder)
     if layout.EVALS in names:
       running = bool(status.attempts) and status.outcome is None
-      found = evaluations(folder / layout.EVALS, row, running)
+      found = evaluations(folder / layout.EVALS, rungs, running)
     state, reason = _state(names, status, found, planned is None)
   except Damage as damage:
     state, reason = UNCLEAR, str(damage)
   budget = math.inf if budget is None else budget
   evals, remarks = found.evals, found.remarks
-  state, reason, at, is_open = _judged(state, reason, found, row, budget)
+  state, reason, hits, is_open = _judged(state, reason, found, rungs, budget)
   last = float(evals.seconds[-1]) if evals else 0.0
   return Trial(
     key=key,
@@ -119,7 +131,7 @@ def read(
     reason=reason,
     budget=budget,
     evals=evals,
-    at=at,
+    hits=hits,
     open=is_open,
     seconds=max(status.seconds, last),
     accounts=status.accounts,
@@ -137,7 +149,7 @@ def missing(key: TrialKey, folder: pathlib.Path) -> Trial:
     reason='Not run.',
     budget=math.inf,
     evals=NONE,
-    at=None,
+    hits=(),
     open=True,
     seconds=0.0,
     accounts={},
@@ -225,18 +237,29 @@ def _state(
 
 
 def _judged(
-  state: str, reason: str, found: Found, row: WorkloadSpec, budget: float
-) -> tuple[str, str, int | None, bool]:
-  """Return (state, reason, index of the hit, open) under this board's rules."""
+  state: str,
+  reason: str,
+  found: Found,
+  rungs: Sequence[WorkloadSpec],
+  budget: float,
+) -> tuple[str, str, tuple[int | None, ...], bool]:
+  """Return (state, reason, hits by rung, open) under this board's rules.
+
+  State and reason are of the exact target. A trial that is open is open on
+  every rung.
+  """
+  exact = rungs[0]
   if state not in layout.SCORED:
-    return state, reason, None, True
-  if row.target is None:
-    return state, f'{row.workload} has no target yet.', None, True
-  at = first_hit(found.evals, row, budget)
-  if at is not None:
-    return 'reached', reason, at, False
-  state, reason = _missed(state, reason, found, row)
-  return state, reason, None, state == UNCLEAR
+    return state, reason, (), True
+  if exact.target is None:
+    return state, f'{exact.workload} has no target yet.', (), True
+  hits = tuple(first_hit(found.evals, rung, budget) for rung in rungs)
+  if hits[0] is not None:
+    return 'reached', reason, hits, False
+  state, reason = _missed(state, reason, found, exact)
+  if state == UNCLEAR:
+    return state, reason, (), True
+  return state, reason, hits, False
 
 
 def _missed(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.protocol.suite import Suite
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.rank import bootstrap
@@ -50,6 +51,7 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     + (f'{_count(held_out, "held-out variant")}, ' if held_out else '')
     + f'{_count(len(results.trials), "trial")}'
   ]
+  found.append(f'score: {meaning(rules)}')
   if results.relaxed:
     found.append(f'targets relaxed by {formats.share(results.relaxed)}')
   if results.ruleset:
@@ -68,6 +70,20 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
     found.append(both)
   return found
+
+
+def meaning(rules: Suite) -> str:
+  """Return what the score is the mean of, as far as targets go."""
+  easier = rules.ladder[1:]
+  if not easier:
+    return 'one target per workload'
+  ends = f'{100 * easier[-1]:.4g} %'
+  if len(easier) > 1:
+    ends = f'{100 * easier[0]:.4g} to {ends}'
+  return (
+    f'mean over {len(rules.ladder)} targets: the exact one, and {ends} of the '
+    'way back to where training began'
+  )
 
 
 def _machine(facts: Mapping[str, Any]) -> str:
@@ -139,7 +155,22 @@ def cell(found: Cell) -> str:
     lost = f'; no credit: {found.lost}' if found.lost else ''
     return formats.seconds(found.seconds) + lost
   hits = f' {found.hits} of {len(found.studies)} studies reached the target'
-  return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}'
+  also = f'; {easier}' if (easier := rungs(found)) else ''
+  return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}{also}'
+
+
+def rungs(found: Cell) -> str:
+  """Return how near a cell without the exact target is, on a ladder; or ''."""
+  if found.state != 'missed' or len(found.times) == 1:
+    return ''
+  credit = '' if math.isnan(found.credit) else f', credit {found.credit:.3f}'
+  return f'{found.rungs} of {len(found.times)} targets reached{credit}'
+
+
+def targets(standing: Standing, board: Board) -> str:
+  """Return how many targets were reached, over workloads and rungs."""
+  count = len(board.rules.scored) * len(board.rules.ladder)
+  return f'{standing.rungs} / {count}'
 
 
 def _got(found: Cell) -> str:
