@@ -45,7 +45,8 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
 def times_to_target(board: Board) -> pd.DataFrame:
   """Return seconds to the exact target, submissions by workloads.
 
-  A miss is inf, and an open cell is NaN. A cell is NaN too if a published board leaves all its studies out.
+  A miss is inf, and an open cell is NaN. A cell that a
+  published board leaves out is NaN, too.
   """
   names = list(board.rules.workloads)
   table = pd.DataFrame(board.times.cells[0], board.times.submissions, names)

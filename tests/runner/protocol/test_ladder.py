@@ -132,7 +132,7 @@ def test_a_ladder_is_a_list():
 
 
 def test_a_ladder_needs_to_know_where_training_begins():
-  with pytest.raises(rules.SuiteError, match='digits lack start.*starts_only'):
+  with pytest.raises(rules.SuiteError, match=r'digits lack start.*starts_only'):
     parse({'start': None})
   unscored = {'cifar/mini': ROW | {'start': 0.8}, 'mnist/mini': dict(ROW)}
   del unscored['mnist/mini']['start']
