@@ -74,8 +74,10 @@ class Standing(NamedTuple):
   rank: int | None  # Rank from 1 on; None with open cells.
   score: float  # Score; open cells count as 0.
   best_case: float  # Score if every open cell were the fastest.
-  reached: int  # Number of scored workloads with their exact target reached.
-  rungs: int  # Number of targets reached, over scored workloads and rungs.
+  # Targets that were reached and not lost to a held-out variant: number of
+  # scored workloads with the exact one, and of rungs over these workloads.
+  reached: int
+  rungs: int
   open_cells: int
   cells: dict[str, Cell]  # Cells by workload, held-out variants last.
 
@@ -133,15 +135,15 @@ def make(results: Results, integral: str = 'exact') -> Board:
     for name, row in rules.held_out_last.items():
       w = names.index(name)
       trials = by_cell[submission, name]
-      unscored = np.full(len(rules.ladder), np.nan)
-      here = [unscored] * 3
+      here = np.full((3, len(rules.ladder)), np.nan)  # Held-out variants.
       if name in scored:
         b = scored.index(name)
         here = [table[:, n, b] for table in (ratios, credit, counted)]
+      ratio, gain, after = (tuple(map(float, one)) for one in here)
       cell = Cell(
         tuple(medians[:, n, w].tolist()),
-        tuple(here[0].tolist()),
-        tuple(here[1].tolist()),
+        ratio,
+        gain,
         _studies(found, n, w, numbers),
         trials,
         *_best(trials, row),
@@ -149,7 +151,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
         '',
         row.target,
       )
-      cells[name] = cell._replace(lost=_lost(cell, here[2][0], rules, name))
+      cells[name] = cell._replace(lost=_lost(cell, after[0], rules, name))
     lines.append(_standing(submission, cells, rules))
   ranks = score.ranks(
     np.array([s.score for s in lines]),
@@ -189,7 +191,7 @@ def _standing(submission: str, cells: dict[str, Cell], rules: Suite):
     score=sum(_credit(cell, 0.0) for cell in scored) / len(scored),
     best_case=sum(_credit(cell, 1.0) for cell in scored) / len(scored),
     reached=sum(math.isfinite(cell.ratio) for cell in scored),
-    rungs=sum(cell.rungs for cell in scored),
+    rungs=sum(math.isfinite(r) for cell in scored for r in cell.ratios),
     open_cells=sum(waiting),
     cells=cells,
   )

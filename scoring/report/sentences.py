@@ -105,7 +105,7 @@ def _leaders(board: Board) -> str:
   winners = [s.submission for s in ranked if s.rank == 1]
   if not winners:
     return ''
-  if not any(s.reached for s in ranked):
+  if not any(s.rungs for s in ranked):
     return 'No ranked submission reached a target.'
   verb = 'leads' if len(winners) == 1 else 'lead together'
   return (
@@ -206,4 +206,5 @@ def _join(names: list[str]) -> str:
 
 def _reached(standing: Standing, board: Board) -> str:
   count = len(board.rules.scored)
-  return f'reaching {standing.reached} of {_count(count, "target")}'
+  what = 'target' if len(board.rules.ladder) == 1 else 'exact target'
+  return f'reaching {standing.reached} of {_count(count, what)}'
