@@ -20,6 +20,10 @@ RANGES = {
 }
 # Exponentials of losses: half of their way is half of the way of the loss.
 EXPONENTIALS = ('ppl',)
+# Values that a model has which answers nothing. Fresh models babble: their word
+# error rates differ by factors between seeds, and the way back to there would
+# be longer than the whole way of learning.
+SILENT = {'wer': 1.0}
 SLACK = 1e-4  # Tolerance for the rounding of float32 sums.
 
 
@@ -36,6 +40,16 @@ def possible(metric: str, value: float) -> bool:
   """Test whether the metric can have this value; NaN passes."""
   low, high = bounds(metric)
   return not (value < low - SLACK or value > high + SLACK)
+
+
+def beginning(metric: str, fresh: float) -> float:
+  """Return where training begins, given the value of a fresh model.
+
+  Args:
+    metric: Name without the split, such as 'loss'.
+    fresh: Value of a freshly initialised model.
+  """
+  return min(fresh, SILENT.get(metric, math.inf))
 
 
 def toward(metric: str, target: float, start: float, share: float) -> float:

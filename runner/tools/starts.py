@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping
 
 import workloads
-from runner.protocol import columns, plan_file, suite_files, user_files
+from runner.protocol import columns, metrics, plan_file, suite_files, user_files
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 
@@ -19,7 +19,8 @@ SEEDS = 5  # Models of each workload.
 def measure(suite: Suite, data_dir: str | None) -> dict[str, float]:
   """Return the median metric of fresh models on the validation split.
 
-  The models have seeds that no race uses.
+  The models have seeds that no race uses. A word error rate is at most 1, that
+  of a model that writes nothing.
 
   Args:
     suite: The suite, with the workloads to measure.
@@ -32,7 +33,8 @@ def measure(suite: Suite, data_dir: str | None) -> dict[str, float]:
   for name, spec in suite.workloads.items():
     seeds = [plan_file.seed(suite.seed, 'starts', n, 0) for n in range(SEEDS)]
     values = _values(spec, seeds, data_dir)
-    found[name] = float(f'{statistics.median(values):.5g}')
+    middle = metrics.beginning(spec.metric, statistics.median(values))
+    found[name] = float(f'{middle:.5g}')
     shown = ', '.join(f'{value:.5g}' for value in values)
     print(f'{name}: training begins at {spec.metric} {found[name]} ({shown})')
   return found
