@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import workloads
-from runner.protocol import suite as rules
+from runner.protocol import metrics, suite as rules
 from runner.protocol.suite import Suite
 from scoring.load import results as read
 from scoring.load.evals import first_hit
@@ -58,6 +58,14 @@ def main(argv: list[str]) -> None:
       for line in compared(name, results, unit):
         print(line, flush=True)
   for name, results in found.items():
+    print(
+      f'\n{name}: submissions that reach each target (evaluation, median)\n'
+    )
+    shares = [f'{share:.3g}' for share in results.rules.ladder]
+    print(f'| workload | start | {" | ".join(shares)} |')
+    print(f'|---|---|{"---|" * len(shares)}')
+    print('\n'.join(reached(results)))
+  for name, results in found.items():
     print(f'\n{name}: rank and band by charged seconds, {units[0]} drawn\n')
     print('| submission | exact target | ladder | targets reached |')
     print('|---|---|---|---|')
@@ -82,7 +90,8 @@ def published(folder: pathlib.Path, name: str, ruleset: str) -> Results:
       for trial in results.trials
       if trial.key.workload == workload and trial.evals
     ]
-    rows[workload] = dataclasses.replace(row, start=float(np.nanmedian(first)))
+    start = metrics.beginning(row.metric, float(np.nanmedian(first)))
+    rows[workload] = dataclasses.replace(row, start=start)
     print(f'{workload}: {row.target} from {rows[workload].start:.5g}')
   suite = dataclasses.replace(results.rules, workloads=rows)
   ladder = rules.load('mini', workloads.canonical).ladder
@@ -103,6 +112,19 @@ def judged(results: Results, suite: Suite) -> Results:
     for trial in results.trials
   ]
   return dataclasses.replace(results, rules=suite, trials=trials)
+
+
+def reached(results: Results) -> Iterator[str]:
+  """Yield, by workload, who reaches each rung, and at which evaluation."""
+  for name, row in results.rules.workloads.items():
+    trials = [t for t in results.trials if t.key.workload == name and t.hits]
+    cells = []
+    for rung, spec in enumerate(results.rules.rungs(name)):
+      hits = [t for t in trials if t.hits[rung] is not None]
+      who = len({trial.key.submission for trial in hits})
+      at = np.median([trial.hits[rung] + 1 for trial in hits]) if hits else 0
+      cells.append(f'{spec.target:.4g}: {who} ({at:g})')
+    yield f'| {name} | {row.start:.4g} | {" | ".join(cells)} |'
 
 
 def ways(results: Results) -> Iterator[tuple[str, Results]]:
