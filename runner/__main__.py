@@ -55,6 +55,11 @@ _SEEDS = flags.DEFINE_integer(
   lower_bound=1,
   upper_bound=1000,
 )
+_STARTS = flags.DEFINE_boolean(
+  'starts_only',
+  False,
+  'Measure only where training begins (`start`), and leave the targets.',
+)
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   RetryPolicy().attempts,
@@ -215,6 +220,7 @@ def _options() -> Options:
     json=_JSON.value,
     points=_POINTS.value,
     seeds=_SEEDS.value,
+    starts_only=_STARTS.value,
     hardware_dir=pathlib.Path(_HARDWARE.value),
     retry=RetryPolicy(_ATTEMPTS.value, _PAUSE.value),
     trial=_trial_options(),

@@ -189,12 +189,17 @@ def check(options: Options) -> int:
 
 
 def set_targets(options: Options) -> int:
-  """Find a suite's targets and write them into its file."""
-  from runner.tools import set_targets as targets  # noqa: PLC0415
+  """Find a suite's targets and starts and write them into its file."""
+  from runner.tools import set_targets as targets, starts  # noqa: PLC0415
 
   suite = chosen.ready(options)
   path = suite_files.find(options.suite)
   targets.check(path, suite)
+  begins = starts.measure(suite, options.trial.data_dir)
+  if options.starts_only:
+    starts.write(path, begins)
+    print(f'Starts written to {path}.')
+    return 0
   names = options.submissions or targets.STRONG
   points, seeds = options.points, options.seeds
   found = targets.set_all(
@@ -213,6 +218,7 @@ def set_targets(options: Options) -> int:
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
   targets.write(path, found, command)
+  starts.write(path, begins)
   print(f'Targets written to {path}.')
   return 0
 

@@ -35,6 +35,7 @@ class Options:
     json: Whether to print JSON.
     points: Points of each search space, for tuning.
     seeds: Repetitions of the best point.
+    starts_only: Whether to measure where training begins and no targets.
     hardware_dir: Folder of measured speeds.
     retry: Attempts and pauses after machine failures.
     trial: Options of all trials.
@@ -56,6 +57,7 @@ class Options:
   json: bool = False
   points: int = 10
   seeds: int = 5
+  starts_only: bool = False
   hardware_dir: pathlib.Path = measured_speeds.FOLDER
   retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
   trial: TrialOptions = dataclasses.field(default_factory=TrialOptions)
@@ -70,7 +72,9 @@ class Options:
 
 def load(options: Options) -> Suite:
   """Return the whole suite."""
-  return suites.load(options.suite, workloads.canonical)
+  return suites.load(
+    options.suite, workloads.canonical, started=not options.starts_only
+  )
 
 
 def ready(options: Options) -> Suite:

@@ -84,8 +84,19 @@ PROGRAM = Program(
     ),
     'set-targets': Command(
       "Find a suite's targets by tuning several algorithms.",
-      (*_CHOICE, 'submissions', 'points', 'seeds', 'out', *_TERMS),
-      ('--suite=path/to/suite.toml',),
+      (
+        *_CHOICE,
+        'submissions',
+        'points',
+        'seeds',
+        'starts_only',
+        'out',
+        *_TERMS,
+      ),
+      (
+        '--suite=path/to/suite.toml',
+        '--suite=path/to/suite.toml --starts_only',
+      ),
     ),
     'time': Command(
       'Time one trial of each program, for the seconds of untimed trials.',

@@ -38,7 +38,8 @@ _MIXED = flags.DEFINE_boolean(
 _RELAX = flags.DEFINE_float(
   'relax',
   0.0,
-  'Share by which to make every target easier, as AlgoPerf does: 0.05 is 5 %.',
+  'Share by which to make every target easier, as AlgoPerf does: 0.05 is 5 %. '
+  "The easier target then counts alone, without the suite's ladder.",
 )
 _BY = flags.DEFINE_enum(
   'by',

@@ -45,7 +45,7 @@ def checked(results: Results) -> Iterator[Told]:
         continue
       try:
         curve, profile = (
-          evals.evaluations(folder / layout.EVALS, spec).evals
+          evals.evaluations(folder / layout.EVALS, [spec]).evals
           for folder in (own.folder, trial.folder(place))
         )
       except safe_files.Damage as damage:

@@ -18,6 +18,12 @@ RANGES = {
   'ssim': (-1.0, 1.0),
   'wer': (0.0, math.inf),  # Above 1 if many words are inserted.
 }
+# Exponentials of losses: half of their way is half of the way of the loss.
+EXPONENTIALS = ('ppl',)
+# Values that a model has which answers nothing. Fresh models babble: their word
+# error rates differ by factors between seeds, and the way back to there would
+# be longer than the whole way of learning.
+SILENT = {'wer': 1.0}
 SLACK = 1e-4  # Tolerance for the rounding of float32 sums.
 
 
@@ -34,6 +40,34 @@ def possible(metric: str, value: float) -> bool:
   """Test whether the metric can have this value; NaN passes."""
   low, high = bounds(metric)
   return not (value < low - SLACK or value > high + SLACK)
+
+
+def beginning(metric: str, fresh: float) -> float:
+  """Return where training begins, given the value of a fresh model.
+
+  Args:
+    metric: Name without the split, such as 'loss'.
+    fresh: Value of a freshly initialised model.
+  """
+  return min(fresh, SILENT.get(metric, math.inf))
+
+
+def toward(metric: str, target: float, start: float, share: float) -> float:
+  """Return the value that lies a share of the way from target to start.
+
+  The way of a perplexity is that of its logarithm, the loss. Otherwise a tenth
+  of the way back to an untrained language model would be nearly all of its
+  training, and a loss and its exponential would have different targets.
+
+  Args:
+    metric: Name without the split, such as 'loss'.
+    target: The exact target.
+    start: The metric where training begins.
+    share: Share of the way, 0 for the target and 1 for the start.
+  """
+  if metric in EXPONENTIALS:
+    return target * (start / target) ** share
+  return target + share * (start - target)
 
 
 def range_of(metric: str) -> str:

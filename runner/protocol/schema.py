@@ -45,6 +45,7 @@ SUITE = {
   'version': Key(str),
   'seed': Key(int),
   'cutoff': Key(NUMBER),
+  'ladder': Key(list, False),  # Shares of the way back from target to start.
   'reference': Key(str),
   'charged': Key(list, False),  # Charged accounts of the clock.
   'free_compile': Key(NUMBER, False),  # Seconds a trial.
@@ -65,9 +66,11 @@ ABOVE = {
   'seed': -1,
   'target': -math.inf,
   'test_target': -math.inf,
+  'start': -math.inf,
 }
 # Upper limits of numbers, inclusive.
 MOST_STUDIES = 1000
+MOST_RUNGS = 20  # Targets of a ladder.
 MOST = {'studies': MOST_STUDIES, 'trials': 10_000}
 LARGEST = 2**53  # Upper limit of other numbers: floats lose digits above it.
 LONGEST = 200  # Characters of a wrong value in a message.
@@ -123,7 +126,7 @@ def shown(value: Any) -> str:
 def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
   """Return a row, completed by the row that its key `like` names.
 
-  A target is never inherited, because it belongs to the other workload.
+  Targets and starts are never inherited: they belong to the other workload.
 
   Args:
     rows: All rows of the file.
@@ -143,6 +146,6 @@ def inherit(rows: Mapping[str, Any], name: str, where: str) -> Any:
       f'{where}: like = {shown(other)} must name another workload of the file '
       'that has no key `like` itself.'
     )
-  own = {'target', 'test_target', 'origin', 'held_out_of'}
+  own = {'target', 'test_target', 'start', 'origin', 'held_out_of'}
   taken = {k: v for k, v in base.items() if k not in own}
   return taken | {k: v for k, v in row.items() if k != 'like'}

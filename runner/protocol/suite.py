@@ -23,6 +23,8 @@ from runner.protocol.workload_spec import (
   WorkloadSpec,
 )
 
+EXACT = (0.0,)  # The ladder of one rung.
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Suite:
@@ -39,6 +41,8 @@ class Suite:
     unscored: Workloads that may be run by name and do not count.
     interpretation: How times are read from logs.
     charges: What a trial is charged for.
+    ladder: Shares of the way back from each target to the start of training;
+      the score is the mean over these targets. (0.0,) is the exact target.
   """
 
   name: str
@@ -53,6 +57,7 @@ class Suite:
     default_factory=Interpretation
   )
   charges: Charges = ALL
+  ladder: tuple[float, ...] = EXACT
 
   @property
   def scored(self) -> dict[str, WorkloadSpec]:
@@ -68,6 +73,11 @@ class Suite:
     """All workloads; held-out variants come last."""
     return self.scored | self.workloads
 
+  def rungs(self, workload: str) -> tuple[WorkloadSpec, ...]:
+    """Return a workload with each target of the ladder, the exact one first."""
+    spec = self.workloads[workload]
+    return tuple(map(spec.rung, self.ladder))
+
   def relaxed(self, share: float) -> 'Suite':
     """Return this suite with every target made easier by a share of itself.
 
@@ -75,7 +85,8 @@ class Suite:
     as in AlgoPerf's report on self-tuning submissions of 2026
     (`--target_relaxations=all=SHARE` in scoring/config.py of
     mlcommons/submissions_algorithms). Held-out variants are relaxed too. Test
-    targets are not relaxed, because they do not score.
+    targets are not relaxed, because they do not score. As in that report, the
+    easier target counts alone: a suite that is relaxed has no ladder.
 
     Args:
       share: Share of a target, from 0 to below 1.
@@ -88,8 +99,10 @@ class Suite:
         f'Targets cannot be relaxed by {share}. Give a share from 0 to below '
         '1: 0.05 is 5 %.'
       )
+    if not share:
+      return self
     specs = {name: spec.relaxed(share) for name, spec in self.workloads.items()}
-    return dataclasses.replace(self, workloads=specs)
+    return dataclasses.replace(self, workloads=specs, ladder=EXACT)
 
   def seconds(self, workload: str, ruleset: str) -> float | None:
     """Return the budget of a published board; None if it is calibrated."""
@@ -99,12 +112,15 @@ class Suite:
     return seconds * self.rulesets[ruleset].budget_factor
 
 
-def load(name: str, canonical: Callable[[str], str] = str) -> Suite:
+def load(
+  name: str, canonical: Callable[[str], str] = str, started: bool = True
+) -> Suite:
   """Return the suite of that name in configs/suites or configs/rules.
 
   Args:
     name: Name, or path of a .toml file.
     canonical: Gives the registered name of a workload for AlgoPerf's name.
+    started: Whether a ladder needs `start` in every row with a target.
 
   Raises:
     SuiteError: no such suite, or a wrong, missing or unknown key in it.
@@ -115,6 +131,7 @@ def load(name: str, canonical: Callable[[str], str] = str) -> Suite:
     name=path.stem,
     where=str(path),
     canonical=canonical,
+    started=started,
   )
 
 
@@ -124,6 +141,7 @@ def parse(
   name: str,
   where: str,
   canonical: Callable[[str], str] = str,
+  started: bool = True,
 ) -> Suite:
   """Return the suite in a table as TOML holds it.
 
@@ -135,6 +153,7 @@ def parse(
     name: Name of the suite.
     where: Place of the table, for messages.
     canonical: Gives the registered name of a workload for AlgoPerf's name.
+    started: Whether a ladder needs `start` in every row with a target.
 
   Raises:
     SuiteError: a wrong, missing or unknown key.
@@ -169,7 +188,10 @@ def parse(
       table.get('scoring', {}), f'{where}: [scoring]'
     ),
     charges=charges,
+    ladder=_ladder(table.get('ladder', [0.0]), where),
   )
+  if started and suite.ladder != EXACT:
+    _check_starts(suite, where)
   for spec in suite.workloads.values():
     if spec.held_out_of and spec.held_out_of not in suite.scored:
       raise SuiteError(
@@ -191,11 +213,50 @@ def dump(suite: Suite) -> dict[str, Any]:
     **suite.charges.to_json(),
     'workloads': {k: spec.to_json() for k, spec in suite.workloads.items()},
   }
+  if suite.ladder != EXACT:
+    table['ladder'] = list(suite.ladder)
   if suite.unscored:
     table['unscored'] = {k: s.to_json() for k, s in suite.unscored.items()}
   if suite.interpretation != Interpretation():
     table['scoring'] = dataclasses.asdict(suite.interpretation)
   return table
+
+
+def _ladder(said: list[Any], where: str) -> tuple[float, ...]:
+  known = all(type(share) in schema.NUMBER for share in said)
+  # NaN compares as false, so NaN is refused here too.
+  if (
+    known
+    and said[:1] == [0]
+    and all(low < high for low, high in zip(said, [*said[1:], 1], strict=True))
+    and len(said) <= schema.MOST_RUNGS
+  ):
+    return tuple(map(float, said))
+  raise SuiteError(
+    f'{where}: ladder = {schema.shown(said)} must begin with 0.0, the exact '
+    f'target, then rise, and stay below 1, with at most {schema.MOST_RUNGS} '
+    'shares of the way from the target back to the start. For example: '
+    'ladder = [0.0, 0.05, 0.2], or [0.0] for the exact target alone.'
+  )
+
+
+def _check_starts(suite: Suite, where: str) -> None:
+  """Raise SuiteError if a row has a target and no start.
+
+  Unscored rows need one too: who names them races them.
+  """
+  lacking = [
+    name
+    for name, spec in (suite.workloads | suite.unscored).items()
+    if spec.target is not None and spec.start is None
+  ]
+  if lacking:
+    raise SuiteError(
+      f'{where}: the rows of {", ".join(lacking)} lack start, the value of the '
+      'metric where training begins, which a ladder of several targets needs. '
+      f'Measure it: timetrial set-targets --starts_only --suite=FILE.toml '
+      f'--workloads={",".join(lacking)}. Or set ladder = [0.0].'
+    )
 
 
 def _interpretation(table: Mapping[str, Any], where: str) -> Interpretation:
@@ -248,12 +309,13 @@ def _spec(
       f'{where}: set either evaluations, or seconds and eval_seconds.'
     )
   metric = said['metric']
-  for which in ('target', 'test_target'):
+  for which in ('target', 'test_target', 'start'):
     if which in said and not metrics.possible(metric, said[which]):
       raise SuiteError(
         f'{where}: {which} = {said[which]} is impossible: {metric} is '
         f'{metrics.range_of(metric)}.'
       )
+  _check_start(said, where)
   if not all(isinstance(quirk, str) for quirk in said.get('quirks', ())):
     raise SuiteError(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be a list of '
@@ -263,3 +325,20 @@ def _spec(
   if 'held_out_of' in facts:
     facts['held_out_of'] = canonical(facts['held_out_of'])
   return workload_spec.from_json(name, facts)
+
+
+def _check_start(said: Mapping[str, Any], where: str) -> None:
+  """Raise SuiteError if training would begin at the target or beyond it."""
+  if 'start' not in said or 'target' not in said:
+    return
+  start, target, lower = (
+    said['start'],
+    said['target'],
+    said['better'] == 'lower',
+  )
+  if not (start > target if lower else start < target):
+    raise SuiteError(
+      f'{where}: start = {start} must be {"above" if lower else "below"} '
+      f'target = {target}, because {said["metric"]} is better if '
+      f'{said["better"]}. Measure it: timetrial set-targets --starts_only.'
+    )

@@ -128,6 +128,25 @@ def with_targets(
   return tomlkit.dumps(document)
 
 
+def with_starts(
+  text: str, starts: Mapping[str, float], canonical: Callable[[str], str]
+) -> str:
+  """Return the text of a suite's file with other starts; comments stay.
+
+  Args:
+    text: The old text.
+    starts: Value of the metric where training begins, by workload.
+    canonical: Gives the registered name of a workload for AlgoPerf's name.
+  """
+  import tomlkit  # noqa: PLC0415  Keeps the file's comments.
+
+  document = tomlkit.parse(text)
+  known = rows(document, canonical)
+  for name, start in starts.items():
+    known[name]['start'] = start
+  return tomlkit.dumps(document)
+
+
 def _table(path: pathlib.Path) -> dict[str, Any]:
   try:
     return tomllib.loads(path.read_text(encoding='utf-8'))

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from runner.protocol import metrics
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WorkloadSpec:
@@ -26,6 +28,8 @@ class WorkloadSpec:
       if the budget is calibrated.
     eval_seconds: Seconds between evaluations, set together with `seconds`.
     test_target: Target on the test split; it does not score.
+    start: Value of the metric on the validation split where training begins;
+      the easier targets of a suite's ladder lie between target and start.
     quirks: Names from the workload's QUIRKS.
     held_out_of: Workload that loses its credit if this held-out variant is
       missed; a variant has no credit of its own.
@@ -46,6 +50,7 @@ class WorkloadSpec:
   seconds: float | None = None
   eval_seconds: float | None = None
   test_target: float | None = None
+  start: float | None = None
   quirks: tuple[str, ...] = ()
   held_out_of: str | None = None
   eval_examples: int | None = None
@@ -91,6 +96,18 @@ class WorkloadSpec:
     up = (self.better == 'lower') == (self.target >= 0)
     factor = 1 + share if up else 1 - share
     return dataclasses.replace(self, target=self.target * factor)
+
+  def rung(self, share: float) -> 'WorkloadSpec':
+    """Return a copy whose target is a share of the way back to the start.
+
+    Args:
+      share: A share of the suite's ladder; 0 is the exact target.
+    """
+    if self.target is None or not share:
+      return self
+    assert self.start is not None  # Suites are read with a start per target.
+    easier = metrics.toward(self.metric, self.target, self.start, share)
+    return dataclasses.replace(self, target=easier)
 
   def to_json(self) -> dict[str, Any]:
     """Return the fields that are set, without the name."""

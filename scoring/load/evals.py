@@ -4,6 +4,7 @@ import csv
 import math
 import operator
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,13 +61,13 @@ NOTHING = Found(NONE, [])
 
 
 def evaluations(
-  path: pathlib.Path, row: WorkloadSpec, running: bool = False
+  path: pathlib.Path, rungs: Sequence[WorkloadSpec], running: bool = False
 ) -> Found:
   """Return a trial's evaluations in the order of the file.
 
   Args:
     path: An eval_measurements.csv, which need not exist.
-    row: The workload of the suite to score by; names the target metric.
+    rungs: The workload with each target of the suite to score by.
     running: True if the trial may still be writing the last line.
 
   Raises:
@@ -89,7 +90,7 @@ def evaluations(
   # One search of the whole text is faster than a search of each column.
   strange = not text.isascii() or text.find('_', len(lines[0])) >= 0
   rows = _fields(lines, '"' in text, path.name)
-  return _checked(rows, row, path.name, ended, strange)
+  return _checked(rows, rungs, path.name, ended, strange)
 
 
 def _fields(lines: list[str], quoted: bool, name: str) -> list[list[str]]:
@@ -103,12 +104,12 @@ def _fields(lines: list[str], quoted: bool, name: str) -> list[list[str]]:
 
 def _checked(
   lines: list[list[str]],
-  row: WorkloadSpec,
+  rungs: Sequence[WorkloadSpec],
   name: str,
   ended: bool,
   strange: bool,
 ) -> Found:
-  header, *rows = lines
+  row, (header, *rows) = rungs[0], lines
   if len(set(header)) < len(header):
     raise Damage(f'{name} has two columns of the same name: {header}.')
   for wanted in (columns.STEP, columns.SECONDS, row.column):
@@ -116,7 +117,7 @@ def _checked(
       raise Damage(f'{name} has no column {wanted!r}.')
   remarks, unsure = [], False
   if not ended and rows:
-    rows, remarks, unsure = _ended(header, rows, row, name)
+    rows, remarks, unsure = _ended(header, rows, rungs, name)
   if rows and set(map(len, rows)) != {len(header)}:
     number, odd = next(
       (n, fields)
@@ -148,14 +149,17 @@ def _checked(
 
 
 def _ended(
-  header: list[str], rows: list[list[str]], row: WorkloadSpec, name: str
+  header: list[str],
+  rows: list[list[str]],
+  rungs: Sequence[WorkloadSpec],
+  name: str,
 ) -> tuple[list[list[str]], list[str], bool]:
   """Keep a last row without a line end if its missing end cannot matter.
 
   Returns:
     The rows, remarks, and True if a row that was left out may be a hit.
   """
-  *whole, last = rows
+  (*whole, last), row = rows, rungs[0]
   padded = last + [''] * (len(header) - len(last))
   clock = [header.index(columns.STEP), header.index(columns.SECONDS)]
   value = header.index(row.column)
@@ -166,7 +170,7 @@ def _ended(
     return [*whole, padded], [remark], False
   if last_line.known(last, clock) and value == len(last) - 1:
     low, high = last_line.completions(last[value])
-    if row.reached(low) == row.reached(high):
+    if all(rung.reached(low) == rung.reached(high) for rung in rungs):
       remark = (
         f'{name}: its last line has no end. Further digits of '
         f'{row.column} = {last[value]} cannot change whether the target is '

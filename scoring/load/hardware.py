@@ -58,4 +58,4 @@ def _astray(trial: Trial, planned: set[str]) -> Trial:
     f'is for {", ".join(sorted(planned))}. To rank the trial nevertheless: '
     '--mix_hardware'
   )
-  return trial._replace(state=trials.UNCLEAR, reason=reason, at=None, open=True)
+  return trial._replace(state=trials.UNCLEAR, reason=reason, hits=(), open=True)

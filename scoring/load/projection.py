@@ -17,11 +17,9 @@ import numpy as np
 from runner.protocol import programs, time_profiles
 from runner.protocol.plan import Plan, PlannedTrial, TrialKey
 from runner.protocol.programs import Program
-from runner.protocol.suite import Suite
 from runner.protocol.time_profiles import TimeProfile
-from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load import plan as plans
-from scoring.load.evals import first_hit
+from scoring.load.evals import Evals
 from scoring.load.plan import ReadError
 from scoring.load.trials import MISSING, UNCLEAR, UNFINISHED, UNTIMED, Trial
 
@@ -80,7 +78,6 @@ def machines(folder: pathlib.Path) -> list[str]:
 def project(
   folder: pathlib.Path,
   plan: Plan,
-  rules: Suite,
   found: list[Trial],
   machine: str | None,
 ) -> tuple[list[Trial], Projection, dict[str, float]]:
@@ -89,7 +86,6 @@ def project(
   Args:
     folder: The results folder.
     plan: Its plan.
-    rules: The suite to score by.
     found: Its trials.
     machine: Kind of machine to project to; None: that of the plan, or the only
       one that has profiles.
@@ -124,14 +120,12 @@ def project(
       continue
     program = points[trial.key]
     profile = None if program in refused else profiles.get(program)
-    spec = rules.workloads[trial.key.workload]
     if profile is None:
       made.append(_without(trial, program in refused))
       continue
     count += 1
-    made.append(
-      projected(trial, profile, spec, budgets.get(trial.key.workload, np.inf))
-    )
+    budget = budgets.get(trial.key.workload, np.inf)
+    made.append(projected(trial, profile, budget))
   lacking = sum(trial.state == UNTIMED for trial in made)
   return (
     made,
@@ -145,40 +139,38 @@ def project(
   )
 
 
-def projected(
-  trial: Trial, profile: TimeProfile, spec: WorkloadSpec, budget: float
-) -> Trial:
+def projected(trial: Trial, profile: TimeProfile, budget: float) -> Trial:
   """Return a trial with the seconds of its steps in a profile.
 
   Args:
     trial: The trial.
     profile: Profile of its program.
-    spec: The workload to score by.
     budget: Charged seconds of the trial.
   """
-  steps = trial.evals.steps
   last = profile.steps[-1]
-  known = int((steps <= last).sum())
-  seconds = np.array([profile.at(int(step)) for step in steps[:known]], float)
-  evals = type(trial.evals)(*(column[:known] for column in trial.evals))
-  evals = evals._replace(seconds=seconds, compile=seconds * np.nan)
+  known = int((trial.evals.steps <= last).sum())
+  evals = Evals(*(column[:known] for column in trial.evals))
+  seconds = np.array([profile.at(int(step)) for step in evals.steps], float)
   made = trial._replace(
-    evals=evals,
+    evals=evals._replace(seconds=seconds, compile=seconds * np.nan),
     budget=budget,
     projected=True,
     seconds=float(seconds[-1]) if known else 0.0,
   )
   if trial.open:
     return made
-  at = first_hit(evals, spec, budget)
-  if at is not None or trial.at is None:
-    return made._replace(at=at)
-  if known < steps.size and not profile.spent:
+  late = [at for at in trial.hits if at is not None and at >= known]
+  if late and not profile.spent:
     reason = f'Its time profile ends at step {last}. Run timetrial time again.'
-    return made._replace(state=UNCLEAR, reason=reason, at=None, open=True)
-  return made._replace(
-    state='budget', reason='The target was reached after the budget.', at=None
+    return made.opened(UNCLEAR, reason)
+  hits = tuple(
+    at if at is not None and at < known and seconds[at] <= budget else None
+    for at in trial.hits
   )
+  if trial.at is not None and hits[0] is None:
+    reason = 'The target was reached after the budget was spent.'
+    made = made._replace(state='budget', reason=reason)
+  return made._replace(hits=hits)
 
 
 def _chosen(folder: pathlib.Path, plan: Plan, machine: str | None) -> str:
@@ -272,4 +264,4 @@ def _without(trial: Trial, refused: bool) -> Trial:
   )
   if trial.state in (MISSING, UNCLEAR, UNFINISHED):
     return trial
-  return trial._replace(state=UNTIMED, reason=reason, at=None, open=True)
+  return trial.opened(UNTIMED, reason)

@@ -138,7 +138,7 @@ def _measured(
     return _by_steps(results)
   assert results.plan is not None
   found, projection, budgets = project(
-    results.folder, results.plan, results.rules, results.trials, machine
+    results.folder, results.plan, results.trials, machine
   )
   have = any(one.timed or one.projected for one in found if one.evals)
   if effort is None and projection.lacking and not have:
@@ -189,7 +189,8 @@ def _relaxed(results: Results, share: float) -> Results:
     return results
   remark = (
     f'All targets are relaxed: {1 + share:.6g} times the target of the suite '
-    f'where lower is better, and {1 - share:.6g} times where higher is better.'
+    f'where lower is better, and {1 - share:.6g} times where higher is better. '
+    'They count alone, without a ladder.'
   )
   return dataclasses.replace(
     results, relaxed=share, remarks=[*results.remarks, remark]
@@ -227,9 +228,9 @@ def _read_plan(
     if key.workload not in suite.workloads:
       unknown[key.workload].append(path)
       continue
-    spec = suite.workloads[key.workload]
+    rungs = suite.rungs(key.workload)
     budget = plan.budgets.get(key.workload)
-    found_trial = trials.read(key, path, spec, trial, budget)
+    found_trial = trials.read(key, path, rungs, trial, budget)
     if recharged:
       found_trial = found_trial.recharged(suite.charges)
     read_trials.append(found_trial)
@@ -262,7 +263,8 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
     studies |= set(range(suite.rulesets[ruleset].studies))
   read_trials = []
   for submission in sorted({submission for submission, _ in cells}):
-    for workload, row in suite.workloads.items():
+    for workload in suite.workloads:
+      rungs = suite.rungs(workload)
       cell = cells.get((submission, workload), {})
       numbers = sorted({number for _, number in cell}) or [1]
       for study in sorted(studies):
@@ -272,7 +274,7 @@ def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
           read_trials.append(
             trials.missing(key, layout.folder(folder, *key))
             if path is None
-            else trials.read(key, path, row, None, budgets.get(workload))
+            else trials.read(key, path, rungs, None, budgets.get(workload))
           )
   remarks = [
     f'There is no {layout.PLAN}. The expected trials are guessed from the '

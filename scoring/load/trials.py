@@ -7,7 +7,7 @@ miss. Its state is 'unclear', and its cell of the leaderboard stays open.
 import math
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.protocol import layout, storage
@@ -41,7 +41,9 @@ class Trial(NamedTuple):
   reason: str
   budget: float  # Charged seconds, inf if unknown.
   evals: Evals
-  at: int | None  # Index of the evaluation that meets the target; None: a miss.
+  # Index of the evaluation that meets the target, for every rung of the suite's
+  # ladder; None: a miss. () if the trial is open.
+  hits: tuple[int | None, ...]
   open: bool  # True if the trial is neither a hit nor a miss.
   seconds: float  # All charged seconds.
   accounts: Mapping[str, float]  # Seconds by account of the clock.
@@ -51,27 +53,34 @@ class Trial(NamedTuple):
   projected: bool = False  # True if its seconds are from a time profile.
 
   @property
+  def at(self) -> int | None:
+    """Index of the evaluation that meets the exact target; None: a miss."""
+    return self.hits[0] if self.hits else None
+
+  @property
   def hit(self) -> float:
-    """Charged seconds to the target; inf: a miss, NaN: open."""
+    """Charged seconds to the exact target; inf: a miss, NaN: open."""
     return self.measured('seconds')
 
-  def measured(self, what: str) -> float:
-    """Return the effort to the target; inf: a miss, NaN: open.
+  def measured(self, what: str, rung: int = 0) -> float:
+    """Return the effort to a target; inf: a miss, NaN: open.
 
     Args:
       what: 'seconds' (charged), 'steps', or charged seconds without or with
         compilation: 'compiled' where it is charged, 'whole' where it is not
         (NaN if compilation is not recorded or exceeds the total).
+      rung: Index of the target in the suite's ladder; 0 is the exact target.
     """
     if self.open:
       return math.nan
-    if self.at is None:
+    at = self.hits[rung]
+    if at is None:
       return math.inf
     if what in ('compiled', 'whole'):
       sign = -1 if what == 'compiled' else 1
-      found = self.evals.seconds[self.at] + sign * self.evals.compile[self.at]
+      found = self.evals.seconds[at] + sign * self.evals.compile[at]
       return float(found) if found >= 0 else math.nan
-    return float(getattr(self.evals, what)[self.at])
+    return float(getattr(self.evals, what)[at])
 
   def recharged(self, charges: Charges) -> 'Trial':
     """Return this trial as if it had been charged otherwise for compiling.
@@ -83,11 +92,13 @@ class Trial(NamedTuple):
       charges: What is charged, unlike in the trial.
     """
     if self.state == BEATEN:
-      return self._unclear('It was stopped by seconds charged otherwise.')
+      reason = 'It was stopped by seconds charged otherwise.'
+      return self.opened(UNCLEAR, reason)
     sign = 1 if charges.compiling else -1
     seconds = self.evals.seconds + sign * self.evals.compile
     if not (seconds >= 0).all():
-      return self._unclear('Its seconds of compilation are not recorded.')
+      reason = 'Its seconds of compilation are not recorded.'
+      return self.opened(UNCLEAR, reason)
     spent = sum(self.accounts.values()) and charges.of(self.accounts)
     last = float(seconds[-1]) if seconds.size else 0.0
     return self._replace(
@@ -106,8 +117,9 @@ class Trial(NamedTuple):
     last = float(evals.seconds[-1]) if evals else 0.0
     return self._replace(evals=evals, seconds=last, budget=budget)
 
-  def _unclear(self, reason: str) -> 'Trial':
-    return self._replace(state=UNCLEAR, reason=reason, at=None, open=True)
+  def opened(self, state: str, reason: str) -> 'Trial':
+    """Return this trial as neither a hit nor a miss, and why."""
+    return self._replace(state=state, reason=reason, hits=(), open=True)
 
   def until(self, seconds: float) -> 'Trial':
     """Return this trial as if stopped after so many charged seconds."""
@@ -116,7 +128,9 @@ class Trial(NamedTuple):
     count = int((self.evals.seconds <= seconds).sum())
     return self._replace(
       evals=Evals(*(column[:count] for column in self.evals)),
-      at=self.at if self.at is not None and self.at < count else None,
+      hits=tuple(
+        at if at is not None and at < count else None for at in self.hits
+      ),
       seconds=seconds,
     )
 
@@ -124,7 +138,7 @@ class Trial(NamedTuple):
 def read(
   key: TrialKey,
   folder: pathlib.Path,
-  row: WorkloadSpec,
+  rungs: Sequence[WorkloadSpec],
   planned: PlannedTrial | None,
   budget: float | None = None,
 ) -> Trial:
@@ -133,7 +147,8 @@ def read(
   Args:
     key: The trial's key.
     folder: The trial's folder, which need not exist.
-    row: The workload of the suite to score by.
+    rungs: The workload of the suite to score by, with the target of each rung;
+      the exact target is first.
     planned: The trial in plan.json; None without a plan, as in AlgoPerf's
       logs, which do not record outcomes either.
     budget: Charged seconds; None to take the budget from trial.json.
@@ -150,13 +165,13 @@ def read(
       status = _status(folder)
     if layout.EVALS in names:
       running = bool(status.attempts) and status.outcome is None
-      found = evaluations(folder / layout.EVALS, row, running)
+      found = evaluations(folder / layout.EVALS, rungs, running)
     state, reason = _state(names, status, found, planned is None)
   except Damage as damage:
     state, reason = UNCLEAR, str(damage)
   budget = math.inf if budget is None else budget
   evals, remarks = found.evals, found.remarks
-  state, reason, at, is_open = _judged(state, reason, found, row, budget)
+  state, reason, hits, is_open = _judged(state, reason, found, rungs, budget)
   last = float(evals.seconds[-1]) if evals else 0.0
   return Trial(
     key=key,
@@ -165,7 +180,7 @@ def read(
     reason=reason,
     budget=budget,
     evals=evals,
-    at=at,
+    hits=hits,
     open=is_open,
     seconds=max(status.seconds, last),
     accounts=status.accounts,
@@ -184,7 +199,7 @@ def missing(key: TrialKey, folder: pathlib.Path) -> Trial:
     reason='Not run.',
     budget=math.inf,
     evals=NONE,
-    at=None,
+    hits=(),
     open=True,
     seconds=0.0,
     accounts={},
@@ -278,18 +293,29 @@ def _state(
 
 
 def _judged(
-  state: str, reason: str, found: Found, row: WorkloadSpec, budget: float
-) -> tuple[str, str, int | None, bool]:
-  """Return (state, reason, index of the hit, open) under this board's rules."""
+  state: str,
+  reason: str,
+  found: Found,
+  rungs: Sequence[WorkloadSpec],
+  budget: float,
+) -> tuple[str, str, tuple[int | None, ...], bool]:
+  """Return (state, reason, hits by rung, open) under this board's rules.
+
+  State and reason are of the exact target. A trial that is open is open on
+  every rung.
+  """
+  exact = rungs[0]
   if state not in layout.SCORED:
-    return state, reason, None, True
-  if row.target is None:
-    return state, f'{row.workload} has no target yet.', None, True
-  at = first_hit(found.evals, row, budget)
-  if at is not None:
-    return 'reached', reason, at, False
-  state, reason = _missed(state, reason, found, row)
-  return state, reason, None, state == UNCLEAR
+    return state, reason, (), True
+  if exact.target is None:
+    return state, f'{exact.workload} has no target yet.', (), True
+  hits = tuple(first_hit(found.evals, rung, budget) for rung in rungs)
+  if hits[0] is not None:
+    return 'reached', reason, hits, False
+  state, reason = _missed(state, reason, found, exact)
+  if state == UNCLEAR:
+    return state, reason, (), True
+  return state, reason, hits, False
 
 
 def _missed(

@@ -41,10 +41,11 @@ class Speedup(NamedTuple):
   """Time of the reference divided by a submission's: 2 is twice as fast."""
 
   submission: str
-  geometric: float  # Mean over all workloads; a miss takes the whole budget.
-  arithmetic: float  # Mean over all workloads; a miss takes the whole budget.
-  both: float  # Geometric mean over the shared workloads.
-  shared: int  # Number of workloads that submission and reference reached.
+  # Means over all workloads and rungs; a miss takes the whole budget.
+  geometric: float
+  arithmetic: float
+  both: float  # Geometric mean over the rungs that both reached.
+  shared: int  # Number of workloads where both reached a target.
 
 
 def departures(board: Board) -> list[Departure]:
@@ -86,8 +87,7 @@ def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
   stopped = any(trial.state == BEATEN for trial in results.trials)
   other = 'compiled' if board.rules.charges.compiling else 'whole'
   for what in ('seconds',) if stopped else ('seconds', other, 'steps'):
-    hits = [t.measured(what) for t in results.trials if t.at is not None]
-    if any(map(math.isnan, hits)):
+    if any(map(math.isnan, _hits(results, what))):
       continue
     found[what] = _scores(results, board, what)
   return found
@@ -110,22 +110,22 @@ def speedups(results: Results, board: Board, reference: str) -> list[Speedup]:
   budgets = np.array(
     [results.budgets.get(name, math.nan) for name in board.rules.scored]
   )
-  raw = board.times.scored(board.times.cells)[:, columns]
-  filled = np.where(np.isinf(raw), budgets[None], raw)
+  raw = board.times.scored(board.times.cells)[..., columns]  # [R, N, B]
+  filled = np.where(np.isinf(raw), budgets, raw)
   base = board.times.submissions.index(reference)
   found = []
   for n, submission in enumerate(board.times.submissions):
-    ratios = filled[base] / filled[n]
+    ratios = filled[:, base] / filled[:, n]
     ratios = ratios[np.isfinite(ratios)]
-    both = np.isfinite(raw[base]) & np.isfinite(raw[n])
-    shared = raw[base][both] / raw[n][both]
+    both = np.isfinite(raw[:, base]) & np.isfinite(raw[:, n])
+    shared = raw[:, base][both] / raw[:, n][both]
     found.append(
       Speedup(
         submission,
         _geometric(ratios),
         float(ratios.mean()) if ratios.size else math.nan,
         _geometric(shared),
-        int(both.sum()),
+        int(both.any(axis=0).sum()),
       )
     )
   return found
@@ -148,6 +148,16 @@ def reference(board: Board, wanted: str | None = None) -> str:
     )
   choices = (wanted, board.rules.reference, 'baseline', known[0])
   return next(name for name in choices if name in known)
+
+
+def _hits(results: Results, what: str) -> list[float]:
+  """Return the effort of every hit on every rung."""
+  return [
+    trial.measured(what, rung)
+    for trial in results.trials
+    for rung, at in enumerate(trial.hits)
+    if at is not None
+  ]
 
 
 def _geometric(values: np.ndarray) -> float:

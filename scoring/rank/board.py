@@ -15,11 +15,15 @@ from scoring.rank.times import Times
 
 
 class Cell(NamedTuple):
-  """One submission on one workload. Times are charged seconds."""
+  """One submission on one workload. Times are charged seconds.
 
-  seconds: float  # Median over studies; inf: missed, NaN: open.
-  ratio: float  # Time divided by the fastest time that counts.
-  credit: float  # Credit before the mean over workloads, 0 to 1.
+  Tuples have a value for each rung of the suite's ladder; the exact target is
+  first. All else is about the exact target.
+  """
+
+  times: tuple[float, ...]  # Medians over studies; inf: missed, NaN: open.
+  ratios: tuple[float, ...]  # Times divided by the fastest time that counts.
+  credits: tuple[float, ...]  # Credit on each rung, 0 to 1; NaN: open.
   studies: dict[int, float]  # Time of every study that counts.
   trials: list[Trial]
   best: float  # Best value of the target metric in any trial.
@@ -29,6 +33,26 @@ class Cell(NamedTuple):
   open: list[str]  # Reasons why the cell is open; empty if closed.
   lost: str  # Reason why a reached target gives no credit, or ''.
   target: float | None = None  # Target of the suite, in units of the metric.
+
+  @property
+  def seconds(self) -> float:
+    """Median time to the exact target; inf: missed, NaN: open."""
+    return self.times[0]
+
+  @property
+  def ratio(self) -> float:
+    """Time to the exact target divided by the fastest time that counts."""
+    return self.ratios[0]
+
+  @property
+  def credit(self) -> float:
+    """Mean credit over the rungs, before the mean over workloads."""
+    return sum(self.credits) / len(self.credits)
+
+  @property
+  def rungs(self) -> int:
+    """Number of targets of the ladder that were reached."""
+    return 0 if self.open else sum(map(math.isfinite, self.times))
 
   @property
   def state(self) -> str:
@@ -50,7 +74,10 @@ class Standing(NamedTuple):
   rank: int | None  # Rank from 1 on; None with open cells.
   score: float  # Score; open cells count as 0.
   best_case: float  # Score if every open cell were the fastest.
-  reached: int  # Number of scored workloads with credit.
+  # Targets that were reached and not lost to a held-out variant: number of
+  # scored workloads with the exact one, and of rungs over these workloads.
+  reached: int
+  rungs: int
   open_cells: int
   cells: dict[str, Cell]  # Cells by workload, held-out variants last.
 
@@ -69,11 +96,16 @@ class Board(NamedTuple):
     return any(standing.open_cells for standing in self.standings)
 
   def scores(self, cells: np.ndarray) -> np.ndarray:
-    """Return scores [..., N] of medians [..., N, W], ordered as `times`."""
-    return score.score(self.qualified(cells), self.rules.cutoff, self.integral)
+    """Return scores [..., N] of medians [..., R, N, W], ordered as `times`."""
+    return self.mean(self.qualified(cells))
+
+  def mean(self, qualified: np.ndarray) -> np.ndarray:
+    """Return scores [..., N], means over rungs, of times [..., R, N, B]."""
+    found = score.score(qualified, self.rules.cutoff, self.integral)
+    return found.mean(axis=-2)
 
   def qualified(self, cells: np.ndarray) -> np.ndarray:
-    """Return times [..., N, B] on the B scored workloads, after all rules."""
+    """Return times [..., R, N, B] on B scored workloads, after all rules."""
     return score.qualified(self.times.scored(cells), self.rules)
 
   @property
@@ -88,8 +120,8 @@ def make(results: Results, integral: str = 'exact') -> Board:
   rules = results.rules
   found = tables.collect(results)
   board = Board(rules, integral, [], found)
-  medians = found.cells
-  counted = board.qualified(medians)
+  counted = board.qualified(found.cells)
+  medians = found.scored(found.cells)
   ratios = score.ratios(counted)
   credit = score.credit(ratios, rules.cutoff, integral)
   by_cell = collections.defaultdict(list)
@@ -103,23 +135,23 @@ def make(results: Results, integral: str = 'exact') -> Board:
     for name, row in rules.held_out_last.items():
       w = names.index(name)
       trials = by_cell[submission, name]
-      ratio, gain, after = math.nan, math.nan, math.nan
+      here = np.full((3, len(rules.ladder)), np.nan)  # Held-out variants.
       if name in scored:
         b = scored.index(name)
-        ratio, gain, after = (x[n, b] for x in (ratios, credit, counted))
-      cells[name] = Cell(
-        float(found.scored(medians)[n, w]),
-        float(ratio),
-        float(gain),
+        here = [table[:, n, b] for table in (ratios, credit, counted)]
+      ratio, gain, after = (tuple(map(float, one)) for one in here)
+      cell = Cell(
+        tuple(medians[:, n, w].tolist()),
+        ratio,
+        gain,
         _studies(found, n, w, numbers),
         trials,
         *_best(trials, row),
         _open(trials, row, rules),
-        _lost(
-          medians[n, w], after, gain=gain, ratio=ratio, rules=rules, name=name
-        ),
+        '',
         row.target,
       )
+      cells[name] = cell._replace(lost=_lost(cell, after[0], rules, name))
     lines.append(_standing(submission, cells, rules))
   ranks = score.ranks(
     np.array([s.score for s in lines]),
@@ -151,23 +183,29 @@ def budget(cells: list[Cell]) -> float:
 
 def _standing(submission: str, cells: dict[str, Cell], rules: Suite):
   scored = [cells[name] for name in rules.scored]
-  gains = [cell.credit for cell in scored]
   # A cell whose held-out variant is open may still lose or gain its credit.
-  waiting = [math.isnan(gain) for gain in gains]
+  waiting = [math.isnan(cell.credit) for cell in scored]
   return Standing(
     submission=submission,
     rank=None,
-    score=sum(0.0 if math.isnan(g) else g for g in gains) / len(gains),
-    best_case=sum(1.0 if math.isnan(g) else g for g in gains) / len(gains),
+    score=sum(_credit(cell, 0.0) for cell in scored) / len(scored),
+    best_case=sum(_credit(cell, 1.0) for cell in scored) / len(scored),
     reached=sum(math.isfinite(cell.ratio) for cell in scored),
+    rungs=sum(math.isfinite(r) for cell in scored for r in cell.ratios),
     open_cells=sum(waiting),
     cells=cells,
   )
 
 
+def _credit(cell: Cell, waiting: float) -> float:
+  """Return the mean credit over rungs, with `waiting` for open rungs."""
+  found = [waiting if math.isnan(gain) else gain for gain in cell.credits]
+  return sum(found) / len(found)
+
+
 def _studies(found: Times, n: int, w: int, numbers: list[int]):
   return {
-    number: float(found.studies[n, w, s])
+    number: float(found.studies[0, n, w, s])
     for s, number in enumerate(numbers)
     if found.counted[n, w, s]
   }
@@ -206,11 +244,11 @@ def _open(trials: list[Trial], row: WorkloadSpec, rules: Suite) -> list[str]:
   return found
 
 
-def _lost(median, after, gain, ratio, rules: Suite, name: str) -> str:
-  if not math.isfinite(median) or gain != 0:
+def _lost(cell: Cell, after: float, rules: Suite, name: str) -> str:
+  if not math.isfinite(cell.seconds) or cell.credit != 0:
     return ''
   if math.isfinite(after):
-    return f'{ratio:.1f} times the fastest time'
+    return f'{cell.ratio:.1f} times the fastest time'
   held_out = [
     r.workload for r in rules.workloads.values() if r.held_out_of == name
   ]

@@ -65,14 +65,10 @@ def bootstrap(
     qualified = board.qualified(cells)
     if unit != 'studies':
       width = qualified.shape[-1]
-      picks = rng.integers(0, width, (count, 1, width))
+      picks = rng.integers(0, width, (count, 1, 1, width))
       qualified = np.take_along_axis(qualified, picks, axis=-1)
-    parts.append(
-      (
-        score.score(qualified, board.rules.cutoff, board.integral),
-        score.profile(qualified, taus).astype(np.float32),
-      )
-    )
+    profiles = score.profile(qualified, taus).mean(axis=-3)
+    parts.append((board.mean(qualified), profiles.astype(np.float32)))
   scores, profiles = (np.concatenate(part) for part in zip(*parts, strict=True))
   ranks = score.ranks(scores, board.closed)
   edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
@@ -152,10 +148,8 @@ def without(board: Board) -> dict[str, dict[str, float]]:
   for column, name in enumerate(board.rules.scored):
     rest = np.delete(qualified, column, axis=-1)
     if rest.shape[-1]:
-      scores = score.score(rest, board.rules.cutoff, board.integral)
-      found[name] = dict(
-        zip(board.times.submissions, scores.tolist(), strict=True)
-      )
+      scores = board.mean(rest).tolist()
+      found[name] = dict(zip(board.times.submissions, scores, strict=True))
   return found
 
 
@@ -169,18 +163,21 @@ def _surely(board: Board, spread: Spread | None, one: str, other: str) -> bool:
 def _studies_again(
   rng: np.random.Generator, board: Board, count: int
 ) -> np.ndarray:
-  """Return medians [count, N, W] of studies drawn with replacement."""
+  """Return medians [count, R, N, W] of studies drawn with replacement.
+
+  A draw is the same studies on every rung.
+  """
   times = board.times
-  shape = times.studies.shape
+  shape = times.counted.shape
   if times.paired:
     shape = (1, *shape[1:])
   draws = np.broadcast_to(
-    rng.random((count, *shape)), (count, *times.studies.shape)
+    rng.random((count, *shape)), (count, *times.counted.shape)
   )
-  found = np.full((count, *times.studies.shape[:2]), np.nan)
+  found = np.full((count, *times.studies.shape[:-1]), np.nan)
   for rows, columns, values in times.groups():
     size = values.shape[-1]
     picks = (draws[:, rows, columns, :size] * size).astype(int)
-    drawn = np.take_along_axis(values.reshape(1, -1, size), picks, axis=-1)
-    found[:, rows, columns] = score.medians(drawn)
+    drawn = np.take_along_axis(values[None], picks[:, None], axis=-1)
+    found[:, :, rows, columns] = score.medians(drawn)
   return found

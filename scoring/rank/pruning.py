@@ -10,6 +10,9 @@ outcome no longer matters:
   gives no credit;
 - no matter: the base workload of its variant was missed.
 
+A suite with a ladder has several targets. There a trial stops as soon as its
+outcome matters on none of them.
+
 `replay` scores the remaining trials, which checks that no score changes.
 """
 
@@ -39,11 +42,16 @@ class Limit(NamedTuple):
 
 
 class _Cell(NamedTuple):
-  """Stopping rules for the trials of one submission on one workload."""
+  """Stopping rules for the trials of one submission on one workload.
 
+  Each is for one rung of the ladder.
+  """
+
+  rung: int
   by_time: bool  # True if the trial with the least time counts.
   total: int  # Studies that take part in the median.
   outside: Limit  # Limit known before the first trial.
+  times: list[float]  # Times of earlier studies.
 
 
 def prune(
@@ -59,31 +67,44 @@ def prune(
     key = trial.key
     cells[key.submission, key.workload][key.study].append(trial)
   saved = dict.fromkeys(REASONS, 0.0)
-  fastest: dict[str, float] = {}
+  rungs = range(len(results.rules.ladder))
+  fastest: list[dict[str, float]] = [{} for _ in rungs]
   kept: list[Trial] = []
   for submission in sorted({trial.key.submission for trial in trials}):
-    medians: dict[str, float] = {}
+    medians: list[dict[str, float]] = [{} for _ in rungs]
     for workload in results.rules.held_out_last:
       studies = cells[submission, workload]
       counted = [s for s in studies.values() if _counts(results, s)]
       by_time = results.rules.interpretation.fastest == 'time' or all(
         len(study) == 1 for study in counted
       )
-      outside = _outside(results, workload, medians, fastest, len(counted))
-      cell = _Cell(by_time, len(counted), outside)
-      times: list[float] = []
+      ladder = [
+        _Cell(
+          rung,
+          by_time,
+          len(counted),
+          _outside(
+            results, workload, medians[rung], fastest[rung], len(counted)
+          ),
+          [],
+        )
+        for rung in rungs
+      ]
       for study in studies.values():
         if study not in counted:
           kept += study
           continue
-        left = _run(cell, times, study, saved)
-        times.append(_first(left, by_time))
+        left = _run(ladder, study, saved)
+        for cell in ladder:
+          cell.times.append(_first(left, cell))
         kept += left
-      median = float(score.medians(np.array(times))) if times else math.inf
-      medians[workload] = median
-      # A minimum can only fall, so limits from earlier minima stay valid.
-      if math.isfinite(median):
-        fastest[workload] = min(median, fastest.get(workload, math.inf))
+      for cell, known, least in zip(ladder, medians, fastest, strict=True):
+        times = np.array(cell.times)
+        median = float(score.medians(times)) if times.size else math.inf
+        known[workload] = median
+        # A minimum can only fall, so limits from earlier minima stay valid.
+        if math.isfinite(median):
+          least[workload] = min(median, least.get(workload, math.inf))
   return kept, saved
 
 
@@ -114,17 +135,12 @@ def _outside(
 
 
 def _run(
-  cell: _Cell, times: list[float], study: list[Trial], saved: dict[str, float]
+  ladder: list[_Cell], study: list[Trial], saved: dict[str, float]
 ) -> list[Trial]:
-  """Return a study's trials, stopped; `times` are of earlier studies."""
+  """Return a study's trials, stopped where they matter on no rung."""
   kept: list[Trial] = []
   for trial in study:
-    limits = [cell.outside, _decided(cell, times), _beaten(cell, kept, trial)]
-    if not cell.by_time:
-      # A slow trial with few evaluations may be the trial that counts, so its
-      # time alone decides nothing.
-      limits = [x for x in limits if x.seconds == 0 or x.reason == 'beaten']
-    limit = min(limits, default=Limit(math.inf, ''))
+    limit = max(_limit(cell, kept, trial) for cell in ladder)
     if trial.open or limit.seconds >= trial.seconds:
       kept.append(trial)
       continue
@@ -133,8 +149,18 @@ def _run(
   return kept
 
 
-def _decided(cell: _Cell, times: list[float]) -> Limit:
-  known = sorted(times)
+def _limit(cell: _Cell, before: list[Trial], trial: Trial) -> Limit:
+  """Return when a trial stops to matter on one rung."""
+  limits = [cell.outside, _decided(cell), _beaten(cell, before, trial)]
+  if not cell.by_time:
+    # A slow trial with few evaluations may be the trial that counts, so its
+    # time alone decides nothing.
+    limits = [x for x in limits if x.seconds == 0 or x.reason == 'beaten']
+  return min(limits, default=Limit(math.inf, ''))
+
+
+def _decided(cell: _Cell) -> Limit:
+  known = sorted(cell.times)
   upper = cell.total // 2  # Index of the middle, or the upper of two middles.
   if any(map(math.isnan, known)):
     return Limit(math.inf, '')
@@ -144,21 +170,31 @@ def _decided(cell: _Cell, times: list[float]) -> Limit:
 
 
 def _beaten(cell: _Cell, before: list[Trial], trial: Trial) -> Limit:
-  hits = [other for other in before if other.at is not None]
+  hits = _hits(before, cell.rung)
   if not hits:
     return Limit(math.inf, '')
   if cell.by_time:
-    return Limit(min(other.hit for other in hits), 'beaten')
+    return Limit(min(seconds for _, seconds in hits), 'beaten')
   # The least time decides between trials with equally many evaluations.
-  least = min(other.at for other in hits if other.at is not None)
+  least = min(at for at, _ in hits)
   if least >= len(trial.evals.seconds):
     return Limit(math.inf, '')
   return Limit(float(trial.evals.seconds[least]), 'beaten')
 
 
-def _first(trials: list[Trial], by_time: bool) -> float:
-  """Return the study's time; inf: missed, NaN: open."""
+def _first(trials: list[Trial], cell: _Cell) -> float:
+  """Return the study's time on a rung; inf: missed, NaN: open."""
   if any(trial.open and trial.state != MISSING for trial in trials):
     return math.nan
-  hits = [(0 if by_time else t.at, t.hit) for t in trials if t.at is not None]
+  found = _hits(trials, cell.rung)
+  hits = [(0 if cell.by_time else at, seconds) for at, seconds in found]
   return min(hits)[1] if hits else math.inf
+
+
+def _hits(trials: list[Trial], rung: int) -> list[tuple[int, float]]:
+  """Return (index of the evaluation, charged seconds) of each hit."""
+  return [
+    (at, trial.measured('seconds', rung))
+    for trial in trials
+    if trial.hits and (at := trial.hits[rung]) is not None
+  ]

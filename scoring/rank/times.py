@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from runner.protocol.suite import Interpretation
 from scoring.load.results import Results
-from scoring.load.trials import MISSING
+from scoring.load.trials import MISSING, Trial
 from scoring.rank import score
 
 MEASURES = {  # Measures of effort, and their names in the report.
@@ -20,19 +21,23 @@ MEASURES = {  # Measures of effort, and their names in the report.
 
 
 class Times(NamedTuple):
-  """Times of N submissions on W workloads in S studies."""
+  """Times of N submissions on W workloads in S studies, on R rungs.
+
+  The rungs are the targets of the suite's ladder, the exact one first. A
+  published board has one.
+  """
 
   submissions: list[str]
-  studies: np.ndarray  # [N, W, S] times; inf: missed, NaN: open or left out.
+  studies: np.ndarray  # [R, N, W, S] times; inf: missed, NaN: open or left out.
   counted: np.ndarray  # [N, W, S] mask; False: the study is left out.
   paired: bool  # True if study s has the same seeds in all submissions.
 
   @property
   def cells(self) -> np.ndarray:
-    """Medians over studies [N, W]; NaN: open, or no study counts."""
-    found = np.full(self.studies.shape[:2], np.nan)
+    """Medians over studies [R, N, W]; NaN: open, or no study counts."""
+    found = np.full(self.studies.shape[:-1], np.nan)
     for rows, columns, values in self.groups():
-      found[rows, columns] = score.medians(values)
+      found[:, rows, columns] = score.medians(values)
     return found
 
   @property
@@ -47,17 +52,17 @@ class Times(NamedTuple):
     """Group cells by the number of studies that count.
 
     Yields:
-      Rows [C], columns [C] and study times [C, size] of the C cells with
+      Rows [C], columns [C] and study times [R, C, size] of the C cells with
       `size` studies.
     """
     sizes = self.counted.sum(axis=-1)
     for size in np.unique(sizes[sizes > 0]):
       rows, columns = np.nonzero(sizes == size)
-      values = self.studies[rows, columns][self.counted[rows, columns]]
-      yield rows, columns, values.reshape(-1, size)
+      values = self.studies[:, rows, columns][:, self.counted[rows, columns]]
+      yield rows, columns, values.reshape(-1, len(rows), size)
 
   def scored(self, cells: np.ndarray) -> np.ndarray:
-    """Return medians [..., N, W] with inf in cells that are left out."""
+    """Return medians [..., R, N, W] with inf in cells that are left out."""
     return np.where(self.left_out, np.inf, cells)
 
 
@@ -69,25 +74,39 @@ def collect(results: Results, what: str = 'seconds') -> Times:
     what: The measure of effort, one of MEASURES.
   """
   reading = results.rules.interpretation
+  rungs = range(len(results.rules.ladder))
   groups = collections.defaultdict(list)
   for trial in results.trials:
-    value, at = trial.measured(what), -1 if trial.at is None else trial.at
     if trial.state == MISSING and reading.missing == 'left out':
       continue
-    if trial.state == MISSING and reading.missing == 'missed':
-      value = math.inf
     key = trial.key
     groups[key.submission, key.workload, key.study].append(
-      (math.inf if math.isinf(value) else at, value)
+      [_hit(trial, what, rung, reading) for rung in rungs]
     )
   submissions = sorted({trial.key.submission for trial in results.trials})
   numbers = sorted({trial.key.study for trial in results.trials})
   axes = (submissions, list(results.rules.workloads), numbers)
   places = [{name: n for n, name in enumerate(axis)} for axis in axes]
   shape = tuple(map(len, axes))
-  values, counted = np.full(shape, np.nan), np.zeros(shape, bool)
+  values = np.full((len(rungs), *shape), np.nan)
+  counted = np.zeros(shape, bool)
   for names, trials in groups.items():
     place = tuple(at[name] for at, name in zip(places, names, strict=True))
-    values[place] = score.study_time(trials, reading)
+    values[:, *place] = [
+      score.study_time(hits, reading) for hits in zip(*trials, strict=True)
+    ]
     counted[place] = True
   return Times(submissions, values, counted, bool(results.hash))
+
+
+def _hit(
+  trial: Trial, what: str, rung: int, reading: Interpretation
+) -> tuple[float, float]:
+  """Return (index of the hit, effort), as `score.study_time` takes them."""
+  if trial.state == MISSING and reading.missing == 'missed':
+    return math.inf, math.inf
+  value = trial.measured(what, rung)
+  if math.isinf(value):
+    return math.inf, value
+  at = trial.hits[rung] if trial.hits else None
+  return -1 if at is None else at, value

@@ -34,6 +34,8 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
         'best_case': s.best_case,
         'reached': s.reached,
         'workloads': len(board.rules.scored),
+        'targets_reached': s.rungs,
+        'targets': len(board.rules.scored) * len(board.rules.ladder),
         'open_cells': s.open_cells,
       }
     )
@@ -41,12 +43,13 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
 
 
 def times_to_target(board: Board) -> pd.DataFrame:
-  """Return seconds, submissions by workloads: inf for a miss, NaN if open.
+  """Return seconds to the exact target, submissions by workloads.
 
-  A cell is NaN too if a published board leaves all its studies out.
+  A miss is inf, and an open cell is NaN. A cell that a
+  published board leaves out is NaN, too.
   """
   names = list(board.rules.workloads)
-  table = pd.DataFrame(board.times.cells, board.times.submissions, names)
+  table = pd.DataFrame(board.times.cells[0], board.times.submissions, names)
   for standing in board.standings:
     for name, cell in standing.cells.items():
       if cell.open:
@@ -81,6 +84,7 @@ def everything(
     'version': rules.version,
     'ruleset': results.ruleset,
     'cutoff': rules.cutoff,
+    'ladder': list(rules.ladder),
     'relaxed': results.relaxed,
     'integral': board.integral,
     'reading': dataclasses.asdict(board.rules.interpretation),
@@ -92,6 +96,8 @@ def everything(
         'metric': row.metric,
         'better': row.better,
         'target': row.target,
+        'start': row.start,
+        'targets': [rung.target for rung in rules.rungs(name)],
         'budget_seconds': results.budgets.get(name),
         'held_out_of': row.held_out_of,
       }
@@ -140,7 +146,8 @@ def _standing(
   standing: Standing, board: Board, analysis: Analysis
 ) -> dict[str, Any]:
   facts = standing._asdict()
-  cells = facts.pop('cells')
+  cells, rungs = facts.pop('cells'), facts.pop('rungs')
+  facts |= {'targets_reached': rungs}
   name, spread = standing.submission, analysis.spread
   low, high = bootstrap.interval(board, spread, name) or (None, None)
   ranks = bootstrap.rank_interval(board, spread, name) or (None, None)
@@ -153,6 +160,9 @@ def _standing(
         'seconds': _number(found.seconds),
         'ratio': _number(found.ratio),
         'credit': _number(found.credit),
+        'targets_reached': found.rungs,
+        'seconds_by_target': _number(list(found.times)),
+        'credit_by_target': _number(list(found.credits)),
         'studies': {str(k): _number(v) for k, v in found.studies.items()},
         'best': _number(found.best),
         'margin': _number(found.margin),

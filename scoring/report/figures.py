@@ -79,12 +79,16 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
 def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
   """Draw step curves, with bands if studies were resampled."""
   count = len(board.standings)
-  cutoff, scored = board.rules.cutoff, len(board.rules.scored)
+  cutoff = board.rules.cutoff
+  scored = len(board.rules.scored) * len(board.rules.ladder)
   figure.set_size_inches(6.5, max(3.2, 0.19 * count))
   axes = figure.subplots()
   for index, standing in enumerate(board.standings):
     ratios = sorted(
-      cell.ratio for cell in standing.cells.values() if cell.ratio <= cutoff
+      ratio
+      for cell in standing.cells.values()
+      for ratio in cell.ratios
+      if ratio <= cutoff
     )
     shares = [n / scored for n in range(len(ratios) + 1)]
     # Slightly shifted, so that curves that coincide stay visible.

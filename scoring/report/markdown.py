@@ -41,6 +41,7 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
       'score',
       f'{formats.share(bootstrap.LEVEL)} interval',
       'reached',
+      *_targets(board),
       'open cells',
     ],
     [_line(s, board, analysis) for s in board.standings],
@@ -111,8 +112,14 @@ def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
       bootstrap.interval(board, analysis.spread, standing.submission)
     ),
     f'{standing.reached} / {len(board.rules.scored)}',
+    *([sentences.targets(standing, board)] if _targets(board) else []),
     str(standing.open_cells or ''),
   ]
+
+
+def _targets(board: Board) -> list[str]:
+  """Return the head of the column of targets that only a ladder has."""
+  return ['targets'] if len(board.rules.ladder) > 1 else []
 
 
 def _times(board: Board) -> list[str]:

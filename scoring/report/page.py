@@ -122,6 +122,9 @@ def _environment() -> jinja2.Environment:
     'SURE': bootstrap.SURE,
     'DRAWN': sentences.DRAWN,
     'GRID': score.GRID,
+    'targets': sentences.targets,
+    'near': sentences.rungs,
+    'meaning': sentences.meaning,
   }
   environment.globals.update(seen)
   return environment

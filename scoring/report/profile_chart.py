@@ -11,7 +11,10 @@ from scoring.report.axes import Axis, Tick
 
 
 def draw(board: Board, spread: Spread | None) -> Markup:
-  """Draw step curves: the share of workloads reached within each ratio."""
+  """Draw step curves: the share of workloads reached within each ratio.
+
+  A ladder's curve is the mean over its targets.
+  """
   count = len(board.standings)
   bottom = max(300.0, 16.0 * count + 40)
   cutoff = board.rules.cutoff
@@ -82,12 +85,15 @@ def _steps(
   board: Board, index: int, across: Axis, up: Axis, shift: float
 ) -> Markup:
   standing, cutoff = board.standings[index], board.rules.cutoff
-  count, classes = len(board.rules.scored), svg.series(index)
+  rungs, classes = len(board.rules.ladder), svg.series(index)
+  count = rungs * len(board.rules.scored)
   found = sorted(
-    (cell.ratio, name)
+    (ratio, name if rungs == 1 else f'{name}, target {rung},')
     for name, cell in standing.cells.items()
-    if cell.ratio <= cutoff
+    for rung, ratio in enumerate(cell.ratios, start=1)
+    if ratio <= cutoff
   )
+  what = 'workloads' if rungs == 1 else 'targets'
   path = f'M{across(1.0):.1f} {up(0.0) + shift:.1f}'
   dots = Markup()
   for number, (ratio, name) in enumerate(found, start=1):
@@ -95,7 +101,7 @@ def _steps(
     path += f' H{x:.1f} V{y:.1f}'
     dots += Markup(
       '<circle class="dot {c}" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{who}: '
-      '{name} in {ratio} the fastest time; {n} of {count} workloads</title>'
+      '{name} in {ratio} the fastest time; {n} of {count} {what}</title>'
       '</circle>'
     ).format(
       c=classes,
@@ -106,6 +112,7 @@ def _steps(
       ratio=formats.ratio(ratio),
       n=number,
       count=count,
+      what=what,
     )
   return (
     Markup(
@@ -136,8 +143,9 @@ def _name(standing: Standing, index: int, end: float, y: float) -> Markup:
 
 def _share(standing: Standing, board: Board) -> float:
   """Return the share of workloads where a submission's curve ends."""
-  found = [c.ratio <= board.rules.cutoff for c in standing.cells.values()]
-  return sum(found) / len(board.rules.scored)
+  ratios = [ratio for c in standing.cells.values() for ratio in c.ratios]
+  found = sum(ratio <= board.rules.cutoff for ratio in ratios)
+  return found / len(board.rules.scored) / len(board.rules.ladder)
 
 
 def _shares(board: Board) -> list[Tick]:

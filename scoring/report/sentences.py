@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.protocol.accounts import Charges
+from runner.protocol.suite import Suite
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.rank import bootstrap
@@ -51,6 +52,7 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     + (f'{_count(held_out, "held-out variant")}, ' if held_out else '')
     + f'{_count(len(results.trials), "trial")}'
   ]
+  found.append(f'score: {meaning(rules)}')
   if results.relaxed:
     found.append(f'targets relaxed by {formats.share(results.relaxed)}')
   if results.ruleset:
@@ -81,6 +83,20 @@ def policy(charges: Charges) -> str:
   return f'compiling is not charged, up to {free} a trial'
 
 
+def meaning(rules: Suite) -> str:
+  """Return what the score is the mean of, as far as targets go."""
+  easier = rules.ladder[1:]
+  if not easier:
+    return 'one target per workload'
+  ends = f'{100 * easier[-1]:.4g} %'
+  if len(easier) > 1:
+    ends = f'{100 * easier[0]:.4g} to {ends}'
+  return (
+    f'mean over {len(rules.ladder)} targets: the exact one, and {ends} of the '
+    'way back to where training began'
+  )
+
+
 def _machine(facts: Mapping[str, Any]) -> str:
   what = facts.get('accelerators') or facts.get('cpu', '')
   what = what if isinstance(what, list) else [what]
@@ -100,7 +116,7 @@ def _leaders(board: Board) -> str:
   winners = [s.submission for s in ranked if s.rank == 1]
   if not winners:
     return ''
-  if not any(s.reached for s in ranked):
+  if not any(s.rungs for s in ranked):
     return 'No ranked submission reached a target.'
   verb = 'leads' if len(winners) == 1 else 'lead together'
   return (
@@ -150,7 +166,22 @@ def cell(found: Cell) -> str:
     lost = f'; no credit: {found.lost}' if found.lost else ''
     return formats.seconds(found.seconds) + lost
   hits = f' {found.hits} of {len(found.studies)} studies reached the target'
-  return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}'
+  also = f'; {easier}' if (easier := rungs(found)) else ''
+  return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}{also}'
+
+
+def rungs(found: Cell) -> str:
+  """Return how near a cell without the exact target is, on a ladder; or ''."""
+  if found.state != 'missed' or len(found.times) == 1:
+    return ''
+  credit = '' if math.isnan(found.credit) else f', credit {found.credit:.3f}'
+  return f'{found.rungs} of {len(found.times)} targets reached{credit}'
+
+
+def targets(standing: Standing, board: Board) -> str:
+  """Return how many targets were reached, over workloads and rungs."""
+  count = len(board.rules.scored) * len(board.rules.ladder)
+  return f'{standing.rungs} / {count}'
 
 
 def _got(found: Cell) -> str:
@@ -186,4 +217,5 @@ def _join(names: list[str]) -> str:
 
 def _reached(standing: Standing, board: Board) -> str:
   count = len(board.rules.scored)
-  return f'reaching {standing.reached} of {_count(count, "target")}'
+  what = 'target' if len(board.rules.ladder) == 1 else 'exact target'
+  return f'reaching {standing.reached} of {_count(count, what)}'

@@ -63,6 +63,9 @@ def _table(
     f'{formats.share(bootstrap.LEVEL)} interval', justify='right'
   )
   table.add_column('reached', justify='right')
+  ladder = len(board.rules.ladder)
+  if ladder > 1:
+    table.add_column('targets', justify='right')
   for workload in workloads:
     head = f'{workload}\n{sentences.target(board, workload)}'
     table.add_column(text_of(head), justify='right')
@@ -74,6 +77,7 @@ def _table(
       score if standing.rank else f'({score})',
       formats.interval(bootstrap.interval(board, spread, standing.submission)),
       f'{standing.reached}/{len(board.rules.scored)}',
+      *([sentences.targets(standing, board)] if ladder > 1 else []),
       *(_cell(standing.cells[workload]) for workload in workloads),
     )
   return table
@@ -91,7 +95,8 @@ def _cell(cell: Cell) -> rich.text.Text:
   if cell.state == 'open':
     return text_of('open', 'yellow')
   best = formats.metric(cell.best, cell.target)
-  return text_of(f'missed, {best}', 'dim')
+  near = f', {cell.rungs}/{len(cell.times)}' if len(cell.times) > 1 else ''
+  return text_of(f'missed, {best}{near}', 'dim')
 
 
 def text_of(value: str, style: str = '') -> rich.text.Text:

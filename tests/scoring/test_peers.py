@@ -14,7 +14,7 @@ from scoring.load.trials import Trial
 def one(name, spent, workload='w'):
   key = TrialKey(name, workload, 0, 1)
   trial = Trial(
-    key, pathlib.Path(name), 'ended', '', 1.0, evals.NONE, None, False, 1.0,
+    key, pathlib.Path(name), 'ended', '', 1.0, evals.NONE, (), False, 1.0,
     {}, [], frozenset({'cpu'}),
   )  # fmt: skip
   return trial, Details({}, '', {}, {}, None, 0, 0, [], tuple(spent))

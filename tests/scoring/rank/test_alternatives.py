@@ -132,7 +132,7 @@ def test_a_workload_that_was_left_out_altogether_is_missed():
     ('x', 2, 0.5),
   ]
   # In the tables it is neither a time nor a miss.
-  assert math.isnan(found.times.cells[0, 1])
+  assert math.isnan(found.times.cells[0, 0, 1])
 
 
 def test_damage_stays_open_whatever_the_reading():
@@ -204,5 +204,5 @@ def test_comparing_with_someone_who_is_not_there_is_refused():
 def test_times_are_kept_as_they_are_measured():
   hits = {('x', 'w', study, 1): 10.0 * (study + 1) for study in range(4)}
   found = times.collect(made.results(made.rules('w'), hits))
-  assert found.studies.tolist() == [[[10, 20, 30, 40]]]
-  assert found.cells.tolist() == [[25]]
+  assert found.studies.tolist() == [[[[10, 20, 30, 40]]]]
+  assert found.cells.tolist() == [[[25]]]

@@ -61,7 +61,7 @@ def test_the_official_times_to_target(name, logs):
   times = official(name, 'official_{}_times_to_target')
   found = board.make(logs).times
   names = [workload.replace('/', '_') for workload in logs.rules.workloads]
-  table = pd.DataFrame(found.cells, found.submissions, names)
+  table = pd.DataFrame(found.cells[0], found.submissions, names)
   table = table.loc[times.index, times.columns]
   np.testing.assert_allclose(table, times, rtol=1e-12, equal_nan=True)
 
@@ -71,7 +71,7 @@ def test_the_official_profiles(name, logs):
   scored = board.make(logs)
   from scoring.rank import score
 
-  qualified = scored.qualified(scored.times.cells)
+  qualified = scored.qualified(scored.times.cells)[0]
   found = score.profile(qualified, known.columns.astype(float))
   rows = [scored.times.submissions.index(s) for s in known.index]
   np.testing.assert_allclose(found[rows], known, atol=1e-9)
