@@ -45,6 +45,11 @@ class Agreement:
     return statistics.median(self.ratios)
 
   @property
+  def quartiles(self) -> list[float]:
+    """Lower quartile, median and upper quartile of the ratios."""
+    return np.quantile(self.ratios, [0.25, 0.5, 0.75]).tolist()
+
+  @property
   def holds(self) -> bool:
     """Whether the median differs from 1 by at most BOUND."""
     return abs(self.median - 1) <= BOUND

@@ -86,7 +86,10 @@ def measures(results: Results, board: Board) -> dict[str, dict[str, float]]:
   found = {}
   stopped = any(trial.state == BEATEN for trial in results.trials)
   other = 'compiled' if board.rules.charges.compiling else 'whole'
-  for what in ('seconds',) if stopped else ('seconds', other, 'steps'):
+  names = ('seconds',) if stopped else ('seconds', other, 'steps')
+  if results.effort == 'steps':
+    names = ('steps',)
+  for what in names:
     if any(map(math.isnan, _hits(results, what))):
       continue
     found[what] = _scores(results, board, what)

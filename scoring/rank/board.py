@@ -15,7 +15,7 @@ from scoring.rank.times import Times
 
 
 class Cell(NamedTuple):
-  """One submission on one workload. Times are charged seconds.
+  """One submission on one workload. Times are charged seconds, or steps.
 
   Tuples have a value for each rung of the suite's ladder; the exact target is
   first. All else is about the exact target.
@@ -33,6 +33,7 @@ class Cell(NamedTuple):
   open: list[str]  # Reasons why the cell is open; empty if closed.
   lost: str  # Reason why a reached target gives no credit, or ''.
   target: float | None = None  # Target of the suite, in units of the metric.
+  effort: str = 'seconds'  # Unit of times, one of results.EFFORTS.
 
   @property
   def seconds(self) -> float:
@@ -89,6 +90,7 @@ class Board(NamedTuple):
   integral: str  # 'exact' or 'published'.
   standings: list[Standing]  # Best first, submissions without a rank last.
   times: Times
+  effort: str = 'seconds'  # Unit of times, one of results.EFFORTS.
 
   @property
   def provisional(self) -> bool:
@@ -119,7 +121,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
   """Score results; `integral` is one of score.INTEGRALS."""
   rules = results.rules
   found = tables.collect(results)
-  board = Board(rules, integral, [], found)
+  board = Board(rules, integral, [], found, results.effort)
   counted = board.qualified(found.cells)
   medians = found.scored(found.cells)
   ratios = score.ratios(counted)
@@ -150,6 +152,7 @@ def make(results: Results, integral: str = 'exact') -> Board:
         _open(trials, row, rules),
         '',
         row.target,
+        results.effort,
       )
       cells[name] = cell._replace(lost=_lost(cell, after[0], rules, name))
     lines.append(_standing(submission, cells, rules))

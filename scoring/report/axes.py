@@ -61,8 +61,10 @@ def labelled(ticks: Sequence[float], unit: str = '') -> list[Tick]:
   return [*found[:-1], (found[-1][0], found[-1][1] + unit)] if found else []
 
 
-def times(axis: Axis) -> list[Tick]:
-  """Return ticks of an axis in seconds, labelled in hours if it is long."""
+def times(axis: Axis, effort: str = 'seconds') -> list[Tick]:
+  """Return ticks of an axis in seconds or steps; long times are in hours."""
+  if effort == 'steps':
+    return labelled(axis.ticks(), ' steps')
   if axis.high < 20_000:
     return labelled(axis.ticks(), ' s')
   hours = axis._replace(low=axis.low / 3600, high=axis.high / 3600)

@@ -30,6 +30,7 @@ class Panels(NamedTuple):
   points: int  # Largest number of points per curve.
   budget: float  # Charged seconds, inf if unknown.
   id: str  # Prefix of the ids that panels refer to.
+  effort: str  # Unit of `across`, see Cell.
 
 
 def draw(board: Board, workload: str, number: int) -> tuple[Markup, list]:
@@ -66,12 +67,17 @@ def _share(board: Board, workload: str, number: int) -> Panels:
     points=max(10, min(60, POINTS // max(1, total))),
     budget=budget,
     id=f'w{number}',
+    effort=board.effort,
   )
 
 
 def _definitions(panels: Panels, standings: list[Standing]) -> Markup:
   across, up, row = panels.across, panels.up, panels.row
-  frame = [svg.grid(across, axes.times(across), up, axes.labelled(up.ticks(5)))]
+  frame = [
+    svg.grid(
+      across, axes.times(across, panels.effort), up, axes.labelled(up.ticks(5))
+    )
+  ]
   if row.target is not None:
     frame.append(
       Markup('<path class="target" d="M44 {:.1f} H312"/>').format(
@@ -119,7 +125,7 @@ def _panel(panels: Panels, standing: Standing, index: int) -> Markup:
   ]
   text = (
     f'{panels.row.metric} of {standing.submission} on {panels.row.workload} '
-    f'against charged seconds, {len(trials)} trials.'
+    f'against {formats.EFFORTS[panels.effort]}, {len(trials)} trials.'
   )
   inside = Markup(
     '<use href="#{id}f"/><g clip-path="url(#{id}c)">'
@@ -141,7 +147,7 @@ def _curve(panels: Panels, trial: Trial, index: int, number: int) -> Markup:
     state=trial.state,
     metric=panels.row.metric,
     last=formats.metric(float(trial.evals.values[-1])),
-    seconds=formats.seconds(trial.seconds),
+    seconds=formats.effort(trial.seconds, panels.effort),
   )
   seconds, values = _finite(trial)
   if trial.at is not None:
@@ -153,7 +159,7 @@ def _curve(panels: Panels, trial: Trial, index: int, number: int) -> Markup:
       x=panels.across(trial.hit),
       y=panels.up(float(trial.evals.values[trial.at])),
       which=which,
-      s=formats.seconds(trial.hit),
+      s=formats.effort(trial.hit, panels.effort),
     )
   elif seconds.size and (trial.open or trial.state == 'diverged'):
     x, y = panels.across(seconds[-1]), panels.up(values[-1])

@@ -29,6 +29,7 @@ class Mark(NamedTuple):
   seconds: float  # Charged seconds to the target, or tried without a hit.
   kind: str  # Key of WORDS.
   outcome: str  # Outcome of the trial that ran longest.
+  effort: str  # Unit of `seconds`, see Cell.
 
 
 class Plot(NamedTuple):
@@ -47,9 +48,11 @@ def marks(cell: Cell) -> list[Mark]:
     longest = max(tried, key=lambda trial: trial.seconds)
     kind = 'open' if math.isnan(seconds) else 'censored'
     if math.isfinite(seconds):
-      found.append(Mark(study, seconds, 'hit', 'reached'))
+      found.append(Mark(study, seconds, 'hit', 'reached', cell.effort))
     else:
-      found.append(Mark(study, longest.seconds, kind, longest.state))
+      found.append(
+        Mark(study, longest.seconds, kind, longest.state, cell.effort)
+      )
   return found
 
 
@@ -71,7 +74,7 @@ def draw(board: Board, workload: str, number: int) -> Plot:
   """
   end, budget = extent(board, workload)
   across = Axis(0.0, end, 1.5, 95.0)
-  ticks = axes.times(across)
+  ticks = axes.times(across, board.effort)
   lines = Markup().join(_line(across(x), 'tick') for x, _ in ticks)
   if math.isfinite(budget):
     lines += _line(across(budget), 'budget')
@@ -109,7 +112,9 @@ def _row(
       Markup(
         '<line class="median" x1="{x:.2f}%" x2="{x:.2f}%" y1="2" y2="22">'
         '<title>median {s}</title></line>'
-      ).format(x=across(cell.seconds), s=formats.seconds(cell.seconds))
+      ).format(
+        x=across(cell.seconds), s=formats.effort(cell.seconds, cell.effort)
+      )
     )
   for number, mark in enumerate(found):
     y = HEIGHT / 2 + (number - (len(found) - 1) / 2) * gap
@@ -145,7 +150,7 @@ def _mark(mark: Mark, x: float, y: float, plot: int, classes: str) -> Markup:
 
 def _words(mark: Mark) -> str:
   why = '' if mark.kind == 'hit' else f' ({mark.outcome})'
-  time = formats.seconds(mark.seconds)
+  time = formats.effort(mark.seconds, mark.effort)
   return f'study {mark.study}: {WORDS[mark.kind]} {time}{why}'
 
 

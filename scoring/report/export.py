@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from scoring.load.projection import Projection
 from scoring.load.results import Results
 from scoring.rank import bootstrap
 from scoring.rank.analysis import Analysis
@@ -86,6 +87,9 @@ def everything(
     'cutoff': rules.cutoff,
     'ladder': list(rules.ladder),
     'relaxed': results.relaxed,
+    'effort': board.effort,
+    'charged': list(rules.charges.accounts),
+    'projection': _projection(results.projection),
     'integral': board.integral,
     'reading': dataclasses.asdict(board.rules.interpretation),
     'hardware': _number(results.machine),
@@ -139,6 +143,23 @@ def _uncertainty(board: Board, analysis: Analysis) -> dict[str, Any] | None:
       name: dict(zip(names, row, strict=True))
       for name, row in zip(names, spread.faster.tolist(), strict=True)
     },
+  }
+
+
+def _projection(found: Projection) -> dict[str, Any]:
+  return {
+    'machine': found.machine,
+    'projected': found.projected,
+    'lacking': found.lacking,
+    'agreements': [
+      {
+        'submission': one.program.submission,
+        'workload': one.program.workload,
+        'quartiles': _number(one.quartiles),
+        'holds': one.holds,
+      }
+      for one in found.agreements
+    ],
   }
 
 

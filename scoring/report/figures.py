@@ -13,7 +13,7 @@ from runner.protocol import user_files
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
 from scoring.rank.bootstrap import Spread
-from scoring.report import dot_chart, sentences
+from scoring.report import dot_chart, formats, sentences
 
 # Colours of Okabe and Ito (2008), distinct for every kind of colour vision, as
 # on the page. After the eighth, lines are dashed and dots change their shape.
@@ -141,8 +141,8 @@ def _times(figure: Any, board: Board) -> None:
   )
   grid[0, 0].set_ylim(count - 0.4, -0.6)
   figure.supxlabel(
-    'Charged time to the target. Dots: studies. Bars: medians. Arrows: misses, '
-    'at the time tried. Dashes: budget.',
+    f'{formats.EFFORTS[board.effort].capitalize()} to the target. Dots: '
+    'studies. Bars: medians. Arrows: misses, at the time tried. Dashes: budget.',
     size=8,
   )
 

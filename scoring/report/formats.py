@@ -16,6 +16,23 @@ def seconds(value: float) -> str:
   return f'{value:.1f} s' if value >= 10 else f'{value:.2f} s'
 
 
+EFFORTS = {'seconds': 'charged seconds', 'steps': 'steps'}
+
+
+def effort(value: float, unit: str) -> str:
+  """Format an effort to the target.
+
+  Args:
+    value: The effort.
+    unit: 'seconds' or 'steps'.
+  """
+  if unit == 'seconds':
+    return seconds(value)
+  if not math.isfinite(value):
+    return '–'
+  return f'{value:,.0f} steps'.replace(',', '\u202f')
+
+
 def metric(value: float, target: float | None = None) -> str:
   """Format a metric with four significant digits.
 

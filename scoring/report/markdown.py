@@ -48,7 +48,8 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
   )
   lines += [
     '',
-    'Charged seconds to the target, and the ratio to the fastest time:',
+    f'{formats.EFFORTS[board.effort].capitalize()} to the target, and the '
+    'ratio to the least:',
   ]
   lines += ['']
   lines += _times(board)

@@ -102,6 +102,7 @@ def _environment() -> jinja2.Environment:
   environment.policies['json.dumps_kwargs'] = {'separators': (',', ':')}
   environment.filters |= {
     'seconds': formats.seconds,
+    'effort': formats.effort,
     'metric': formats.metric,
     'ratio': formats.ratio,
     'score': formats.score,
@@ -117,6 +118,7 @@ def _environment() -> jinja2.Environment:
     'series': svg.series,
     'chip': _chip,
     'MEASURES': times.MEASURES,
+    'EFFORTS': formats.EFFORTS,
     'INTERPRETATIONS': INTERPRETATIONS,
     'LEVEL': bootstrap.LEVEL,
     'SURE': bootstrap.SURE,

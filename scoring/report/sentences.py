@@ -59,7 +59,7 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
     found.insert(0, RULESETS.get(results.ruleset, results.ruleset))
   if 'name' in machine:
     found.append(_machine(machine))
-  found.append(policy(rules.charges))
+  found.append(_effort(results))
   details = list(details)
   found_compiled = sum(known.found for known in details)
   if found_compiled and rules.charges.compiling:
@@ -72,6 +72,16 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   if dates:
     both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
     found.append(both)
+  return found
+
+
+def _effort(results: Results) -> str:
+  """Return what times are, and what is charged."""
+  if results.effort == 'steps':
+    return 'by steps'
+  found = policy(results.rules.charges)
+  if count := results.projection.projected:
+    return f'{found}; {_count(count, "trial")} with projected seconds'
   return found
 
 
@@ -164,7 +174,7 @@ def cell(found: Cell) -> str:
   """Return a cell's time, or the result of its best trial if it has no time."""
   if found.state == 'reached':
     lost = f'; no credit: {found.lost}' if found.lost else ''
-    return formats.seconds(found.seconds) + lost
+    return formats.effort(found.seconds, found.effort) + lost
   hits = f' {found.hits} of {len(found.studies)} studies reached the target'
   also = f'; {easier}' if (easier := rungs(found)) else ''
   return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}{also}'
@@ -192,7 +202,7 @@ def _got(found: Cell) -> str:
   if math.isfinite(found.margin) and found.margin > 0:
     short = f', {formats.share(found.margin)} short'
   best = formats.metric(found.best, found.target)
-  used = formats.seconds(found.used)
+  used = formats.effort(found.used, found.effort)
   return f' ({found.outcome}), best {best}{short} in {used}'
 
 

@@ -85,12 +85,18 @@ def _table(
 
 def _cell(cell: Cell) -> rich.text.Text:
   if cell.lost:
-    return text_of(f'{formats.seconds(cell.seconds)}, no credit', 'dim')
+    return text_of(
+      f'{formats.effort(cell.seconds, cell.effort)}, no credit', 'dim'
+    )
   if cell.state == 'reached' and not math.isfinite(cell.ratio):
-    return text_of(formats.seconds(cell.seconds))  # A held-out variant.
+    return text_of(
+      formats.effort(cell.seconds, cell.effort)
+    )  # A held-out variant.
   if cell.state == 'reached':
     style = 'bold green' if cell.ratio == 1 else ''
-    found = f'{formats.seconds(cell.seconds)} {formats.ratio(cell.ratio)}'
+    found = (
+      f'{formats.effort(cell.seconds, cell.effort)} {formats.ratio(cell.ratio)}'
+    )
     return text_of(found, style)
   if cell.state == 'open':
     return text_of('open', 'yellow')
