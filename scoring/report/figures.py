@@ -142,7 +142,8 @@ def _times(figure: Any, board: Board) -> None:
   grid[0, 0].set_ylim(count - 0.4, -0.6)
   figure.supxlabel(
     f'{formats.EFFORTS[board.effort].capitalize()} to the target. Dots: '
-    'studies. Bars: medians. Arrows: misses, at the time tried. Dashes: budget.',
+    'studies. Bars: medians. Arrows: misses, at the time tried. Dashes: '
+    'budget.',
     size=8,
   )
 

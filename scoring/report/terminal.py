@@ -84,20 +84,14 @@ def _table(
 
 
 def _cell(cell: Cell) -> rich.text.Text:
+  time = formats.effort(cell.seconds, cell.effort)
   if cell.lost:
-    return text_of(
-      f'{formats.effort(cell.seconds, cell.effort)}, no credit', 'dim'
-    )
+    return text_of(f'{time}, no credit', 'dim')
   if cell.state == 'reached' and not math.isfinite(cell.ratio):
-    return text_of(
-      formats.effort(cell.seconds, cell.effort)
-    )  # A held-out variant.
+    return text_of(time)  # A held-out variant.
   if cell.state == 'reached':
     style = 'bold green' if cell.ratio == 1 else ''
-    found = (
-      f'{formats.effort(cell.seconds, cell.effort)} {formats.ratio(cell.ratio)}'
-    )
-    return text_of(found, style)
+    return text_of(f'{time} {formats.ratio(cell.ratio)}', style)
   if cell.state == 'open':
     return text_of('open', 'yellow')
   best = formats.metric(cell.best, cell.target)
