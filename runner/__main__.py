@@ -94,6 +94,12 @@ _KIND = flags.DEFINE_string(
   None,
   "Name of a measured kind of machine to run on; default: this machine's.",
 )
+_AGAINST = flags.DEFINE_string(
+  'against',
+  None,
+  'Folder of a board to race against: your entries run by its rules, and are '
+  'compared with its entries.',
+)
 _JOBS = flags.DEFINE_integer(
   'jobs',
   1,
@@ -230,8 +236,25 @@ def _options() -> Options:
     executor=_ENGINE.value,
     executor_options=tuple(_OPTIONS.value),
     jobs=_JOBS.value,
+    against=_board(),
     machine=_KIND.value,
   )
+
+
+def _board() -> pathlib.Path | None:
+  """Return the board to race against.
+
+  Raises:
+    ValueError: flags contradict the board, which has rules of its own.
+  """
+  if _AGAINST.value is None:
+    return None
+  for name in ('suite', 'ruleset'):
+    if flags.FLAGS[name].present:
+      raise ValueError(
+        f'--against takes the {name} of the board. Leave out --{name}.'
+      )
+  return pathlib.Path(_AGAINST.value)
 
 
 def _trial_options() -> TrialOptions:

@@ -4,19 +4,23 @@
 commands that train import JAX, in child processes.
 """
 
+import contextlib
 import dataclasses
+import os
 import pathlib
 import shlex
+import subprocess
 import sys
 
 import submissions
 import workloads
 from runner import options as chosen, summaries
 from runner.executors import cluster, race, untimed as untimed_trials
-from runner.launch import attempt
+from runner.launch import attempt, environment
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import (
+  boards,
   plan_file,
   results_folder,
   schemas,
@@ -33,6 +37,7 @@ from runner.tools import (
 
 def run(options: Options) -> int:
   """Run missing trials, and resume stopped trials."""
+  options = chosen.by_rules_of_board(options)
   suite = chosen.ready(options)
   machine = chosen.machine(options)
   here = chosen.is_here(options, machine)
@@ -78,6 +83,8 @@ def run(options: Options) -> int:
   folder = shlex.quote(str(options.out))
   if left:
     print(f'See: timetrial status --out={folder}', file=sys.stderr)
+  elif options.against is not None:
+    return _verdict(options)
   elif untimed:
     print(
       f'Next: timetrial time --out={folder} on a quiet machine, or, by steps: '
@@ -282,6 +289,17 @@ def work(out: pathlib.Path, ids: list[str], options: TrialOptions) -> int:
   return 0 if all(status.outcome for status in found) else 1
 
 
+def _verdict(options: Options) -> int:
+  """Let scoring say what the entries come to beside the board."""
+  words = ['verdict', str(options.out), f'--board={options.against}']
+  path = {'PYTHONPATH': environment.python_path()}
+  return subprocess.run(
+    [sys.executable, '-P', '-m', 'scoring', *words],
+    env=os.environ | path,
+    check=False,
+  ).returncode
+
+
 def time(options: Options) -> int:
   """Time one trial of each program of a results folder."""
   from runner.tools import timing  # noqa: PLC0415
@@ -289,15 +307,24 @@ def time(options: Options) -> int:
   stored = results_folder.planned(options.out)
   machine = chosen.machine(options)
   chosen.check_here(options, machine)
-  suite = stored.suite
-  speeds = chosen.all_speeds(options, suite, machine)
-  made = timing.plan_of(options.out, stored, machine, speeds)
-  place = timing.run(options.out, made, options.trial, options.retry)
+  with contextlib.ExitStack() as stack:
+    boards_raced = {options.out: stored}
+    if options.against is not None:
+      board = stack.enter_context(boards.opened(options.against))
+      names = options.submissions or (stored.suite.reference,)
+      boards_raced[board] = timing.part(board, names, stored.suite)
+    speeds = chosen.all_speeds(options, stored.suite, machine)
+    made = timing.plan_of(boards_raced, machine, speeds)
+    place = timing.run(
+      options.out, made, boards_raced, options.trial, options.retry
+    )
   left = attempt.pending(place, made)
   print(
     f'{len(made.trials) - len(left)} of {len(made.trials)} programs are timed '
     f'on {machine.name}.'
   )
+  if not left and options.against is not None:
+    return _verdict(options)
   if not left:
     folder = shlex.quote(str(options.out))
     print(f'Next: timetrial score {folder} --out=report')

@@ -12,7 +12,7 @@ from runner.executors.jobs import JobsExecutor
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
-from runner.protocol import schema, suite as suites
+from runner.protocol import boards, schema, suite as suites
 from runner.protocol.plan import Machine, Plan, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
@@ -45,6 +45,7 @@ class Options:
     executor: Name of the executor that runs the trials.
     executor_options: Options of the executor, as NAME=VALUE.
     jobs: Number of untimed trials at once on this machine.
+    against: Folder of a board to race against, by its rules.
     machine: Name of a measured kind of machine; None: this machine's kind.
   """
 
@@ -67,13 +68,26 @@ class Options:
   executor: str = 'local'
   executor_options: tuple[str, ...] = ()
   jobs: int = 1
+  against: pathlib.Path | None = None
   machine: str | None = None
 
 
 def load(options: Options) -> Suite:
-  """Return the whole suite."""
+  """Return the whole suite: that of the board to race against, if any."""
+  if options.against is not None:
+    return boards.plan(options.against).suite
   return suites.load(
     options.suite, workloads.canonical, started=not options.starts_only
+  )
+
+
+def by_rules_of_board(options: Options) -> Options:
+  """Return the options with ruleset and studies of the board, if any."""
+  if options.against is None:
+    return options
+  plan = boards.plan(options.against)
+  return dataclasses.replace(
+    options, ruleset=plan.ruleset, studies=options.studies or plan.studies
   )
 
 

@@ -32,6 +32,7 @@ PROGRAM = Program(
         'prune',
         'untimed',
         'jobs',
+        'against',
         'preflight',
         'profile',
         'mix_hardware',
@@ -42,6 +43,7 @@ PROGRAM = Program(
         '--submissions=nadamw,lion --out=results',
         '--submissions=path/to/mine.py --workloads=digits --studies=1',
         '--submissions=nadamw,lion --untimed --jobs=4',
+        '--submissions=mine.py --against=docs/leaderboard/self --untimed',
       ),
     ),
     'plan': Command(
@@ -100,8 +102,19 @@ PROGRAM = Program(
     ),
     'time': Command(
       'Time one trial of each program, for the seconds of untimed trials.',
-      ('out', *_TERMS, 'attempts', 'pause', 'hardware_dir'),
-      ('--out=results',),
+      (
+        'out',
+        'against',
+        'submissions',
+        *_TERMS,
+        'attempts',
+        'pause',
+        'hardware_dir',
+      ),
+      (
+        '--out=results',
+        '--out=results --against=docs/leaderboard/self --submissions=adamw',
+      ),
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',

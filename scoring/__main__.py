@@ -13,7 +13,7 @@ import sys
 import rich.console
 from absl import flags
 
-from runner.protocol import schemas
+from runner.protocol import boards, schemas
 from scoring.load import results as read
 from scoring.program import PROGRAM
 from scoring.rank import board, bootstrap, score
@@ -82,6 +82,12 @@ _AGAINST = flags.DEFINE_string(
   None,
   "Submission that speedups compare with; default: the suite's reference.",
 )
+_BOARD = flags.DEFINE_string(
+  'board', None, 'Folder of the board to compare with, for `verdict`.'
+)
+_REFERENCE = flags.DEFINE_string(
+  'reference', 'adamw', 'Entry to compare with, for `verdict`.'
+)
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
 _INTO = flags.DEFINE_string(
   'into',
@@ -96,21 +102,15 @@ def main(argv: list[str]) -> int:
   """Run one command and return the exit status."""
   try:
     match argv[1:]:
-      case ['replay', folder]:
-        return _replay(_read(folder))
-      case ['verify', folder]:
-        return _verify(_read(folder))
-      case ['tensorboard', folder]:
-        return _tensorboard(_read(folder))
-      case ['', folder]:  # The command `timetrial score`.
-        return _score(_read(folder), pathlib.Path(_OUT.value))
+      case [command, folder] if command in COMMANDS:
+        return COMMANDS[command](folder)
       case [folder] if folder not in PROGRAM.commands:
-        return _score(_read(folder), pathlib.Path(_OUT.value))
+        return COMMANDS[''](folder)
     named = len(argv) > 1 and argv[1] in PROGRAM.commands
     raise ValueError(
       f'Give exactly one results folder, not {len(argv) - 1 - named}: '
       'timetrial score results --out=report, '
-      'or timetrial replay|verify|tensorboard results'
+      f'or timetrial {"|".join(filter(None, COMMANDS))} results'
     )
   except ValueError as error:  # Errors of ours are ValueErrors; no traceback.
     print(f'Error: {sentences.clean(str(error), "?")}', file=sys.stderr)
@@ -177,6 +177,38 @@ def _replay(results: read.Results) -> int:
   return 0
 
 
+def _verdict(folder: str) -> int:
+  """Print what one's own entries come to beside a board."""
+  from scoring.load import beside  # noqa: PLC0415  Needed by this command only.
+  from scoring.report import verdict  # noqa: PLC0415  The same.
+
+  if _BOARD.value is None:
+    raise ValueError(
+      'Name the board to compare with: --board=docs/leaderboard/self'
+    )
+  with boards.opened(pathlib.Path(_BOARD.value)) as other:
+    results = beside.joined(
+      pathlib.Path(folder), other, _BY.value, _HARDWARE.value
+    )
+  scored = board.make(results, _INTEGRAL.value)
+  known = [standing.submission for standing in scored.standings]
+  reference = _REFERENCE.value
+  if reference not in known:
+    raise ValueError(
+      f'--reference={reference} is not among the entries that can be compared '
+      f'by {results.effort}: {", ".join(known)}.'
+    )
+  assert results.plan is not None
+  mine = dict.fromkeys(trial.submission for trial in results.plan.trials)
+  if _JSON.value:
+    found = [verdict.table(results, scored, name, reference) for name in mine]
+    print(schemas.text('verdict', found))
+  else:
+    for name in mine:
+      print(verdict.text(results, scored, name, reference))
+  return 0
+
+
 def _tensorboard(results: read.Results) -> int:
   from scoring.report import tensorboard  # noqa: PLC0415  Needed by this command only.
 
@@ -196,6 +228,15 @@ def _verify(results: read.Results) -> int:
   else:
     verify.show(results, found, _console())
   return 1 if any(one.doubt for one in found) else 0
+
+
+COMMANDS = {
+  '': lambda folder: _score(_read(folder), pathlib.Path(_OUT.value)),
+  'replay': lambda folder: _replay(_read(folder)),
+  'verify': lambda folder: _verify(_read(folder)),
+  'verdict': _verdict,
+  'tensorboard': lambda folder: _tensorboard(_read(folder)),
+}
 
 
 class _Console(rich.console.Console):

@@ -33,6 +33,12 @@ PROGRAM = Program(
       ('results',),
       takes='RESULTS',
     ),
+    'verdict': Command(
+      'Compare your entries with a board, in one paragraph.',
+      ('board', 'reference', 'by', 'hardware', 'integral', 'json'),
+      ('results --board=docs/leaderboard/self',),
+      takes='RESULTS',
+    ),
     'tensorboard': Command(
       'Write training curves for TensorBoard.',
       (*_READING, 'out'),

@@ -17,6 +17,7 @@ NUMBERS = {
   'score': 1,
   'replay': 1,
   'verify': 1,
+  'verdict': 1,
 }
 
 

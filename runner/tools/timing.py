@@ -23,61 +23,90 @@ from runner.protocol import (
   time_profiles,
 )
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
+from runner.protocol.suite import Suite
 from runner.protocol.trial_file import StepLimits
+from submissions.algoperf import folders
+from workloads.suggestions import hint
 
 UNKNOWN = 10**9  # Steps of a profile that ends by its budget only.
 
 
+def part(board: pathlib.Path, names: Sequence[str], suite: Suite) -> Plan:
+  """Return some entries of a board's plan, on the workloads of a suite.
+
+  Args:
+    board: The results folder of the board.
+    names: Names of the entries.
+    suite: The suite whose workloads are timed.
+
+  Raises:
+    ValueError: the board has no such entry.
+  """
+  plan = results_folder.planned(board)
+  for name in names:
+    if name not in plan.sources:
+      raise ValueError(
+        f'No entry {name!r} on the board.{hint(name, plan.sources)} It has: '
+        f'{", ".join(plan.sources)}.'
+      )
+  return dataclasses.replace(
+    plan,
+    trials=tuple(
+      trial
+      for trial in plan.trials
+      if trial.submission in names and trial.workload in suite.workloads
+    ),
+    sources={name: plan.sources[name] for name in names},
+  )
+
+
 def plan_of(
-  out: pathlib.Path,
-  board: Plan,
+  raced: Mapping[pathlib.Path, Plan],
   machine: Machine,
   speeds: Mapping[str, Speed],
 ) -> Plan:
-  """Return the plan of one timed trial of each program of a board.
+  """Return the plan of one timed trial of each program of results folders.
 
   Args:
-    out: The results folder of the board.
-    board: Its plan.
+    raced: Plans by results folder; the first one has suite and ruleset.
     machine: This machine.
     speeds: Speeds of the reference algorithm on it by workload.
   """
+  first = next(iter(raced.values()))
   suite = dataclasses.replace(
-    board.suite,
+    first.suite,
     workloads={
       name: dataclasses.replace(spec, target=None)
-      for name, spec in board.suite.workloads.items()
+      for name, spec in first.suite.workloads.items()
     },
   )
-  trials = []
-  for some in programs.grouped(board.trials).values():
-    first = some[0]
-    spec = suite.workloads[first.workload]
-    sha256 = board.sources[first.submission].sha256
-    known = plan_file.identity(first, sha256, spec)
-    trials.append(dataclasses.replace(first, id=known))
+  trials, sources = [], {}
+  for out, plan in raced.items():
+    for name, source in plan.sources.items():
+      sources[name] = _source(out, plan, name, source)
+    for one, *_ in programs.grouped(plan.trials).values():
+      spec = suite.workloads[one.workload]
+      sha256 = plan.sources[one.submission].sha256
+      known = plan_file.identity(one, sha256, spec)
+      trials.append(dataclasses.replace(one, id=known))
   return plan_file.sealed(
     Plan(
       suite=suite,
-      ruleset=board.ruleset,
+      ruleset=first.ruleset,
       machine=machine,
-      budgets=planning.budgets(suite, board.ruleset, speeds),
-      sources={
-        name: _source(out, board, name, source)
-        for name, source in board.sources.items()
-      },
+      budgets=planning.budgets(suite, first.ruleset, speeds),
+      sources=sources,
       trials=tuple(trials),
     )
   )
 
 
-def _source(
-  out: pathlib.Path, board: Plan, name: str, source: Source
-) -> Source:
-  """Return a submission's source; where it is gone, its copy in a trial."""
-  if pathlib.Path(source.path).exists():
+def _source(out: pathlib.Path, plan: Plan, name: str, source: Source) -> Source:
+  """Return a submission's source; where it is not the same, its copy."""
+  path = pathlib.Path(source.path)
+  if path.exists() and folders.sha256(path) == source.sha256:
     return source
-  for trial in board.of(name):
+  for trial in plan.of(name):
     copy = layout.source(trial.folder(out), name)
     if copy.exists():
       return dataclasses.replace(source, path=str(copy))
@@ -85,18 +114,23 @@ def _source(
 
 
 def run(
-  out: pathlib.Path, plan: Plan, options: TrialOptions, retry: RetryPolicy
+  out: pathlib.Path,
+  plan: Plan,
+  raced: Mapping[pathlib.Path, Plan],
+  options: TrialOptions,
+  retry: RetryPolicy,
 ) -> pathlib.Path:
   """Run the missing trials of a plan of `plan_of`; return their folder.
 
   Args:
-    out: The results folder of the board.
+    out: The results folder that gets the profiles.
     plan: The plan.
+    raced: Plans by results folder, as `plan_of` got them.
     options: Options of all trials.
     retry: Attempts and pauses after machine failures.
   """
   place = time_profiles.folder(out, plan.machine.name)
-  last = last_steps(out)
+  last = last_steps(raced)
 
   def limits(plan: Plan, trial: PlannedTrial) -> StepLimits:
     usual = untimed.by_reference(plan, trial)
@@ -109,22 +143,19 @@ def run(
   return place
 
 
-def last_steps(out: pathlib.Path) -> dict[programs.Program, int]:
-  """Return the last evaluated step of the untimed trials of each program."""
+def last_steps(
+  raced: Mapping[pathlib.Path, Plan],
+) -> dict[programs.Program, int]:
+  """Return the last evaluated step of the trials of each program."""
   found: dict[programs.Program, int] = {}
-  for trial in results_folder.planned(out).trials:
-    folder = trial.folder(out)
-    if not (folder / layout.EVALS).exists() or _is_timed(folder):
-      continue
-    rows = storage.read_rows(folder / layout.EVALS)
-    program = programs.of(trial)
-    steps = [int(row[columns.STEP]) for row in rows]
-    found[program] = max([found.get(program, 1), *steps])
+  for out, plan in raced.items():
+    for trial in plan.trials:
+      rows = storage.read_rows(trial.folder(out) / layout.EVALS)
+      if rows:
+        program = programs.of(trial)
+        steps = [int(row[columns.STEP]) for row in rows]
+        found[program] = max([found.get(program, 1), *steps])
   return found
-
-
-def _is_timed(folder: pathlib.Path) -> bool:
-  return prepare.spec(folder / layout.TRIAL).timed
 
 
 def _extend(

@@ -61,7 +61,7 @@ def bootstrap(
     count = min(step, draws - first)
     cells = np.broadcast_to(times.cells, (count, *times.cells.shape))
     if unit != 'workloads':
-      cells = _studies_again(rng, board, count)
+      cells = studies_again(rng, board, count)
     qualified = board.qualified(cells)
     if unit != 'studies':
       width = qualified.shape[-1]
@@ -160,7 +160,7 @@ def _surely(board: Board, spread: Spread | None, one: str, other: str) -> bool:
   return bool(spread.faster[index(one), index(other)] >= SURE)
 
 
-def _studies_again(
+def studies_again(
   rng: np.random.Generator, board: Board, count: int
 ) -> np.ndarray:
   """Return medians [count, R, N, W] of studies drawn with replacement.

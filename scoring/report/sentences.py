@@ -130,7 +130,7 @@ def _leaders(board: Board) -> str:
     return 'No ranked submission reached a target.'
   verb = 'leads' if len(winners) == 1 else 'lead together'
   return (
-    f'{_join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
+    f'{join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
     f'{_reached(ranked[0], board)}.'
   )
 
@@ -144,7 +144,7 @@ def _open_cells(board: Board) -> str:
   ranked = any(s.rank for s in board.standings)
   return (
     f'{_count(cells, "cell")} {"is" if cells == 1 else "are"} open for '
-    f'{_join([s.submission for s in unranked])}, so '
+    f'{join([s.submission for s in unranked])}, so '
     f'{"it is" if len(unranked) == 1 else "they are"} not ranked'
     + ("; closing a cell may lower others' scores." if ranked else '.')
   )
@@ -166,7 +166,7 @@ def sureness(board: Board, spread: Spread | None) -> str:
       'All neighbours in the ranking keep their order in at least '
       f'{bootstrap.SURE:.0%} of {drawn}.'
     )
-  groups = '; '.join(map(_join, ties))
+  groups = '; '.join(map(join, ties))
   return f'These do not clearly differ in {drawn}: {groups}.'
 
 
@@ -219,7 +219,8 @@ def _count(number: int | str, noun: str) -> str:
   return f'{number} {noun}' + ('' if number == 1 else 's')
 
 
-def _join(names: list[str]) -> str:
+def join(names: list[str]) -> str:
+  """Return names as a list in a sentence."""
   if len(names) < 2:
     return ''.join(names)
   return f'{", ".join(names[:-1])} and {names[-1]}'
