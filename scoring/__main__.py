@@ -86,7 +86,10 @@ _BOARD = flags.DEFINE_string(
   'board', None, 'Folder of the board to compare with, for `verdict`.'
 )
 _REFERENCE = flags.DEFINE_string(
-  'reference', 'adamw', 'Entry to compare with, for `verdict`.'
+  'reference',
+  None,
+  'Entry of the board to compare with; default: adamw, or the leader where '
+  'adamw has no such times.',
 )
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
 _INTO = flags.DEFINE_string(
@@ -191,15 +194,20 @@ def _verdict(folder: str) -> int:
       pathlib.Path(folder), other, _BY.value, _HARDWARE.value
     )
   scored = board.make(results, _INTEGRAL.value)
-  known = [standing.submission for standing in scored.standings]
-  reference = _REFERENCE.value
+  assert results.plan is not None
+  mine = dict.fromkeys(trial.submission for trial in results.plan.trials)
+  known = [
+    standing.submission
+    for standing in scored.standings
+    if standing.submission not in mine
+  ]
+  usual = 'adamw' if 'adamw' in known or not known else known[0]
+  reference = _REFERENCE.value or usual
   if reference not in known:
     raise ValueError(
       f'--reference={reference} is not among the entries that can be compared '
       f'by {results.effort}: {", ".join(known)}.'
     )
-  assert results.plan is not None
-  mine = dict.fromkeys(trial.submission for trial in results.plan.trials)
   if _JSON.value:
     found = [verdict.table(results, scored, name, reference) for name in mine]
     print(schemas.text('verdict', found))

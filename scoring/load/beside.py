@@ -6,6 +6,7 @@ import pathlib
 from scoring.load import projection, results as read
 from scoring.load.plan import ReadError
 from scoring.load.results import Results
+from scoring.load.trials import UNTIMED
 
 
 def joined(
@@ -32,11 +33,10 @@ def joined(
     ReadError: the folders cannot be compared.
   """
   mine = read.read(out, effort=effort, machine=machine, mixed=True)
-  if mine.effort == 'steps':
-    others = read.read(board, effort='steps', mixed=True)
-  else:
-    others = _projected(board, out, mine.projection.machine or machine)
+  others = read.read(board, effort='steps', mixed=True)
   _check(mine, others)
+  if mine.effort == 'seconds':
+    others = _projected(others, out, mine.projection.machine or machine)
   raced = mine.rules.workloads
   trials = [t for t in others.trials if t.key.workload in raced]
   return dataclasses.replace(
@@ -48,18 +48,13 @@ def joined(
 
 
 def _projected(
-  board: pathlib.Path, out: pathlib.Path, machine: str | None
+  others: Results, out: pathlib.Path, machine: str | None
 ) -> Results:
   """Return the entries of a board that have time profiles in `out`."""
-  others = read.read(board, effort='seconds', mixed=True)
   assert others.plan is not None
   untimed = [trial._replace(timed=False) for trial in others.trials]
   found, _, _ = projection.project(out, others.plan, untimed, machine)
-  lacking = {
-    trial.key.submission
-    for trial in found
-    if not trial.projected and not trial.open
-  } | {t.key.submission for t in found if t.state == projection.UNTIMED}
+  lacking = {t.key.submission for t in found if t.state == UNTIMED}
   kept = [trial for trial in found if trial.key.submission not in lacking]
   return dataclasses.replace(others, trials=kept)
 

@@ -27,7 +27,7 @@ def options(home, **more):
   """Options of a race of two quick submissions by steps."""
   names = [str(races.mine(home, name, steps=30)) for name in ('one', 'two')]
   return Options(
-    suite=str(races.suite(home, target=0.9, steps=20)),
+    suite=str(races.suite(home, target=0.99, steps=20)),
     submissions=tuple(names),
     studies=1,
     out=home / 'out',
@@ -49,7 +49,7 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(tmp_path, capsys):
   by_steps = read.read(tmp_path / 'out')
   assert by_steps.effort == 'steps'
   [first, second] = board.make(by_steps).standings
-  assert first.cells['digits'].seconds == second.cells['digits'].seconds
+  assert first.cells['digits'].seconds == second.cells['digits'].seconds <= 20
   in_seconds = read.read(tmp_path / 'out', effort='seconds')
   reasons = board.make(in_seconds).standings[0].cells['digits'].open
   assert 'timetrial time' in reasons[0]
