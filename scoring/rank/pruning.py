@@ -194,7 +194,7 @@ def _first(trials: list[Trial], cell: _Cell) -> float:
 def _hits(trials: list[Trial], rung: int) -> list[tuple[int, float]]:
   """Return (index of the evaluation, charged seconds) of each hit."""
   return [
-    (trial.hits[rung], trial.measured('seconds', rung))
+    (at, trial.measured('seconds', rung))
     for trial in trials
-    if trial.hits and trial.hits[rung] is not None
+    if trial.hits and (at := trial.hits[rung]) is not None
   ]
