@@ -2,17 +2,19 @@
 
 import copy
 import dataclasses
+import io
 import json
 import math
 
 import pytest
+import rich.console
 from hypothesis import given, settings, strategies as st
 
 from runner.protocol import suite as suites
 from scoring.load import results as read
 from scoring.rank import alternatives, analysis, board, bootstrap, pruning
 from scoring.rank.board import Board
-from scoring.report import export, markdown, sentences, terminal
+from scoring.report import export, markdown, page, sentences, terminal
 from tests.support import made_boards as made, made_results
 
 INF, NAN = math.inf, math.nan
@@ -70,6 +72,22 @@ def test_a_board_by_hand():
   assert '2 of 3 targets reached, credit 0.611' in sentences.cell(missed)
 
 
+def test_who_runs_a_variant_for_another_rung_sets_no_time_on_this_one():
+  """Its time once stopped others as beyond the cutoff where it had none."""
+  suite = made.rules('w', held_out={'h': 'w'}, ladder=(0.0, 0.2))
+  seconds = {
+    ('a', 'w', 0, 1): [INF, 10.0],
+    ('a', 'h', 0, 1): [10.0, 10.0],
+    ('b', 'w', 0, 1): [100.0, 10.0],
+    ('b', 'h', 0, 1): [100.0, 100.0],
+  }
+  results = made.results(suite, seconds)
+  kept, _ = pruning.prune(results, results.trials)
+  for trials in (results.trials, kept):
+    found = board.make(dataclasses.replace(results, trials=trials))
+    assert scores(found) == {'a': 0.5, 'b': 0.5}
+
+
 rungs_of_a_trial = st.lists(
   st.floats(1, 999) | st.just(INF), min_size=3, max_size=3
 ).map(lambda seconds: sorted(seconds, reverse=True))
@@ -106,7 +124,7 @@ def test_the_score_is_the_mean_of_the_boards_of_the_rungs(results, integral):
     assert value == pytest.approx(mean, abs=1e-12)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(races())
 def test_pruning_changes_no_score_on_any_rung(results):
   kept, _ = pruning.prune(results, results.trials)
@@ -263,13 +281,21 @@ def test_every_report_says_what_the_score_is_the_mean_of(folder, tmp_path):
     for cell in line['workloads'].values():
       assert len(cell['credit_by_target']) == len(LADDER)
   json.dumps(everything, allow_nan=False)
-  import io
-
-  import rich.console
-
   shown = rich.console.Console(file=io.StringIO(), width=250)
   terminal.show(results, found, made_of.spread, shown)
   printed = shown.file.getvalue()
   assert said in ' '.join(printed.splitlines()[:3]) and 'targets' in printed
+  shown = page.render(results, found, made_of, tmp_path)
+  head, _, body = shown.partition('id="leaderboard"')
+  assert said in head and said in body
+  standing = found.standings[0]
+  assert f'<td class="n" data-value="{standing.rungs}">' in body
+  assert 'targets reached, credit' in body
+  # A dot of the profiles for each target reached within the cutoff.
+  dots = shown.count('of 9 targets</title>')
+  ratios = [
+    r for s in found.standings for c in s.cells.values() for r in c.ratios
+  ]
+  assert dots == sum(ratio <= results.rules.cutoff for ratio in ratios)
   alone = dataclasses.replace(results.rules, ladder=(0.0,))
   assert sentences.meaning(alone) == 'one target per workload'
