@@ -124,7 +124,7 @@ def test_the_score_is_the_mean_of_the_boards_of_the_rungs(results, integral):
     assert value == pytest.approx(mean, abs=1e-12)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(races())
 def test_pruning_changes_no_score_on_any_rung(results):
   kept, _ = pruning.prune(results, results.trials)
