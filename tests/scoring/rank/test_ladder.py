@@ -299,3 +299,28 @@ def test_every_report_says_what_the_score_is_the_mean_of(folder, tmp_path):
   assert dots == sum(ratio <= results.rules.cutoff for ratio in ratios)
   alone = dataclasses.replace(results.rules, ladder=(0.0,))
   assert sentences.meaning(alone) == 'one target per workload'
+
+
+def test_a_cut_line_that_may_reach_a_rung_leaves_the_cell_open(tmp_path):
+  """Numbers that begin with 0.1 miss 0.031; some of them reach 0.1179."""
+  rows = {'digits': TABLE['workloads']['digits']}
+  climbed = suite_file(tmp_path / 'ladder.toml', rows)
+  alone = suite_file(tmp_path / 'alone.toml', rows, ladder=[0.0])
+  out = tmp_path / 'out'
+  [trial] = made_results.write_plan(out, [('x', 'digits', 0, 1)])
+  made_results.write_trial(out, trial, [(1.0, 0.9)], metric='error_rate')
+  [path] = out.rglob('eval_measurements.csv')
+  header, line = path.read_text().splitlines()
+  cells = dict(zip(header.split(','), line.split(','), strict=True))
+  cells |= {'global_step': '32', 'validation/error_rate': '0.1'}
+  order = [*sorted(cells.keys() - {'validation/error_rate'})]
+  order.append('validation/error_rate')  # The field that the cut goes through.
+  first = dict(zip(header.split(','), line.split(','), strict=True))
+  lines = [order, [first[name] for name in order], [cells[n] for n in order]]
+  path.write_text('\n'.join(map(','.join, lines)))
+  missed, unclear = (
+    board.make(read.read(out, suite)).standings[0].cells['digits']
+    for suite in (alone, climbed)
+  )
+  assert (missed.state, unclear.state, unclear.rungs) == ('missed', 'open', 0)
+  assert 'met error_rate 0.031 or an easier target. ' in unclear.open[0]
