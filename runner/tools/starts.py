@@ -1,4 +1,4 @@
-"""Where training begins: metrics of freshly initialised models.
+"""Measurement of where training begins, on freshly initialised models.
 
 The easier targets of a suite's ladder lie between a target and this value.
 Nothing trains, so a workload takes seconds.

@@ -312,22 +312,23 @@ def _judged(
   hits = tuple(first_hit(found.evals, rung, budget) for rung in rungs)
   if hits[0] is not None:
     return 'reached', reason, hits, False
-  state, reason = _missed(state, reason, found, exact)
+  state, reason = _missed(state, reason, found, rungs)
   if state == UNCLEAR:
     return state, reason, (), True
   return state, reason, hits, False
 
 
 def _missed(
-  state: str, reason: str, found: Found, row: WorkloadSpec
+  state: str, reason: str, found: Found, rungs: Sequence[WorkloadSpec]
 ) -> tuple[str, str]:
   """Return (state, reason) of a trial without a hit within its budget."""
+  row, easier = rungs[0], ' or an easier target' if len(rungs) > 1 else ''
   if first_hit(found.evals, row) is not None:
     return 'budget', 'The target was reached after the budget was spent.'
   if found.unsure:
     return UNCLEAR, (
       f'{layout.EVALS} ends in the middle of a line that may have met '
-      f'{row.metric} {row.target:.10g}. Restore the line, or remove the line '
+      f'{row.metric} {row.target:.10g}{easier}. Restore the line, or remove it '
       'if it was a miss.'
     )
   if state == 'reached':

@@ -103,7 +103,11 @@ def prune(
         median = float(score.medians(times)) if times.size else math.inf
         known[workload] = median
         # A minimum can only fall, so limits from earlier minima stay valid.
-        if math.isfinite(median):
+        # Who missed the base of a variant on this rung, and ran the variant for
+        # another rung, sets no time here.
+        base = results.rules.workloads[workload].held_out_of
+        counts = not base or not math.isinf(known[base])
+        if counts and math.isfinite(median):
           least[workload] = min(median, least.get(workload, math.inf))
   return kept, saved
 

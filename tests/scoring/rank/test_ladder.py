@@ -2,17 +2,19 @@
 
 import copy
 import dataclasses
+import io
 import json
 import math
 
 import pytest
+import rich.console
 from hypothesis import given, settings, strategies as st
 
 from runner.protocol import suite as suites
 from scoring.load import results as read
 from scoring.rank import alternatives, analysis, board, bootstrap, pruning
 from scoring.rank.board import Board
-from scoring.report import export, markdown, sentences, terminal
+from scoring.report import export, markdown, page, sentences, terminal
 from tests.support import made_boards as made, made_results
 
 INF, NAN = math.inf, math.nan
@@ -68,6 +70,22 @@ def test_a_board_by_hand():
   assert (x.reached, x.rungs, y.reached, y.rungs) == (1, 5, 1, 4)
   assert missed.credit == pytest.approx((1 + 2.5 / 3) / 3)
   assert '2 of 3 targets reached, credit 0.611' in sentences.cell(missed)
+
+
+def test_who_runs_a_variant_for_another_rung_sets_no_time_on_this_one():
+  """Its time once stopped others as beyond the cutoff where it had none."""
+  suite = made.rules('w', held_out={'h': 'w'}, ladder=(0.0, 0.2))
+  seconds = {
+    ('a', 'w', 0, 1): [INF, 10.0],
+    ('a', 'h', 0, 1): [10.0, 10.0],
+    ('b', 'w', 0, 1): [100.0, 10.0],
+    ('b', 'h', 0, 1): [100.0, 100.0],
+  }
+  results = made.results(suite, seconds)
+  kept, _ = pruning.prune(results, results.trials)
+  for trials in (results.trials, kept):
+    found = board.make(dataclasses.replace(results, trials=trials))
+    assert scores(found) == {'a': 0.5, 'b': 0.5}
 
 
 rungs_of_a_trial = st.lists(
@@ -263,13 +281,46 @@ def test_every_report_says_what_the_score_is_the_mean_of(folder, tmp_path):
     for cell in line['workloads'].values():
       assert len(cell['credit_by_target']) == len(LADDER)
   json.dumps(everything, allow_nan=False)
-  import io
-
-  import rich.console
-
   shown = rich.console.Console(file=io.StringIO(), width=250)
   terminal.show(results, found, made_of.spread, shown)
   printed = shown.file.getvalue()
   assert said in ' '.join(printed.splitlines()[:3]) and 'targets' in printed
+  shown = page.render(results, found, made_of, tmp_path)
+  head, _, body = shown.partition('id="leaderboard"')
+  assert said in head and said in body
+  standing = found.standings[0]
+  assert f'<td class="n" data-value="{standing.rungs}">' in body
+  assert 'targets reached, credit' in body
+  # A dot of the profiles for each target reached within the cutoff.
+  dots = shown.count('of 9 targets</title>')
+  ratios = [
+    r for s in found.standings for c in s.cells.values() for r in c.ratios
+  ]
+  assert dots == sum(ratio <= results.rules.cutoff for ratio in ratios)
   alone = dataclasses.replace(results.rules, ladder=(0.0,))
   assert sentences.meaning(alone) == 'one target per workload'
+
+
+def test_a_cut_line_that_may_reach_a_rung_leaves_the_cell_open(tmp_path):
+  """Numbers that begin with 0.1 miss 0.031; some of them reach 0.1179."""
+  rows = {'digits': TABLE['workloads']['digits']}
+  climbed = suite_file(tmp_path / 'ladder.toml', rows)
+  alone = suite_file(tmp_path / 'alone.toml', rows, ladder=[0.0])
+  out = tmp_path / 'out'
+  [trial] = made_results.write_plan(out, [('x', 'digits', 0, 1)])
+  made_results.write_trial(out, trial, [(1.0, 0.9)], metric='error_rate')
+  [path] = out.rglob('eval_measurements.csv')
+  header, line = path.read_text().splitlines()
+  cells = dict(zip(header.split(','), line.split(','), strict=True))
+  cells |= {'global_step': '32', 'validation/error_rate': '0.1'}
+  order = [*sorted(cells.keys() - {'validation/error_rate'})]
+  order.append('validation/error_rate')  # The field that the cut goes through.
+  first = dict(zip(header.split(','), line.split(','), strict=True))
+  lines = [order, [first[name] for name in order], [cells[n] for n in order]]
+  path.write_text('\n'.join(map(','.join, lines)))
+  missed, unclear = (
+    board.make(read.read(out, suite)).standings[0].cells['digits']
+    for suite in (alone, climbed)
+  )
+  assert (missed.state, unclear.state, unclear.rungs) == ('missed', 'open', 0)
+  assert 'met error_rate 0.031 or an easier target. ' in unclear.open[0]
