@@ -75,6 +75,15 @@ _PREFLIGHT = flags.DEFINE_boolean(
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Allow results of different kinds of hardware.'
 )
+_WORLD = flags.DEFINE_integer(
+  'world',
+  None,
+  'World of all workloads: other data than those of the suite, made from this '
+  'number; its targets are in SUITE_world_NUMBER.toml in the current folder, '
+  'from `set-targets --world`.',
+  lower_bound=1,
+  upper_bound=2**53,
+)
 _PRICE = flags.DEFINE_float(
   'price', None, 'Price of a machine hour.', lower_bound=0.0, upper_bound=1e9
 )
@@ -139,7 +148,7 @@ COMMANDS = {
   'check': lambda: commands.check(_options()),
   'calibrate': lambda: commands.calibrate(_options()),
   'set-targets': lambda: commands.set_targets(_options()),
-  'tune': lambda: commands.tune(_options()),
+  'tune': lambda: commands.tune(_to_tune()),
   'export-algoperf': lambda: commands.export_algoperf(_options()),
   'work': lambda: commands.work(
     pathlib.Path(_OUT.value), _TRIAL.value, _trial_options()
@@ -205,6 +214,15 @@ def _options() -> Options:
     executor=_ENGINE.value,
     executor_options=tuple(_OPTIONS.value),
     machine=_KIND.value,
+    world=_WORLD.value,
+  )
+
+
+def _to_tune() -> Options:
+  """Read the flags; tune on a suite that no board is made on."""
+  named = flags.FLAGS['suite'].present
+  return dataclasses.replace(
+    _options(), suite=_SUITE.value if named else commands.TUNING
   )
 
 

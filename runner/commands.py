@@ -29,11 +29,14 @@ from runner.tools import (
   preflight as preflights,
   verify_again as again,
 )
+from workloads import worlds
+
+TUNING = 'mini_tuning'  # Suite that `tune` uses if none is named.
 
 
 def run(options: Options) -> int:
   """Run missing trials, and resume stopped trials."""
-  suite = chosen.ready(options)
+  suite = chosen.ready(options, chosen.racing(options))
   machine = chosen.machine(options)
   here = chosen.is_here(options, machine)
   if options.executor == 'local':
@@ -49,6 +52,9 @@ def run(options: Options) -> int:
   results_folder.stored(options.out)
   if options.executor == 'local':
     results_folder.make(options.out)
+  if options.world is not None:
+    path = suite_files.world_file(options.suite, options.world).absolute()
+    print(f'World {options.world}: the targets are those of {path}.')
   speeds = chosen.all_speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
   executor = cluster.find(
@@ -80,7 +86,7 @@ def run(options: Options) -> int:
 
 def plan(options: Options) -> int:
   """Print the trials that would run, and their longest time."""
-  suite = chosen.chosen_suite(options)
+  suite = chosen.racing(options)
   machine = chosen.machine(options)
   speeds = chosen.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
@@ -170,11 +176,17 @@ def check(options: Options) -> int:
   names, wanted = chosen.named(options), options.workloads
   if not wanted:
     wanted = checks.order(chosen.load(options))
+    if options.world is not None:
+      wanted = tuple(name for name in wanted if worlds.exist(name))
   suite = chosen.ready(dataclasses.replace(options, workloads=wanted))
   fast = not options.workloads
   if code := checks.main(suite, names, options.trial, fast):
     return code
-  print(checks.following(options.suite, names, options.trial.data_dir))
+  print(
+    checks.following(
+      options.suite, names, options.trial.data_dir, options.world
+    )
+  )
   return 0
 
 
@@ -183,7 +195,10 @@ def set_targets(options: Options) -> int:
   from runner.tools import set_targets as targets  # noqa: PLC0415
 
   suite = chosen.ready(options)
-  path = suite_files.find(options.suite)
+  path, world = suite_files.find(options.suite), ''
+  if options.world is not None:
+    path = suite_files.world_file(options.suite, options.world)
+    world = f'--world={options.world} '
   targets.check(path, suite)
   names = options.submissions or targets.STRONG
   points, seeds = options.points, options.seeds
@@ -198,10 +213,13 @@ def set_targets(options: Options) -> int:
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
-    f'timetrial set-targets --suite={options.suite} '
+    f'timetrial set-targets --suite={options.suite} {world}'
     f'{only if options.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
+  if options.world is not None and not path.exists():
+    text = suite_files.world_text(options.suite, options.world)
+    path.write_text(text, encoding='utf-8')
   targets.write(path, found, command)
   print(f'Targets written to {path}.')
   return 0
@@ -212,10 +230,13 @@ def tune(options: Options) -> int:
   from runner.tools import tune as tuning  # noqa: PLC0415
 
   suite = chosen.ready(options)
-  tuning.check(suite)
   names = chosen.named(options)
   for name in names:  # Wrong options fail before hours are spent.
     tuning.candidates(suite, submissions.find(name), options.points)
+  world = '. To tune on another one: --suite' if options.suite == TUNING else ''
+  print(f'Tuning on suite {suite.name}{world}.')
+  if warning := tuning.warning(suite):
+    print(warning)
   for name in names:
     found = tuning.tune(
       suite,
@@ -225,7 +246,7 @@ def tune(options: Options) -> int:
       out=options.out,
       options=options.trial,
     )
-    print(tuning.text(name, found, len(suite.workloads)))
+    print(tuning.text(name, found, suite))
   return 0
 
 

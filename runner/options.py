@@ -10,13 +10,13 @@ from runner.executors import progress
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
-from runner.protocol import schema, suite as suites
+from runner.protocol import schema, suite as suites, suite_files
 from runner.protocol.plan import Machine, Plan, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import calibrate
-from workloads import data
+from workloads import data, worlds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class Options:
     executor: Name of the executor that runs the trials.
     executor_options: Options of the executor, as NAME=VALUE.
     machine: Name of a measured kind of machine; None: this machine's kind.
+    world: World of all workloads; None: as the suite says.
   """
 
   suite: str = 'mini'
@@ -62,20 +63,25 @@ class Options:
   executor: str = 'local'
   executor_options: tuple[str, ...] = ()
   machine: str | None = None
+  world: int | None = None
 
 
 def load(options: Options) -> Suite:
   """Return the whole suite."""
-  return suites.load(options.suite, workloads.canonical)
+  return suites.load(options.suite, workloads.canonical, options.world)
 
 
-def ready(options: Options) -> Suite:
+def ready(options: Options, suite: Suite | None = None) -> Suite:
   """Return the chosen part of the suite, after a check of its datasets.
+
+  Args:
+    options: The options.
+    suite: That part, if it is known.
 
   Raises:
     DataError: a dataset is missing; the message says how to get it.
   """
-  suite = chosen_suite(options)
+  suite = suite or chosen_suite(options)
   for spec in suite.workloads.values():
     data.find(workloads.canonical(spec.workload), options.trial.data_dir)
   return suite
@@ -97,6 +103,8 @@ def chosen_suite(options: Options) -> Suite:
         f'Suite {suite.name} has no workload {name!r}. '
         f'It has: {", ".join(specs)}.'
       )
+    if options.world is not None:
+      worlds.check(name, options.world)
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if options.studies is not None:
@@ -115,6 +123,33 @@ def chosen_suite(options: Options) -> Suite:
     workloads={name: _alone(specs[name], chosen) for name in chosen},
     unscored={},
   )
+
+
+def racing(options: Options) -> Suite:
+  """Return the chosen part of the suite, with targets in every other world.
+
+  World 0 may lack targets: its curves can be compared with published ones.
+
+  Raises:
+    SuiteError: a workload has no target; the message says how to set it.
+  """
+  suite = chosen_suite(options)
+  rows = suite.workloads.values()
+  aimless = [s.workload for s in rows if s.world and s.target is None]
+  if aimless:
+    path, flags = suite_files.find(options.suite), f'--suite={options.suite}'
+    if options.world is not None:
+      path = suite_files.world_file(options.suite, options.world).absolute()
+      flags += f' --world={options.world}'
+    if set(aimless) != load(options).workloads.keys():
+      flags += f' --workloads={",".join(aimless)}'
+    world = suite.workloads[aimless[0]].world
+    raise SuiteError(
+      f'{", ".join(aimless)} has no target in world {world}: {path} sets none. '
+      'Nothing is raced against a target that was not set there. Set it first: '
+      f'timetrial set-targets {flags} --out=targets_{world}'
+    )
+  return suite
 
 
 def _alone(spec: WorkloadSpec, chosen: tuple[str, ...]) -> WorkloadSpec:

@@ -15,6 +15,7 @@ from runner.protocol.workload_spec import (
   Ruleset,
   WorkloadSpec,
 )
+from workloads import worlds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,19 +91,30 @@ class Suite:
     return seconds * self.rulesets[ruleset].budget_factor
 
 
-def load(name: str, canonical: Callable[[str], str] = str) -> Suite:
+def load(
+  name: str,
+  canonical: Callable[[str], str] = str,
+  world: int | None = None,
+) -> Suite:
   """Return the suite of that name in configs/suites or configs/rules.
 
   Args:
     name: Name, or path of a .toml file.
     canonical: Gives the registered name of a workload for AlgoPerf's name.
+    world: World to take the suite to, with the targets of its own file
+      (`suite_files.world_file`), if there is one; None: the suite as it is.
 
   Raises:
     SuiteError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = suite_files.find(name)
+  if world is None:
+    table = suite_files.whole(path)
+  else:
+    table = suite_files.in_world(name, world)
+    path = suite_files.world_file(name, world)
   return parse(
-    suite_files.whole(path),
+    table,
     name=path.stem,
     where=str(path),
     canonical=canonical,
@@ -137,7 +149,7 @@ def parse(
       'extend another suite. Remove the key.'
     )
   scored, unscored = table['workloads'], table.get('unscored', {})
-  specs = unscored | scored
+  specs, world = unscored | scored, table.get('world', 0)
   if twice := unscored.keys() & scored.keys():
     raise SuiteError(f'{where}: {min(twice)} is both scored and unscored.')
   suite = Suite(
@@ -150,8 +162,16 @@ def parse(
       key: _ruleset(said, f'{where}: [rulesets.{key}]')
       for key, said in table['rulesets'].items()
     },
-    workloads=_specs(scored, specs, f'{where}: [workloads', canonical),
-    unscored=_specs(unscored, specs, f'{where}: [unscored', canonical),
+    workloads=_specs(
+      scored, specs, f'{where}: [workloads', canonical, lambda _: world
+    ),
+    unscored=_specs(
+      unscored,
+      specs,
+      f'{where}: [unscored',
+      canonical,
+      lambda workload: world if worlds.exist(workload) else 0,
+    ),
     interpretation=_interpretation(
       table.get('scoring', {}), f'{where}: [scoring]'
     ),
@@ -203,7 +223,11 @@ def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
 
 
 def _specs(
-  part: dict, rows: dict, where: str, canonical: Callable[[str], str]
+  part: dict,
+  rows: dict,
+  where: str,
+  canonical: Callable[[str], str],
+  world: Callable[[str], int],
 ) -> dict[str, WorkloadSpec]:
   """Return the rows of a part of the file, by their registered names."""
   found = {}
@@ -213,12 +237,19 @@ def _specs(
       raise SuiteError(
         f'{where}."{key}"]: {name} has a row already. Remove one of the rows.'
       )
-    found[name] = _spec(name, rows, key, f'{where}."{key}"]', canonical)
+    found[name] = _spec(
+      name, rows, key, f'{where}."{key}"]', canonical, world(name)
+    )
   return found
 
 
 def _spec(
-  name: str, rows: dict, key: str, where: str, canonical: Callable[[str], str]
+  name: str,
+  rows: dict,
+  key: str,
+  where: str,
+  canonical: Callable[[str], str],
+  world: int,
 ) -> WorkloadSpec:
   said = schema.inherit(rows, key, where)
   schema.check(said, schema.ROW, where)
@@ -244,7 +275,11 @@ def _spec(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be a list of '
       'names.'
     )
-  facts = {k: v for k, v in said.items() if k != 'origin'}
+  facts = {'world': world} | {k: v for k, v in said.items() if k != 'origin'}
+  try:
+    worlds.check(name, facts['world'])
+  except ValueError as error:
+    raise SuiteError(f'{where}: {error}') from error
   if 'held_out_of' in facts:
     facts['held_out_of'] = canonical(facts['held_out_of'])
   return workload_spec.from_json(name, facts)

@@ -67,18 +67,21 @@ class Meaning(NamedTuple):
 
 
 @generated.kept
-def source(split: str, length: int) -> Arrays:
+def source(split: str, length: int, world: int = 0) -> Arrays:
   """Return N sentence pairs as WMT's batch arrays, each [N, length] int32.
 
   Pairs with a sentence longer than `length` are left out.
   """
-  world = _world(np.random.default_rng(0))
+  truth = _world(generated.stream(0, world=world))
+  if world:
+    dictionary = generated.stream(2, world=world)
+    truth = truth._replace(target=lexicon.dealt(dictionary, truth.target))
   number = list(SENTENCES).index(split)
-  rng = np.random.default_rng([1, number])
+  rng = generated.stream(1, number, world=world)
   size = SENTENCES[split]
   meaning = _meaning(rng, 4 * size)  # One in three may be in this split.
   inputs, targets = (
-    _rows(say(world, meaning), length + 1) for say in (_source, _target)
+    _rows(say(truth, meaning), length + 1) for say in (_source, _target)
   )
   short = (inputs[:, -1] == lexicon.PAD) & (targets[:, -1] == lexicon.PAD)
   mine = _checksum(inputs) % len(SENTENCES) == number

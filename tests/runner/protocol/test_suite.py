@@ -51,7 +51,7 @@ def test_every_suite_names_what_exists(name):
   assert rows.keys() <= set(workloads.names())
   assert suite.reference in submissions.names()
   for row in rows.values():
-    workload = workloads.get(row.workload, row.quirks)
+    workload = workloads.get(row.workload, row.quirks, row.world)
     assert not row.quirks or workload.quirks == row.quirks
 
 
