@@ -233,8 +233,11 @@ def tune(options: Options) -> int:
   names = chosen.named(options)
   for name in names:  # Wrong options fail before hours are spent.
     tuning.candidates(suite, submissions.find(name), options.points)
-  world = '. To tune on another one: --suite' if options.suite == TUNING else ''
-  print(f'Tuning on suite {suite.name}{world}.')
+  if options.suite == TUNING:
+    print(
+      f'Tuning on suite {TUNING}: no board is made on its data. For another '
+      'one: --suite.'
+    )
   if warning := tuning.warning(suite):
     print(warning)
   for name in names:

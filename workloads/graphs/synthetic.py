@@ -4,8 +4,9 @@ Artificial molecules have the batch arrays of ogbg-molpcba and its difficulties.
 The molecules obey valences: chains and branches, mostly of carbon, grow on
 rings of five and six atoms, aromatic or not. Atoms and bonds are small numbers.
 An assay is positive if two groups of atoms have a certain distance in bonds:
-messages must travel. Every world has its own assays. Positives are rare, a quarter of the labels is missing,
-and overfitting is easy. Two training labels in a hundred are wrong.
+messages must travel. Every world has its own assays. Positives are rare, a
+quarter of the labels is missing, and overfitting is easy. Two training labels
+in a hundred are wrong.
 
 All G molecules of a split are drawn together, atom by atom. Every split has its
 own random stream.

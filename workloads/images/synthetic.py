@@ -89,9 +89,8 @@ def source(
     world: Number of the world, which has its own figures and colours.
   """
   shapes = _shapes(classes, task, world)
-  canvas = _canvas(
-    generated.stream(0, task, world=world), size, channels, shapes
-  )
+  hues = generated.stream(0, task, world=world)
+  canvas = _canvas(hues, size, channels, shapes)
   canvas = canvas._replace(mess=mess)
   number = list(EXAMPLES).index(split)
   rng = generated.stream(1, task, number, world=world)

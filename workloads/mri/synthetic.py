@@ -5,9 +5,10 @@ Fourier Reconstruction of a Head Section"), are measured like the published
 scans, with similar difficulties. A volume is a stack of slices through one
 patient: slices resemble each other, and there are far fewer patients than
 examples. Patients share a plan of skin, muscle, bones, cartilage and ligaments,
-which a network can learn; every world has its own. Sizes, positions, angles, brightness and fine texture
-differ. Images are complex, with a smooth phase. All measurements have noise,
-including those for the targets. The measured columns differ between slices.
+which a network can learn; every world has its own plan. Sizes, positions,
+angles, brightness and fine texture differ. Images are complex, with a smooth
+phase. All measurements have noise, including those for the targets. The
+measured columns differ between slices.
 
 The unit of length is half the width of an image: the image shows [-1, 1] x
 [-1, 1] of a field that is twice as high and slightly wider. Every patient has

@@ -6,7 +6,8 @@ are similar. The probability of a word depends on the previous word, and some
 words are rare. As in LibriSpeech no speaker occurs in two splits: models must
 generalize to new voices, and can overfit to the few voices in training.
 
-All splits of a world use one language and one alphabet of sounds, each with its own random stream.
+All splits of a world use one language and the same sounds, each with its own
+random stream.
 """
 
 import functools

@@ -196,9 +196,8 @@ def test_a_vowel_resounds_at_its_first_resonance():
 
 def test_a_stop_is_quiet_before_it_bursts():
   rng = np.random.default_rng(0)
-  wave = voices.synthesize(
-    rng, _tape('ata', 10), voices.speakers(rng, 1, voices.sounds(0))
-  )
+  people = voices.speakers(rng, 1, voices.sounds(0))
+  wave = voices.synthesize(rng, _tape('ata', 10), people)
   levels = np.sqrt((wave.reshape(-1, voices.HOP) ** 2).mean(axis=1))
   vowel, closed, burst = levels[2:7].mean(), levels[12:15].mean(), levels[17]
   assert closed < 0.1 * vowel
