@@ -94,6 +94,7 @@ def everything(
         'target': row.target,
         'budget_seconds': results.budgets.get(name),
         'held_out_of': row.held_out_of,
+        'world': row.world,
       }
       for name, row in rules.workloads.items()
     },

@@ -72,10 +72,7 @@ def source(split: str, length: int, world: int = 0) -> Arrays:
 
   Pairs with a sentence longer than `length` are left out.
   """
-  truth = _world(generated.stream(0, world=world))
-  if world:
-    dictionary = generated.stream(2, world=world)
-    truth = truth._replace(target=lexicon.dealt(dictionary, truth.target))
+  truth = _truth(world)
   number = list(SENTENCES).index(split)
   rng = generated.stream(1, number, world=world)
   size = SENTENCES[split]
@@ -88,6 +85,15 @@ def source(split: str, length: int, world: int = 0) -> Arrays:
   kept = np.flatnonzero(short & mine)[:size]
   inputs, targets = inputs[kept, :-1], targets[kept, :-1]
   return Arrays(_columns('inputs', inputs) | _columns('targets', targets))
+
+
+def _truth(world: int) -> World:
+  """Return the languages of a world."""
+  found = _world(generated.stream(0, world=world))
+  if not world:
+    return found
+  dealt = lexicon.dealt(generated.stream(2, world=world), found.target)
+  return found._replace(target=dealt)
 
 
 def _world(rng: np.random.Generator) -> World:

@@ -1,0 +1,153 @@
+"""Worlds differ in data and truth; world 0 is what boards were raced on."""
+
+import dataclasses
+import hashlib
+import inspect
+
+import numpy as np
+import pytest
+
+import workloads
+from runner.protocol import columns
+from workloads import generated, worlds
+from workloads.clicks import synthetic as clicks
+from workloads.graphs import synthetic as molecules
+from workloads.images import synthetic as figures
+from workloads.mri import synthetic as bodies
+from workloads.speech import synthetic as utterances, voices
+from workloads.text import synthetic_pairs, synthetic_text
+
+MINIS = (
+  'cifar/mini', 'criteo1tb/mini', 'fastmri/mini', 'finewebedu_lm/mini',
+  'imagenet_resnet/mini', 'imagenet_vit/mini', 'librispeech_conformer/mini',
+  'librispeech_deepspeech/mini', 'mnist/mini', 'ogbg/mini', 'wmt/mini',
+)  # fmt: skip
+# SHA-256 of all validation arrays of world 0, first digits, before worlds.
+BEFORE = {}
+
+
+def rows(name, split, world=0):
+  source = workloads.get(name, world=world).source(split, None)
+  return source[np.arange(len(source))]
+
+
+def digest(arrays):
+  found = hashlib.sha256()
+  for name, array in sorted(arrays.items()):
+    found.update(f'{name} {array.dtype} {array.shape}'.encode())
+    found.update(np.ascontiguousarray(array).tobytes())
+  return found.hexdigest()[:16]
+
+
+@pytest.mark.parametrize('name', MINIS)
+def test_world_0_is_what_boards_were_raced_on(name):
+  assert digest(rows(name, 'validation')) == BEFORE[name]
+
+
+@pytest.mark.parametrize('name', MINIS)
+def test_worlds_differ_in_all_splits_and_not_in_shapes(name):
+  for split in columns.SPLITS:
+    found = [rows(name, split, world) for world in (0, 1, 2)]
+    for one in found[1:]:
+      assert {k: (x.shape[1:], x.dtype) for k, x in one.items()} == {
+        k: (x.shape[1:], x.dtype) for k, x in found[0].items()
+      }
+    assert len({digest(one) for one in found}) == 3
+    for key in ('inputs', 'nodes'):
+      if key in found[0]:
+        few = min(len(one[key]) for one in found)
+        first, *others = (one[key][:few] for one in found)
+        assert all((first != other).mean() > 0.1 for other in others)
+
+
+def truths(world):
+  """The truths of a world, by name."""
+
+  def stream(*numbers):
+    return generated.stream(*numbers, world=world)
+
+  return {
+    'effects of clicks': clicks._world(stream(0)).value,
+    'assays': molecules._assays_of(world),
+    'figures': figures._shapes(20, 0, world),
+    'colours': figures._normal(stream(0, 0), 3),
+    'bodies': bodies._tissues(world),
+    'words': utterances._language(world)[0],
+    'sounds': voices.sounds(world),
+    'dictionary': synthetic_pairs._truth(world).target.noun,
+    'genders': synthetic_pairs._truth(world).gender,
+    'grammar': synthetic_text._language(stream(0)).noun.heights,
+  }
+
+
+def test_worlds_differ_in_the_truth():
+  found = [truths(world) for world in (0, 1, 2, 2**40)]
+  for name in found[0]:
+    digests = {digest({name: np.array(one[name])}) for one in found}
+    assert len(digests) == len(found), name
+  assert found[0]['assays'] == molecules.ASSAYS
+  again = truths(2)
+  for name, truth in found[2].items():
+    np.testing.assert_array_equal(truth, again[name])
+
+
+@pytest.mark.parametrize('world', [1, 2, 3])
+def test_worlds_have_as_many_clicks_and_positive_assays(world):
+  labels = rows('criteo1tb/mini', 'validation', world)['targets']
+  before = rows('criteo1tb/mini', 'validation')['targets'].mean()
+  assert labels.mean() == pytest.approx(before, abs=0.02)
+  both = [rows('ogbg/mini', 'validation', w)['targets'] for w in (0, world)]
+  one, other = (targets.mean(axis=0) for targets in both)
+  assert other.mean() == pytest.approx(one.mean(), rel=0.3)
+  assert other.min() > 0.01
+
+
+def test_all_workloads_with_generated_data_have_worlds_and_no_others():
+  for name in workloads.names():
+    plain = workloads.get(name)
+    fields = {field.name: field for field in dataclasses.fields(plain)}
+    usual = fields['data'].default if 'data' in fields else None
+    made = usual is not None and plain.data != usual
+    assert worlds.exist(name) == made, name
+    assert worlds.exist(name.replace('/', '_')) == made, name
+
+
+def test_other_workloads_have_no_world():
+  for name in ('criteo1tb', 'digits', 'ogbg/gelu'):
+    assert workloads.get(name, world=0) == workloads.get(name)
+    with pytest.raises(ValueError, match='world = 7.*not generated'):
+      workloads.get(name, world=7)
+
+
+@pytest.mark.parametrize('name', MINIS)
+def test_worlds_share_what_is_compiled(name):
+  """A compiled program is found by the workload, which is a static argument."""
+  one, other = (workloads.get(name, world=world) for world in (1, 2))
+  assert (one.world, other.world) == (1, 2)
+  assert one == other and hash(one) == hash(other)
+
+
+def test_the_generators_name_their_world():
+  for made in (
+    clicks.source, molecules.source, figures.source, bodies.source,
+    utterances._utterances, synthetic_pairs.source, synthetic_text.source,
+  ):  # fmt: skip
+    assert 'world' in inspect.signature(made).parameters
+
+
+def test_a_world_never_reads_the_data_of_another(tmp_path, monkeypatch):
+  monkeypatch.setattr(generated, '_made', {})
+  monkeypatch.setattr(generated, '_kept', [])
+  known = {
+    world: generated.kept(molecules.source.__wrapped__)('test', world)
+    for world in (0, 1)
+  }
+  generated.read(tmp_path, generated.write(tmp_path))
+  generated._made.clear()
+  again = generated.kept(molecules.source.__wrapped__)
+  for world, before in known.items():
+    after = again('test', world)
+    assert digest(after.rows) == digest(before.rows)
+  assert not generated._made  # Both were read.
+  again('test', 2)
+  assert len(generated._made) == 1  # Nobody has kept these.
