@@ -238,7 +238,7 @@ def tune(options: Options) -> int:
       f'Tuning on suite {TUNING}: no board is made on its data. For another '
       'one: --suite.'
     )
-  if warning := tuning.warning(suite):
+  if warning := tuning.warning(suite, options.suite):
     print(warning)
   for name in names:
     found = tuning.tune(

@@ -227,8 +227,13 @@ def text(name: str, found: list[Candidate], suite: Suite) -> str:
   return '\n'.join(lines)
 
 
-def warning(suite: Suite) -> str:
-  """Return what replaces missing targets, as a sentence, or ''."""
+def warning(suite: Suite, request: str) -> str:
+  """Return what replaces missing targets, as text, or ''.
+
+  Args:
+    suite: The chosen part of the suite.
+    request: Name or path of the suite.
+  """
   rows = suite.workloads.values()
   aimless = [spec.workload for spec in rows if spec.target is None]
   if not aimless:
@@ -237,7 +242,7 @@ def warning(suite: Suite) -> str:
     f'Suite {suite.name} has no targets on {", ".join(aimless)}. There, points '
     'are ranked by their steps to the median of the best values of all points '
     'of the submission that race there, so costs of two submissions cannot be '
-    f'compared. To set targets: timetrial set-targets --suite={suite.name}'
+    f'compared. To set targets: timetrial set-targets --suite={request}'
   )
 
 

@@ -115,7 +115,7 @@ def test_all_workloads_with_generated_data_have_worlds_and_no_others():
 def test_other_workloads_have_no_world():
   for name in ('criteo1tb', 'digits', 'ogbg/gelu'):
     assert workloads.get(name, world=0) == workloads.get(name)
-    with pytest.raises(ValueError, match='world = 7.*not generated'):
+    with pytest.raises(ValueError, match=r'world = 7.*not generated'):
       workloads.get(name, world=7)
 
 
