@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import workloads
-from runner.protocol import columns
+from runner.protocol import columns, suite as rules
+from runner.trial import exam, task as tasks
+from runner.trial.task import TrialTask
 from workloads import generated, worlds
 from workloads.clicks import synthetic as clicks
 from workloads.graphs import synthetic as molecules
@@ -151,3 +153,27 @@ def test_a_world_never_reads_the_data_of_another(tmp_path, monkeypatch):
   assert not generated._made  # Both were read.
   again('test', 2)
   assert len(generated._made) == 1  # Nobody has kept these.
+
+
+def test_a_submission_is_not_told_the_world():
+  """It could generate the examples on which it is judged."""
+  spec = rules.load('mini').workloads['ogbg/mini']
+  spec = dataclasses.replace(spec, world=2)
+  workload = workloads.get(spec.workload, world=2)
+  sources = {'train': workload.source('train', None)}
+  task = TrialTask(workload=workload, sources=sources, spec=spec)
+  seen = tasks.for_submission(task).workload
+  assert seen == workload and seen.world == 0
+
+
+def test_the_second_evaluation_of_a_world_is_on_its_data():
+  """One process evaluates the models of all trials, and keeps their data."""
+  spec = rules.load('mini').workloads['ogbg/mini']
+  known = {}
+  found = [
+    exam._task(dataclasses.replace(spec, world=world), None, known)
+    for world in (0, 1, 0)
+  ]
+  assert len(known) == 2
+  first, second, third = (one.sources['test'].rows['nodes'] for one in found)
+  assert first is third and (first != second).any()

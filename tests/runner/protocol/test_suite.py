@@ -305,7 +305,7 @@ def test_data_that_are_not_generated_have_no_world(where, name):
     table['workloads'] = {name: row}
     (row if where == 'row' else table)['world'] = 7
 
-  with pytest.raises(rules.SuiteError, match='world = 7: .* not generated'):
+  with pytest.raises(rules.SuiteError, match=r'world = 7: .* not generated'):
     parse(change)
 
 
