@@ -109,16 +109,12 @@ def load(
   """
   path = suite_files.find(name)
   if world is None:
-    table = suite_files.whole(path)
+    table, where = suite_files.whole(path), str(path)
   else:
     table = suite_files.in_world(name, world)
+    where = suite_files.place(name, world)
     path = suite_files.world_file(name, world)
-  return parse(
-    table,
-    name=path.stem,
-    where=str(path),
-    canonical=canonical,
-  )
+  return parse(table, name=path.stem, where=where, canonical=canonical)
 
 
 def parse(

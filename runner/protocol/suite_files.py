@@ -98,7 +98,13 @@ def in_world(name: str, world: int) -> dict[str, Any]:
         f'{path}: {key} = {table.get(key)!r}, and targets of suite {name} in '
         f'world {world} are wanted. Move the file elsewhere.'
       )
-  return _whole(table, str(path))
+  return _whole(table, place(name, world))
+
+
+def place(name: str, world: int) -> str:
+  """Return the place of a suite in a world, for messages."""
+  path = world_file(name, world)
+  return str(path) if path.is_file() else f'--suite={name} --world={world}'
 
 
 def _whole(table: dict[str, Any], where: str) -> dict[str, Any]:
