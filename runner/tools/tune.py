@@ -175,9 +175,9 @@ def aimed(spec: WorkloadSpec, curves: Sequence[Curve]) -> WorkloadSpec:
     return spec
   # Half of the points reach it, also where their number is even.
   middle = (
-    statistics.median_high(best)
+    statistics.median_low(best)
     if spec.better == 'lower'
-    else statistics.median_low(best)
+    else statistics.median_high(best)
   )
   return dataclasses.replace(spec, target=middle)
 

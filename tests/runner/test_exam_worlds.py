@@ -11,8 +11,8 @@ from runner.protocol.schema import SuiteError
 from runner.protocol.suite_files import Target
 from runner.tools import set_targets
 
-HALF = Target(
-  target=0.5, submission='lion', point={}, values=[0.5], tuned={'lion': 0.5}
+FOUND = Target(
+  target=1.0, submission='lion', point={}, values=[1.0], tuned={'lion': 1.0}
 )
 EXAM = Options(world=7, submissions=('nadamw',))
 
@@ -31,7 +31,7 @@ def quick(monkeypatch):
 
   def found(suite, *_, **__):
     asked.append(suite)
-    return dict.fromkeys(suite.workloads, HALF)
+    return dict.fromkeys(suite.workloads, FOUND)
 
   monkeypatch.setattr(set_targets, 'set_all', found)
   return asked
@@ -59,11 +59,11 @@ def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
   table = tomllib.loads((here / 'mini_world_7.toml').read_text())
   assert (table['extends'], table['world']) == ('mini', 7)
   row = table['workloads']['ogbg/mini']
-  assert row.keys() == {'target', 'origin'} and row['target'] == 0.5
+  assert row.keys() == {'target', 'origin'} and row['target'] == 1.0
   assert '--world=7' in row['origin']['command']
   suite = chosen.racing(EXAM)
   assert suite.name == 'mini_world_7'
-  assert {(s.world, s.target) for s in suite.workloads.values()} == {(7, 0.5)}
+  assert {(s.world, s.target) for s in suite.workloads.values()} == {(7, 1.0)}
   capsys.readouterr()
   assert commands.plan(EXAM) == 0
   assert ', world 7' in capsys.readouterr().out
@@ -117,4 +117,4 @@ def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
   assert path.read_text().startswith(text)
   table = tomllib.loads(path.read_text())
   assert table['workloads']['ogbg/mini'].keys() == {'target', 'origin'}
-  assert chosen.racing(one).workloads['ogbg/mini'].target == 0.5
+  assert chosen.racing(one).workloads['ogbg/mini'].target == 1.0

@@ -37,7 +37,8 @@ HIDDEN = 8  # Hidden units of the network on the counts.
 POWER = 1.05  # A value of rank r has a frequency of about r**-POWER.
 CORRELATION = 0.5  # Share of a field's variance that the user explains.
 BIAS = -1.6  # About one example in four is a click.
-CLICKS, SPREAD = 0.0, 0.0  # Share of clicks, and deviation of the log odds.
+# Share of clicks, and standard deviation of the log odds, in world 0.
+CLICKS, SPREAD = 0.293, 3.08
 CHUNK = 2_048  # Examples drawn together; more would not fit the CPU cache.
 
 
@@ -94,7 +95,7 @@ def _alike(world: World, rng: np.random.Generator) -> World:
   """
   from scipy import optimize, special  # noqa: PLC0415
 
-  logs = _score(world, *_features(rng, world, CHUNK)).astype(float)
+  logs = _score(world, *_features(rng, world, 8 * CHUNK)).astype(float)
   share = SPREAD / logs.std()
   logs = share * (logs - world.bias)
   bias = optimize.brentq(

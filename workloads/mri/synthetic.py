@@ -61,7 +61,13 @@ TEXTURE = 0.12  # Amplitude of the texture, as a share of the brightness.
 
 @generated.kept
 def source(split: str, size: int, world: int = 0) -> Arrays:
-  """Return FastMRI's batch arrays; a row is a slice of size x size pixels."""
+  """Return FastMRI's batch arrays; a row is a slice of size x size pixels.
+
+  Args:
+    split: A key of PATIENTS.
+    size: Height and width of an image, in pixels.
+    world: Number of the world, which has its own plan of patients.
+  """
   number = list(PATIENTS).index(split)
   tissues = _tissues(world)
   volumes = [

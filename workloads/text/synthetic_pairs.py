@@ -71,6 +71,11 @@ def source(split: str, length: int, world: int = 0) -> Arrays:
   """Return N sentence pairs as WMT's batch arrays, each [N, length] int32.
 
   Pairs with a sentence longer than `length` are left out.
+
+  Args:
+    split: A key of SENTENCES.
+    length: Pieces of the longest sentence.
+    world: Number of the world, which has its own languages.
   """
   truth = _truth(world)
   number = list(SENTENCES).index(split)

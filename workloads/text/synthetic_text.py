@@ -81,6 +81,11 @@ def source(split: str, length: int, world: int = 0) -> Arrays:
   """Return 'inputs' and 'targets' (the next tokens), each [N, length] int32.
 
   The joined documents are cut into pieces of length + 1 tokens.
+
+  Args:
+    split: A key of DOCUMENTS.
+    length: Tokens of a row.
+    world: Number of the world, which has its own grammar.
   """
   language = _language(generated.stream(0, world=world))
   rng = generated.stream(1, list(DOCUMENTS).index(split), world=world)
