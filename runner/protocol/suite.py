@@ -271,7 +271,8 @@ def _spec(
       f'{where}: quirks = {schema.shown(said["quirks"])} must be a list of '
       'names.'
     )
-  facts = {'world': world} | {k: v for k, v in said.items() if k != 'origin'}
+  facts = {k: v for k, v in said.items() if k != 'origin'}
+  facts.setdefault('world', world)
   try:
     worlds.check(name, facts['world'])
   except ValueError as error:

@@ -13,7 +13,7 @@ All splits come from one world, each with its own random stream. Other worlds
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -98,7 +98,7 @@ def _alike(world: World, rng: np.random.Generator) -> World:
   logs = _score(world, *_features(rng, world, 8 * CHUNK)).astype(float)
   share = SPREAD / logs.std()
   logs = share * (logs - world.bias)
-  bias = optimize.brentq(
+  bias: Any = optimize.brentq(
     lambda bias: special.expit(bias + logs).mean() - CLICKS, -50, 50
   )
   return world._replace(
