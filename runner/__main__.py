@@ -220,10 +220,8 @@ def _options() -> Options:
 
 def _to_tune() -> Options:
   """Read the flags; tune on a suite that no board is made on."""
-  named = flags.FLAGS['suite'].present
-  return dataclasses.replace(
-    _options(), suite=_SUITE.value if named else commands.TUNING
-  )
+  suite = _SUITE.value if _SUITE.present else commands.TUNING
+  return dataclasses.replace(_options(), suite=suite)
 
 
 def _trial_options() -> TrialOptions:
