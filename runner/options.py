@@ -145,8 +145,8 @@ def racing(options: Options) -> Suite:
       flags += f' --workloads={",".join(aimless)}'
     world = suite.workloads[aimless[0]].world
     raise SuiteError(
-      f'{", ".join(aimless)} has no target in world {world}: {path} sets none. '
-      'Nothing is raced against a target that was not set there. Set it first: '
+      f'There are no targets in world {world} for {", ".join(aimless)}: {path} '
+      'has none, and those of other worlds do not hold. Set them first: '
       f'timetrial set-targets {flags} --out=targets_{world}'
     )
   return suite

@@ -27,6 +27,6 @@ def check(name: str, world: int) -> None:
   if world and not exist(name):
     raise ValueError(
       f'world = {world}: {name} has no worlds, because its data are not '
-      f'generated. Leave out the world, or use a mini workload '
-      f'({name.partition("/")[0]}/mini, where there is one).'
+      'generated. Leave out the world, or use workloads with generated data, '
+      'such as ogbg/mini.'
     )

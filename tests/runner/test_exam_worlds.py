@@ -1,5 +1,7 @@
 """Exams that nobody has seen: `--world`, its targets and its file."""
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -10,6 +12,7 @@ from runner.protocol import suite as rules, suite_files
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite_files import Target
 from runner.tools import set_targets
+from tests.support.races import ROOT
 
 FOUND = Target(
   target=1.0, submission='lion', point={}, values=[1.0], tuned={'lion': 1.0}
@@ -118,3 +121,17 @@ def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
   table = tomllib.loads(path.read_text())
   assert table['workloads']['ogbg/mini'].keys() == {'target', 'origin'}
   assert chosen.racing(one).workloads['ogbg/mini'].target == 1.0
+
+
+@pytest.mark.parametrize(
+  ('flags', 'suite'), [([], 'mini_tuning'), (['--suite=mini'], 'mini')]
+)
+def test_tune_uses_the_suite_that_is_not_scored(flags, suite):
+  words = ['tune', '--submissions=nadamw', '--workloads=wmt', *flags]
+  done = subprocess.run(
+    [sys.executable, ROOT / 'timetrial.py', *words],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert f"Suite {suite} has no workload 'wmt'" in done.stderr
