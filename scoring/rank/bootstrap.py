@@ -166,6 +166,11 @@ def studies_again(
   """Return medians [count, R, N, W] of studies drawn with replacement.
 
   A draw is the same studies on every rung.
+
+  Args:
+    rng: Makes the draws.
+    board: The scored board.
+    count: Number of draws.
   """
   times = board.times
   shape = times.counted.shape

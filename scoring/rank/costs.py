@@ -3,9 +3,9 @@
 import collections
 from typing import NamedTuple
 
-from runner.protocol import accounts
-from runner.protocol.accounts import Charges
 from runner.protocol.plan import TrialKey
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import Charges
 from scoring.load.details import Details
 from scoring.rank import board as boards
 from scoring.rank.board import Board
