@@ -31,9 +31,12 @@ def main() -> None:
   parser = argparse.ArgumentParser()
   parser.add_argument('timed', type=pathlib.Path)
   parser.add_argument('untimed', type=pathlib.Path)
+  parser.add_argument('--suite', help='Suite to score both by.')
   flags = parser.parse_args()
-  timed = read.read(flags.timed, mixed=True)
-  untimed = read.read(flags.untimed, effort='seconds', mixed=True)
+  timed = read.read(flags.timed, flags.suite, mixed=True)
+  untimed = read.read(
+    flags.untimed, flags.suite, effort='seconds', mixed=True
+  )
   print(f'{untimed.projection.projected} trials are projected to')
   print(f'{untimed.projection.machine}, {untimed.projection.lacking} are not.')
   pairs = matched(timed, untimed)
