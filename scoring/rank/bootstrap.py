@@ -125,22 +125,6 @@ def rank_interval(
   return int(spread.rank_low[n]), int(spread.rank_high[n])
 
 
-def ties(board: Board, spread: Spread | None) -> list[list[str]]:
-  """Return groups of neighbours in the ranking that do not clearly differ.
-
-  In a group, each submission is faster than the next in less than SURE of the
-  draws. Without resampling, all ranked submissions are in one group.
-  """
-  ranked = [s.submission for s in board.standings if s.rank]
-  groups: list[list[str]] = []
-  for name, before in zip(ranked, [None, *ranked], strict=False):
-    if before is not None and not _surely(board, spread, before, name):
-      groups[-1].append(name)
-    else:
-      groups.append([name])
-  return [group for group in groups if len(group) > 1]
-
-
 def without(board: Board) -> dict[str, dict[str, float]]:
   """Return scores without one workload: {workload: {submission: score}}."""
   qualified = board.qualified(board.times.cells)
@@ -151,13 +135,6 @@ def without(board: Board) -> dict[str, dict[str, float]]:
       scores = board.mean(rest).tolist()
       found[name] = dict(zip(board.times.submissions, scores, strict=True))
   return found
-
-
-def _surely(board: Board, spread: Spread | None, one: str, other: str) -> bool:
-  if spread is None:
-    return False
-  index = board.times.submissions.index
-  return bool(spread.faster[index(one), index(other)] >= SURE)
 
 
 def studies_again(

@@ -25,8 +25,6 @@ def scored(studies, **more):
 def test_one_study_says_nothing_of_the_noise():
   found = scored({('x', 'w'): [10], ('y', 'w'): [99]})
   assert bootstrap.bootstrap(found) is None
-  # So neighbours are not told apart.
-  assert bootstrap.ties(found, None) == [['x', 'y']]
 
 
 def test_studies_that_agree_leave_no_doubt():
@@ -35,7 +33,6 @@ def test_studies_that_agree_leave_no_doubt():
   assert bootstrap.interval(found, spread, 'y') == pytest.approx((2 / 3, 2 / 3))
   assert spread.faster.tolist() == [[0.5, 1], [0, 0.5]]
   assert bootstrap.rank_interval(found, spread, 'y') == (2, 2)
-  assert bootstrap.ties(found, spread) == []
 
 
 def test_intervals_are_the_quantiles_of_all_resamples():
