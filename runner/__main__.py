@@ -80,6 +80,15 @@ _PREFLIGHT = flags.DEFINE_boolean(
 _MIXED = flags.DEFINE_boolean(
   'mix_hardware', False, 'Allow results of different kinds of hardware.'
 )
+_WORLD = flags.DEFINE_integer(
+  'world',
+  None,
+  'World of all workloads: other data than those of the suite, made from this '
+  'number; its targets are in SUITE_world_NUMBER.toml in the current folder, '
+  'from `set-targets --world`.',
+  lower_bound=1,
+  upper_bound=2**53,
+)
 _PRICE = flags.DEFINE_float(
   'price', None, 'Price of a machine hour.', lower_bound=0.0, upper_bound=1e9
 )
@@ -163,7 +172,7 @@ COMMANDS = {
   'check': lambda: commands.check(_options()),
   'calibrate': lambda: commands.calibrate(_options()),
   'set-targets': lambda: commands.set_targets(_options()),
-  'tune': lambda: commands.tune(_options()),
+  'tune': lambda: commands.tune(_to_tune()),
   'time': lambda: commands.time(_options()),
   'export-algoperf': lambda: commands.export_algoperf(_options()),
   'work': lambda: commands.work(
@@ -238,6 +247,7 @@ def _options() -> Options:
     jobs=_JOBS.value,
     against=_board(),
     machine=_KIND.value,
+    world=_WORLD.value,
   )
 
 
@@ -255,6 +265,12 @@ def _board() -> pathlib.Path | None:
         f'--against takes the {name} of the board. Leave out --{name}.'
       )
   return pathlib.Path(_AGAINST.value)
+
+
+def _to_tune() -> Options:
+  """Read the flags; tune on a suite that no board is made on."""
+  suite = _SUITE.value if _SUITE.present else commands.TUNING
+  return dataclasses.replace(_options(), suite=suite)
 
 
 def _trial_options() -> TrialOptions:

@@ -33,12 +33,15 @@ from runner.tools import (
   preflight as preflights,
   verify_again as again,
 )
+from workloads import worlds
+
+TUNING = 'mini_tuning'  # Suite that `tune` uses if none is named.
 
 
 def run(options: Options) -> int:
   """Run missing trials, and resume stopped trials."""
   options = chosen.by_rules_of_board(options)
-  suite = chosen.ready(options)
+  suite = chosen.ready(options, chosen.racing(options))
   machine = chosen.machine(options)
   here = chosen.is_here(options, machine)
   untimed = options.trial.untimed
@@ -56,6 +59,9 @@ def run(options: Options) -> int:
   results_folder.stored(options.out)
   if options.executor == 'local':
     results_folder.make(options.out)
+  if options.world is not None:
+    path = suite_files.world_file(options.suite, options.world).absolute()
+    print(f'World {options.world}: the targets are those of {path}.')
   find = chosen.speeds if untimed else chosen.all_speeds
   plan = chosen.planned(options, suite, machine, find(options, suite, machine))
   executor = chosen.executor(options, plan)
@@ -97,7 +103,7 @@ def run(options: Options) -> int:
 
 def plan(options: Options) -> int:
   """Print the trials that would run, and their longest time."""
-  suite = chosen.chosen_suite(options)
+  suite = chosen.racing(options)
   machine = chosen.machine(options)
   speeds = chosen.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
@@ -187,11 +193,17 @@ def check(options: Options) -> int:
   names, wanted = chosen.named(options), options.workloads
   if not wanted:
     wanted = checks.order(chosen.load(options))
+    if options.world is not None:
+      wanted = tuple(name for name in wanted if worlds.exist(name))
   suite = chosen.ready(dataclasses.replace(options, workloads=wanted))
   fast = not options.workloads
   if code := checks.main(suite, names, options.trial, fast):
     return code
-  print(checks.following(options.suite, names, options.trial.data_dir))
+  print(
+    checks.following(
+      options.suite, names, options.trial.data_dir, options.world
+    )
+  )
   return 0
 
 
@@ -200,11 +212,17 @@ def set_targets(options: Options) -> int:
   from runner.tools import set_targets as targets, starts  # noqa: PLC0415
 
   suite = chosen.ready(options)
-  path = suite_files.find(options.suite)
+  path, world = suite_files.find(options.suite), ''
+  if options.world is not None:
+    path = suite_files.world_file(options.suite, options.world)
+    world = f'--world={options.world} '
   targets.check(path, suite)
   begins = starts.measure(suite, options.trial.data_dir)
+  if options.world is not None and not path.exists():
+    text = suite_files.world_text(options.suite, options.world)
+    path.write_text(text, encoding='utf-8')
+  starts.write(path, begins)  # First: a ladder needs them beside its targets.
   if options.starts_only:
-    starts.write(path, begins)
     print(f'Starts written to {path}.')
     return 0
   names = options.submissions or targets.STRONG
@@ -220,12 +238,11 @@ def set_targets(options: Options) -> int:
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
-    f'timetrial set-targets --suite={options.suite} '
+    f'timetrial set-targets --suite={options.suite} {world}'
     f'{only if options.workloads else ""}'
     f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
   )
   targets.write(path, found, command)
-  starts.write(path, begins)
   print(f'Targets written to {path}.')
   return 0
 
@@ -235,10 +252,16 @@ def tune(options: Options) -> int:
   from runner.tools import tune as tuning  # noqa: PLC0415
 
   suite = chosen.ready(options)
-  tuning.check(suite)
   names = chosen.named(options)
   for name in names:  # Wrong options fail before hours are spent.
     tuning.candidates(suite, submissions.find(name), options.points)
+  if options.suite == TUNING:
+    print(
+      f'Tuning on suite {TUNING}: no board is made on its data. For another '
+      'one: --suite.'
+    )
+  if warning := tuning.warning(suite, options.suite):
+    print(warning)
   for name in names:
     found = tuning.tune(
       suite,
@@ -248,7 +271,7 @@ def tune(options: Options) -> int:
       out=options.out,
       options=options.trial,
     )
-    print(tuning.text(name, found, len(suite.workloads)))
+    print(tuning.text(name, found, suite))
   return 0
 
 

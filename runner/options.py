@@ -12,13 +12,13 @@ from runner.executors.jobs import JobsExecutor
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
-from runner.protocol import boards, schema, suite as suites
+from runner.protocol import boards, schema, suite as suites, suite_files
 from runner.protocol.plan import Machine, Plan, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import calibrate
-from workloads import data
+from workloads import data, worlds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ class Options:
     jobs: Number of untimed trials at once on this machine.
     against: Folder of a board to race against, by its rules.
     machine: Name of a measured kind of machine; None: this machine's kind.
+    world: World of all workloads; None: as the suite says.
   """
 
   suite: str = 'mini'
@@ -70,6 +71,7 @@ class Options:
   jobs: int = 1
   against: pathlib.Path | None = None
   machine: str | None = None
+  world: int | None = None
 
 
 def load(options: Options) -> Suite:
@@ -77,7 +79,10 @@ def load(options: Options) -> Suite:
   if options.against is not None:
     return boards.plan(options.against).suite
   return suites.load(
-    options.suite, workloads.canonical, started=not options.starts_only
+    options.suite,
+    workloads.canonical,
+    options.world,
+    started=not options.starts_only,
   )
 
 
@@ -91,13 +96,17 @@ def by_rules_of_board(options: Options) -> Options:
   )
 
 
-def ready(options: Options) -> Suite:
+def ready(options: Options, suite: Suite | None = None) -> Suite:
   """Return the chosen part of the suite, after a check of its datasets.
+
+  Args:
+    options: The options.
+    suite: That part, if it is known.
 
   Raises:
     DataError: a dataset is missing; the message says how to get it.
   """
-  suite = chosen_suite(options)
+  suite = suite or chosen_suite(options)
   for spec in suite.workloads.values():
     data.find(workloads.canonical(spec.workload), options.trial.data_dir)
   return suite
@@ -119,6 +128,8 @@ def chosen_suite(options: Options) -> Suite:
         f'Suite {suite.name} has no workload {name!r}. '
         f'It has: {", ".join(specs)}.'
       )
+    if options.world is not None:
+      worlds.check(name, options.world)
   chosen = chosen or tuple(suite.workloads)
   rulesets = suite.rulesets
   if options.studies is not None:
@@ -137,6 +148,33 @@ def chosen_suite(options: Options) -> Suite:
     workloads={name: _alone(specs[name], chosen) for name in chosen},
     unscored={},
   )
+
+
+def racing(options: Options) -> Suite:
+  """Return the chosen part of the suite, with targets in every other world.
+
+  World 0 may lack targets: its curves can be compared with published ones.
+
+  Raises:
+    SuiteError: a workload has no target; the message says how to set it.
+  """
+  suite = chosen_suite(options)
+  rows = suite.workloads.values()
+  aimless = [s.workload for s in rows if s.world and s.target is None]
+  if aimless:
+    path, flags = suite_files.find(options.suite), f'--suite={options.suite}'
+    if options.world is not None:
+      path = suite_files.world_file(options.suite, options.world).absolute()
+      flags += f' --world={options.world}'
+    if set(aimless) != load(options).workloads.keys():
+      flags += f' --workloads={",".join(aimless)}'
+    world = suite.workloads[aimless[0]].world
+    raise SuiteError(
+      f'There are no targets in world {world} for {", ".join(aimless)}: {path} '
+      'has none, and those of other worlds do not hold. Set them first: '
+      f'timetrial set-targets {flags} --out=targets_{world}'
+    )
+  return suite
 
 
 def _alone(spec: WorkloadSpec, chosen: tuple[str, ...]) -> WorkloadSpec:

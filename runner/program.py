@@ -6,7 +6,8 @@ Defines no flags: `timetrial` reads the tables of all programs at once.
 from workloads.command_line import Command, Program
 
 _CHOICE = ('suite', 'workloads')
-_ENTRIES = (*_CHOICE, 'submissions', 'ruleset', 'studies')
+_WORLD = (*_CHOICE, 'world')
+_ENTRIES = (*_WORLD, 'submissions', 'ruleset', 'studies')
 _TERMS = (
   'data_dir',
   'hang_timeout',
@@ -73,7 +74,7 @@ PROGRAM = Program(
     ),
     'check': Command(
       'Test submissions before they are entered.',
-      (*_CHOICE, 'submissions', *_TERMS),
+      (*_WORLD, 'submissions', *_TERMS),
       (
         '--submissions=path/to/mine.py',
         '--submissions=path/to/mine.py --workloads=digits',
@@ -81,13 +82,13 @@ PROGRAM = Program(
     ),
     'calibrate': Command(
       'Measure the seconds of step budgets on this machine.',
-      (*_CHOICE, *_TERMS, 'hardware_dir'),
+      (*_WORLD, *_TERMS, 'hardware_dir'),
       ('--suite=mini',),
     ),
     'set-targets': Command(
       "Find a suite's targets by tuning several algorithms.",
       (
-        *_CHOICE,
+        *_WORLD,
         'submissions',
         'points',
         'seeds',
@@ -98,6 +99,7 @@ PROGRAM = Program(
       (
         '--suite=path/to/suite.toml',
         '--suite=path/to/suite.toml --starts_only',
+        '--world=7 --out=targets_7',
       ),
     ),
     'time': Command(

@@ -45,8 +45,10 @@ def of_plan(plan: Plan, price: float | None = None) -> str:
       ]
       budget = plan.budgets.get(workload)
       time = 'not calibrated' if budget is None else f'{budget:.1f} s each'
+      world = plan.suite.workloads[workload].world
       lines.append(
         f'  {name:<20} {workload:<{widest}} {len(some):>3} trials, {time}'
+        + f', world {world}' * bool(world)
       )
   lines.append(
     f'{len(plan.trials)} trials; for their hours: timetrial calibrate.'

@@ -15,9 +15,9 @@ import dataclasses
 import functools
 import importlib
 import pathlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workloads import suggestions
+from workloads import suggestions, worlds
 
 if TYPE_CHECKING:
   from collections.abc import Sequence
@@ -54,16 +54,17 @@ def check(name: str) -> str:
   raise ValueError(f'No workload {name!r}.{hint} Known: {", ".join(names())}.')
 
 
-def get(name: str, quirks: Sequence[str] = ()) -> Workload:
+def get(name: str, quirks: Sequence[str] = (), world: int = 0) -> Workload:
   """Return a workload by its name; import only its family.
 
   Args:
     name: Registered name or AlgoPerf's name.
     quirks: Keys of the workload's QUIRKS: mistakes of AlgoPerf's code to
       reproduce.
+    world: World of generated data: workloads/worlds.py.
 
   Raises:
-    ValueError: The workload or the quirk does not exist.
+    ValueError: The workload, the quirk or the world does not exist.
   """
   name = check(name)
   workload = importlib.import_module(_module(name)).VARIANTS[name]
@@ -71,9 +72,13 @@ def get(name: str, quirks: Sequence[str] = ()) -> Workload:
     if quirk not in workload.QUIRKS:
       known = ', '.join(workload.QUIRKS) or 'none'
       raise ValueError(f'{name} has no quirk {quirk!r}. It has: {known}.')
-  if not quirks:
-    return workload  # Workloads without QUIRKS have no field `quirks`.
-  return dataclasses.replace(workload, quirks=tuple(quirks))
+  worlds.check(name, world)
+  changed: dict[str, Any] = {}
+  if quirks:  # Workloads without QUIRKS have no field `quirks`.
+    changed['quirks'] = tuple(quirks)
+  if world:  # Workloads without worlds have no field `world`.
+    changed['world'] = world
+  return dataclasses.replace(workload, **changed) if changed else workload
 
 
 @functools.cache

@@ -67,6 +67,18 @@ def kept(make: Callable[_Arguments, Arrays]) -> Callable[_Arguments, Arrays]:
   return found  # pyrefly: ignore
 
 
+def stream(*numbers: int, world: int) -> np.random.Generator:
+  """Return a random stream of a world.
+
+  Streams of world 0 are older than worlds, and have no number of a world.
+
+  Args:
+    *numbers: Numbers that tell the streams of a world apart.
+    world: Number of the world.
+  """
+  return np.random.default_rng([*numbers, world] if world else list(numbers))
+
+
 def write(folder: str | os.PathLike) -> str:
   """Write all data that this process has generated; return the index's hash.
 

@@ -88,6 +88,9 @@ class Workload(abc.ABC):
   A workload corrects mistakes of AlgoPerf's code. Suites that reproduce
   published results ask for a mistake by its name in QUIRKS. A workload with
   QUIRKS has a field `quirks`: the names of the mistakes to reproduce.
+
+  A workload with generated data has a field `world` (workloads/worlds.py), in
+  which workloads are not compared: worlds share compiled programs.
   """
 
   loss_kind: ClassVar[str]  # 'softmax', 'sigmoid', 'absolute' or 'ctc'.

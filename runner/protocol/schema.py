@@ -53,6 +53,7 @@ SUITE = {
   'workloads': Key(dict),
   'unscored': Key(dict, False),  # Workloads that may run, but do not count.
   'scoring': Key(dict, False),  # The suite's Interpretation.
+  'world': Key(int, False),  # World of all rows that name none.
 }
 RULESET = _keys(Ruleset)
 INTERPRETATION = _keys(Interpretation)
@@ -64,6 +65,7 @@ ROW = _keys(WorkloadSpec, without=('workload', 'eval_examples')) | {
 ABOVE = {
   'cutoff': 1.001,  # A ratio of 1 would divide scores by zero.
   'seed': -1,
+  'world': -1,
   'target': -math.inf,
   'test_target': -math.inf,
   'start': -math.inf,

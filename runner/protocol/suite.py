@@ -22,6 +22,7 @@ from runner.protocol.workload_spec import (
   Ruleset,
   WorkloadSpec,
 )
+from workloads import worlds
 
 EXACT = (0.0,)  # The ladder of one rung.
 
@@ -113,25 +114,33 @@ class Suite:
 
 
 def load(
-  name: str, canonical: Callable[[str], str] = str, started: bool = True
+  name: str,
+  canonical: Callable[[str], str] = str,
+  world: int | None = None,
+  *,
+  started: bool = True,
 ) -> Suite:
   """Return the suite of that name in configs/suites or configs/rules.
 
   Args:
     name: Name, or path of a .toml file.
     canonical: Gives the registered name of a workload for AlgoPerf's name.
+    world: World to take the suite to, with the targets of its own file
+      (`suite_files.world_file`), if there is one; None: the suite as it is.
     started: Whether a ladder needs `start` in every row with a target.
 
   Raises:
     SuiteError: no such suite, or a wrong, missing or unknown key in it.
   """
   path = suite_files.find(name)
+  if world is None:
+    table, where = suite_files.whole(path), str(path)
+  else:
+    table = suite_files.in_world(name, world)
+    where = suite_files.place(name, world)
+    path = suite_files.world_file(name, world)
   return parse(
-    suite_files.whole(path),
-    name=path.stem,
-    where=str(path),
-    canonical=canonical,
-    started=started,
+    table, name=path.stem, where=where, canonical=canonical, started=started
   )
 
 
@@ -165,7 +174,7 @@ def parse(
       'extend another suite. Remove the key.'
     )
   scored, unscored = table['workloads'], table.get('unscored', {})
-  specs = unscored | scored
+  specs, world = unscored | scored, table.get('world', 0)
   if twice := unscored.keys() & scored.keys():
     raise SuiteError(f'{where}: {min(twice)} is both scored and unscored.')
   try:
@@ -182,8 +191,16 @@ def parse(
       key: _ruleset(said, f'{where}: [rulesets.{key}]')
       for key, said in table['rulesets'].items()
     },
-    workloads=_specs(scored, specs, f'{where}: [workloads', canonical),
-    unscored=_specs(unscored, specs, f'{where}: [unscored', canonical),
+    workloads=_specs(
+      scored, specs, f'{where}: [workloads', canonical, lambda _: world
+    ),
+    unscored=_specs(
+      unscored,
+      specs,
+      f'{where}: [unscored',
+      canonical,
+      lambda workload: world if worlds.exist(workload) else 0,
+    ),
     interpretation=_interpretation(
       table.get('scoring', {}), f'{where}: [scoring]'
     ),
@@ -279,7 +296,11 @@ def _ruleset(table: Mapping[str, Any], where: str) -> Ruleset:
 
 
 def _specs(
-  part: dict, rows: dict, where: str, canonical: Callable[[str], str]
+  part: dict,
+  rows: dict,
+  where: str,
+  canonical: Callable[[str], str],
+  world: Callable[[str], int],
 ) -> dict[str, WorkloadSpec]:
   """Return the rows of a part of the file, by their registered names."""
   found = {}
@@ -289,12 +310,19 @@ def _specs(
       raise SuiteError(
         f'{where}."{key}"]: {name} has a row already. Remove one of the rows.'
       )
-    found[name] = _spec(name, rows, key, f'{where}."{key}"]', canonical)
+    found[name] = _spec(
+      name, rows, key, f'{where}."{key}"]', canonical, world(name)
+    )
   return found
 
 
 def _spec(
-  name: str, rows: dict, key: str, where: str, canonical: Callable[[str], str]
+  name: str,
+  rows: dict,
+  key: str,
+  where: str,
+  canonical: Callable[[str], str],
+  world: int,
 ) -> WorkloadSpec:
   said = schema.inherit(rows, key, where)
   schema.check(said, schema.ROW, where)
@@ -322,6 +350,11 @@ def _spec(
       'names.'
     )
   facts = {k: v for k, v in said.items() if k != 'origin'}
+  facts.setdefault('world', world)
+  try:
+    worlds.check(name, facts['world'])
+  except ValueError as error:
+    raise SuiteError(f'{where}: {error}') from error
   if 'held_out_of' in facts:
     facts['held_out_of'] = canonical(facts['held_out_of'])
   return workload_spec.from_json(name, facts)

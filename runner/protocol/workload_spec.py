@@ -31,6 +31,7 @@ class WorkloadSpec:
     start: Value of the metric on the validation split where training begins;
       the easier targets of a suite's ladder lie between target and start.
     quirks: Names from the workload's QUIRKS.
+    world: World of generated data; 0 for other data.
     held_out_of: Workload that loses its credit if this held-out variant is
       missed; a variant has no credit of its own.
     eval_examples: Largest number of validation and test examples; set by
@@ -52,6 +53,7 @@ class WorkloadSpec:
   test_target: float | None = None
   start: float | None = None
   quirks: tuple[str, ...] = ()
+  world: int = 0
   held_out_of: str | None = None
   eval_examples: int | None = None
 
@@ -113,6 +115,8 @@ class WorkloadSpec:
     """Return the fields that are set, without the name."""
     said = dataclasses.asdict(self) | {'quirks': list(self.quirks)}
     del said['workload']
+    if not self.world:
+      del said['world']  # Identities of trials are older than worlds.
     return {k: v for k, v in said.items() if v is not None and v != []}
 
 

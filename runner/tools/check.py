@@ -94,7 +94,10 @@ def main(
 
 
 def following(
-  suite: str, requests: tuple[str, ...], data_dir: str | None
+  suite: str,
+  requests: tuple[str, ...],
+  data_dir: str | None,
+  world: int | None = None,
 ) -> str:
   """Return the commands that race the submissions, as text.
 
@@ -102,6 +105,7 @@ def following(
     suite: Name of the suite.
     requests: Submissions by name or path.
     data_dir: Folder of the datasets; None: the default one.
+    world: World of all workloads; None: as the suite says.
   """
   found: dict[str, list[str]] = {}
   for request in requests:
@@ -111,6 +115,7 @@ def following(
   for ruleset, names in found.items():
     words = ['timetrial', 'run', f'--submissions={",".join(names)}']
     words += [f'--suite={suite}'] if suite != 'mini' else []
+    words += [] if world is None else [f'--world={world}']
     words += [f'--ruleset={ruleset}'] if ruleset != 'self' else []
     words += [f'--data_dir={data_dir}'] if data_dir else []
     out = 'results' if len(found) == 1 else f'results_{ruleset}'

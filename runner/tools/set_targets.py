@@ -113,10 +113,23 @@ def apart(suite: Suite) -> Suite:
 
 
 def check(path: pathlib.Path, suite: Suite) -> None:
-  """Raise SuiteError if the file lacks rows for the suite's workloads."""
-  table = tomllib.loads(path.read_text(encoding='utf-8'))
-  rows = suite_files.rows(table, workloads.canonical)
-  if foreign := [name for name in suite.workloads if name not in rows]:
+  """Raise SuiteError if targets of the suite's workloads are not the file's.
+
+  Rows without targets may be added to a file: in another world, targets of the
+  suite that it extends do not hold.
+
+  Args:
+    path: The file, which may not be there yet.
+    suite: The chosen part of the suite.
+  """
+  text = path.read_text(encoding='utf-8') if path.exists() else ''
+  rows = suite_files.rows(tomllib.loads(text), workloads.canonical)
+  foreign = [
+    name
+    for name, spec in suite.workloads.items()
+    if name not in rows and spec.target is not None
+  ]
+  if foreign:
     raise SuiteError(
       f'{path} has no row of its own for {", ".join(foreign)}: their targets '
       'are set in the suite that it extends. Use '
@@ -135,7 +148,13 @@ def write(
     command: The command that made the targets.
   """
   text = user_files.read(path)
-  whole = suite_files.with_targets(text, targets, command, workloads.canonical)
+  whole = suite_files.with_targets(
+    text,
+    targets,
+    command,
+    workloads.canonical,
+    inherited=suite_files.whole(path),
+  )
   user_files.replace(path, user_files.with_ends_of(text, whole).encode())
 
 

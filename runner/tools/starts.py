@@ -48,7 +48,9 @@ def write(path: pathlib.Path, starts: Mapping[str, float]) -> None:
     starts: Return value of `measure`.
   """
   text = user_files.read(path)
-  whole = suite_files.with_starts(text, starts, workloads.canonical)
+  whole = suite_files.with_starts(
+    text, starts, workloads.canonical, inherited=suite_files.whole(path)
+  )
   user_files.replace(path, user_files.with_ends_of(text, whole).encode())
 
 

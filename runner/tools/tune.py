@@ -8,14 +8,21 @@ arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
 arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
 does not matter. Without SELF, draws are from all of SPACE.
 
+A workload without a target gets one for the search, from the search: the median
+of the best values of the points that race on it. Half of the points reach it,
+so the search still tells fast points from slow ones. It says nothing about
+other submissions.
+
 All points have the same initial parameters and data on a workload, so that luck
 does not choose between points. Races use other seeds, because a board would
 show the luck that was chosen.
 """
 
 import dataclasses
+import math
 import pathlib
 import statistics
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import submissions
@@ -24,7 +31,6 @@ from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.protocol import columns, layout, plan_file, search_space, storage
 from runner.protocol.plan import FOR_EVER, Machine, PlannedTrial
-from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 
@@ -32,6 +38,13 @@ RUNGS = 3  # Number of parts of the workloads.
 MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
 
 Costs = dict[str, float]  # Costs by workload.
+
+
+class Curve(NamedTuple):
+  """Evaluations of a trial."""
+
+  steps: list[int]
+  values: list[float]  # Of the target metric.
 
 
 class Candidate(NamedTuple):
@@ -72,9 +85,8 @@ def tune(
     options: Options of all trials.
 
   Raises:
-    ValueError: the submission has no points, or a workload has no target.
+    ValueError: the submission has no points.
   """
-  check(suite)
   entry = submissions.find(request)
   points = candidates(suite, entry, draws)
   field = [Candidate(n, point, {}) for n, point in enumerate(points, start=1)]
@@ -97,10 +109,12 @@ def tune(
     _race(
       suite, entry, trials=trials, machine=machine, out=out, options=options
     )
-    field = sorted(
-      (_with_costs(suite, entry, one, some, out) for one in field),
-      key=lambda one: one.mean,
-    )
+    for name in some:
+      curves = [_curve(suite, entry, name, one, out) for one in field]
+      spec = aimed(suite.workloads[name], curves)
+      for one, (steps, values) in zip(field, curves, strict=True):
+        one.costs[name] = cost(spec, steps, values)
+    field.sort(key=lambda one: one.mean)
     if turn + 1 < len(rungs):
       kept = (len(field) + 1) // 2
       field, beaten = field[:kept], field[kept:] + beaten
@@ -110,16 +124,6 @@ def tune(
 def seed(suite: Suite, workload: str) -> int:
   """Return the seed of all points on a workload, which no race uses."""
   return plan_file.seed(suite.seed, f'tune {workload}', 0, 0)
-
-
-def check(suite: Suite) -> None:
-  """Raise SuiteError if a workload has no target."""
-  aimless = [n for n, s in suite.workloads.items() if s.target is None]
-  if aimless:
-    raise SuiteError(
-      f'{", ".join(aimless)} of suite {suite.name} has no target to reach. '
-      'Set one first: timetrial set-targets.'
-    )
 
 
 def candidates(
@@ -156,6 +160,28 @@ def candidates(
   return found
 
 
+def aimed(spec: WorkloadSpec, curves: Sequence[Curve]) -> WorkloadSpec:
+  """Return a workload with a target: its own, or one from the search.
+
+  Args:
+    spec: The workload in the suite.
+    curves: Values of all points that race on it.
+  """
+  if spec.target is not None:
+    return spec
+  better = min if spec.better == 'lower' else max
+  best = [better(known) for _, v in curves if (known := _finite(v))]
+  if not best:
+    return spec
+  # Half of the points reach it, also where their number is even.
+  middle = (
+    statistics.median_low(best)
+    if spec.better == 'lower'
+    else statistics.median_high(best)
+  )
+  return dataclasses.replace(spec, target=middle)
+
+
 def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
   """Return the share of the step budget until the target; above 1 for a miss.
 
@@ -171,21 +197,26 @@ def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
   reached = [s for s, v in zip(steps, values, strict=True) if spec.reached(v)]
   if reached:
     return max(1, min(reached)) / max(spec.steps, min(reached))
-  finite = [v for v in values if v == v]  # noqa: PLR0124  Not NaN.
+  finite = _finite(values)
   if not finite or not spec.target:
     return 2 * MISS
   best = min(finite) if spec.better == 'lower' else max(finite)
   return MISS * (1 + min(1.0, abs(best - spec.target) / abs(spec.target)))
 
 
-def text(name: str, found: list[Candidate], total: int) -> str:
+def _finite(values: Sequence[float]) -> list[float]:
+  return [value for value in values if math.isfinite(value)]
+
+
+def text(name: str, found: list[Candidate], suite: Suite) -> str:
   """Return a line for each candidate, and the best point as SELF.
 
   Args:
     name: Name of the submission.
     found: The candidates, best first.
-    total: Number of workloads.
+    suite: The suite.
   """
+  total = len(suite.workloads)
   lines = [f'{name}: cost, targets reached, point']
   for one in found:
     lines.append(
@@ -194,6 +225,25 @@ def text(name: str, found: list[Candidate], total: int) -> str:
   best = found[0]
   lines.append(f'Reaches {best.reached} of {total}:\nSELF = {best.point!r}')
   return '\n'.join(lines)
+
+
+def warning(suite: Suite, request: str) -> str:
+  """Return what replaces missing targets, as text, or ''.
+
+  Args:
+    suite: The chosen part of the suite.
+    request: Name or path of the suite.
+  """
+  rows = suite.workloads.values()
+  aimless = [spec.workload for spec in rows if spec.target is None]
+  if not aimless:
+    return ''
+  return (
+    f'Suite {suite.name} has no targets on {", ".join(aimless)}. There, points '
+    'are ranked by their steps to the median of the best values of all points '
+    'of the submission that race there, so costs of two submissions cannot be '
+    f'compared. To set targets: timetrial set-targets --suite={request}'
+  )
 
 
 def _race(
@@ -218,12 +268,10 @@ def _race(
   race.run(out / entry.name, plan, options, limits=race.by_steps)
 
 
-def _with_costs(suite, entry, one: Candidate, names, out) -> Candidate:
-  costs = dict(one.costs)
-  for name in names:
-    spec = suite.workloads[name]
-    folder = layout.folder(out / entry.name, entry.name, name, 0, one.number)
-    rows = storage.read_rows(folder / layout.EVALS)
-    steps = [int(r[columns.STEP]) for r in rows]
-    costs[name] = cost(spec, steps, [float(r[spec.column]) for r in rows])
-  return one._replace(costs=costs)
+def _curve(suite, entry, name: str, one: Candidate, out) -> Curve:
+  """Return the evaluations of a candidate on a workload."""
+  folder = layout.folder(out / entry.name, entry.name, name, 0, one.number)
+  rows = storage.read_rows(folder / layout.EVALS)
+  column = suite.workloads[name].column
+  steps = [int(r[columns.STEP]) for r in rows]
+  return Curve(steps, [float(r[column]) for r in rows])

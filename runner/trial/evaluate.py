@@ -30,7 +30,8 @@ def data(
   Raises:
     ValueError: there is no such workload, or its data are missing.
   """
-  workload = workloads.get(spec.workload, spec.quirks).with_text(data_dir)
+  workload = workloads.get(spec.workload, spec.quirks, spec.world)
+  workload = workload.with_text(data_dir)
   return workload, {
     split: workload.source(split, data_dir) for split in columns.SPLITS
   }

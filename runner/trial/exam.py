@@ -177,7 +177,7 @@ def _read(path: pathlib.Path, like: Model) -> checkpoint.Checkpoint:
 def _task(
   spec: WorkloadSpec, data_dir: str | None, tasks: dict[str, Task]
 ) -> Task:
-  key = json.dumps([spec.workload, spec.quirks, data_dir])
+  key = json.dumps([spec.workload, spec.quirks, spec.world, data_dir])
   if key not in tasks:
     workload, sources = evaluate.data(spec, data_dir)
     model = jax.eval_shape(workload.init, jax.random.key(0))

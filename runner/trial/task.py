@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from runner.protocol import columns
 from runner.protocol.records.progress import OnProgress, ProgressEvent
@@ -62,10 +63,13 @@ def padding(task: TrialTask, seed: int) -> float:
 
 
 def for_submission(task: TrialTask) -> Task:
-  """Return the task as a submission sees it."""
+  """Return the task as a submission sees it: it is not told the world."""
   spec = task.spec
+  workload: Any = task.workload
+  if spec.world:
+    workload = dataclasses.replace(workload, world=0)
   return Task(
-    workload=task.workload,
+    workload=workload,
     steps=spec.steps,
     batch_size=spec.batch_size,
     train_examples=task.examples[columns.TRAIN],

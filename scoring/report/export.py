@@ -109,6 +109,7 @@ def everything(
         'targets': [rung.target for rung in rules.rungs(name)],
         'budget_seconds': results.budgets.get(name),
         'held_out_of': row.held_out_of,
+        'world': row.world,
       }
       for name, row in rules.workloads.items()
     },

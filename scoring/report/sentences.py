@@ -250,7 +250,8 @@ def target(board: Board, workload: str) -> str:
   sign = '≤' if row.better == 'lower' else '≥'
   # Ten digits hide the rounding errors of relaxed targets.
   value = '?' if row.target is None else f'{row.target:.10g}'
-  return f'{row.metric} {sign} {value}'
+  world = f', world {row.world}' if row.world else ''
+  return f'{row.metric} {sign} {value}{world}'
 
 
 def _count(number: int | str, noun: str) -> str:

@@ -78,7 +78,7 @@ def child(name, folder=None):
 def measure(name):
   """Print one line of JSON about a short training."""
   row = losses.row(name)
-  workload = workloads.get(row.workload, row.quirks)
+  workload = workloads.get(row.workload, row.quirks, row.world)
   trial_task = tasks.TrialTask(
     workload=workload,
     sources={'train': workload.source('train', None)},

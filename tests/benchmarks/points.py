@@ -49,7 +49,7 @@ def numbers_of(submission):
 def prepared(workload):
   """Return the task, the first model and the batches of a workload."""
   row = losses.row(workload)
-  made = workloads.get(row.workload, row.quirks)
+  made = workloads.get(row.workload, row.quirks, row.world)
   source = made.source('train', None)
   task = tasks.for_submission(
     tasks.TrialTask(workload=made, sources={'train': source}, spec=row)

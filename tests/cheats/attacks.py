@@ -195,6 +195,47 @@ FREE_TIME = {
     head=NODE,
     step='state = state._replace(state=Node(state.state))',
   ),
+  'compile_async': Attack(
+    about='sends work to the device, and compiles while it runs',
+    expected=CHARGED,
+    works=1,
+    seen=False,
+    head=(
+      'X = jnp.ones((200, 200))\n'
+      'SLOW = jax.jit(lambda x: jax.lax.fori_loop('
+      '0, 8000, lambda _, x: jnp.sin(x @ x), x))'
+    ),
+    start='SLOW(X)\nfor k in range(9): jax.jit(lambda x: x * k)(X)',
+  ),
+  'compile_thread': Attack(
+    about='works in a thread while it compiles',
+    expected=CHARGED,
+    works=1,
+    head='import threading\nX = jnp.ones((200, 200))',
+    start=(
+      'T = threading.Thread(target=work)\nT.start()\n'
+      'for k in range(9): jax.jit(lambda x: x * k)(X)\nT.join()'
+    ),
+  ),
+  'compile_forged': Attack(
+    about='says that it has compiled, and has worked',
+    expected=CHARGED,
+    works=1,
+    start=(
+      'work()\n'
+      'jax.monitoring.record_event('
+      "'/jax/compilation_cache/compile_requests_use_cache')\n"
+      'jax.monitoring.record_event_duration_secs('
+      "'/jax/core/compile/backend_compile_duration', 1.0)"
+    ),
+  ),
+  'trace_work': Attack(
+    about='works while it is traced',
+    expected=CHARGED,
+    works=1,
+    seen=False,
+    start='jax.jit(lambda x: (work(), x)[1])(jnp.ones(3))',
+  ),
   'lazy_model': Attack(
     about='hands over a model that works when it is read',
     expected=CHARGED,

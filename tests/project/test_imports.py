@@ -34,7 +34,7 @@ ALLOWED = {
   'submissions.algorithms': ('workloads', 'submissions'),
   'submissions.algoperf': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
-  'runner.protocol': ('workloads.suggestions',),
+  'runner.protocol': ('workloads.suggestions', 'workloads.worlds'),
   'runner.protocol.records': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),

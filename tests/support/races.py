@@ -80,7 +80,7 @@ def suite(
   )
   machine = hardware.describe(hosts)
   loaded = rules.load(str(path))
-  speed = Speed(seconds, 0.0)
+  speed = Speed(0.0, 0.0, seconds)
   speeds_.save(home / 'hardware', machine, loaded, {'digits': speed})
   return path
 

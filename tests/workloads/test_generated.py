@@ -110,7 +110,7 @@ def test_no_hash_reads_nothing(fresh, tmp_path):
     (graphs.source, ('test',)),
     (pairs.source, ('validation', 20)),
     (text.source, ('validation', 96)),
-    (speech._utterances, ('validation',)),
+    (speech._utterances, ('validation', 0)),
   ],
 )
 def test_batches_of_workloads_are_the_same(fresh, tmp_path, make, words):

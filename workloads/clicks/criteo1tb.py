@@ -96,6 +96,8 @@ class Criteo1TB(Workload):
   layer_norm: bool = False  # Norms after every ReLU and on the embeddings.
   residual: bool = False  # Residual layers, and no interactions.
   data: str = 'criteo1tb'  # Or 'clicks' (generated).
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'sigmoid'
 
@@ -113,7 +115,7 @@ class Criteo1TB(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'clicks':
-      return synthetic.source(split)
+      return synthetic.source(split, self.world)
     return reader.source('criteo1tb', split, data_dir)
 
   def fake_batch(self, key, batch_size):

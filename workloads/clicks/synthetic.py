@@ -8,11 +8,12 @@ are correlated through the user. A click depends on single values, on pairs of
 values (a factorization machine: Rendle 2010, "Factorization Machines") and
 nonlinearly on 13 counts.
 
-All splits come from one world, each with its own random stream.
+All splits come from one world, each with its own random stream. Other worlds
+(workloads/worlds.py) have as many clicks, and log odds of the same spread.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +37,8 @@ HIDDEN = 8  # Hidden units of the network on the counts.
 POWER = 1.05  # A value of rank r has a frequency of about r**-POWER.
 CORRELATION = 0.5  # Share of a field's variance that the user explains.
 BIAS = -1.6  # About one example in four is a click.
+# Share of clicks, and standard deviation of the log odds, in world 0.
+CLICKS, SPREAD = 0.293, 3.08
 CHUNK = 2_048  # Examples drawn together; more would not fit the CPU cache.
 
 
@@ -49,19 +52,22 @@ class World(NamedTuple):
   pair: np.ndarray  # [VOCAB, PAIR_FACTORS]: effect of pairs of values.
   hidden: np.ndarray  # [C, HIDDEN]
   output: np.ndarray  # [HIDDEN]
+  bias: float = BIAS
 
 
 @generated.kept
-def source(split: str) -> Arrays:
+def source(split: str, world: int = 0) -> Arrays:
   """Draw 'inputs' [N, 39] (13 dense, 26 ids) and 'targets' [N], float32."""
-  world = _world(np.random.default_rng(0))
-  rng = np.random.default_rng([1, list(EXAMPLES).index(split)])
+  truth = _world(generated.stream(0, world=world))
+  if world:
+    truth = _alike(truth, generated.stream(2, world=world))
+  rng = generated.stream(1, list(EXAMPLES).index(split), world=world)
   size = EXAMPLES[split]
   inputs = np.empty((size, COUNTS + FIELDS), np.float32)
   targets = np.empty(size, np.float32)
   for start in range(0, size, CHUNK):
     part = slice(start, min(start + CHUNK, size))
-    inputs[part], targets[part] = _draw(rng, world, part.stop - start)
+    inputs[part], targets[part] = _draw(rng, truth, part.stop - start)
   return Arrays({'inputs': inputs, 'targets': targets})
 
 
@@ -78,11 +84,48 @@ def _world(rng: np.random.Generator) -> World:
   )
 
 
+def _alike(world: World, rng: np.random.Generator) -> World:
+  """Return a world with CLICKS and SPREAD: as hard as world 0.
+
+  The frequent values of small fields would else decide how rare clicks are.
+
+  Args:
+    world: The world.
+    rng: Stream of the examples on which both are measured.
+  """
+  from scipy import optimize, special  # noqa: PLC0415
+
+  logs = _score(world, *_features(rng, world, 8 * CHUNK)).astype(float)
+  share = SPREAD / logs.std()
+  logs = share * (logs - world.bias)
+  bias: Any = optimize.brentq(
+    lambda bias: special.expit(bias + logs).mean() - CLICKS, -50, 50
+  )
+  return world._replace(
+    value=np.float32(share) * world.value,
+    pair=np.float32(share**0.5) * world.pair,
+    output=np.float32(share) * world.output,
+    bias=float(bias),
+  )
+
+
 def _draw(
   rng: np.random.Generator, world: World, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
   """Draw inputs [size, 39] and clicks [size]."""
   # Trials that find the data in files do without.
+  from scipy import special  # noqa: PLC0415
+
+  dense, ids = _features(rng, world, size)
+  score = _score(world, dense, ids)
+  clicks = rng.random(size, np.float32) < special.expit(score)
+  return np.concatenate([dense, ids], axis=1), clicks
+
+
+def _features(
+  rng: np.random.Generator, world: World, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """Draw the logarithms of counts [size, C], and ids [size, F]."""
   from scipy import special  # noqa: PLC0415
 
   normal = functools.partial(rng.standard_normal, dtype=np.float32)
@@ -91,10 +134,7 @@ def _draw(
   tastes += np.sqrt(1 - CORRELATION) * normal((size, FIELDS))
   ids = _values(special.ndtr(tastes))  # [size, F]
   logs = user @ world.count_mix.T + normal((size, COUNTS)) + world.count_level
-  dense = np.log1p(np.floor(np.exp(logs)))  # [size, C]
-  score = _score(world, dense, ids)
-  clicks = rng.random(size, np.float32) < special.expit(score)
-  return np.concatenate([dense, ids], axis=1), clicks
+  return np.log1p(np.floor(np.exp(logs))), ids
 
 
 def _values(quantiles: np.ndarray) -> np.ndarray:
@@ -117,7 +157,7 @@ def _score(world: World, dense: np.ndarray, ids: np.ndarray) -> np.ndarray:
   squares = np.einsum('nfk,nfk->n', pair, pair)
   pairs = (np.einsum('nk,nk->n', total, total) - squares) / 2
   counts = np.tanh(dense @ world.hidden) @ world.output
-  return BIAS + world.value[ids].sum(axis=1) + pairs + counts
+  return world.bias + world.value[ids].sum(axis=1) + pairs + counts
 
 
 def _unit_rows(matrix: np.ndarray) -> np.ndarray:

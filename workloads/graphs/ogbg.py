@@ -101,6 +101,8 @@ class Ogbg(Workload):
   pool_edges: int | None = 56  # Rows of the pool per graph; None: max_edges.
   data: str = 'ogbg-molpcba'  # Or 'molecules' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'sigmoid'
   QUIRKS: ClassVar[dict[str, str]] = {
@@ -121,7 +123,7 @@ class Ogbg(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'molecules':
-      return synthetic.source(split)
+      return synthetic.source(split, self.world)
     return reader.source('ogbg', split, data_dir, self._largest, self._usual)
 
   def fake_batch(self, key, batch_size):

@@ -4,13 +4,17 @@ Artificial molecules have the batch arrays of ogbg-molpcba and its difficulties.
 The molecules obey valences: chains and branches, mostly of carbon, grow on
 rings of five and six atoms, aromatic or not. Atoms and bonds are small numbers.
 An assay is positive if two groups of atoms have a certain distance in bonds:
-messages must travel. Positives are rare, a quarter of the labels is missing,
-and overfitting is easy. Two training labels in a hundred are wrong.
+messages must travel. Every world has its own assays. Positives are rare, a
+quarter of the labels is missing, and overfitting is easy. Two training labels
+in a hundred are wrong.
 
 All G molecules of a split are drawn together, atom by atom. Every split has its
 own random stream.
 """
 
+import functools
+import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +38,8 @@ FLAT = 0.7  # Share of aromatic rings.
 SINGLE, DOUBLE, AROMATIC = 0, 1, 3  # Published codes of bonds.
 NOTHING = -1
 
-# An assay names two groups and the number of bonds between them.
-ASSAYS = (
+Assay = tuple[str, str, int]  # Two groups, and the bonds between them.
+ASSAYS: tuple[Assay, ...] = (
   ('amine', 'carbonyl', 2),
   ('ether', 'branch', 2),
   ('halogen', 'stem', 2),
@@ -53,6 +57,9 @@ ASSAYS = (
   ('hydroxyl', 'stem', 5),
   ('pyridine', 'stem', 5),
 )
+# ASSAYS in either order of their groups.
+_BOTH = {*ASSAYS, *((other, one, bonds) for one, other, bonds in ASSAYS)}
+ALTERNATIVES = 6  # Assays among which a world draws one.
 REACH = 5  # Largest number of bonds in ASSAYS.
 TASKS = len(ASSAYS)
 MISSING = np.linspace(0.15, 0.35, TASKS)  # Share of an assay's labels.
@@ -98,19 +105,25 @@ class Bonds(NamedTuple):
     return near
 
 
+class Molecules(NamedTuple):
+  """G molecules with up to N atoms."""
+
+  size: np.ndarray  # [G]: number of atoms.
+  rings: Rings
+  atoms: Atoms
+  bonds: Bonds
+  near: np.ndarray  # Bool [G, N, N]: Return value of `Bonds.near`.
+  sp2: np.ndarray  # Bool [G, N]: the atom has a double or aromatic bond.
+
+
 @generated.kept
-def source(split: str) -> Arrays:
+def source(split: str, world: int = 0) -> Arrays:
   """Return padded graphs as in graphs.py, with 'targets' and 'labelled'."""
-  rng = np.random.default_rng([2, list(EXAMPLES).index(split)])
-  size = rng.integers(*SIZES, EXAMPLES[split], endpoint=True)
-  rings = _rings(rng, size)
-  atoms = _atoms(rng, size, rings)
-  bonds = _bonds(atoms, rings)
-  near = bonds.near()
-  sp2 = _unsaturated(atoms, bonds) | (rings.flat & atoms.there)
-  features = _features(rng, atoms, rings, near, sp2)
-  edges = _edges(rng, bonds, sp2)
-  targets = _assays(_groups(atoms, rings, near, sp2), near)
+  rng = generated.stream(2, list(EXAMPLES).index(split), world=world)
+  molecules = _molecules(rng, EXAMPLES[split])
+  features = _features(rng, molecules)
+  edges = _edges(rng, molecules.bonds, molecules.sp2)
+  targets = _assays(_groups(molecules), molecules.near, _assays_of(world))
   if split == 'train':
     targets ^= rng.random(targets.shape) < FLIPPED
   labelled = rng.random(targets.shape) >= MISSING
@@ -118,11 +131,20 @@ def source(split: str) -> Arrays:
     {
       'nodes': features,
       **edges,
-      'n_node': size.astype(np.int32),
+      'n_node': molecules.size.astype(np.int32),
       'targets': (targets & labelled).astype(np.float32),
       'labelled': labelled.astype(np.float32),
     }
   )
+
+
+def _molecules(rng: np.random.Generator, count: int) -> Molecules:
+  size = rng.integers(*SIZES, count, endpoint=True)
+  rings = _rings(rng, size)
+  atoms = _atoms(rng, size, rings)
+  bonds = _bonds(atoms, rings)
+  sp2 = _unsaturated(atoms, bonds) | (rings.flat & atoms.there)
+  return Molecules(size, rings, atoms, bonds, bonds.near(), sp2)
 
 
 def _rings(rng: np.random.Generator, size: np.ndarray) -> Rings:
@@ -222,8 +244,9 @@ def _unsaturated(atoms: Atoms, bonds: Bonds) -> np.ndarray:
   return found
 
 
-def _features(rng, atoms, rings, near, sp2) -> np.ndarray:
+def _features(rng, molecules: Molecules) -> np.ndarray:
   """Return 'nodes' [G, N, 9]: OGB's integer features, in OGB's order."""
+  _, rings, atoms, _, near, sp2 = molecules
   noise = rng.random(atoms.there.shape)
   degree = near.sum(axis=2) - 1
   stereo = (atoms.element == CARBON) & ~sp2 & (degree > 2)
@@ -263,8 +286,9 @@ def _edges(rng, bonds: Bonds, sp2: np.ndarray) -> dict[str, np.ndarray]:
   }
 
 
-def _groups(atoms, rings, near, sp2) -> dict[str, np.ndarray]:
+def _groups(molecules: Molecules) -> dict[str, np.ndarray]:
   """Return the atoms of every group: each bool [G, N]."""
+  _, rings, atoms, _, near, sp2 = molecules
   element, degree = atoms.element, near.sum(axis=2) - 1
   chain = ~rings.ring
   carbon, oxygen = element == CARBON, element == OXYGEN
@@ -285,8 +309,10 @@ def _groups(atoms, rings, near, sp2) -> dict[str, np.ndarray]:
   return {name: where & atoms.there for name, where in groups.items()}
 
 
-def _assays(groups: dict[str, np.ndarray], near: np.ndarray) -> np.ndarray:
-  """Return the true results of all assays: bool [G, TASKS]."""
+def _assays(
+  groups: dict[str, np.ndarray], near: np.ndarray, assays: Sequence[Assay]
+) -> np.ndarray:
+  """Return the true results of all assays: bool [G, assays]."""
   step = near.astype(np.float32)
   within = [np.eye(ATOMS, dtype=bool) & near, near]  # [G, N, N] each.
   for _ in range(REACH - 1):
@@ -297,4 +323,33 @@ def _assays(groups: dict[str, np.ndarray], near: np.ndarray) -> np.ndarray:
     pairs = groups[one][:, :, None] & groups[other][:, None]
     return (apart & pairs).any(axis=(1, 2))
 
-  return np.stack([found(*assay) for assay in ASSAYS], axis=1)
+  return np.stack([found(*assay) for assay in assays], axis=1)
+
+
+@functools.cache
+def _assays_of(world: int) -> tuple[Assay, ...]:
+  """Return the assays of a world.
+
+  Each one stands for one of ASSAYS: it has the same distance, and about as many
+  molecules are positive.
+  """
+  if not world:
+    return ASSAYS
+  rng = generated.stream(3, world=world)
+  molecules = _molecules(rng, EXAMPLES['train'])
+  groups, near = _groups(molecules), molecules.near
+  pairs = [*itertools.combinations_with_replacement(groups, 2)]
+  known = [(*pair, bonds) for bonds in range(2, REACH + 1) for pair in pairs]
+  shares = _assays(groups, near, [*ASSAYS, *known]).mean(axis=0)
+  logs = np.log(shares + 1 / len(near))
+  wanted, offered = logs[: len(ASSAYS)], logs[len(ASSAYS) :]
+  found: list[Assay] = []
+  for assay, level in zip(ASSAYS, wanted, strict=True):
+    rest = [
+      (abs(offered[n] - level), other)
+      for n, other in enumerate(known)
+      if other[2] == assay[2] and other not in found and other not in _BOTH
+    ]
+    close = sorted(rest)[:ALTERNATIVES]
+    found.append(close[rng.integers(len(close))][1])
+  return tuple(found)

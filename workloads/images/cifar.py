@@ -31,6 +31,8 @@ class Cifar(Workload):
   image_size: int = 32
   classes: int = 10
   data: str = 'cifar10'  # Or 'drawings' (generated).
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'softmax'
 
@@ -49,7 +51,13 @@ class Cifar(Workload):
   def source(self, split, data_dir):
     if self.data == 'drawings':
       return synthetic.source(
-        split, self.image_size, CHANNELS, self.classes, mess=0.5, world=1
+        split,
+        self.image_size,
+        CHANNELS,
+        self.classes,
+        mess=0.5,
+        task=1,
+        world=self.world,
       )
     return small_images.source(
       'cifar',

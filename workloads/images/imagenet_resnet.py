@@ -31,6 +31,8 @@ class ImageNetResNet(Workload):
   image_size: int = 224
   classes: int = 1000
   data: str = 'imagenet'  # Or 'drawings' (generated).
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'softmax'
 
@@ -49,7 +51,12 @@ class ImageNetResNet(Workload):
   def source(self, split, data_dir):
     if self.data == 'drawings':
       return synthetic.source(
-        split, self.image_size, CHANNELS, self.classes, mess=0.6
+        split,
+        self.image_size,
+        CHANNELS,
+        self.classes,
+        mess=0.6,
+        world=self.world,
       )
     # Readers of photographs take as long to import as half of JAX.
     from workloads.images import photographs  # noqa: PLC0415

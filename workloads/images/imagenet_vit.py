@@ -153,6 +153,8 @@ class ImageNetViT(Workload):
   classes: int = 1000
   data: str = 'imagenet'  # Or 'drawings' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   QUIRKS: ClassVar[dict[str, str]] = {
     'odd_randaugment': (
@@ -179,7 +181,12 @@ class ImageNetViT(Workload):
     if self.data == 'drawings':
       # Less mess: a transformer must learn locality from few images.
       return synthetic.source(
-        split, self.image_size, CHANNELS, self.classes, mess=0.15
+        split,
+        self.image_size,
+        CHANNELS,
+        self.classes,
+        mess=0.15,
+        world=self.world,
       )
     # Readers of photographs take as long to import as half of JAX.
     from workloads.images import photographs, rand_augment  # noqa: PLC0415

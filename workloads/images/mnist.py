@@ -46,6 +46,8 @@ class Mnist(Workload):
   classes: int = 10
   data: str = 'mnist'  # Or 'drawings' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   QUIRKS: ClassVar[dict[str, str]] = {
     'raw_pixels': (
@@ -62,7 +64,12 @@ class Mnist(Workload):
     if self.data == 'drawings':
       # Less mess: a perceptron cannot find a figure in any position.
       return synthetic.source(
-        split, self.image_size, CHANNELS, self.classes, mess=0.35
+        split,
+        self.image_size,
+        CHANNELS,
+        self.classes,
+        mess=0.35,
+        world=self.world,
       )
     unit = 255 if 'raw_pixels' in self.quirks else 1
     mean, std = (MEAN / unit,), (STD / unit,)

@@ -8,7 +8,8 @@ part of it, up to a quarter of the images are negatives, and all have noise.
 Some classes differ in one detail only (E and F, S and Z, stars with five and
 six rays). One training label in fifty is wrong.
 
-All splits come from one world, each with its own random stream.
+All splits come from one world, each with its own random stream. Other worlds
+(workloads/worlds.py) have figures of other shapes.
 """
 
 import functools
@@ -48,6 +49,7 @@ LETTERS = {
 }
 CLASSES = (*STARS, *LETTERS, *MORE_STARS)  # Tasks use the first K classes.
 
+MOVED = 0.06  # Deviation of corners between worlds; figures are within +-1.
 REACH = 1.8  # Half the side of the distance table; figures are within +-1.
 CELLS = 144  # Cells of the distance table along each axis.
 OUTLINE = 0.09  # Half the width of a drawn outline.
@@ -72,6 +74,7 @@ def source(
   channels: int,
   classes: int,
   mess: float,
+  task: int = 0,
   world: int = 0,
 ) -> Arrays:
   """Draw 'inputs' [N, size, size, channels] float32 and 'targets' [N] int32.
@@ -82,11 +85,15 @@ def source(
     channels: Colours.
     classes: Number of classes, at most len(CLASSES).
     mess: Strength of all that hides the class, from 0 to 1.
-    world: Number of the task; different tasks have different examples.
+    task: Number of the task; different tasks have different examples.
+    world: Number of the world, which has its own figures and colours.
   """
-  canvas = _canvas(np.random.default_rng([0, world]), size, channels, classes)
+  shapes = _shapes(classes, task, world)
+  hues = generated.stream(0, task, world=world)
+  canvas = _canvas(hues, size, channels, shapes)
   canvas = canvas._replace(mess=mess)
-  rng = np.random.default_rng([1, world, list(EXAMPLES).index(split)])
+  number = list(EXAMPLES).index(split)
+  rng = generated.stream(1, task, number, world=world)
   labels = rng.permutation(EXAMPLES[split]) % classes  # Balanced classes.
   images = np.empty((len(labels), size, size, channels), np.float32)
   for start in range(0, len(labels), CHUNK):
@@ -187,7 +194,10 @@ def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def _canvas(
-  rng: np.random.Generator, size: int, channels: int, classes: int
+  rng: np.random.Generator,
+  size: int,
+  channels: int,
+  shapes: np.ndarray,
 ) -> Canvas:
   line = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
   up, across = np.meshgrid(-line, line, indexing='ij')
@@ -200,18 +210,60 @@ def _canvas(
   return Canvas(
     np.stack([across, up]).reshape(2, -1),
     np.stack(waves).reshape(len(waves), -1),
-    np.stack([_distances(figure) for figure in CLASSES[:classes]]),
-    _normal(rng, classes, channels),
+    shapes,
+    _normal(rng, len(shapes), channels),
     mess=1.0,
   )
 
 
 @functools.cache
-def _distances(figure: str) -> np.ndarray:
-  """Return signed distances [CELLS (y), CELLS (x)] to a figure's outline."""
+def _shapes(classes: int, task: int, world: int) -> np.ndarray:
+  """Return distances to the outlines of all figures: [classes, CELLS, CELLS].
+
+  Args:
+    classes: Number of classes.
+    task: Number of the task.
+    world: Number of the world.
+  """
+  figures = [_corners(figure) for figure in CLASSES[:classes]]
+  if world:
+    figures = _reshaped(generated.stream(2, task, world=world), figures)
+  return np.stack([_distances(corners) for corners in figures])
+
+
+def _reshaped(
+  rng: np.random.Generator, figures: list[np.ndarray]
+) -> list[np.ndarray]:
+  """Return other figures, each [V, 2], about as hard to tell apart.
+
+  All are turned and mirrored alike, and every corner is moved a little.
+
+  Args:
+    rng: Source of random numbers.
+    figures: Corners of the figures.
+  """
+  angle = rng.uniform(0, 2 * np.pi)
+  turn = np.array(
+    [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+  )
+  turn[:, 0] *= rng.choice([-1, 1])
+  found = []
+  for corners in figures:
+    moved = corners + MOVED * rng.standard_normal(corners.shape)
+    moved @= turn.T
+    low, high = moved.min(axis=0), moved.max(axis=0)
+    found.append((2 * moved - low - high) / (high - low).max())
+  return found
+
+
+def _distances(corners: np.ndarray) -> np.ndarray:
+  """Return signed distances [CELLS (y), CELLS (x)] to a figure's outline.
+
+  Args:
+    corners: Corners of the figure, [V, 2].
+  """
   line = ((2 * np.arange(CELLS) + 1) / CELLS - 1) * REACH
   points = np.stack(np.meshgrid(line, line))  # [2, CELLS, CELLS]: x, y.
-  corners = _corners(figure)
   nearest = np.full(points.shape[1:], np.inf)
   inside = np.zeros(points.shape[1:], bool)
   for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):

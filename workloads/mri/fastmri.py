@@ -111,6 +111,8 @@ class FastMRI(Workload):
   size: int = 320  # Height and width of an image, S.
   data: str = 'fastmri'  # Or 'phantoms' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'absolute'
   QUIRKS: ClassVar[dict[str, str]] = {
@@ -123,7 +125,7 @@ class FastMRI(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'phantoms':
-      return synthetic.source(split, self.size)
+      return synthetic.source(split, self.size, self.world)
     return reader.source('fastmri', split, data_dir)
 
   def fake_batch(self, key, batch_size):

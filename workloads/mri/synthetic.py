@@ -5,9 +5,10 @@ Fourier Reconstruction of a Head Section"), are measured like the published
 scans, with similar difficulties. A volume is a stack of slices through one
 patient: slices resemble each other, and there are far fewer patients than
 examples. Patients share a plan of skin, muscle, bones, cartilage and ligaments,
-which a network can learn. Sizes, positions, angles, brightness and fine texture
-differ. Images are complex, with a smooth phase. All measurements have noise,
-including those for the targets. The measured columns differ between slices.
+which a network can learn; every world has its own plan. Sizes, positions,
+angles, brightness and fine texture differ. Images are complex, with a smooth
+phase. All measurements have noise, including those for the targets. The
+measured columns differ between slices.
 
 The unit of length is half the width of an image: the image shows [-1, 1] x
 [-1, 1] of a field that is twice as high and slightly wider. Every patient has
@@ -48,17 +49,29 @@ TISSUES = np.array(
     (0.0, 0.08, 0.0, 0.22, 0.04, 0.3, 0.12),
   ]
 )
+# Body of every tissue: tissues of one body lie in each other.
+BODIES = (0, 0, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8)
+# Deviations between the plans of worlds: of centres, and of logarithms of radii
+# and brightness.
+MOVED, GROWN, BRIGHTER = 0.06, 0.12, 0.25
 VESSELS = 10  # Small ellipsoids at random positions, bright or dark.
 STRIPES = (8.0, 30.0)  # Angular frequency of a tissue's texture.
 TEXTURE = 0.12  # Amplitude of the texture, as a share of the brightness.
 
 
 @generated.kept
-def source(split: str, size: int) -> Arrays:
-  """Return FastMRI's batch arrays; a row is a slice of size x size pixels."""
+def source(split: str, size: int, world: int = 0) -> Arrays:
+  """Return FastMRI's batch arrays; a row is a slice of size x size pixels.
+
+  Args:
+    split: A key of PATIENTS.
+    size: Height and width of an image, in pixels.
+    world: Number of the world, which has its own plan of patients.
+  """
   number = list(PATIENTS).index(split)
+  tissues = _tissues(world)
   volumes = [
-    _volume(np.random.default_rng([number, patient]), size)
+    _volume(generated.stream(number, patient, world=world), tissues, size)
     for patient in range(PATIENTS[split])
   ]
   return Arrays(
@@ -66,7 +79,28 @@ def source(split: str, size: int) -> Arrays:
   )
 
 
-def _volume(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+def _tissues(world: int) -> np.ndarray:
+  """Return the plan of a world's patients, in the format of TISSUES."""
+  if not world:
+    return TISSUES
+  rng = generated.stream(len(PATIENTS), world=world)
+  bodies = max(BODIES) + 1
+  moved = MOVED * rng.standard_normal((bodies, 3))
+  grown = np.exp(GROWN * rng.standard_normal((bodies, 3)))
+  brighter = np.exp(BRIGHTER * rng.standard_normal(len(TISSUES)))
+  found = TISSUES.copy()
+  inner = np.array(BODIES) > 0  # Muscle stays below the skin.
+  found[:, :3] += inner[:, None] * moved[list(BODIES)]
+  found[:, 3:6] *= np.where(inner[:, None], grown[list(BODIES)], 1)
+  found[:, 6] = np.minimum(1, brighter * found[:, 6])
+  if rng.random() < 0.5:
+    found[:, 0] *= -1  # The femur is below.
+  return found
+
+
+def _volume(
+  rng: np.random.Generator, tissues: np.ndarray, size: int
+) -> dict[str, np.ndarray]:
   """Return all slices of a patient. Z = SLICES, and [Y, X] is the field."""
   shape = (2 * size, round(size * rng.choice(WIDTHS)))
   y, x = (
@@ -74,7 +108,9 @@ def _volume(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
   )
   z = np.linspace(-0.8, 0.8, SLICES, dtype=np.float32)
   field = z[:, None, None], y[:, None], x
-  image = _patient(rng, *field, size) * np.exp(1j * _phase(rng, *field))
+  image = _patient(rng, tissues, *field, size) * np.exp(
+    1j * _phase(rng, *field)
+  )
   measured = kspace.to_kspace(image)
   noise = rng.standard_normal((2, *measured.shape), np.float32)
   noise *= rng.uniform(*NOISE)
@@ -86,14 +122,16 @@ def _volume(rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
   return example | {'volume_max': brightest}
 
 
-def _patient(rng: np.random.Generator, z, y, x, size: int) -> np.ndarray:
+def _patient(
+  rng: np.random.Generator, tissues: np.ndarray, z, y, x, size: int
+) -> np.ndarray:
   """Return the brightness [Z, Y, X] of the tissues of one patient."""
   side = np.float32(rng.choice([-1, 1]))  # Left or right knee.
   height, width = np.exp(0.1 * rng.standard_normal(2, np.float32))
   bend = 0.15 * rng.standard_normal()
   y, x = height * y, side * width * x + bend * y  # [Y, 1], [Y, X]
   image = np.zeros(np.broadcast_shapes(z.shape, x.shape), np.float32)
-  for plan in np.concatenate([TISSUES, _vessels(rng)]):
+  for plan in np.concatenate([tissues, _vessels(rng)]):
     share, brightness = _tissue(rng, plan, z, y, x, size)
     image += share * (brightness - image)
   return image

@@ -170,6 +170,8 @@ class LibriSpeechConformer(Workload):
   frequency_masks: int = 2
   data: str = 'librispeech'  # Or 'utterances' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
   # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
@@ -204,7 +206,7 @@ class LibriSpeechConformer(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'utterances':
-      return synthetic.source(split)
+      return synthetic.source(split, self.world)
     return speech.published(
       'librispeech_conformer', split, data_dir, self.samples, self.length
     )

@@ -168,6 +168,8 @@ class LibriSpeechDeepSpeech(Workload):
   aux_dropout: float | None = None  # Rate for inputs; None: same rate.
   data: str = 'librispeech'  # Or 'utterances' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
   # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
@@ -198,7 +200,7 @@ class LibriSpeechDeepSpeech(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'utterances':
-      return synthetic.source(split)
+      return synthetic.source(split, self.world)
     return speech.published(
       'librispeech_deepspeech', split, data_dir, self.samples, self.length
     )

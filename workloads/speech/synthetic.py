@@ -6,7 +6,8 @@ are similar. The probability of a word depends on the previous word, and some
 words are rare. As in LibriSpeech no speaker occurs in two splits: models must
 generalize to new voices, and can overfit to the few voices in training.
 
-All splits use one language, each with its own random stream.
+All splits of a world use one language and the same sounds, each with its own
+random stream.
 """
 
 import functools
@@ -66,16 +67,16 @@ class Recordings(NamedTuple):
     }
 
 
-def source(split: str) -> Recordings:
+def source(split: str, world: int = 0) -> Recordings:
   """Return all utterances of 'train', 'validation' or 'test'."""
-  return Recordings(**_utterances(split).rows)
+  return Recordings(**_utterances(split, world).rows)
 
 
 @generated.kept
-def _utterances(split: str) -> Arrays:
-  rng = np.random.default_rng([1, list(UTTERANCES).index(split)])
-  people = voices.speakers(rng, SPEAKERS[split])
-  sentences = _sentences(rng, UTTERANCES[split])
+def _utterances(split: str, world: int) -> Arrays:
+  rng = generated.stream(1, list(UTTERANCES).index(split), world=world)
+  people = voices.speakers(rng, SPEAKERS[split], voices.sounds(world))
+  sentences = _sentences(rng, UTTERANCES[split], world)
   waves = np.zeros((UTTERANCES[split], SAMPLES), np.int16)
   sizes = []
   for first in range(0, len(waves), CHUNK):
@@ -87,9 +88,9 @@ def _utterances(split: str) -> Arrays:
   return Arrays(recordings._asdict())
 
 
-def _sentences(rng: np.random.Generator, count: int) -> Sentences:
+def _sentences(rng: np.random.Generator, count: int, world: int) -> Sentences:
   """Draw sentences as Markov chains of words, as many words as fit."""
-  lexicon, heights = _language()
+  lexicon, heights = _language(world)
   sizes = (lexicon >= 0).sum(axis=1)  # [WORDS]
   chain = [rng.integers(0, WORDS, count)]
   for _ in range(LENGTH // 2):
@@ -113,13 +114,13 @@ def _sentences(rng: np.random.Generator, count: int) -> Sentences:
 
 
 @functools.cache
-def _language() -> tuple[np.ndarray, np.ndarray]:
-  """Return the words and the distribution functions of the next word.
+def _language(world: int) -> tuple[np.ndarray, np.ndarray]:
+  """Return a world's words and the distribution functions of the next word.
 
   Words [WORDS, 5] are letters, -1 after the last letter. The distribution
   functions are [WORDS, WORDS], one row per previous word.
   """
-  rng = np.random.default_rng(0)
+  rng = generated.stream(0, world=world)
   words: dict[tuple[int, ...], None] = {}  # An ordered set.
   while len(words) < WORDS:
     shape = SHAPES[rng.integers(len(SHAPES))]

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workloads import generated
+
 RATE = 16_000  # Samples per second.
 HOP = 160  # Samples per frame.
 SILENCE = -1  # Phone number of silence, the last row of the tables.
@@ -49,6 +51,7 @@ PHONES = {
 STOPS = tuple(list(PHONES).index(phone) for phone in 'ptkbdg')
 CLOSED = 0.6  # Share of a stop before its burst.
 
+SOUNDS = 0.06  # Standard deviation of the log resonances between worlds.
 ACCENT = 0.03  # Standard deviation of the log resonances of a speaker.
 GLIDE, ATTACK = 9, 3  # Frames over which resonances and loudness are smoothed.
 ECHOES = 5
@@ -70,13 +73,29 @@ class Tape(NamedTuple):
   utterance: np.ndarray
 
 
-def speakers(rng: np.random.Generator, count: int) -> Speakers:
-  """Draw speakers; low voices have long throats and low resonances."""
+def sounds(world: int) -> np.ndarray:
+  """Return the resonances of every phone, and of silence: [P + 1, 3] Hz."""
+  neutral = (500, 1500, 2500)
+  table = np.array([*[row[:3] for row in PHONES.values()], neutral], float)
+  if world:
+    rng = generated.stream(2, world=world)
+    table *= np.exp(SOUNDS * rng.standard_normal(table.shape))
+  return table
+
+
+def speakers(
+  rng: np.random.Generator, count: int, table: np.ndarray
+) -> Speakers:
+  """Draw speakers; low voices have long throats and low resonances.
+
+  Args:
+    rng: Source of random numbers.
+    count: Number of speakers.
+    table: Resonances of every phone, and of silence: [P + 1, 3] Hz.
+  """
   height = rng.standard_normal(count)
   pitch = 150 * np.exp(0.28 * height + 0.08 * rng.standard_normal(count))
   throat = np.exp(0.09 * height + 0.03 * rng.standard_normal(count))
-  neutral = (500, 1500, 2500)
-  table = np.array([*[row[:3] for row in PHONES.values()], neutral], float)
   accent = np.exp(ACCENT * rng.standard_normal((count, *table.shape)))
   return Speakers(pitch, table[None] * throat[:, None, None] * accent)
 

@@ -153,6 +153,8 @@ class FineWebEduLM(Workload):
   init_std: float = 0.02  # Initial weights; smaller at the end of a block.
   dtype: str = 'bfloat16'  # Computation; parameters are float32.
   data: str = 'finewebedu'  # Or 'grammar' (generated).
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
 
   loss_kind = 'softmax'
 
@@ -169,7 +171,7 @@ class FineWebEduLM(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'grammar':
-      return synthetic_text.source(split, self.length)
+      return synthetic_text.source(split, self.length, self.world)
     return reader.source('finewebedu_lm', split, data_dir)
 
   def fake_batch(self, key, batch_size):

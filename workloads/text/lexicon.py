@@ -114,6 +114,22 @@ def spell(rng: np.random.Generator, starts: np.ndarray) -> Lexicon:
   )
 
 
+def dealt(rng: np.random.Generator, words: Lexicon) -> Lexicon:
+  """Return the target language with its one-piece words dealt out anew.
+
+  Another world has another dictionary for frequent words, too.
+
+  Args:
+    rng: Source of random numbers.
+    words: The target language.
+  """
+  piece = np.arange(VOCAB + 1)
+  piece[NOTHING] = NOTHING
+  for start, size in zip(TARGET[:4], SIZES[8:12], strict=True):
+    piece[start : start + size] = start + rng.permutation(size)
+  return Lexicon(*(piece[spelt] for spelt in words))
+
+
 def _whole(first: int, count: int) -> np.ndarray:
   """Return words of one piece each, [count, 2]."""
   return np.stack([first + np.arange(count), np.full(count, NOTHING)], axis=1)

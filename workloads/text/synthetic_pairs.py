@@ -67,24 +67,38 @@ class Meaning(NamedTuple):
 
 
 @generated.kept
-def source(split: str, length: int) -> Arrays:
+def source(split: str, length: int, world: int = 0) -> Arrays:
   """Return N sentence pairs as WMT's batch arrays, each [N, length] int32.
 
   Pairs with a sentence longer than `length` are left out.
+
+  Args:
+    split: A key of SENTENCES.
+    length: Pieces of the longest sentence.
+    world: Number of the world, which has its own languages.
   """
-  world = _world(np.random.default_rng(0))
+  truth = _truth(world)
   number = list(SENTENCES).index(split)
-  rng = np.random.default_rng([1, number])
+  rng = generated.stream(1, number, world=world)
   size = SENTENCES[split]
   meaning = _meaning(rng, 4 * size)  # One in three may be in this split.
   inputs, targets = (
-    _rows(say(world, meaning), length + 1) for say in (_source, _target)
+    _rows(say(truth, meaning), length + 1) for say in (_source, _target)
   )
   short = (inputs[:, -1] == lexicon.PAD) & (targets[:, -1] == lexicon.PAD)
   mine = _checksum(inputs) % len(SENTENCES) == number
   kept = np.flatnonzero(short & mine)[:size]
   inputs, targets = inputs[kept, :-1], targets[kept, :-1]
   return Arrays(_columns('inputs', inputs) | _columns('targets', targets))
+
+
+def _truth(world: int) -> World:
+  """Return the languages of a world."""
+  found = _world(generated.stream(0, world=world))
+  if not world:
+    return found
+  dealt = lexicon.dealt(generated.stream(2, world=world), found.target)
+  return found._replace(target=dealt)
 
 
 def _world(rng: np.random.Generator) -> World:

@@ -77,13 +77,18 @@ class Scene(NamedTuple):
 
 
 @generated.kept
-def source(split: str, length: int) -> Arrays:
+def source(split: str, length: int, world: int = 0) -> Arrays:
   """Return 'inputs' and 'targets' (the next tokens), each [N, length] int32.
 
   The joined documents are cut into pieces of length + 1 tokens.
+
+  Args:
+    split: A key of DOCUMENTS.
+    length: Tokens of a row.
+    world: Number of the world, which has its own grammar.
   """
-  language = _language(np.random.default_rng(0))
-  rng = np.random.default_rng([1, list(DOCUMENTS).index(split)])
+  language = _language(generated.stream(0, world=world))
+  rng = generated.stream(1, list(DOCUMENTS).index(split), world=world)
   text = _write(rng, language, DOCUMENTS[split])
   pieces = text[: len(text) // (length + 1) * (length + 1)]
   pieces = pieces.reshape(-1, length + 1).astype(np.int32)

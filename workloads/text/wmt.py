@@ -47,6 +47,8 @@ class WMT(Workload):
   aux_dropout: float | None = None  # Rate for attention probabilities.
   data: str = 'wmt17'  # Or 'languages' (generated).
   quirks: tuple[str, ...] = ()
+  # World of generated data. No compiled code depends on this field.
+  world: int = dataclasses.field(default=0, compare=False)
   # Text of the pieces. No compiled code depends on this field.
   pieces: tuple[str, ...] = dataclasses.field(
     default=(), compare=False, repr=False
@@ -80,7 +82,7 @@ class WMT(Workload):
 
   def source(self, split, data_dir):
     if self.data == 'languages':
-      return synthetic_pairs.source(split, self.length)
+      return synthetic_pairs.source(split, self.length, self.world)
     return packing.source('wmt', split, data_dir, self.length)
 
   def with_text(self, data_dir):

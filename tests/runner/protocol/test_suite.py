@@ -5,16 +5,20 @@ import dataclasses
 import json
 import math
 import pathlib
+import tomllib
 
 import pytest
 
 import submissions
 import workloads
-from runner.protocol import suite as rules, suite_files
+from runner.protocol import plan_file, suite as rules, suite_files
+from runner.protocol.plan import PlannedTrial
 
 SUITES = sorted(p.stem for p in suite_files.CONFIGS.glob('suites/*.toml'))
 BOARDS = sorted(p.stem for p in suite_files.CONFIGS.glob('rules/*.toml'))
 PUBLISHED = pathlib.Path(__file__).parents[4] / 'shared/data/official_boards'
+# Identity of a trial on ogbg/mini, before worlds.
+IDENTITY = '2e7225eb6c1e'
 TABLE = {
   'version': '1',
   'seed': 0,
@@ -51,7 +55,7 @@ def test_every_suite_names_what_exists(name):
   assert rows.keys() <= set(workloads.names())
   assert suite.reference in submissions.names()
   for row in rows.values():
-    workload = workloads.get(row.workload, row.quirks)
+    workload = workloads.get(row.workload, row.quirks, row.world)
     assert not row.quirks or workload.quirks == row.quirks
 
 
@@ -108,10 +112,8 @@ def test_a_target_is_never_taken_from_another_workload():
 
 @pytest.mark.parametrize('name', SUITES)
 def test_every_target_says_where_it_comes_from(name):
-  import tomllib
-
   table = tomllib.loads(suite_files.find(name).read_text())
-  for row in table['workloads'].values():
+  for row in table.get('workloads', {}).values():
     assert {'command', 'date', 'values'} <= row['origin'].keys()
 
 
@@ -278,3 +280,85 @@ def test_studies_without_number_are_refused():
     own = TABLE['rulesets'] | {'self': TABLE['rulesets']['self'] | {key: 10**9}}
     with pytest.raises(rules.SuiteError, match=f'{key} .* at most {most}'):
       rules.parse(TABLE | {'rulesets': own}, name='x', where='x.toml')
+
+
+def test_a_world_is_of_rows_that_have_worlds():
+  def change(table):
+    table['world'] = 3
+    table['workloads'] = {'ogbg/mini': table['workloads']['digits']}
+    one, other = {'like': 'ogbg/mini'}, {'like': 'ogbg/mini', 'world': 0}
+    table['unscored'] = {'digits': one, 'wmt_mini': one, 'cifar/mini': other}
+
+  suite = parse(change)
+  rows = suite.workloads | suite.unscored
+  assert {name: row.world for name, row in rows.items()} == {
+    'ogbg/mini': 3, 'digits': 0, 'wmt/mini': 3, 'cifar/mini': 0
+  }  # fmt: skip
+  assert rules.parse(rules.dump(suite), name='x', where='x') == suite
+
+
+@pytest.mark.parametrize('where', ['row', 'suite'])
+@pytest.mark.parametrize('name', ['digits', 'criteo1tb', 'criteo1tb_layernorm'])
+def test_data_that_are_not_generated_have_no_world(where, name):
+  def change(table):
+    [row] = table['workloads'].values()
+    table['workloads'] = {name: row}
+    (row if where == 'row' else table)['world'] = 7
+
+  with pytest.raises(rules.SuiteError, match=r'world = 7: .* not generated'):
+    parse(change)
+
+
+@pytest.mark.parametrize('world', [-1, 1.5, '1', True, 2**60])
+def test_a_world_is_a_whole_number_from_0_on(world):
+  for place in (lambda t: t, lambda t: t['workloads']['digits']):
+    with pytest.raises(rules.SuiteError, match='world'):
+      parse(lambda table, place=place: place(table).update(world=world))
+
+
+def test_mini_tuning_is_mini_in_another_world():
+  mini, found = rules.load('mini'), rules.load('mini_tuning')
+  assert found.workloads.keys() == mini.workloads.keys()
+  own = tomllib.loads(suite_files.find('mini_tuning').read_text())
+  for name, row in found.workloads.items():
+    before = mini.workloads[name]
+    assert row.world != before.world
+    target = own.get('workloads', {}).get(name, {}).get('target')
+    assert row.target == target  # No target of mini is taken.
+    assert dataclasses.replace(row, world=0, target=before.target) == before
+  assert found.unscored['digits'] == mini.unscored['digits']
+  assert found.unscored['mnist/mini'].target is None
+
+
+def test_world_0_leaves_identities_as_they_were():
+  row = rules.load('mini').workloads['ogbg/mini']
+  assert 'world' not in row.to_json()
+  trial = PlannedTrial(
+    submission='x', workload='ogbg/mini', study=0, trial=1, seed=0,
+    hyperparameters={},
+  )  # fmt: skip
+  ids = [
+    plan_file.identity(trial, '', dataclasses.replace(row, world=world))
+    for world in (0, 1, 2)
+  ]
+  assert ids[0] == IDENTITY and len(set(ids)) == 3
+
+
+def test_a_row_of_an_extending_suite_may_change_single_keys(tmp_path):
+  path = tmp_path / 'more.toml'
+  path.write_text(
+    'extends = "mini"\n[workloads."ogbg/mini"]\nsteps = 7\n'
+    '[workloads."wmt/mini"]\nworld = 2\n'
+    '[workloads."fastmri/mini"]\nworld = 2\ntarget = 0.5\n'
+  )
+  mini, found = (
+    rules.load(name, workloads.canonical) for name in ('mini', str(path))
+  )
+  before = mini.workloads
+  assert found.workloads == before | {
+    'ogbg/mini': dataclasses.replace(before['ogbg/mini'], steps=7),
+    'wmt/mini': dataclasses.replace(before['wmt/mini'], world=2, target=None),
+    'fastmri/mini': dataclasses.replace(
+      before['fastmri/mini'], world=2, target=0.5
+    ),
+  }

@@ -64,7 +64,7 @@ def test_the_starts_of_mini_are_measured_again():
 def test_a_start_is_written_under_the_name_that_algoperf_gives_its_row():
   text = '[workloads.criteo1tb_layernorm]\nsteps = 3\n'
   new = suite_files.with_starts(
-    text, {'criteo1tb/layernorm': 0.5}, workloads.canonical
+    text, {'criteo1tb/layernorm': 0.5}, workloads.canonical, {}
   )
   assert new == text + 'start = 0.5\n'
 

@@ -90,16 +90,36 @@ def test_the_part_of_a_space_around_a_point():
   }
 
 
-def test_a_suite_without_targets_cannot_tune():
+def test_without_a_target_half_of_the_points_reach_one_from_the_search():
+  values = [[0.9, 0.5], [0.8, 0.3], [0.4, float('nan')], [float('inf')], []]
+  curves = [tune.Curve([0, 50][: len(v)], v) for v in values]
+  row = dataclasses.replace(ROW, target=None)
+  found = tune.aimed(row, curves)
+  assert found.target == 0.4
+  assert tune.aimed(row, curves[:2]).target == 0.3  # One reaches it.
+  assert tune.aimed(ROW, curves) is ROW
+  assert tune.aimed(row, curves[3:]) is row  # Nobody has a value.
+  higher = dataclasses.replace(row, better='higher')
+  assert tune.aimed(higher, curves[:3]).target == 0.8
+  assert tune.aimed(higher, curves[1:3]).target == 0.8
+
+
+def test_a_suite_without_targets_says_how_it_is_judged():
   rows = {'digits': dataclasses.replace(ROW, workload='digits', target=None)}
-  with pytest.raises(rules.SuiteError, match='set-targets'):
-    tune.check(dataclasses.replace(SUITE, workloads=rows))
+  told = tune.warning(dataclasses.replace(SUITE, workloads=rows), 'my.toml')
+  assert 'no targets on criteo1tb/mini' not in told
+  assert 'digits' in told and 'median' in told
+  assert 'set-targets --suite=my.toml' in told
+  assert not tune.warning(SUITE, 'mini')
 
 
-def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
+@pytest.mark.parametrize('aimed', [True, False])
+def test_the_better_point_wins_and_a_second_run_does_nothing_again(
+  tmp_path, aimed
+):
   path, suite = tmp_path / 'mine.py', tmp_path / 'tiny.toml'
   path.write_text(MINE)
-  suite.write_text(TINY)
+  suite.write_text(TINY if aimed else TINY.replace('target = 0.5\n', ''))
   loaded = rules.load(str(suite))
   out = tmp_path / 'tuning'
 
@@ -123,7 +143,7 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
   assert len(attempts) == 2
   assert run()[0] == best
   assert [path.read_text() for path in attempts] == before
-  shown = tune.text('mine', [best, *rest], 1)
+  shown = tune.text('mine', [best, *rest], loaded)
   assert "SELF = {'rate': 0.01}" in shown
   stored = [json.loads(path.read_text()) for path in out.rglob('trial.json')]
   assert stored[0]['budget']['steps'] == 60  # By steps, not by seconds.

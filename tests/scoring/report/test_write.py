@@ -143,6 +143,22 @@ def test_the_files_agree_with_each_other(race):
   assert json.loads(embedded) == table
 
 
+def test_a_report_names_the_world_beside_the_target(race, tmp_path):
+  results = read.read(race / 'results')
+  assert ', world' not in (race / 'report' / 'index.html').read_text()
+  rows = {
+    name: dataclasses.replace(row, world=3)
+    for name, row in results.rules.workloads.items()
+  }
+  rules = dataclasses.replace(results.rules, workloads=rows)
+  results = dataclasses.replace(results, rules=rules)
+  page = write.write(results, *scored(results), tmp_path).read_text()
+  table = json.loads((tmp_path / 'leaderboard.json').read_text())
+  assert {row['world'] for row in table['workloads'].values()} == {3}
+  assert ', world 3' in page
+  assert ', world 3' in (tmp_path / 'report.md').read_text()
+
+
 def test_hostile_names_are_shown_as_they_are(tmp_path, capsys):
   name = 'a<b>"&\'{{7*7}}'
   points = {name: {HOSTILE: HOSTILE, 'nan': float('nan')}}

@@ -421,11 +421,15 @@ def test_wrong_labels_are_few():
   np.testing.assert_allclose(wrong, 0.02 * 7 / 8, atol=6 * (0.02 / 6144) ** 0.5)
 
 
+@pytest.mark.parametrize('world', [0, 1, 2])
 @pytest.mark.parametrize('figure', synthetic.CLASSES)
-def test_a_figure_is_whole_and_in_reach(figure):
+def test_a_figure_is_whole_and_in_reach(figure, world):
   corners = synthetic._corners(figure)
+  if world:
+    rng = np.random.default_rng(world)
+    [corners] = synthetic._reshaped(rng, [corners])
   assert np.abs(corners).max() <= 1 + 1e-9
-  inside = synthetic._distances(figure) < 0
+  inside = synthetic._distances(corners) < 0
   cell = (2 * synthetic.REACH / synthetic.CELLS) ** 2
   x, y = corners.T  # The area by the shoelace formula.
   area = np.abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
@@ -435,7 +439,7 @@ def test_a_figure_is_whole_and_in_reach(figure):
 
 def test_distances_to_a_plus():
   """A plus three squares wide, of side 2/3, seen from its middle."""
-  distances = synthetic._distances('plus')
+  distances = synthetic._distances(synthetic._corners('plus'))
   middle = distances[synthetic.CELLS // 2, synthetic.CELLS // 2]
   step = 2 * synthetic.REACH / synthetic.CELLS
   np.testing.assert_allclose(middle, -(2**0.5) / 3, atol=step)

@@ -132,7 +132,7 @@ def test_waveforms_are_as_loud_as_speech():
 
 
 def test_sentences_are_words_of_the_lexicon():
-  lexicon, heights = synthetic._language()
+  lexicon, heights = synthetic._language(0)
   known = {
     ''.join(synthetic.LETTERS[n] for n in word if n >= 0) for word in lexicon
   }
@@ -147,7 +147,7 @@ def test_sentences_are_words_of_the_lexicon():
 
 
 def test_the_next_word_depends_on_the_word_before():
-  _, heights = synthetic._language()
+  _, heights = synthetic._language(0)
   shares = np.diff(heights, axis=1, prepend=0.0)
   # Nats that the word before tells of the next: a fair part of ln(60) = 4.1.
   mean = shares.mean(axis=0)
@@ -169,7 +169,7 @@ def _tape(phones: str, frames: int, speaker: int = 0) -> voices.Tape:
 def _spectrum(phone: str) -> tuple[np.ndarray, np.ndarray]:
   """Power of one second of a phone, by Hz."""
   rng = np.random.default_rng(0)
-  people = voices.speakers(rng, 1)
+  people = voices.speakers(rng, 1, voices.sounds(0))
   wave = voices.synthesize(rng, _tape(phone, 100), people)
   power = np.abs(np.fft.rfft(wave)) ** 2
   return power, np.fft.rfftfreq(len(wave), 1 / voices.RATE)
@@ -185,7 +185,7 @@ def test_hissing_is_higher_than_a_vowel():
 
 
 def test_a_vowel_resounds_at_its_first_resonance():
-  people = voices.speakers(np.random.default_rng(0), 1)
+  people = voices.speakers(np.random.default_rng(0), 1, voices.sounds(0))
   for phone in 'ai':
     power, hertz = _spectrum(phone)
     first = people.formants[0, list(voices.PHONES).index(phone), 0]
@@ -196,7 +196,8 @@ def test_a_vowel_resounds_at_its_first_resonance():
 
 def test_a_stop_is_quiet_before_it_bursts():
   rng = np.random.default_rng(0)
-  wave = voices.synthesize(rng, _tape('ata', 10), voices.speakers(rng, 1))
+  people = voices.speakers(rng, 1, voices.sounds(0))
+  wave = voices.synthesize(rng, _tape('ata', 10), people)
   levels = np.sqrt((wave.reshape(-1, voices.HOP) ** 2).mean(axis=1))
   vowel, closed, burst = levels[2:7].mean(), levels[12:15].mean(), levels[17]
   assert closed < 0.1 * vowel
@@ -204,7 +205,7 @@ def test_a_stop_is_quiet_before_it_bursts():
 
 
 def test_speakers_differ_in_pitch_and_throat_together():
-  people = voices.speakers(np.random.default_rng(0), 500)
+  people = voices.speakers(np.random.default_rng(0), 500, voices.sounds(0))
   pitch = np.log(people.pitch)
   throat = np.log(people.formants).mean(axis=(1, 2))
   # About 0.28 * 0.09 over the product of the deviations, 0.29 * 0.095.

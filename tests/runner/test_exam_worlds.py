@@ -1,0 +1,137 @@
+"""Exams that nobody has seen: `--world`, its targets and its file."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from runner import commands, options as chosen
+from runner.options import Options
+from runner.protocol import suite as rules, suite_files
+from runner.protocol.schema import SuiteError
+from runner.protocol.suite_files import Target
+from runner.tools import set_targets
+from tests.support.races import ROOT
+
+FOUND = Target(
+  target=1.0, submission='lion', point={}, values=[1.0], tuned={'lion': 1.0}
+)
+EXAM = Options(world=7, submissions=('nadamw',))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+  """The current folder is empty."""
+  monkeypatch.chdir(tmp_path)
+  return tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+  """Targets are found without training; return the suites that asked."""
+  asked = []
+
+  def found(suite, *_, **__):
+    asked.append(suite)
+    return dict.fromkeys(suite.workloads, FOUND)
+
+  monkeypatch.setattr(set_targets, 'set_all', found)
+  return asked
+
+
+@pytest.mark.parametrize('command', [commands.run, commands.plan])
+def test_nothing_is_raced_without_targets_of_its_own(command, here):
+  with pytest.raises(SuiteError) as refused:
+    command(EXAM)
+  told = str(refused.value)
+  assert 'timetrial set-targets --suite=mini --world=7 --out=targets_7' in told
+  assert str(here / 'mini_world_7.toml') in told
+  assert not list(here.iterdir())
+
+
+def test_mini_tuning_is_not_raced_before_it_has_targets(quick):
+  with pytest.raises(SuiteError, match='set-targets --suite=mini_tuning '):
+    commands.run(Options(suite='mini_tuning', submissions=('nadamw',)))
+
+
+def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
+  assert commands.set_targets(EXAM) == 0
+  assert all(s.world == 7 for s in quick[0].workloads.values())
+  assert all(s.target is None for s in quick[0].workloads.values())
+  table = tomllib.loads((here / 'mini_world_7.toml').read_text())
+  assert (table['extends'], table['world']) == ('mini', 7)
+  row = table['workloads']['ogbg/mini']
+  assert row.keys() == {'target', 'origin'} and row['target'] == 1.0
+  assert '--world=7' in row['origin']['command']
+  suite = chosen.racing(EXAM)
+  assert suite.name == 'mini_world_7'
+  assert {(s.world, s.target) for s in suite.workloads.values()} == {(7, 1.0)}
+  capsys.readouterr()
+  assert commands.plan(EXAM) == 0
+  assert ', world 7' in capsys.readouterr().out
+  assert rules.load('mini_world_7.toml').workloads == suite.workloads
+
+
+def test_targets_of_some_workloads_are_for_races_of_these(quick):
+  some = ('ogbg/mini', 'mnist/mini')
+  commands.set_targets(Options(world=7, workloads=some))
+  assert chosen.racing(Options(world=7, workloads=some))
+  with pytest.raises(SuiteError, match=r'--workloads=criteo1tb/mini,fastmri'):
+    chosen.racing(EXAM)
+  commands.set_targets(EXAM)
+  assert chosen.racing(EXAM)
+  table = tomllib.loads(suite_files.world_file('mini', 7).read_text())
+  assert table['unscored'].keys() == {'mnist/mini'}
+
+
+@pytest.mark.parametrize(
+  'text', ['extends = "mini"\nworld = 8\n', 'extends = "other"\nworld = 7\n']
+)
+def test_a_file_of_another_world_or_suite_is_not_taken(here, text):
+  (here / 'mini_world_7.toml').write_text(text)
+  with pytest.raises(SuiteError, match='world 7 are wanted'):
+    chosen.load(EXAM)
+
+
+def test_workloads_without_worlds_are_refused_by_name():
+  with pytest.raises(ValueError, match='digits has no worlds'):
+    chosen.chosen_suite(Options(world=7, workloads=('digits',)))
+  with pytest.raises(SuiteError, match=r'criteo1tb has no worlds'):
+    chosen.load(Options(suite='algoperf_v06', world=7))
+
+
+def test_a_suite_that_extends_another_has_no_further_worlds():
+  with pytest.raises(SuiteError, match=r"world=7: .* Extend 'mini' directly"):
+    chosen.load(Options(suite='mini_tuning', world=7))
+
+
+def test_what_needs_no_target_needs_no_file():
+  suite = chosen.ready(EXAM)
+  assert all(spec.world == 7 for spec in suite.workloads.values())
+
+
+def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
+  text = suite_files.find('mini_tuning').read_text()
+  path = here / 'mini_tuning.toml'
+  path.write_text(text)
+  one = Options(suite=str(path), workloads=('ogbg/mini',))
+  commands.set_targets(one)
+  assert path.read_text().startswith(text)
+  table = tomllib.loads(path.read_text())
+  assert table['workloads']['ogbg/mini'].keys() == {'target', 'origin'}
+  assert chosen.racing(one).workloads['ogbg/mini'].target == 1.0
+
+
+@pytest.mark.parametrize(
+  ('flags', 'suite'), [([], 'mini_tuning'), (['--suite=mini'], 'mini')]
+)
+def test_tune_uses_the_suite_that_is_not_scored(flags, suite):
+  words = ['tune', '--submissions=nadamw', '--workloads=wmt', *flags]
+  done = subprocess.run(
+    [sys.executable, ROOT / 'timetrial.py', *words],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert f"Suite {suite} has no workload 'wmt'" in done.stderr
