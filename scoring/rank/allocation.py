@@ -59,6 +59,7 @@ class Allocation(NamedTuple):
   cells: list[More]  # Those that are worth most per second come first.
   doubted: list[Pair]  # Pairs that the new studies are for.
   near: list[Pair]  # Pairs that MOST studies of every cell would not part.
+  single: int = 0  # Cells of ranked submissions with one study.
 
   @property
   def seconds(self) -> float:
@@ -84,8 +85,13 @@ def allocate(
     limit: Seconds that all new studies may take.
   """
   doubted = _pairs(board, spread)
-  if single := _second_studies(board, seconds, limit):
-    return Allocation(single, doubted, [])
+  if single := _second_studies(board, seconds):
+    fits, spent = [], 0.0
+    for cell in single:
+      if spent + cell.seconds <= limit:
+        fits.append(cell)
+        spent += cell.seconds
+    return Allocation(fits, doubted, [], len(single))
   if not doubted:
     return Allocation([], [], [])
   parts, gaps = _variances(board, doubted), _gaps(board, doubted)
@@ -132,28 +138,28 @@ def _pairs(board: Board, spread: Spread | None) -> list[Pair]:
   return found
 
 
-def _second_studies(
-  board: Board, seconds: np.ndarray, limit: float
-) -> list[More]:
-  """Return the cells with one study; those with close neighbours come first."""
+def _second_studies(board: Board, seconds: np.ndarray) -> list[More]:
+  """Return the cells with one study, the nearest neighbours' first.
+
+  Equal scores come last, because most are 0 and stay so.
+  """
   ranked = [s for s in board.standings if s.rank]
   if len(ranked) < 2:
     return []
   scores = [s.score for s in ranked]
   gaps = [
     min(abs(one - other) for k, other in enumerate(scores) if k != n)
+    or math.inf
     for n, one in enumerate(scores)
   ]
   sizes = board.times.counted.sum(axis=-1)
-  found, spent = [], 0.0
+  found = []
   for place in np.argsort(gaps, kind='stable'):
     name = ranked[place].submission
     n = board.times.submissions.index(name)
     for w, workload in enumerate(board.rules.workloads):
-      cost = float(seconds[n, w])
-      if sizes[n, w] == 1 and spent + cost <= limit:
-        found.append(More(name, workload, 1, 1, cost, None))
-        spent += cost
+      if sizes[n, w] == 1:
+        found.append(More(name, workload, 1, 1, float(seconds[n, w]), None))
   return found
 
 

@@ -1,13 +1,19 @@
 """New studies go where they tell ranks apart, by hand on small boards."""
 
+import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from scoring.rank import allocation, bootstrap
+from scoring.load import results as read
+from scoring.rank import allocation, board as boards, bootstrap, costs
 from scoring.rank.allocation import MOST
+from scoring.report import decision
 from tests.scoring.rank.test_bootstrap import scored
+from tests.support import made_results
 
 CLOSE = {
   ('x', 'u'): [10.0, 10.0],
@@ -48,7 +54,7 @@ def test_entries_that_are_apart_get_nothing():
   far = {('z', 'u'): [30.0, 34.0], ('z', 'v'): [30.0, 34.0]}
   assert places(decided(CLOSE | far)) == places(decided(CLOSE))
   apart = {key: times for key, times in CLOSE.items() if key[0] == 'x'}
-  assert decided(apart | far) == ([], [], [])
+  assert decided(apart | far) == ([], [], [], 0)
 
 
 def test_the_noise_of_the_fastest_counts_for_all():
@@ -128,3 +134,63 @@ def test_an_unranked_submission_is_left_out():
     CLOSE | {('z', 'u'): [math.nan, 1.0], ('z', 'v'): [10.0, 10.0]}
   )
   assert set(places(found)) <= {('y', 'v')}
+
+
+def test_a_second_study_that_does_not_fit_is_still_missing():
+  single = {key: times[:1] for key, times in CLOSE.items()}
+  board = scored(single)
+  found = allocation.allocate(board, None, np.ones((2, 2)), limit=0.5)
+  assert (found.cells, found.single) == ([], 4)
+  table = decision.table(found, board, None, 1)
+  assert not table['apart'] and '--hours' in table['summary'][-1]
+
+
+def test_what_is_printed():
+  board = scored(CLOSE)
+  spread = bootstrap.bootstrap(board)
+  found = allocation.allocate(board, spread, np.full((2, 2), 900.0))
+  more = found.cells[0].more
+  assert decision.lines(found, board, jobs=2) == [
+    f'{more} more studies in about {more / 8:.2f} h, to tell the order of x '
+    'and y.'
+  ]
+  table = decision.table(found, board, spread, 1)
+  assert table['hours'] == pytest.approx(more / 4)
+  assert table['bands'] == {'x': [1, 2], 'y': [1, 2]}
+  assert not table['apart']
+  near = scored({key: [10.0, 10.0] for key in CLOSE})
+  spread = bootstrap.bootstrap(near)
+  said = allocation.allocate(near, spread, np.ones((2, 2)))
+  assert decision.lines(said, near, 1) == [
+    f'Too near for {MOST} studies of every cell: x and y.'
+  ]
+  alone = scored({('x', 'u'): [10.0]})
+  none = allocation.allocate(alone, None, np.ones((1, 1)))
+  assert 'fewer than two' in decision.lines(none, alone, 1)[0]
+
+
+def test_the_command_prints_json(tmp_path):
+  folder = made_results.race(tmp_path / 'results')
+  done = subprocess.run(
+    [sys.executable, '-m', 'scoring', 'decide', str(folder), '--json'],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  table = json.loads(done.stdout)
+  assert table['schema'] == 1
+  assert table['apart'] == (not table['in_doubt'])
+
+
+def test_seconds_are_those_of_the_trials(tmp_path):
+  folder = made_results.race(tmp_path / 'results')
+  results = read.read(folder)
+  board = boards.make(results)
+  found = costs.study_seconds(results, board)
+  exits = [
+    1.15 * trial.seconds + 4
+    for trial in results.trials
+    if trial.key[:2] == ('lion', 'digits')
+  ]
+  n = board.times.submissions.index('lion')
+  assert found[n, 0] == pytest.approx(np.mean(exits))
