@@ -12,7 +12,12 @@ from runner.executors.jobs import JobsExecutor
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as measured_speeds
-from runner.protocol import boards, schema, suite as suites, suite_files
+from runner.protocol import (
+  boards,
+  schema,
+  suite as suites,
+  suite_files,
+)
 from runner.protocol.plan import Machine, Plan, Speed
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite import Suite

@@ -42,8 +42,6 @@ PROGRAM = Program(
       ),
       (
         '--submissions=nadamw,lion --out=results',
-        '--submissions=path/to/mine.py --workloads=digits --studies=1',
-        '--submissions=nadamw,lion --untimed --jobs=4',
         '--submissions=mine.py --against=docs/leaderboard/self --untimed',
       ),
     ),
@@ -98,7 +96,6 @@ PROGRAM = Program(
       ),
       (
         '--suite=path/to/suite.toml',
-        '--suite=path/to/suite.toml --starts_only',
         '--world=7 --out=targets_7',
       ),
     ),
@@ -113,10 +110,7 @@ PROGRAM = Program(
         'pause',
         'hardware_dir',
       ),
-      (
-        '--out=results',
-        '--out=results --against=docs/leaderboard/self --submissions=adamw',
-      ),
+      ('--out=results', '--out=results --against=docs/leaderboard/self'),
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.protocol import (
-  accounts,
   agreement,
   columns,
   layout,
@@ -16,10 +15,11 @@ from runner.protocol import (
   plan_file,
   storage,
 )
-from runner.protocol.accounts import Charges
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from runner.protocol.records.events import EXAM
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import Charges
 from scoring import clock_audit
 from scoring.clock_audit import CLOSE
 from scoring.load import safe_files

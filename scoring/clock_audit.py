@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from runner.protocol import accounts, columns, layout
-from runner.protocol.accounts import Charges
+from runner.protocol import columns, layout
 from runner.protocol.quantities import apart, plain
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import Charges
 
 CLOSE = 1e-6  # Relative tolerance for sums of seconds in another order.
 # Largest difference of charged seconds counted in two ways, as a share and in

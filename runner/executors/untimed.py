@@ -3,9 +3,10 @@
 import pathlib
 
 from runner.executors.base import Limits
-from runner.protocol import programs, results_folder, time_profiles
+from runner.protocol import results_folder
 from runner.protocol.plan import Plan, PlannedTrial
-from runner.protocol.time_profiles import TimeProfile
+from runner.protocol.timing import programs, time_profiles
+from runner.protocol.timing.time_profiles import TimeProfile
 from runner.protocol.trial_file import StepLimits
 
 

@@ -9,7 +9,13 @@ from collections.abc import Collection, Mapping
 
 from runner.launch import examiner as examiners, outcomes
 from runner.launch.examiner import Examiner
-from runner.protocol import agreement, columns, layout, results_folder, storage
+from runner.protocol import (
+  agreement,
+  columns,
+  layout,
+  results_folder,
+  storage,
+)
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records import exams, ledger

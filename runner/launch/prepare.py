@@ -4,7 +4,12 @@ import pathlib
 import shutil
 
 from runner.launch import leftovers
-from runner.protocol import layout, results_folder, storage, trial_file
+from runner.protocol import (
+  layout,
+  results_folder,
+  storage,
+  trial_file,
+)
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.trial_file import StepLimits
 from submissions.algoperf import folders

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.protocol import layout
-from runner.protocol.accounts import Charges
 from runner.protocol.suite import Suite
+from runner.protocol.timing.accounts import Charges
 
 FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.
 

@@ -9,7 +9,12 @@ import time
 from collections.abc import Iterator
 from typing import IO
 
-from runner.protocol import layout, merge_plans, plan_file, storage
+from runner.protocol import (
+  layout,
+  merge_plans,
+  plan_file,
+  storage,
+)
 from runner.protocol.merge_plans import HELP, ResultsError
 from runner.protocol.plan import Plan
 from runner.protocol.schema import SuiteError

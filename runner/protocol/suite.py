@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runner.protocol import (
-  accounts,
   metrics,
   schema,
   suite_files,
   workload_spec,
 )
-from runner.protocol.accounts import ALL, Charges
 from runner.protocol.schema import SuiteError
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import ALL, Charges
 from runner.protocol.workload_spec import (
   INTERPRETATIONS,
   Interpretation,

@@ -5,9 +5,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import accounts, plan_file, workload_spec
-from runner.protocol.accounts import ALL, Charges
+from runner.protocol import plan_file, workload_spec
 from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import ALL, Charges
 from runner.protocol.workload_spec import WorkloadSpec
 
 

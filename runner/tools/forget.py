@@ -17,9 +17,9 @@ from runner.protocol import (
   plan_file,
   results_folder,
   storage,
-  time_profiles,
 )
 from runner.protocol.plan import Plan
+from runner.protocol.timing import time_profiles
 from workloads.suggestions import hint
 
 ASIDE = '.forgotten'  # Folder in a results folder for removed submissions.

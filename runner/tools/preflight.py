@@ -15,9 +15,10 @@ from rich.console import Console
 
 from runner.executors import progress
 from runner.launch.attempt import TrialOptions
-from runner.protocol import columns, layout, programs, results_folder
+from runner.protocol import columns, layout, results_folder
 from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
 from runner.protocol.records import notes
+from runner.protocol.timing import programs
 from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
 from runner.tools.short_trial import ShortTrial

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import submissions
-from runner.protocol import accounts, layout
+from runner.protocol import layout
 from runner.protocol.records.progress import OnProgress
+from runner.protocol.timing import accounts
 from runner.tools import explain
 from runner.tools.stage import ATTEMPTS, Rehearsal, Stage
 from submissions import literals

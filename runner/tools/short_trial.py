@@ -7,14 +7,15 @@ from collections.abc import Mapping
 
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
-from runner.protocol import accounts, columns, layout, storage
-from runner.protocol.accounts import ALL, Charges
+from runner.protocol import columns, layout, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial, Speed
 from runner.protocol.records import events
 from runner.protocol.records.events import End
 from runner.protocol.records.metadata import examples
 from runner.protocol.records.progress import OnProgress
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import ALL, Charges
 from runner.protocol.trial_file import StepLimits
 from submissions.algoperf import folders, layout as algoperf_layout
 

@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 import submissions
 from runner.launch import attempt, outcomes, prepare
 from runner.launch.attempt import TrialOptions
-from runner.protocol import columns, layout, storage, trial_file
+from runner.protocol import (
+  columns,
+  layout,
+  storage,
+  trial_file,
+)
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records import checkpoints

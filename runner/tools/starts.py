@@ -9,7 +9,13 @@ import statistics
 from collections.abc import Mapping
 
 import workloads
-from runner.protocol import columns, metrics, plan_file, suite_files, user_files
+from runner.protocol import (
+  columns,
+  metrics,
+  plan_file,
+  suite_files,
+  user_files,
+)
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 

@@ -17,13 +17,12 @@ from runner.protocol import (
   columns,
   layout,
   plan_file,
-  programs,
   results_folder,
   storage,
-  time_profiles,
 )
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
 from runner.protocol.suite import Suite
+from runner.protocol.timing import programs, time_profiles
 from runner.protocol.trial_file import StepLimits
 from submissions.algoperf import folders
 from workloads.suggestions import hint

@@ -29,7 +29,13 @@ import submissions
 from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
-from runner.protocol import columns, layout, plan_file, search_space, storage
+from runner.protocol import (
+  columns,
+  layout,
+  plan_file,
+  search_space,
+  storage,
+)
 from runner.protocol.plan import FOR_EVER, Machine, PlannedTrial
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from runner.machine import load
-from runner.protocol import accounts, columns
+from runner.protocol import columns
+from runner.protocol.timing import accounts
 from runner.trial import devices, evaluate
 from runner.trial.task import TrialTask
 from workloads.workload import Drawn, Model, PyTree

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from runner.machine import load
 from runner.machine.load import Load
-from runner.protocol import accounts
-from runner.protocol.accounts import ALL, FREE, WORK, Charges
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import ALL, FREE, WORK, Charges
 
 
 class Limit(Protocol):

@@ -21,7 +21,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from runner.guard.company import Company
 from runner.guard.compiling import Compiling
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial.clock import Clock
 
 POLICY = 'charged as if compiled anew'

@@ -4,7 +4,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.protocol import accounts, columns, layout, storage
+from runner.protocol import columns, layout, storage
+from runner.protocol.timing import accounts
 from runner.trial.loop import Result
 from runner.trial.monitor import Scalar
 

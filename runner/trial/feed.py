@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial import devices
 from runner.trial.clock import Clock
 from workloads import batches

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from runner.guard import plain
 from runner.guard.company import Company
 from runner.machine import load
-from runner.protocol import accounts, columns
+from runner.protocol import columns
 from runner.protocol.records.progress import OnProgress, ProgressEvent
+from runner.protocol.timing import accounts
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
   allowance as allowances,

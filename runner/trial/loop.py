@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-from runner.protocol import accounts
 from runner.protocol.quantities import plain
+from runner.protocol.timing import accounts
 from runner.protocol.trial_file import Budget
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed

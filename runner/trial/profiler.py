@@ -4,7 +4,7 @@ import pathlib
 
 import jax
 
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial.clock import Clock
 
 COMPILING = 2  # States that a loop yields before its steps are compiled.

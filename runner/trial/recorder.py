@@ -15,9 +15,10 @@ from typing import Any
 import jax
 
 from runner.machine import hardware
-from runner.protocol import accounts, layout, storage
+from runner.protocol import layout, storage
 from runner.protocol.records import checkpoints, events
 from runner.protocol.records.checkpoints import Facts
+from runner.protocol.timing import accounts
 from runner.trial import checkpoint, csv_rows, memory as footprint, state_tree
 from runner.trial.clock import Clock
 from runner.trial.compile_time import Compiled

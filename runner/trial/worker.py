@@ -17,10 +17,11 @@ import jax
 import submissions
 from runner.guard.company import Company
 from runner.machine import load, suspension
-from runner.protocol import accounts, layout, storage, trial_file
+from runner.protocol import layout, storage, trial_file
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.records import checkpoints as facts_of
 from runner.protocol.records.progress import OnProgress, ProgressEvent
+from runner.protocol.timing import accounts
 from runner.protocol.trial_file import TrialSpec
 from runner.trial import (
   allowance as allowances,

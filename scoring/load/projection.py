@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from runner.protocol import programs, time_profiles
 from runner.protocol.plan import Plan, PlannedTrial, TrialKey
-from runner.protocol.programs import Program
-from runner.protocol.time_profiles import TimeProfile
+from runner.protocol.timing import programs, time_profiles
+from runner.protocol.timing.programs import Program
+from runner.protocol.timing.time_profiles import TimeProfile
 from scoring.load import plan as plans
 from scoring.load.evals import Evals
 from scoring.load.plan import ReadError
@@ -51,13 +51,13 @@ class Agreement:
 
   @property
   def holds(self) -> bool:
-    """Whether the median differs from 1 by at most BOUND."""
+    """True if the median differs from 1 by at most BOUND."""
     return abs(self.median - 1) <= BOUND
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Projection:
-  """What was projected.
+  """Trials whose seconds were projected, and how well that holds.
 
   Attributes:
     machine: Kind of machine that the seconds are for; '': none.

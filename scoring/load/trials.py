@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.protocol import layout, storage
-from runner.protocol.accounts import Charges
 from runner.protocol.plan import PlannedTrial, TrialKey
+from runner.protocol.timing.accounts import Charges
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.evals import (
   NONE,

@@ -147,6 +147,11 @@ def studies_again(
   A draw is the same studies on every rung. Where seeds are shared, it is the
   same study numbers in all cells of a workload that have the same numbers; of
   cells with other numbers, see `_by_number`.
+
+  Args:
+    rng: Makes the draws.
+    board: The scored board.
+    count: Number of draws.
   """
   times = board.times
   counted = times.counted

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol import accounts
-from runner.protocol.accounts import Charges
 from runner.protocol.plan import TrialKey
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import Charges
 from scoring.load import details as records
 from scoring.load.details import Details
 from scoring.load.results import Results

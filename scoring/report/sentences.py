@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.protocol.accounts import Charges
 from runner.protocol.suite import Suite
+from runner.protocol.timing.accounts import Charges
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.rank import bands, bootstrap

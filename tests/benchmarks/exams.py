@@ -19,7 +19,13 @@ import numpy as np
 
 from runner.launch import environment
 from runner.launch.examiner import Examiner
-from runner.protocol import agreement, columns, layout, results_folder, storage
+from runner.protocol import (
+  agreement,
+  columns,
+  layout,
+  results_folder,
+  storage,
+)
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records.exams import Answer, Request
 from runner.protocol.records.progress import ProgressEvent

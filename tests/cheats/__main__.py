@@ -14,7 +14,8 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from runner.protocol import accounts, layout, results_folder, storage
+from runner.protocol import layout, results_folder, storage
+from runner.protocol.timing import accounts
 from runner.tools import source_lint
 from scoring import verify
 from scoring.load import results

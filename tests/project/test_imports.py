@@ -36,6 +36,7 @@ ALLOWED = {
   'runner': ('workloads', 'submissions', 'runner'),
   'runner.protocol': ('workloads.suggestions', 'workloads.worlds'),
   'runner.protocol.records': ('runner.protocol',),
+  'runner.protocol.timing': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
   'runner.launch': ('submissions', 'runner.protocol', 'runner.machine'),
   'runner.guard': ('workloads',),

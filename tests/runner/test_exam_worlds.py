@@ -1,5 +1,6 @@
 """Exams that nobody has seen: `--world`, its targets and its file."""
 
+import dataclasses
 import subprocess
 import sys
 import tomllib
@@ -11,13 +12,19 @@ from runner.options import Options
 from runner.protocol import suite as rules, suite_files
 from runner.protocol.schema import SuiteError
 from runner.protocol.suite_files import Target
-from runner.tools import set_targets
+from runner.tools import set_targets, starts
 from tests.support.races import ROOT
 
 FOUND = Target(
   target=1.0, submission='lion', point={}, values=[1.0], tuned={'lion': 1.0}
 )
+WORSE = {'lower': 1.5, 'higher': 0.5}
 EXAM = Options(world=7, submissions=('nadamw',))
+
+
+def target(spec):
+  """A value that the workload's metric can have, and worse ones as well."""
+  return 2.0 if spec.metric == 'ppl' else 0.5
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +41,19 @@ def quick(monkeypatch):
 
   def found(suite, *_, **__):
     asked.append(suite)
-    return dict.fromkeys(suite.workloads, FOUND)
+    return {
+      name: dataclasses.replace(FOUND, target=target(spec))
+      for name, spec in suite.workloads.items()
+    }
+
+  def begins(suite, data_dir):
+    return {
+      name: target(spec) * WORSE[spec.better]
+      for name, spec in suite.workloads.items()
+    }
 
   monkeypatch.setattr(set_targets, 'set_all', found)
+  monkeypatch.setattr(starts, 'measure', begins)
   return asked
 
 
@@ -62,11 +79,13 @@ def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
   table = tomllib.loads((here / 'mini_world_7.toml').read_text())
   assert (table['extends'], table['world']) == ('mini', 7)
   row = table['workloads']['ogbg/mini']
-  assert row.keys() == {'target', 'origin'} and row['target'] == 1.0
+  assert row.keys() == {'start', 'target', 'origin'} and row['target'] == 0.5
   assert '--world=7' in row['origin']['command']
   suite = chosen.racing(EXAM)
   assert suite.name == 'mini_world_7'
-  assert {(s.world, s.target) for s in suite.workloads.values()} == {(7, 1.0)}
+  assert all(
+    (s.world, s.target) == (7, target(s)) for s in suite.workloads.values()
+  )
   capsys.readouterr()
   assert commands.plan(EXAM) == 0
   assert ', world 7' in capsys.readouterr().out
@@ -119,8 +138,8 @@ def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
   commands.set_targets(one)
   assert path.read_text().startswith(text)
   table = tomllib.loads(path.read_text())
-  assert table['workloads']['ogbg/mini'].keys() == {'target', 'origin'}
-  assert chosen.racing(one).workloads['ogbg/mini'].target == 1.0
+  assert table['workloads']['ogbg/mini'].keys() == {'start', 'target', 'origin'}
+  assert chosen.racing(one).workloads['ogbg/mini'].target == 0.5
 
 
 @pytest.mark.parametrize(

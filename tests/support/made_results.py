@@ -13,8 +13,8 @@ import random
 import sys
 from typing import Any
 
-from runner.protocol import accounts
-from runner.protocol.accounts import Charges
+from runner.protocol.timing import accounts
+from runner.protocol.timing.accounts import Charges
 
 RULES = {
   'version': '0.1',

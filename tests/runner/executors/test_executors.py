@@ -207,7 +207,7 @@ def test_a_machine_of_another_kind_refuses(home):
 
   def work(command):
     with pytest.raises(cluster.WorkError) as error:
-      cluster.work(home / 'out', flag(command, 'trial'), TrialOptions())
+      cluster.work(home / 'out', [flag(command, 'trial')], TrialOptions())
     told.append(str(error.value))
     return told[-1]
 
@@ -221,7 +221,7 @@ def test_a_machine_of_another_kind_refuses(home):
 
 def test_workers_say_what_they_do_not_find(home):
   with pytest.raises(cluster.WorkError, match="No trial 'x' is planned in"):
-    cluster.work(home / 'out', 'x', TrialOptions())
+    cluster.work(home / 'out', ['x'], TrialOptions())
 
 
 def test_one_process_at_a_time_runs_a_trial(home):
@@ -235,7 +235,7 @@ def test_one_process_at_a_time_runs_a_trial(home):
   with results_folder.held(folder) as lock:
     assert lock is not None
     [trial] = made.trials
-    status = cluster.work(home / 'out', trial.id, TrialOptions())
+    [status] = cluster.work(home / 'out', [trial.id], TrialOptions())
     assert (status.outcome, status.retryable) == (None, True)
     assert status.reason == 'Another process runs this trial on n7.'
   assert layout.status(folder).outcome is None

@@ -12,9 +12,10 @@ from runner.executors.jobs import JobsExecutor
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import layout, storage, suite as rules, time_profiles
+from runner.protocol import layout, storage, suite as rules
 from runner.protocol.plan import Speed
-from runner.protocol.time_profiles import made
+from runner.protocol.timing import time_profiles
+from runner.protocol.timing.time_profiles import made
 from scoring import verify
 from scoring.load import results as read
 from scoring.rank import board

@@ -325,13 +325,16 @@ def test_mini_tuning_is_mini_in_another_world():
     assert row.world != before.world
     target = own.get('workloads', {}).get(name, {}).get('target')
     assert row.target == target  # No target of mini is taken.
-    assert dataclasses.replace(row, world=0, target=before.target) == before
+    taken = {'target': before.target, 'start': before.start}
+    assert dataclasses.replace(row, world=0, **taken) == before
   assert found.unscored['digits'] == mini.unscored['digits']
   assert found.unscored['mnist/mini'].target is None
 
 
 def test_world_0_leaves_identities_as_they_were():
+  # Older rows say nothing of where training begins.
   row = rules.load('mini').workloads['ogbg/mini']
+  row = dataclasses.replace(row, start=None)
   assert 'world' not in row.to_json()
   trial = PlannedTrial(
     submission='x', workload='ogbg/mini', study=0, trial=1, seed=0,
@@ -349,7 +352,7 @@ def test_a_row_of_an_extending_suite_may_change_single_keys(tmp_path):
   path.write_text(
     'extends = "mini"\n[workloads."ogbg/mini"]\nsteps = 7\n'
     '[workloads."wmt/mini"]\nworld = 2\n'
-    '[workloads."fastmri/mini"]\nworld = 2\ntarget = 0.5\n'
+    '[workloads."fastmri/mini"]\nworld = 2\ntarget = 0.5\nstart = 0.4\n'
   )
   mini, found = (
     rules.load(name, workloads.canonical) for name in ('mini', str(path))
@@ -357,8 +360,10 @@ def test_a_row_of_an_extending_suite_may_change_single_keys(tmp_path):
   before = mini.workloads
   assert found.workloads == before | {
     'ogbg/mini': dataclasses.replace(before['ogbg/mini'], steps=7),
-    'wmt/mini': dataclasses.replace(before['wmt/mini'], world=2, target=None),
+    'wmt/mini': dataclasses.replace(
+      before['wmt/mini'], world=2, target=None, start=None
+    ),
     'fastmri/mini': dataclasses.replace(
-      before['fastmri/mini'], world=2, target=0.5
+      before['fastmri/mini'], world=2, target=0.5, start=0.4
     ),
   }

@@ -2,8 +2,8 @@
 
 import pytest
 
-from runner.protocol import time_profiles
-from runner.protocol.time_profiles import made
+from runner.protocol.timing import time_profiles
+from runner.protocol.timing.time_profiles import made
 
 
 def profile(spent=False):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial import allowance as allowances
 from runner.trial.allowance import SLACK, Allowance
 from runner.trial.clock import Clock

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from runner.guard.company import Company
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial import compile_time, devices
 from runner.trial.clock import Clock
 

@@ -10,7 +10,7 @@ from jax._src import compilation_cache as compilation_cache_
 from jax.experimental.compilation_cache import compilation_cache
 
 from runner.guard.company import Company
-from runner.protocol import accounts
+from runner.protocol.timing import accounts
 from runner.trial import compile_time, devices
 from runner.trial.clock import Clock
 

@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from runner.protocol import layout, time_profiles
+from runner.protocol import layout
+from runner.protocol.timing import time_profiles
 from scoring import profile_audit
 from scoring.load import results as read
 from scoring.load.plan import ReadError
