@@ -1,14 +1,17 @@
 """Races that results decide: further studies of single cells."""
 
 import dataclasses
+import json
 import math
 import time
 
 import pytest
 
-from runner import planning
+from runner import commands, planning
 from runner.executors.base import Queue
+from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
+from runner.options import Options
 from runner.protocol import (
   layout,
   merge_plans,
@@ -17,6 +20,10 @@ from runner.protocol import (
   suite as rules,
 )
 from runner.protocol.plan import Speed
+from runner.tools import deciding
+from scoring import verify
+from scoring.load import results as read
+from scoring.rank import board
 from tests.support import races
 
 
@@ -120,3 +127,90 @@ def test_without_results_there_is_nothing_to_decide(tmp_path):
   for command in ('run', 'plan'):
     done = races.run(tmp_path, command, decide=True, out=tmp_path / 'none')
     assert done.returncode == 2 and 'No results in' in done.stderr
+
+
+TUNED = '''"""nadamw with another batch size and rate."""
+from submissions.algorithms import nadamw
+def build(task, *, batch, rate):
+  point = nadamw.SELF | {{'learning_rate': rate}}
+  return nadamw.build(task._replace(batch_size=batch), **point)
+SELF = {{'batch': {batch}, 'rate': {rate}}}
+'''
+
+
+@pytest.fixture(scope='module')
+def raced(tmp_path_factory):
+  """Options of an untimed race in which two of three are close together."""
+  home = tmp_path_factory.mktemp('decided')
+  paths = []
+  for name, batch, rate in (
+    ('steady', 16, 0.002),
+    ('noisy', 4, 0.005),
+    ('idle', 64, 1e-9),
+  ):
+    races.share_compiled(name)
+    paths.append(home / f'{name}.py')
+    paths[-1].write_text(TUNED.format(batch=batch, rate=rate))
+  options = Options(
+    suite=str(races.suite(home, target=0.84, steps=30, evaluations=30)),
+    submissions=tuple(map(str, paths)),
+    studies=2,
+    out=home / 'out',
+    hardware_dir=home / 'hardware',
+    preflight=False,
+    trial=TrialOptions(untimed=True),
+  )
+  assert commands.run(options) == 0
+  return dataclasses.replace(
+    options, submissions=(), studies=None, suite='mini', decide=True
+  )
+
+
+@pytest.mark.xdist_group('races')
+def test_the_cells_that_matter_get_more_studies(raced, monkeypatch, capfd):
+  """One round, as the test would else take as long as the noise asks for."""
+  before = results_folder.planned(raced.out)
+  decided, calls = deciding._decided, []
+
+  def once(options, hours):
+    calls.append(decided(options, hours))
+    return calls[-1] if len(calls) == 1 else calls[-1] | {'cells': []}
+
+  monkeypatch.setattr(deciding, '_decided', once)
+  assert commands.run(raced) == 0
+  asked = {(c['submission'], c['workload']) for c in calls[0]['cells']}
+  assert ('noisy', 'digits') in asked and ('idle', 'digits') not in asked
+  after = results_folder.planned(raced.out)
+  new = [t for t in after.trials if t not in before.trials]
+  assert {(t.submission, t.workload) for t in new} == asked
+  assert {t.study for t in new} == {2}
+  assert f'{len(new)} trials were added' in capfd.readouterr().out
+  results = read.read(raced.out)
+  assert [f for f in verify.verify(results) if f.doubt] == []
+  found = board.make(results)
+  sizes = dict(
+    zip(found.times.submissions, found.times.counted.sum((1, 2)), strict=True)
+  )
+  assert sizes['idle'] == 2
+  assert {sizes[name] for name, _ in asked} == {3}
+  assert calls[1]['cells'] != calls[0]['cells']
+
+
+@pytest.mark.xdist_group('races')
+def test_spent_hours_start_nothing(raced, monkeypatch, capfd):
+  before = results_folder.planned(raced.out)
+  assert commands.run(dataclasses.replace(raced, hours=0.0)) == 0
+  assert results_folder.planned(raced.out) == before
+  # They are spent while a round is prepared.
+  end = time.monotonic()
+  more = planning.further(before, [('idle', 'digits')])
+  assert deciding._round(raced, before, more, end) == (before, 0)
+  assert not more[0].folder(raced.out).exists()
+
+
+@pytest.mark.xdist_group('races')
+def test_the_plan_says_what_would_run(raced, capfd):
+  assert commands.plan(dataclasses.replace(raced, json=True)) == 0
+  found = json.loads(capfd.readouterr().out)
+  assert found['effort'] == 'steps'
+  assert {c['submission'] for c in found['cells']} <= {'steady', 'noisy'}
