@@ -112,7 +112,8 @@ _AGAINST = flags.DEFINE_string(
 _JOBS = flags.DEFINE_integer(
   'jobs',
   1,
-  'Number of untimed trials at once on this machine.',
+  'Number of trials at once on this machine: untimed ones, or those of '
+  '`tune` and `set-targets`.',
   lower_bound=1,
   upper_bound=1024,
 )

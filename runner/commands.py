@@ -242,6 +242,7 @@ def set_targets(options: Options) -> int:
     machine=chosen.here(options),
     out=options.out,
     options=options.trial,
+    jobs=options.jobs,
   )
   only = f'--workloads={",".join(suite.workloads)} '
   command = (
@@ -277,6 +278,7 @@ def tune(options: Options) -> int:
       machine=chosen.here(options),
       out=options.out,
       options=options.trial,
+      jobs=options.jobs,
     )
     print(tuning.text(name, found, suite))
   return 0

@@ -107,6 +107,7 @@ PROGRAM = Program(
         'seeds',
         'starts_only',
         'out',
+        'jobs',
         *_TERMS,
       ),
       (
@@ -129,7 +130,7 @@ PROGRAM = Program(
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',
-      (*_CHOICE, 'submissions', 'points', 'out', *_TERMS),
+      (*_CHOICE, 'submissions', 'points', 'out', 'jobs', *_TERMS),
       ('--submissions=path/to/mine.py --points=4 --out=tuning',),
     ),
     'export-algoperf': Command(

@@ -23,7 +23,7 @@ from runner.protocol.timing.accounts import Charges
 from scoring import clock_audit
 from scoring.clock_audit import CLOSE
 from scoring.load import safe_files
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 from submissions.algoperf import folders
 
 BROKEN = (  # Exceptions that unexpected content of a file may cause.

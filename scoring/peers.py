@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterable, Iterator
 
 from scoring.load.details import Details
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 
 FACTOR = 1.5  # Times the median of the other submissions.
 SLACK = 0.3  # Processor seconds of one evaluation.

@@ -7,16 +7,18 @@ locked its folder.
 
 import dataclasses
 import os
+import pathlib
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
-from runner.executors import cluster
+from runner.executors import cluster, race
 from runner.executors.base import Queue, RaceContext
+from runner.launch.attempt import TrialOptions
 from runner.protocol import results_folder
 from runner.protocol.layout import Status
-from runner.protocol.plan import PlannedTrial
+from runner.protocol.plan import Plan, PlannedTrial
 
 POLL = 1.0  # Seconds between looks at the trials.
 PATIENCE = 60.0  # Seconds in which a stopped job stores its trial.
@@ -52,6 +54,28 @@ class JobsExecutor:
       except BaseException:  # Mostly Ctrl-C.
         _stop(jobs)
         raise
+
+
+def by_steps(
+  out: pathlib.Path, plan: Plan, options: TrialOptions, jobs: int = 1
+) -> Plan:
+  """Run a plan's trials over their step budgets; return the whole plan.
+
+  Args:
+    out: The results folder.
+    plan: The plan.
+    options: Options of all trials.
+    jobs: Number of trials at once.
+  """
+  if jobs == 1:
+    return race.run(out, plan, options, limits=race.by_steps)
+  return race.run(
+    out,
+    plan,
+    dataclasses.replace(options, untimed=True),
+    limits=race.by_steps,
+    executor=JobsExecutor(jobs),
+  )
 
 
 def shares(count: int) -> list[set[int]]:

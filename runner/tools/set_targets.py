@@ -18,7 +18,7 @@ from typing import NamedTuple
 import submissions
 import workloads
 from runner import planning
-from runner.executors import race
+from runner.executors.jobs import by_steps
 from runner.launch.attempt import TrialOptions
 from runner.protocol import (
   layout,
@@ -58,6 +58,7 @@ def set_all(
   machine: Machine,
   out: pathlib.Path,
   options: TrialOptions,
+  jobs: int = 1,
 ) -> dict[str, Target]:
   """Return targets by workload, each with its origin.
 
@@ -69,13 +70,14 @@ def set_all(
     machine: This machine.
     out: Results folder.
     options: Options of all trials.
+    jobs: Number of trials at once.
 
   Raises:
     TargetsError: too few trials succeeded.
   """
   suite = apart(suite)
   search = _plan(suite, requests, machine, studies=1, trials=points)
-  values = _run(search, out / 'search', options)
+  values = _run(search, out / 'search', options, jobs)
   best = {
     name: _best(values, suite.workloads[name]) for name in suite.workloads
   }
@@ -96,7 +98,7 @@ def set_all(
     for study in range(seeds)
   ]
   repeats = plan_file.sealed(dataclasses.replace(repeats, trials=tuple(trials)))
-  again = _run(repeats, out / 'repeats', options)
+  again = _run(repeats, out / 'repeats', options, jobs)
   return {
     name: _target(suite.workloads[name], found, values, again, seeds)
     for name, found in best.items()
@@ -191,10 +193,10 @@ def _plan(
 
 
 def _run(
-  plan: Plan, out: pathlib.Path, options: TrialOptions
+  plan: Plan, out: pathlib.Path, options: TrialOptions, jobs: int
 ) -> list[tuple[PlannedTrial, list[float]]]:
   """Run a plan; return the validation values of trials that trained."""
-  race.run(out, plan, options, limits=race.by_steps)
+  by_steps(out, plan, options, jobs)
   return [
     (trial, values)
     for trial in plan.trials

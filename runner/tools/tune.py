@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import submissions
 from runner import planning
-from runner.executors import race
+from runner.executors.jobs import by_steps
 from runner.launch.attempt import TrialOptions
 from runner.protocol import (
   columns,
@@ -79,6 +79,7 @@ def tune(
   machine: Machine,
   out: pathlib.Path,
   options: TrialOptions,
+  jobs: int = 1,
 ) -> list[Candidate]:
   """Return all candidates, best first; more workloads come before fewer.
 
@@ -89,6 +90,7 @@ def tune(
     machine: This machine.
     out: The results folder; trials that are done are not run again.
     options: Options of all trials.
+    jobs: Number of trials at once.
 
   Raises:
     ValueError: the submission has no points.
@@ -113,7 +115,13 @@ def tune(
       for one in field
     ]
     _race(
-      suite, entry, trials=trials, machine=machine, out=out, options=options
+      suite,
+      entry,
+      trials=trials,
+      machine=machine,
+      out=out,
+      options=options,
+      jobs=jobs,
     )
     for name in some:
       curves = [_curve(suite, entry, name, one, out) for one in field]
@@ -259,6 +267,7 @@ def _race(
   machine: Machine,
   out: pathlib.Path,
   options: TrialOptions,
+  jobs: int = 1,
 ) -> None:
   ruleset = Ruleset(studies=1, trials=1, budget_factor=1.0)
   endless = dict.fromkeys(suite.workloads, FOR_EVER)
@@ -271,7 +280,7 @@ def _race(
     budgets=endless,
     trials=trials,
   )
-  race.run(out / entry.name, plan, options, limits=race.by_steps)
+  by_steps(out / entry.name, plan, options, jobs)
 
 
 def _curve(suite, entry, name: str, one: Candidate, out) -> Curve:

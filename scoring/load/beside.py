@@ -6,7 +6,7 @@ import pathlib
 from scoring.load import projection, results as read
 from scoring.load.plan import ReadError
 from scoring.load.results import Results
-from scoring.load.trials import UNTIMED
+from scoring.load.trial import UNTIMED
 
 
 def joined(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from runner.protocol import layout, storage
 from runner.protocol.plan import PlannedTrial
 from scoring.load.safe_files import plain
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 
 MOST = 2**63  # Bytes.
 

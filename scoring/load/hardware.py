@@ -5,9 +5,8 @@ Seconds of different kinds do not compare.
 
 import collections
 
-from scoring.load import trials
 from scoring.load.plan import ReadError
-from scoring.load.trials import Trial
+from scoring.load.trial import UNCLEAR, Trial
 
 
 def together(
@@ -58,4 +57,4 @@ def _astray(trial: Trial, planned: set[str]) -> Trial:
     f'is for {", ".join(sorted(planned))}. To rank the trial nevertheless: '
     '--mix_hardware'
   )
-  return trial._replace(state=trials.UNCLEAR, reason=reason, hits=(), open=True)
+  return trial.opened(UNCLEAR, reason)

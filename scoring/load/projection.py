@@ -21,7 +21,7 @@ from runner.protocol.timing.time_profiles import TimeProfile
 from scoring.load import plan as plans
 from scoring.load.evals import Evals
 from scoring.load.plan import ReadError
-from scoring.load.trials import MISSING, UNCLEAR, UNFINISHED, UNTIMED, Trial
+from scoring.load.trial import MISSING, UNCLEAR, UNFINISHED, UNTIMED, Trial
 
 BOUND = 0.1  # Largest difference of projected from timed seconds, as a share.
 BROKEN = (OSError, ValueError, LookupError, TypeError, csv.Error)

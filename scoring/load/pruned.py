@@ -9,7 +9,7 @@ import collections
 import math
 
 from runner.protocol.quantities import plain
-from scoring.load.trials import BEATEN, UNCLEAR, Trial
+from scoring.load.trial import BEATEN, UNCLEAR, Trial
 
 
 def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:

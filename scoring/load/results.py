@@ -31,7 +31,7 @@ from scoring.load import (
 from scoring.load.plan import ReadError
 from scoring.load.projection import NONE, Projection, project
 from scoring.load.tree import FolderIssue, relative
-from scoring.load.trials import Trial
+from scoring.load.trial import UNCLEAR, Trial
 
 EFFORTS = ('seconds', 'steps')
 
@@ -316,7 +316,7 @@ def _checked_trials(
       f'({", ".join(suite.workloads)}) in {folder}.'
     )
   reasons = [
-    (trial, [trial.reason] if trial.state == trials.UNCLEAR else trial.remarks)
+    (trial, [trial.reason] if trial.state == UNCLEAR else trial.remarks)
     for trial in found
   ]
   problems = results.problems + [

@@ -12,7 +12,7 @@ import numpy as np
 
 from runner.protocol.workload_spec import INTERPRETATIONS, Interpretation
 from scoring.load.results import Results
-from scoring.load.trials import BEATEN
+from scoring.load.trial import BEATEN
 from scoring.rank import score, times as tables
 from scoring.rank.board import Board
 

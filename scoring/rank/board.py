@@ -9,7 +9,7 @@ import numpy as np
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.results import Results
-from scoring.load.trials import MISSING, Trial
+from scoring.load.trial import MISSING, Trial
 from scoring.rank import score, times as tables
 from scoring.rank.times import Times
 

@@ -18,7 +18,7 @@ from runner.protocol.plan import TrialKey
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 
 NAMES = ('learning_rate', 'lr', 'base_lr', 'peak_lr')
 LEAST = 3  # Learning rates that a study must try.

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.load.results import Results
-from scoring.load.trials import MISSING, Trial
+from scoring.load.trial import MISSING, Trial
 from scoring.rank import score
 
 REASONS = {

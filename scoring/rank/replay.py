@@ -16,7 +16,7 @@ import numpy as np
 
 from runner.protocol.layout import SCORED
 from scoring.load.results import Results
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 from scoring.rank import board as boards, score
 from scoring.rank.pruning import REASONS, prune
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runner.protocol.suite import Interpretation
 from scoring.load.results import Results
-from scoring.load.trials import MISSING, Trial
+from scoring.load.trial import MISSING, Trial
 from scoring.rank import score
 
 MEASURES = {  # Measures of effort, and their names in the report.

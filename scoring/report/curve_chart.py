@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from runner.protocol.workload_spec import WorkloadSpec
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 from scoring.rank import board as boards
 from scoring.rank.board import Board, Standing
 from scoring.report import axes, formats, svg

@@ -17,7 +17,7 @@ from runner.protocol.plan import TrialKey
 from runner.protocol.workload_spec import INTERPRETATIONS
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 from scoring.rank import alternatives, bands, bootstrap, costs, score, times
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing

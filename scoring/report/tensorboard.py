@@ -17,7 +17,7 @@ from scoring.load.plan import ReadError
 from scoring.load.results import Results
 from scoring.load.safe_files import LONGEST, plain
 from scoring.load.tree import relative
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 
 INSTALL = "pip install -e '.[tensorboard]'"
 

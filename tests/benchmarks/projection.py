@@ -20,7 +20,7 @@ import numpy as np
 
 from scoring.load import results as read
 from scoring.load.results import Results
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 from scoring.rank import board
 
 COMMON = 3  # Evaluations that a comparison of curves needs.

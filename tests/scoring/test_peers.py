@@ -8,7 +8,7 @@ from runner.protocol.plan import TrialKey
 from scoring import peers
 from scoring.load import evals
 from scoring.load.details import Details
-from scoring.load.trials import Trial
+from scoring.load.trial import Trial
 
 
 def one(name, spent, workload='w'):

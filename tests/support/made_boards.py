@@ -8,9 +8,9 @@ import numpy as np
 
 from runner.protocol.plan import TrialKey
 from runner.protocol.suite import Interpretation, Ruleset, Suite, WorkloadSpec
-from scoring.load import evals, trials
+from scoring.load import evals
 from scoring.load.results import Results
-from scoring.load.trials import Trial
+from scoring.load.trial import MISSING, Trial
 
 LATE = 1000.0  # Budget in charged seconds.
 
@@ -91,7 +91,7 @@ def results(
 
 def _trial(key: TrialKey, hit, rungs) -> Trial:
   if hit is None:
-    return _made(key, trials.MISSING, evals.NONE, (), True)
+    return _made(key, MISSING, evals.NONE, (), True)
   if isinstance(hit, list):
     return _climbed(key, hit, rungs)
   seconds, before = hit if isinstance(hit, tuple) else (hit, 1)
