@@ -81,10 +81,11 @@ def groups(board: Board, spread: Spread | None) -> list[list[str]]:
   ranked = [s.submission for s in board.standings if s.rank]
   if spread is None:
     return [ranked] if len(ranked) > 1 else []
+  known = bands(board, spread)
   found: list[list[str]] = []
   reached = 0
   for place, name in enumerate(ranked):
-    last = bands(board, spread)[name].last
+    last = known[name].last
     if last > max(reached, place + 1):
       found.append(ranked[place:last])
     reached = max(reached, last)

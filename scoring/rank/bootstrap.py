@@ -182,20 +182,24 @@ def _by_number(
   studies share most draws of these. Places in the sorted studies of each cell,
   as for cells of equal size, would pair studies of different seeds.
   """
-  submissions, workloads, size = times.counted.shape
+  _, workloads, size = times.counted.shape
   found = np.full((count, *times.studies.shape[:-1]), np.nan)
   for column in range(workloads):
     # A number that is rare in a cell is missing in the list with exp(-LONG).
     numbers = rng.integers(0, size, (count, LONG * size))
-    for row in range(submissions):
-      mine = np.flatnonzero(times.counted[row, column])
+    masks, places = np.unique(
+      times.counted[:, column], axis=0, return_inverse=True
+    )
+    for n, mask in enumerate(masks):
+      mine, rows = np.flatnonzero(mask), np.flatnonzero(places.ravel() == n)
       if not mine.size:
         continue
-      has = times.counted[row, column][numbers]
+      has = mask[numbers]
       order = np.argsort(~has, axis=-1, kind='stable')[:, : mine.size]
       picks = np.take_along_axis(numbers, order, axis=-1)
       lacking = np.logical_not(np.take_along_axis(has, order, axis=-1))
       picks = np.where(lacking, rng.choice(mine, picks.shape), picks)
-      drawn = times.studies[:, row, column][:, picks]  # [R, count, k]
-      found[:, :, row, column] = score.medians(drawn).T
+      values = times.studies[:, rows, column]  # [R, C, S]
+      drawn = values[:, :, picks]  # [R, C, count, k]
+      found[:, :, rows, column] = np.moveaxis(score.medians(drawn), -1, 0)
   return found
