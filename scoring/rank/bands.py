@@ -30,11 +30,11 @@ def bands(board: Board, spread: Spread | None) -> dict[str, Band]:
 
   So bands contradict neither each other nor the ranking: an entry's rank is in
   its own band; A's band has B's rank exactly if B's has A's; a better rank has
-  no later band; and if a band is 2–5, no two of the ranks from 2 to 5 are told
-  apart. Intervals of single ranks (`rank_interval`) promise none of that: A's
-  may reach B's rank while B's stays below A's. Comparisons of pairs alone do
-  not either: if noise lets the third pass for the first, the second, which is
-  slower than the first, may be either.
+  no later band; and if the first one's band is 1–4, no two of the ranks from 1
+  to 4 are told apart. Intervals of single ranks (`rank_interval`) promise none
+  of that: A's may reach B's rank while B's stays below A's. Comparisons of
+  pairs alone do not either: if noise lets the third pass for the first, the
+  second, which is slower than the first, may be either.
 
   Args:
     board: The scored board.

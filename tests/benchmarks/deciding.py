@@ -60,8 +60,9 @@ def main(races: int = RACES) -> None:
   for name, found in ways.items():
     trials, width, *_ = np.mean(found, axis=0)
     *_, apart, wrong = np.sum(found, axis=0)
+    share = 100 * apart / pairs
     print(
-      f'| {name} | {trials:.0f} | {1 + width:.2f} | {100 * apart / pairs:.1f} % | '
+      f'| {name} | {trials:.0f} | {1 + width:.2f} | {share:.1f} % | '
       f'{wrong:.0f} of {apart:.0f} |'
     )
 
