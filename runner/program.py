@@ -45,7 +45,6 @@ PROGRAM = Program(
       (
         '--submissions=nadamw,lion --out=results',
         '--submissions=mine.py --against=docs/leaderboard/self --untimed',
-        '--decide --hours=2 --out=results',
       ),
     ),
     'plan': Command(

@@ -6,13 +6,11 @@ worth running changes with every result.
 """
 
 import dataclasses
-import json
 import math
 import shlex
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from runner import options as chosen, planning
 from runner.executors import race, untimed
@@ -21,6 +19,8 @@ from runner.launch import attempt
 from runner.options import Options
 from runner.protocol import plan_file, results_folder
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records import decisions
+from runner.protocol.records.decisions import Decision
 from runner.tools import scoring_child
 
 
@@ -58,7 +58,8 @@ def run(options: Options) -> int:
   begun = time.monotonic()
   hours = math.inf if options.hours is None else options.hours
   end = begun + 3600 * hours
-  added, cells = 0, []
+  added = 0
+  cells: Sequence[tuple[str, str]] = ()
   while True:
     more = planning.further(stored, cells)
     if more or attempt.pending(options.out, stored):
@@ -70,10 +71,10 @@ def run(options: Options) -> int:
     if remaining <= 0:
       break
     found = _decided(options, None if math.isinf(end) else remaining)
-    if not found['cells']:
+    if not found.cells:
       break
-    print(' '.join(found['summary'][1:]), flush=True)
-    cells = [(one['submission'], one['workload']) for one in found['cells']]
+    print(' '.join(found.reasons), flush=True)
+    cells = found.cells
   spent = (time.monotonic() - begun) / 3600
   print(f'{added} trials were added in {spent:.2f} h.', flush=True)
   folder = shlex.quote(str(options.out))
@@ -113,7 +114,7 @@ def _round(
   return results_folder.planned(options.out), len(ids) - len(withdrawn)
 
 
-def _decided(options: Options, hours: float | None) -> dict[str, Any]:
+def _decided(options: Options, hours: float | None) -> Decision:
   """Return what scoring says to run next.
 
   Args:
@@ -130,7 +131,7 @@ def _decided(options: Options, hours: float | None) -> dict[str, Any]:
       'decided from them. Score them first: timetrial score '
       f'{shlex.quote(str(options.out))}'
     )
-  return json.loads(done.stdout)
+  return decisions.parse(done.stdout)
 
 
 def _words(options: Options, hours: float | None) -> list[str]:

@@ -22,5 +22,6 @@ def run(
     env=os.environ | {'PYTHONPATH': environment.python_path()},
     stdout=subprocess.PIPE if reads else None,
     text=True,
+    encoding='utf-8',
     check=False,
   )

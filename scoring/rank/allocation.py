@@ -54,7 +54,7 @@ class More(NamedTuple):
 
 
 class Allocation(NamedTuple):
-  """What to run next."""
+  """New studies, and the pairs of ranks that they are for."""
 
   cells: list[More]  # Those that are worth most per second come first.
   doubted: list[Pair]  # Pairs that the new studies are for.

@@ -1,4 +1,4 @@
-"""What to run next, as a table or fit for JSON."""
+"""The decision on what to run next, as a table or fit for JSON."""
 
 from typing import Any
 
@@ -97,7 +97,8 @@ def table(
     'hours': found.seconds / jobs / 3600,
     'in_doubt': [pair._asdict() for pair in found.doubted],
     'too_near': [pair._asdict() for pair in found.near],
-    'summary': [sentences.summary(board, spread), *lines(found, board, jobs)],
+    'summary': sentences.summary(board, spread),
+    'reasons': lines(found, board, jobs),
   }
 
 

@@ -174,11 +174,13 @@ def test_the_cells_that_matter_get_more_studies(raced, monkeypatch, capfd):
 
   def once(options, hours):
     calls.append(decided(options, hours))
-    return calls[-1] if len(calls) == 1 else calls[-1] | {'cells': []}
+    return (
+      calls[-1] if len(calls) == 1 else dataclasses.replace(calls[-1], cells=())
+    )
 
   monkeypatch.setattr(deciding, '_decided', once)
   assert commands.run(raced) == 0
-  asked = {(c['submission'], c['workload']) for c in calls[0]['cells']}
+  asked = set(calls[0].cells)
   assert ('noisy', 'digits') in asked and ('idle', 'digits') not in asked
   after = results_folder.planned(raced.out)
   new = [t for t in after.trials if t not in before.trials]
@@ -193,7 +195,8 @@ def test_the_cells_that_matter_get_more_studies(raced, monkeypatch, capfd):
   )
   assert sizes['idle'] == 2
   assert {sizes[name] for name, _ in asked} == {3}
-  assert calls[1]['cells'] != calls[0]['cells']
+  assert len(calls) == 2
+  assert calls[0].reasons != calls[1].reasons
 
 
 @pytest.mark.xdist_group('races')

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from runner.protocol.records import decisions
 from scoring.load import results as read
 from scoring.rank import allocation, board as boards, bootstrap, costs
 from scoring.rank.allocation import MOST
@@ -142,7 +143,7 @@ def test_a_second_study_that_does_not_fit_is_still_missing():
   found = allocation.allocate(board, None, np.ones((2, 2)), limit=0.5)
   assert (found.cells, found.single) == ([], 4)
   table = decision.table(found, board, None, 1)
-  assert not table['apart'] and '--hours' in table['summary'][-1]
+  assert not table['apart'] and '--hours' in table['reasons'][-1]
 
 
 def test_what_is_printed():
@@ -157,6 +158,9 @@ def test_what_is_printed():
   table = decision.table(found, board, spread, 1)
   assert table['hours'] == pytest.approx(more / 4)
   assert table['bands'] == {'x': [1, 2], 'y': [1, 2]}
+  assert decisions.parse(json.dumps(table)) == decisions.Decision(
+    cells=(('y', 'v'),), reasons=tuple(table['reasons'])
+  )
   assert not table['apart']
   near = scored({key: [10.0, 10.0] for key in CLOSE})
   spread = bootstrap.bootstrap(near)
