@@ -6,17 +6,15 @@ commands that train import JAX, in child processes.
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import shlex
-import subprocess
 import sys
 
 import submissions
 import workloads
 from runner import options as chosen, summaries
 from runner.executors import cluster, race, untimed as untimed_trials
-from runner.launch import attempt, environment
+from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import (
@@ -29,8 +27,10 @@ from runner.protocol import (
 )
 from runner.tools import (
   calibrate as calibration,
+  deciding,
   forget as forgetting,
   preflight as preflights,
+  scoring_child,
   verify_again as again,
 )
 from workloads import worlds
@@ -40,6 +40,11 @@ TUNING = 'mini_tuning'  # Suite that `tune` uses if none is named.
 
 def run(options: Options) -> int:
   """Run missing trials, and resume stopped trials."""
+  return deciding.run(options) if options.decide else _race(options)
+
+
+def _race(options: Options) -> int:
+  """Run the trials of the named submissions."""
   options = chosen.by_rules_of_board(options)
   suite = chosen.ready(options, chosen.racing(options))
   machine = chosen.machine(options)
@@ -103,6 +108,8 @@ def run(options: Options) -> int:
 
 def plan(options: Options) -> int:
   """Print the trials that would run, and their longest time."""
+  if options.decide:
+    return deciding.show(options)
   suite = chosen.racing(options)
   machine = chosen.machine(options)
   speeds = chosen.speeds(options, suite, machine)
@@ -317,12 +324,7 @@ def work(out: pathlib.Path, ids: list[str], options: TrialOptions) -> int:
 def _verdict(options: Options) -> int:
   """Let scoring say what the entries come to beside the board."""
   words = ['verdict', str(options.out), f'--board={options.against}']
-  path = {'PYTHONPATH': environment.python_path()}
-  return subprocess.run(
-    [sys.executable, '-P', '-m', 'scoring', *words],
-    env=os.environ | path,
-    check=False,
-  ).returncode
+  return scoring_child.run(words).returncode
 
 
 def time(options: Options) -> int:

@@ -52,6 +52,8 @@ class Options:
     jobs: Number of untimed trials at once on this machine.
     against: Folder of a board to race against, by its rules.
     machine: Name of a measured kind of machine; None: this machine's kind.
+    decide: Whether to decide from the results which cells get more studies.
+    hours: Hours in which new trials of `decide` may start; None: no limit.
     world: World of all workloads; None: as the suite says.
   """
 
@@ -76,6 +78,8 @@ class Options:
   jobs: int = 1
   against: pathlib.Path | None = None
   machine: str | None = None
+  decide: bool = False
+  hours: float | None = None
   world: int | None = None
 
 
