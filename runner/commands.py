@@ -43,9 +43,10 @@ def _race(options: Options) -> int:
   here = machines.is_here(options, machine)
   untimed = options.trial.untimed
   chosen.check_untimed(options)
-  if options.executor == 'local' and not untimed:
+  local = options.executor == 'local'
+  if local and not untimed:
     machines.check_here(options, machine)
-  elif options.trial.extra_hosts:
+  if options.trial.extra_hosts and not local:
     raise ValueError(
       '--extra_hosts adds hosts to this one, but '
       f'--engine={options.executor} gives every trial one node. Leave out one '
@@ -54,7 +55,7 @@ def _race(options: Options) -> int:
   # Wrong options fail before measuring, and leave no folder.
   chosen.planned(options, suite, machine, {})
   results_folder.stored(options.out)
-  if options.executor == 'local':
+  if local:
     results_folder.make(options.out)
   if options.world is not None:
     path = suite_files.world_file(options.suite, options.world).absolute()
