@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from runner import commands
+from runner import commands, preparing
 from runner.executors import cluster
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
@@ -183,12 +183,12 @@ COMMANDS = {
   'status': lambda: commands.status(_options()),
   'verify-again': lambda: commands.verify_again(_options()),
   'forget': lambda: commands.forget(_options()),
-  'check': lambda: commands.check(_options()),
-  'calibrate': lambda: commands.calibrate(_options()),
-  'set-targets': lambda: commands.set_targets(_options()),
-  'tune': lambda: commands.tune(_to_tune()),
+  'check': lambda: preparing.check(_options()),
+  'calibrate': lambda: preparing.calibrate(_options()),
+  'set-targets': lambda: preparing.set_targets(_options()),
+  'tune': lambda: preparing.tune(_to_tune()),
   'time': lambda: commands.time(_options()),
-  'export-algoperf': lambda: commands.export_algoperf(_options()),
+  'export-algoperf': lambda: preparing.export_algoperf(_options()),
   'work': lambda: commands.work(
     pathlib.Path(_OUT.value), _TRIAL.value.split(','), _trial_options()
   ),
@@ -295,7 +295,7 @@ def _board() -> pathlib.Path | None:
 
 def _to_tune() -> Options:
   """Read the flags; tune on a suite that no board is made on."""
-  suite = _SUITE.value if _SUITE.present else commands.TUNING
+  suite = _SUITE.value if _SUITE.present else preparing.TUNING
   return dataclasses.replace(_options(), suite=suite)
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from runner import options as chosen, planning
+from runner import machines, options as chosen, planning
 from runner.executors import race, untimed
 from runner.executors.jobs import JobsExecutor
 from runner.launch import attempt
@@ -43,12 +43,12 @@ def run(options: Options) -> int:
     The exit code: 1 if trials failed.
   """
   stored = results_folder.planned(options.out)
-  machine = chosen.machine(options)
+  machine = machines.machine(options)
   chosen.check_untimed(options)
   if not options.trial.untimed:
-    chosen.check_here(options, machine)
+    machines.check_here(options, machine)
   chosen.ready(options, stored.suite)
-  speeds = chosen.speeds(options, stored.suite, machine)
+  speeds = machines.speeds(options, stored.suite, machine)
   here = dataclasses.replace(
     stored,
     machine=machine,
