@@ -217,3 +217,20 @@ def test_the_plan_says_what_would_run(raced, capfd):
   found = json.loads(capfd.readouterr().out)
   assert found['effort'] == 'steps'
   assert {c['submission'] for c in found['cells']} <= {'steady', 'noisy'}
+
+
+def test_an_interrupt_leaves_no_cell_open(tmp_path, monkeypatch):
+  plan, out = planned(tmp_path), tmp_path / 'out'
+  with results_folder.opened(out, plan):
+    pass
+
+  def stopped(out, plan, *_, **more):
+    del more
+    with results_folder.opened(out, plan):
+      raise KeyboardInterrupt
+
+  monkeypatch.setattr(deciding.race, 'run', stopped)
+  more = planning.further(plan, [('one', 'digits')])
+  with pytest.raises(KeyboardInterrupt):
+    deciding._round(Options(out=out), plan, more, math.inf)
+  assert results_folder.planned(out) == plan
