@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from runner import commands
+from runner import commands, preparing
 from runner.executors import cluster
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
@@ -117,6 +117,19 @@ _JOBS = flags.DEFINE_integer(
   lower_bound=1,
   upper_bound=1024,
 )
+_DECIDE = flags.DEFINE_boolean(
+  'decide',
+  False,
+  'Let the results in --out say which cells get more studies, to tell ranks '
+  'apart.',
+)
+_HOURS = flags.DEFINE_float(
+  'hours',
+  None,
+  'Hours in which new trials of --decide may start; default: no limit.',
+  lower_bound=0.0,
+  upper_bound=1e6,
+)
 # Each of these flags has the name of its field in TrialOptions.
 flags.DEFINE_string('data_dir', None, 'Folder of the datasets.')
 flags.DEFINE_float(
@@ -170,12 +183,12 @@ COMMANDS = {
   'status': lambda: commands.status(_options()),
   'verify-again': lambda: commands.verify_again(_options()),
   'forget': lambda: commands.forget(_options()),
-  'check': lambda: commands.check(_options()),
-  'calibrate': lambda: commands.calibrate(_options()),
-  'set-targets': lambda: commands.set_targets(_options()),
-  'tune': lambda: commands.tune(_to_tune()),
+  'check': lambda: preparing.check(_options()),
+  'calibrate': lambda: preparing.calibrate(_options()),
+  'set-targets': lambda: preparing.set_targets(_options()),
+  'tune': lambda: preparing.tune(_to_tune()),
   'time': lambda: commands.time(_options()),
-  'export-algoperf': lambda: commands.export_algoperf(_options()),
+  'export-algoperf': lambda: preparing.export_algoperf(_options()),
   'work': lambda: commands.work(
     pathlib.Path(_OUT.value), _TRIAL.value.split(','), _trial_options()
   ),
@@ -187,6 +200,16 @@ RESUMED = (
   'tune',
   'time',
 )  # Commands that continue after a stop.
+# Flags whose values --decide takes from the results.
+TAKEN = (
+  'suite',
+  'workloads',
+  'submissions',
+  'ruleset',
+  'studies',
+  'against',
+  'world',
+)
 SENT = ('run', 'plan')  # Commands that accept --engine.
 
 
@@ -248,6 +271,8 @@ def _options() -> Options:
     jobs=_JOBS.value,
     against=_board(),
     machine=_KIND.value,
+    decide=_decides(),
+    hours=_HOURS.value,
     world=_WORLD.value,
   )
 
@@ -270,8 +295,34 @@ def _board() -> pathlib.Path | None:
 
 def _to_tune() -> Options:
   """Read the flags; tune on a suite that no board is made on."""
-  suite = _SUITE.value if _SUITE.present else commands.TUNING
+  suite = _SUITE.value if _SUITE.present else preparing.TUNING
   return dataclasses.replace(_options(), suite=suite)
+
+
+def _decides() -> bool:
+  """Return whether the results say what to run.
+
+  Raises:
+    ValueError: flags contradict the results, which have rules of their own.
+  """
+  if not _DECIDE.value:
+    if _HOURS.value is not None:
+      raise ValueError(
+        f'--hours={_HOURS.value:g} bounds the new trials of --decide. Add '
+        '--decide, or leave out --hours.'
+      )
+    return False
+  for name in TAKEN:
+    if flags.FLAGS[name].present:
+      raise ValueError(
+        f'--decide takes {name} from the results in --out. Leave out --{name}.'
+      )
+  if _ENGINE.value != 'local':
+    raise ValueError(
+      f'--decide runs on this machine, not with --engine={_ENGINE.value}: '
+      'print what to run with `plan --decide`.'
+    )
+  return True
 
 
 def _trial_options() -> TrialOptions:

@@ -5,18 +5,13 @@ commands that train import JAX, in child processes.
 """
 
 import contextlib
-import dataclasses
-import os
 import pathlib
 import shlex
-import subprocess
 import sys
 
-import submissions
-import workloads
-from runner import options as chosen, summaries
+from runner import machines, options as chosen, summaries
 from runner.executors import cluster, race, untimed as untimed_trials
-from runner.launch import attempt, environment
+from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import (
@@ -24,31 +19,34 @@ from runner.protocol import (
   plan_file,
   results_folder,
   schemas,
-  suite as suites,
   suite_files,
 )
 from runner.tools import (
-  calibrate as calibration,
+  deciding,
   forget as forgetting,
   preflight as preflights,
+  scoring_child,
   verify_again as again,
 )
-from workloads import worlds
-
-TUNING = 'mini_tuning'  # Suite that `tune` uses if none is named.
 
 
 def run(options: Options) -> int:
   """Run missing trials, and resume stopped trials."""
+  return deciding.run(options) if options.decide else _race(options)
+
+
+def _race(options: Options) -> int:
+  """Run the trials of the named submissions."""
   options = chosen.by_rules_of_board(options)
   suite = chosen.ready(options, chosen.racing(options))
-  machine = chosen.machine(options)
-  here = chosen.is_here(options, machine)
+  machine = machines.machine(options)
+  here = machines.is_here(options, machine)
   untimed = options.trial.untimed
   chosen.check_untimed(options)
-  if options.executor == 'local' and not untimed:
-    chosen.check_here(options, machine)
-  elif options.trial.extra_hosts:
+  local = options.executor == 'local'
+  if local and not untimed:
+    machines.check_here(options, machine)
+  if options.trial.extra_hosts and not local:
     raise ValueError(
       '--extra_hosts adds hosts to this one, but '
       f'--engine={options.executor} gives every trial one node. Leave out one '
@@ -57,12 +55,12 @@ def run(options: Options) -> int:
   # Wrong options fail before measuring, and leave no folder.
   chosen.planned(options, suite, machine, {})
   results_folder.stored(options.out)
-  if options.executor == 'local':
+  if local:
     results_folder.make(options.out)
   if options.world is not None:
     path = suite_files.world_file(options.suite, options.world).absolute()
     print(f'World {options.world}: the targets are those of {path}.')
-  find = chosen.speeds if untimed else chosen.all_speeds
+  find = machines.speeds if untimed else machines.all_speeds
   plan = chosen.planned(options, suite, machine, find(options, suite, machine))
   executor = chosen.executor(options, plan)
   merging = {
@@ -103,9 +101,11 @@ def run(options: Options) -> int:
 
 def plan(options: Options) -> int:
   """Print the trials that would run, and their longest time."""
+  if options.decide:
+    return deciding.show(options)
   suite = chosen.racing(options)
-  machine = chosen.machine(options)
-  speeds = chosen.speeds(options, suite, machine)
+  machine = machines.machine(options)
+  speeds = machines.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
   if options.json:
     facts = {'hours': plan.hours, 'cost': _cost(plan.hours, options.price)}
@@ -118,9 +118,9 @@ def plan(options: Options) -> int:
 def preflight(options: Options) -> int:
   """Try every kind of trial for a few steps; predict times."""
   suite = chosen.ready(options)
-  machine = chosen.machine(options)
-  chosen.check_here(options, machine)
-  speeds = chosen.speeds(options, suite, machine)
+  machine = machines.machine(options)
+  machines.check_here(options, machine)
+  speeds = machines.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
   found = preflights.run(plan, preflights.cells(plan.trials), options.trial)
   if options.json:
@@ -171,135 +171,6 @@ def forget(options: Options) -> int:
   return 0
 
 
-def calibrate(options: Options) -> int:
-  """Measure the speeds of this machine again."""
-  suite = chosen.ready(options)
-  machine = chosen.here(options)
-  names = calibration.missing(suite, {})
-  speeds = chosen.measured(options, suite, names, machine)
-  for name, speed in speeds.items():
-    seconds = speed.seconds(suite.workloads[name].steps, suite.charges)
-    print(
-      f'{name}: {speed.step_seconds * 1e3:.2f} ms a step, '
-      f'{speed.compile_seconds:.1f} s to compile, {seconds:.1f} s in all.'
-    )
-  return 0
-
-
-def check(options: Options) -> int:
-  """Test submissions in child processes before they are entered."""
-  from runner.tools import check as checks  # noqa: PLC0415
-
-  names, wanted = chosen.named(options), options.workloads
-  if not wanted:
-    wanted = checks.order(chosen.load(options))
-    if options.world is not None:
-      wanted = tuple(name for name in wanted if worlds.exist(name))
-  suite = chosen.ready(dataclasses.replace(options, workloads=wanted))
-  fast = not options.workloads
-  if code := checks.main(suite, names, options.trial, fast):
-    return code
-  print(
-    checks.following(
-      options.suite, names, options.trial.data_dir, options.world
-    )
-  )
-  return 0
-
-
-def set_targets(options: Options) -> int:
-  """Find a suite's targets and starts and write them into its file."""
-  from runner.tools import set_targets as targets, starts  # noqa: PLC0415
-
-  suite = chosen.ready(options)
-  path, world = suite_files.find(options.suite), ''
-  if options.world is not None:
-    path = suite_files.world_file(options.suite, options.world)
-    world = f'--world={options.world} '
-  targets.check(path, suite)
-  begins = starts.measure(suite, options.trial.data_dir)
-  if options.world is not None and not path.exists():
-    text = suite_files.world_text(options.suite, options.world)
-    path.write_text(text, encoding='utf-8')
-  starts.write(path, begins)  # First: a ladder needs them beside its targets.
-  if options.starts_only:
-    print(f'Starts written to {path}.')
-    return 0
-  names = options.submissions or targets.STRONG
-  points, seeds = options.points, options.seeds
-  found = targets.set_all(
-    suite,
-    names,
-    points=points,
-    seeds=seeds,
-    machine=chosen.here(options),
-    out=options.out,
-    options=options.trial,
-    jobs=options.jobs,
-  )
-  only = f'--workloads={",".join(suite.workloads)} '
-  command = (
-    f'timetrial set-targets --suite={options.suite} {world}'
-    f'{only if options.workloads else ""}'
-    f'--submissions={",".join(names)} --points={points} --seeds={seeds}'
-  )
-  targets.write(path, found, command)
-  print(f'Targets written to {path}.')
-  return 0
-
-
-def tune(options: Options) -> int:
-  """Find, for each submission, one point that is good on all workloads."""
-  from runner.tools import tune as tuning  # noqa: PLC0415
-
-  suite = chosen.ready(options)
-  names = chosen.named(options)
-  for name in names:  # Wrong options fail before hours are spent.
-    tuning.candidates(suite, submissions.find(name), options.points)
-  if options.suite == TUNING:
-    print(
-      f'Tuning on suite {TUNING}: no board is made on its data. For another '
-      'one: --suite.'
-    )
-  if warning := tuning.warning(suite, options.suite):
-    print(warning)
-  for name in names:
-    found = tuning.tune(
-      suite,
-      name,
-      draws=options.points,
-      machine=chosen.here(options),
-      out=options.out,
-      options=options.trial,
-      jobs=options.jobs,
-    )
-    print(tuning.text(name, found, suite))
-  return 0
-
-
-def export_algoperf(options: Options) -> int:
-  """Write each submission as a folder that AlgoPerf runs."""
-  from submissions.algoperf import export  # noqa: PLC0415
-
-  boards = [
-    suites.load(board, workloads.canonical)
-    for board in ('algoperf_v06', 'algoperf_a100')
-  ]
-  sizes = {
-    name.replace('/', '_'): spec.batch_size
-    for board in boards
-    for name, spec in board.workloads.items()
-  }
-  for name in chosen.named(options):
-    entry = submissions.find(name)
-    try:
-      folder = export.write(entry, options.out, sizes)
-    except FileExistsError as error:
-      raise ValueError(str(error)) from error
-    print(f'Written to {folder}.')
-  return 0
-
-
 def work(out: pathlib.Path, ids: list[str], options: TrialOptions) -> int:
   """Run trials of a results folder, on a machine of a scheduler.
 
@@ -317,12 +188,7 @@ def work(out: pathlib.Path, ids: list[str], options: TrialOptions) -> int:
 def _verdict(options: Options) -> int:
   """Let scoring say what the entries come to beside the board."""
   words = ['verdict', str(options.out), f'--board={options.against}']
-  path = {'PYTHONPATH': environment.python_path()}
-  return subprocess.run(
-    [sys.executable, '-P', '-m', 'scoring', *words],
-    env=os.environ | path,
-    check=False,
-  ).returncode
+  return scoring_child.run(words).returncode
 
 
 def time(options: Options) -> int:
@@ -330,15 +196,15 @@ def time(options: Options) -> int:
   from runner.tools import timing  # noqa: PLC0415
 
   stored = results_folder.planned(options.out)
-  machine = chosen.machine(options)
-  chosen.check_here(options, machine)
+  machine = machines.machine(options)
+  machines.check_here(options, machine)
   with contextlib.ExitStack() as stack:
     boards_raced = {options.out: stored}
     if options.against is not None:
       board = stack.enter_context(boards.opened(options.against))
       names = options.submissions or (stored.suite.reference,)
       boards_raced[board] = timing.part(board, names, stored.suite)
-    speeds = chosen.all_speeds(options, stored.suite, machine)
+    speeds = machines.all_speeds(options, stored.suite, machine)
     made = timing.plan_of(boards_raced, machine, speeds)
     place = timing.run(
       options.out, made, boards_raced, options.trial, options.retry

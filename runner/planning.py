@@ -1,6 +1,7 @@
 """Plans made from a suite and submissions, without running submissions."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -199,6 +200,59 @@ def _points(
   for point in found[0]:
     submissions.check_point(entry, point, name)
   return found
+
+
+def further(plan: Plan, cells: Sequence[tuple[str, str]]) -> list[PlannedTrial]:
+  """Return the trials of one more study of each of some cells.
+
+  It has the smallest number that no study of the cell has, with the seeds and
+  points that this number has on the whole board. So it shares its seeds with
+  the other submissions that have this study.
+
+  Args:
+    plan: The plan of the race.
+    cells: Pairs of submission and workload, which are in the plan.
+
+  Raises:
+    ValueError: a submission's search space cannot be read any more.
+  """
+  found = []
+  for submission, workload in cells:
+    known = [t for t in plan.of(submission) if t.workload == workload]
+    taken = {one.study for one in known}
+    study = next(n for n in itertools.count() if n not in taken)
+    first = [one for one in known if one.study == min(taken)]
+    points = [one.hyperparameters for one in first]
+    if plan.ruleset == 'external':
+      points = _points_of(plan, submission, study)
+    spec = plan.suite.workloads[workload]
+    for one, point in zip(first, points, strict=True):
+      made = dataclasses.replace(
+        one,
+        study=study,
+        seed=plan_file.seed(plan.suite.seed, workload, study, one.trial),
+        hyperparameters=point,
+      )
+      sha256 = plan.sources[submission].sha256
+      found.append(
+        dataclasses.replace(made, id=plan_file.identity(made, sha256, spec))
+      )
+  return found
+
+
+def _points_of(plan: Plan, submission: str, study: int) -> list[dict[str, Any]]:
+  """Return the points of a study, drawn from a submission's search space."""
+  source = plan.sources[submission]
+  entry = submissions.find(source.path)
+  if entry.sha256 != source.sha256:
+    raise submissions.SubmissionError(
+      f'{source.path} has changed since trials of {submission!r} ran, so its '
+      'search space may have. Restore the file.'
+    )
+  ruleset = plan.suite.rulesets[plan.ruleset]
+  enough = dataclasses.replace(ruleset, studies=study + 1)
+  suite = dataclasses.replace(plan.suite, rulesets={plan.ruleset: enough})
+  return _points(suite, plan.ruleset, entry)[study]
 
 
 def trial(

@@ -1,4 +1,4 @@
-"""`timetrial score|replay|verify|tensorboard RESULTS`; `python -m scoring`.
+"""`timetrial score|replay|verify|decide|... RESULTS`; `python -m scoring`.
 
 `score` prints the leaderboard, and writes index.html, report.md,
 leaderboard.csv, leaderboard.json, times_to_target.csv and figures/ into --out.
@@ -7,6 +7,7 @@ changed; `verify` says what should not be believed; `tensorboard` writes the
 curves for TensorBoard. `python -m scoring` calls `score` by no name.
 """
 
+import math
 import pathlib
 import sys
 
@@ -90,6 +91,20 @@ _REFERENCE = flags.DEFINE_string(
   None,
   'Entry of the board to compare with; default: adamw, or the leader where '
   'adamw has no such times.',
+)
+_HOURS = flags.DEFINE_float(
+  'hours',
+  None,
+  'Hours that the new studies of `decide` may take; default: no limit.',
+  lower_bound=0.0,
+  upper_bound=1e6,
+)
+_JOBS = flags.DEFINE_integer(
+  'jobs',
+  1,
+  'Number of trials at once, for the hours of `decide`.',
+  lower_bound=1,
+  upper_bound=1024,
 )
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
 _INTO = flags.DEFINE_string(
@@ -217,6 +232,26 @@ def _verdict(folder: str) -> int:
   return 0
 
 
+def _decide(results: read.Results) -> int:
+  """Print which cells need more studies to tell ranks apart."""
+  from scoring.rank import allocation, costs  # noqa: PLC0415  Needed by this command only.
+  from scoring.report import decision  # noqa: PLC0415  The same.
+
+  scored = board.make(results, _INTEGRAL.value)
+  spread = bootstrap.bootstrap(scored, 'studies', _DRAWS.value, _SEED.value)
+  jobs = _JOBS.value
+  limit = math.inf if _HOURS.value is None else 3600 * jobs * _HOURS.value
+  found = allocation.allocate(
+    scored, spread, costs.study_seconds(results, scored), limit
+  )
+  if _JSON.value:
+    told = decision.table(found, scored, spread, jobs)
+    print(schemas.text('decide', told))
+  else:
+    decision.show(found, scored, spread, jobs, _console())
+  return 0
+
+
 def _tensorboard(results: read.Results) -> int:
   from scoring.report import tensorboard  # noqa: PLC0415  Needed by this command only.
 
@@ -243,6 +278,7 @@ COMMANDS = {
   'replay': lambda folder: _replay(_read(folder)),
   'verify': lambda folder: _verify(_read(folder)),
   'verdict': _verdict,
+  'decide': lambda folder: _decide(_read(folder)),
   'tensorboard': lambda folder: _tensorboard(_read(folder)),
 }
 

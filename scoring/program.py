@@ -39,6 +39,20 @@ PROGRAM = Program(
       ('results --board=docs/leaderboard/self',),
       takes='RESULTS',
     ),
+    'decide': Command(
+      'Show which cells need more studies to tell ranks apart.',
+      (
+        *_READING,
+        'integral',
+        'draws',
+        'seed',
+        'hours',
+        'jobs',
+        'json',
+      ),
+      ('results', 'results --hours=2'),
+      takes='RESULTS',
+    ),
     'tensorboard': Command(
       'Write training curves for TensorBoard.',
       (*_READING, 'out'),

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 import pathlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -52,13 +53,25 @@ class RaceContext:
 
 
 class Queue:
-  """Queue of trials, each of which may have to wait until a time."""
+  """Queue of trials, each of which may have to wait until a time.
 
-  def __init__(self, trials: Iterable[PlannedTrial]):
+  Args:
+    trials: The trials.
+    end: Time of `time.monotonic` from which on no trial starts: the queue is
+      empty then.
+  """
+
+  def __init__(self, trials: Iterable[PlannedTrial], end: float = math.inf):
     self._waiting = collections.deque((0.0, trial) for trial in trials)
+    self._end = end
 
   def __len__(self) -> int:
-    return len(self._waiting)
+    return 0 if time.monotonic() >= self._end else len(self._waiting)
+
+  @property
+  def ends(self) -> bool:
+    """True if there is a time from which on no trial starts."""
+    return math.isfinite(self._end)
 
   def put(self, trial: PlannedTrial, pause: float) -> None:
     """Append a trial that may run after `pause` seconds."""

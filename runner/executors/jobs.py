@@ -40,7 +40,8 @@ class JobsExecutor:
       queue: Trials to run; the caller may add trials meanwhile.
     """
     while queue:
-      trials = [queue.next() for _ in range(len(queue))]
+      count = self.count if queue.ends else len(queue)
+      trials = [queue.next() for _ in range(min(count, len(queue)))]
       before = {}
       for trial in trials:
         before[trial.id] = results_folder.status(context.prepare(trial))

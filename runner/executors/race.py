@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 import pathlib
 
 from runner.executors import progress
@@ -38,6 +39,7 @@ def run(
   executor: Executor | None = None,
   mixed: bool = False,
   grows: bool = False,
+  end: float = math.inf,
 ) -> Plan:
   """Run or resume every pending trial; return the folder's whole plan.
 
@@ -52,6 +54,7 @@ def run(
     executor: Executor that runs the trials; None: this machine.
     mixed: Whether trials of different kinds of machines may be together.
     grows: Whether the plan may add studies to the folder.
+    end: Time of `time.monotonic` from which on no trial starts.
 
   Raises:
     ResultsError: the folder cannot take these results.
@@ -59,7 +62,7 @@ def run(
   retry = retry or RetryPolicy()
   executor = executor or LocalExecutor()
   with results_folder.opened(out, plan, mixed=mixed, grows=grows) as whole:
-    queue = Queue(attempt.pending(out, whole))
+    queue = Queue(attempt.pending(out, whole), end)
     tries: collections.Counter[str] = collections.Counter()
     with progress.Progress(len(queue)) as live:
       context = RaceContext(

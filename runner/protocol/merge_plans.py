@@ -1,7 +1,8 @@
 """Merging of a new plan with the stored plan of a results folder.
 
 A folder is one board: one suite, one ruleset and one clock. Every submission
-has one source and the same number of studies.
+has one source and at least the plan's number of studies; single cells may have
+further ones, which `run --decide` adds.
 """
 
 import dataclasses
@@ -31,6 +32,12 @@ def without(plan: Plan, names: Collection[str]) -> Plan:
       trials=tuple(t for t in plan.trials if t.submission not in names),
     )
   )
+
+
+def without_trials(plan: Plan, ids: Collection[str]) -> Plan:
+  """Return the plan without the trials of these ids."""
+  kept = tuple(trial for trial in plan.trials if trial.id not in ids)
+  return plan_file.sealed(dataclasses.replace(plan, trials=kept))
 
 
 def check(

@@ -157,7 +157,7 @@ class Plan:
 
   @property
   def studies(self) -> int:
-    """Number of studies of every cell."""
+    """Least number of studies of a cell; single cells may have more."""
     return self.suite.rulesets[self.ruleset].studies
 
   def of(self, submission: str) -> tuple[PlannedTrial, ...]:

@@ -6,7 +6,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import IO
 
 from runner.protocol import (
@@ -236,6 +236,26 @@ def _replaced(known: Plan, plan: Plan, out: pathlib.Path) -> Plan:
     for folder in places[name]:  # Prepared from the old source.
       shutil.rmtree(folder, ignore_errors=True)
   return merge_plans.without(known, fresh)
+
+
+def withdraw(out: pathlib.Path, ids: Collection[str]) -> list[str]:
+  """Take trials out of the plan that have not begun; return their ids.
+
+  Args:
+    out: The results folder.
+    ids: Ids of trials that may be withdrawn.
+  """
+  with locked(out):
+    plan = planned(out)
+    places = {
+      trial.id: trial.folder(out) for trial in plan.trials if trial.id in ids
+    }
+    idle = [id for id, folder in places.items() if not has_run(folder)]
+    if idle:
+      write(out, merge_plans.without_trials(plan, idle))
+      for id in idle:
+        shutil.rmtree(places[id], ignore_errors=True)
+  return idle
 
 
 def has_run(folder: pathlib.Path) -> bool:

@@ -18,6 +18,7 @@ NUMBERS = {
   'replay': 1,
   'verify': 1,
   'verdict': 1,
+  'decide': 1,
 }
 
 

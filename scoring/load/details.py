@@ -30,6 +30,8 @@ class Details(NamedTuple):
     0  # Programs not compiled alone, so charged where others are not.
   )
 
+  wall: float = 0.0  # Seconds of its processes, from start to end; 0: unknown.
+
 
 def read(trial: Trial, planned: PlannedTrial | None) -> Details:
   """Return a trial's details; `damage` names the files that are unreadable."""
@@ -63,11 +65,20 @@ def read(trial: Trial, planned: PlannedTrial | None) -> Details:
     evaluation_seconds=_evaluations(events),
     doubted=_compiled(events, 'doubted'),
     crowded=_compiled(events, 'crowded'),
+    wall=_wall(events),
   )
 
 
 def _ends(events: list[Any]) -> list[dict[str, Any]]:
   return [e for e in events if isinstance(e, dict) and e.get('event') == 'end']
+
+
+def _wall(events: list[Any]) -> float:
+  exits = [
+    e for e in events if isinstance(e, dict) and e.get('event') == 'exit'
+  ]
+  found = [event.get('wall_seconds') for event in exits]
+  return sum(float(x) for x in found if x is not None and layout.is_time(x))
 
 
 def _memory(events: list[Any]) -> dict[str, int]:

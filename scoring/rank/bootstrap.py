@@ -13,6 +13,7 @@ import numpy as np
 
 from scoring.rank import score
 from scoring.rank.board import Board
+from scoring.rank.times import Times
 
 DRAWS = 1000
 MOST = 100_000  # Draws; the profiles of each draw are kept in memory.
@@ -22,6 +23,7 @@ SURE = 0.95  # Share of draws from which one submission counts as faster.
 UNITS = ('studies', 'workloads', 'both')  # Units that can be drawn again.
 POINTS = 41  # Number of tau values in the profiles' bands.
 CHUNK = 1_000_000  # Numbers processed at once; limits memory.
+LONG = 8  # Length of a list of drawn study numbers, in numbers of studies.
 
 
 class Spread(NamedTuple):
@@ -125,22 +127,6 @@ def rank_interval(
   return int(spread.rank_low[n]), int(spread.rank_high[n])
 
 
-def ties(board: Board, spread: Spread | None) -> list[list[str]]:
-  """Return groups of neighbours in the ranking that do not clearly differ.
-
-  In a group, each submission is faster than the next in less than SURE of the
-  draws. Without resampling, all ranked submissions are in one group.
-  """
-  ranked = [s.submission for s in board.standings if s.rank]
-  groups: list[list[str]] = []
-  for name, before in zip(ranked, [None, *ranked], strict=False):
-    if before is not None and not _surely(board, spread, before, name):
-      groups[-1].append(name)
-    else:
-      groups.append([name])
-  return [group for group in groups if len(group) > 1]
-
-
 def without(board: Board) -> dict[str, dict[str, float]]:
   """Return scores without one workload: {workload: {submission: score}}."""
   qualified = board.qualified(board.times.cells)
@@ -153,19 +139,14 @@ def without(board: Board) -> dict[str, dict[str, float]]:
   return found
 
 
-def _surely(board: Board, spread: Spread | None, one: str, other: str) -> bool:
-  if spread is None:
-    return False
-  index = board.times.submissions.index
-  return bool(spread.faster[index(one), index(other)] >= SURE)
-
-
 def studies_again(
   rng: np.random.Generator, board: Board, count: int
 ) -> np.ndarray:
   """Return medians [count, R, N, W] of studies drawn with replacement.
 
-  A draw is the same studies on every rung.
+  A draw is the same studies on every rung. Where seeds are shared, it is the
+  same study numbers in all cells of a workload that have the same numbers; of
+  cells with other numbers, see `_by_number`.
 
   Args:
     rng: Makes the draws.
@@ -173,16 +154,52 @@ def studies_again(
     count: Number of draws.
   """
   times = board.times
-  shape = times.counted.shape
+  counted = times.counted
+  if times.paired and (counted != counted[:1]).any():
+    return _by_number(rng, times, count)
+  shape = counted.shape
   if times.paired:
     shape = (1, *shape[1:])
-  draws = np.broadcast_to(
-    rng.random((count, *shape)), (count, *times.counted.shape)
-  )
+  draws = np.broadcast_to(rng.random((count, *shape)), (count, *counted.shape))
   found = np.full((count, *times.studies.shape[:-1]), np.nan)
   for rows, columns, values in times.groups():
     size = values.shape[-1]
     picks = (draws[:, rows, columns, :size] * size).astype(int)
     drawn = np.take_along_axis(values[None], picks[:, None], axis=-1)
     found[:, :, rows, columns] = score.medians(drawn)
+  return found
+
+
+def _by_number(
+  rng: np.random.Generator, times: Times, count: int
+) -> np.ndarray:
+  """Return medians [count, R, N, W], where cells have other studies.
+
+  Each workload has one endless list of study numbers, drawn with equal chances.
+  A cell with k studies takes the first k numbers in it that it has. So each
+  cell's draws are independent, and equally likely for each of its studies;
+  cells with the same studies draw the same ones, and cells with some common
+  studies share most draws of these. Places in the sorted studies of each cell,
+  as for cells of equal size, would pair studies of different seeds.
+  """
+  _, workloads, size = times.counted.shape
+  found = np.full((count, *times.studies.shape[:-1]), np.nan)
+  for column in range(workloads):
+    # A number that is rare in a cell is missing in the list with exp(-LONG).
+    numbers = rng.integers(0, size, (count, LONG * size))
+    masks, places = np.unique(
+      times.counted[:, column], axis=0, return_inverse=True
+    )
+    for n, mask in enumerate(masks):
+      mine, rows = np.flatnonzero(mask), np.flatnonzero(places.ravel() == n)
+      if not mine.size:
+        continue
+      has = mask[numbers]
+      order = np.argsort(~has, axis=-1, kind='stable')[:, : mine.size]
+      picks = np.take_along_axis(numbers, order, axis=-1)
+      lacking = np.logical_not(np.take_along_axis(has, order, axis=-1))
+      picks = np.where(lacking, rng.choice(mine, picks.shape), picks)
+      values = times.studies[:, rows, column]  # [R, C, S]
+      drawn = values[:, :, picks]  # [R, C, count, k]
+      found[:, :, rows, column] = np.moveaxis(score.medians(drawn), -1, 0)
   return found

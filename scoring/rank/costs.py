@@ -1,12 +1,17 @@
 """Summarize costs beside the time to the target: clock accounts and memory."""
 
 import collections
+import math
 from typing import NamedTuple
+
+import numpy as np
 
 from runner.protocol.plan import TrialKey
 from runner.protocol.timing import accounts
 from runner.protocol.timing.accounts import Charges
+from scoring.load import details as records
 from scoring.load.details import Details
+from scoring.load.results import Results
 from scoring.rank import board as boards
 from scoring.rank.board import Board
 
@@ -48,6 +53,36 @@ def clocks(board: Board) -> dict[str, list[Bar]]:
       if spent
     ]
   return {workload: bars for workload, bars in made.items() if bars}
+
+
+def study_seconds(results: Results, board: Board) -> np.ndarray:
+  """Return the wall seconds [N, W] that one study of each cell takes.
+
+  Seconds are the mean over the trials that ran, times the trials of a study;
+  where none ran, the mean of the workload, or its budget.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+  """
+  names = list(board.rules.workloads)
+  shape = (len(board.times.submissions), len(names))
+  sums, counts = np.zeros(shape), np.zeros(shape)
+  trials = {trial.key.trial for trial in results.trials}
+  for trial in results.trials:
+    seconds = records.read(trial, None).wall or trial.seconds
+    if math.isfinite(seconds) and seconds > 0:
+      place = (
+        board.times.submissions.index(trial.key.submission),
+        names.index(trial.key.workload),
+      )
+      sums[place] += seconds
+      counts[place] += 1
+  others = sums.sum(axis=0) / np.maximum(counts.sum(axis=0), 1)
+  budgets = np.array([results.budgets.get(name, 0.0) for name in names])
+  others = np.where(counts.sum(axis=0) > 0, others, budgets)
+  mean = np.where(counts > 0, sums / np.maximum(counts, 1), others)
+  return len(trials) * mean
 
 
 def memory(

@@ -9,6 +9,7 @@ by the same code.
 import dataclasses
 import itertools
 import math
+import random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from scoring.load.trial import Trial
 from scoring.rank import board as boards, score
 from scoring.rank.pruning import REASONS, prune
 
+CHOICES = 100  # Most choices of fewer studies that are scored.
+SEED = 0  # Seed of the choices, where they are drawn.
 SHARES = (0.25, 0.5, 0.75, 0.9, 1.0)  # Shares of the budget.
 
 
@@ -75,12 +78,18 @@ def _fewer(
 ) -> list[list[Trial]]:
   """Return trials for each choice of `count` studies that covers every cell.
 
-  Submissions may have different numbers of studies.
+  Submissions may have different numbers of studies. Of more than CHOICES
+  choices, as many are drawn.
   """
   cells = {trial.key[:2] for trial in trials}
+  if math.comb(len(studies), count) <= CHOICES:
+    picks = list(itertools.combinations(studies, count))
+  else:
+    rng = random.Random(SEED)
+    drawn = (rng.sample(studies, count) for _ in range(CHOICES))
+    picks = sorted({tuple(sorted(pick)) for pick in drawn})
   choices = [
-    [trial for trial in trials if trial.key.study in kept]
-    for kept in itertools.combinations(studies, count)
+    [trial for trial in trials if trial.key.study in kept] for kept in picks
   ]
   return [some for some in choices if {t.key[:2] for t in some} == cells]
 
@@ -114,7 +123,8 @@ def show(found: Replay, console) -> None:
     console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
   console.print(
     'For fewer studies, hours are the mean, and rank and score moves the '
-    'largest, over all choices of studies that cover every cell.'
+    'largest, over all choices of studies that cover every cell, or '
+    f'{CHOICES} drawn ones.'
   )
 
 

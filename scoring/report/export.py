@@ -8,7 +8,7 @@ import pandas as pd
 
 from scoring.load.projection import Projection
 from scoring.load.results import Results
-from scoring.rank import bootstrap
+from scoring.rank import bands, bootstrap
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
 
@@ -19,12 +19,14 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
   """Return one row per submission.
 
   A submission with open cells has no rank. A board with one study has no
-  intervals.
+  intervals and no bands.
   """
   rows = []
+  known = bands.bands(board, analysis.spread)
   for s in board.standings:
     ends = bootstrap.interval(board, analysis.spread, s.submission)
     low, high = ends or (math.nan, math.nan)
+    band = known.get(s.submission, (None, None))
     rows.append(
       {
         'submission': no_formula(s.submission),
@@ -38,9 +40,12 @@ def leaderboard(board: Board, analysis: Analysis) -> pd.DataFrame:
         'targets_reached': s.rungs,
         'targets': len(board.rules.scored) * len(board.rules.ladder),
         'open_cells': s.open_cells,
+        'band_first': band[0],
+        'band_last': band[1],
       }
     )
-  return pd.DataFrame(rows).astype({'rank': 'Int64'})
+  places = ('rank', 'band_first', 'band_last')
+  return pd.DataFrame(rows).astype(dict.fromkeys(places, 'Int64'))
 
 
 def times_to_target(board: Board) -> pd.DataFrame:
@@ -139,7 +144,7 @@ def _uncertainty(board: Board, analysis: Analysis) -> dict[str, Any] | None:
     'resampled': spread.unit,
     'draws': spread.draws,
     'level': bootstrap.LEVEL,
-    'not_told_apart': bootstrap.ties(board, spread),
+    'not_told_apart': bands.groups(board, spread),
     'faster': {
       name: dict(zip(names, row, strict=True))
       for name, row in zip(names, spread.faster.tolist(), strict=True)
@@ -175,6 +180,8 @@ def _standing(
   ranks = bootstrap.rank_interval(board, spread, name) or (None, None)
   facts |= {'score_low': low, 'score_high': high}
   facts |= {'rank_low': ranks[0], 'rank_high': ranks[1]}
+  band = bands.bands(board, spread).get(name)
+  facts |= {'band': list(band) if band else None}
   return facts | {
     'workloads': {
       name: {

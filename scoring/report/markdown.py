@@ -7,7 +7,7 @@ import re
 from runner.protocol import user_files
 from runner.protocol.storage import StorageError
 from scoring.load.results import Results
-from scoring.rank import bootstrap, times
+from scoring.rank import bands, bootstrap, times
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Cell, Standing
 from scoring.report import formats, sentences
@@ -44,7 +44,7 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
       *_targets(board),
       'open cells',
     ],
-    [_line(s, board, analysis) for s in board.standings],
+    _lines(board, analysis),
   )
   lines += [
     '',
@@ -103,10 +103,20 @@ def renew(path: pathlib.Path, report: str) -> None:
     raise ValueError(str(error)) from error
 
 
+def _lines(board: Board, analysis: Analysis) -> list[list[str]]:
+  known = bands.bands(board, analysis.spread)
+  return [
+    [
+      bands.shown(known, standing.submission, standing.rank),
+      *_line(standing, board, analysis),
+    ]
+    for standing in board.standings
+  ]
+
+
 def _line(standing: Standing, board: Board, analysis: Analysis) -> list[str]:
   so_far = '' if standing.rank else f' so far (≤ {standing.best_case:.4f})'
   return [
-    str(standing.rank or '–'),
     standing.submission,
     formats.score(standing.score) + so_far,
     formats.interval(

@@ -18,7 +18,7 @@ from runner.protocol.workload_spec import INTERPRETATIONS
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.load.trial import Trial
-from scoring.rank import alternatives, bootstrap, costs, score, times
+from scoring.rank import alternatives, bands, bootstrap, costs, score, times
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
 from scoring.report import (
@@ -77,6 +77,7 @@ def render(
       clocks=costs.clocks(board),
       memory=costs.memory(board, analysis.details),
       intervals=_intervals(board, analysis),
+      bands=bands.bands(board, analysis.spread),
       faster=_faster(board, analysis),
       moved=_moved(board, analysis),
       speedups={s.submission: s for s in analysis.speedups},
@@ -150,13 +151,10 @@ def _breakable(name: str) -> Markup:
   return escape(name).replace('_', Markup('_<wbr>'))
 
 
-def _intervals(board: Board, analysis: Analysis) -> dict[str, tuple]:
-  """Return intervals of score and rank by submission; None if unknown."""
+def _intervals(board: Board, analysis: Analysis) -> dict[str, tuple | None]:
+  """Return the interval of the score by submission; None if unknown."""
   return {
-    s.submission: (
-      bootstrap.interval(board, analysis.spread, s.submission),
-      bootstrap.rank_interval(board, analysis.spread, s.submission),
-    )
+    s.submission: bootstrap.interval(board, analysis.spread, s.submission)
     for s in board.standings
   }
 

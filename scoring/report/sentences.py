@@ -9,7 +9,7 @@ from runner.protocol.suite import Suite
 from runner.protocol.timing.accounts import Charges
 from scoring.load.details import Details
 from scoring.load.results import Results
-from scoring.rank import bootstrap
+from scoring.rank import bands, bootstrap
 from scoring.rank.board import Board, Cell, Standing
 from scoring.rank.bootstrap import Spread
 from scoring.report import formats
@@ -25,6 +25,7 @@ UNSEEN = re.compile(
   '[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200b-\\u200f\\u2028-\\u202e'
   '\\u2060-\\u206f\\ufeff\\ufff9-\\ufffb\\ud800-\\udfff]'
 )
+NAMED = 5  # So many names are in a list, or fewer and the number of others.
 RULESETS = {'self': 'self-tuning ruleset', 'external': 'external ruleset'}
 
 
@@ -116,22 +117,29 @@ def _machine(facts: Mapping[str, Any]) -> str:
 
 def summary(board: Board, spread: Spread | None) -> str:
   """Return the result and its confidence in a few sentences."""
-  found = [_leaders(board), _open_cells(board), sureness(board, spread)]
+  found = [_leaders(board, spread), _open_cells(board), sureness(board, spread)]
   return ' '.join(filter(None, found))
 
 
-def _leaders(board: Board) -> str:
-  """Return who leads; '' if no submission is ranked."""
+def _leaders(board: Board, spread: Spread | None) -> str:
+  """Return who leads, and no more than the draws allow; '' without ranks."""
   ranked = [s for s in board.standings if s.rank]
-  winners = [s.submission for s in ranked if s.rank == 1]
-  if not winners:
+  if not ranked:
     return ''
   if not any(s.rungs for s in ranked):
     return 'No ranked submission reached a target.'
-  verb = 'leads' if len(winners) == 1 else 'lead together'
+  best = f'score of {ranked[0].score:.3f}, {_reached(ranked[0], board)}'
+  winners = [s.submission for s in ranked if s.rank == 1]
+  if spread is None:
+    verb = 'has' if len(winners) == 1 else 'have'
+    return f'{join(winners)} {verb} the highest {best}.'
+  band = bands.bands(board, spread)[ranked[0].submission]
+  if band.last == 1:
+    return f'{winners[0]} leads with a {best}.'
+  together = [s.submission for s in ranked[: band.last]]
   return (
-    f'{join(winners)} {verb} with a score of {ranked[0].score:.3f}, '
-    f'{_reached(ranked[0], board)}.'
+    f'{join(_few(together))} lead: ranks 1 to {band.last} cannot be told '
+    f'apart. The highest {best}, is that of {join(winners)}.'
   )
 
 
@@ -151,7 +159,7 @@ def _open_cells(board: Board) -> str:
 
 
 def sureness(board: Board, spread: Spread | None) -> str:
-  """Return which neighbours in the ranking do not clearly differ, and why."""
+  """Return which submissions cannot be told apart, and why."""
   if sum(s.rank is not None for s in board.standings) < 2:
     return ''
   if spread is None:
@@ -159,15 +167,45 @@ def sureness(board: Board, spread: Spread | None) -> str:
       'Every cell has only one study, so the noise between runs is unknown and '
       'no difference is certain.'
     )
-  ties = bootstrap.ties(board, spread)
+  together = bands.groups(board, spread)
   drawn = f'{spread.draws} draws of {DRAWN[spread.unit]}'
-  if not ties:
-    return (
+  if together:
+    known = bands.bands(board, spread)
+    found = f'These cannot be told apart in {drawn}: ' + '; '.join(
+      f'ranks {_ranks(group, known)} ({join(_few(group))})'
+      for group in together
+    )
+    found += '.'
+  else:
+    found = (
       'All neighbours in the ranking keep their order in at least '
       f'{bootstrap.SURE:.0%} of {drawn}.'
     )
-  groups = '; '.join(map(join, ties))
-  return f'These do not clearly differ in {drawn}: {groups}.'
+  return f'{found}{_single(board, spread)}'
+
+
+def _ranks(group: list[str], known: dict[str, bands.Band]) -> bands.Band:
+  """Return the ranks of a group of `bands.groups`."""
+  return bands.Band(known[group[-1]].first, known[group[0]].last)
+
+
+def _few(names: list[str]) -> list[str]:
+  """Return names; of more than NAMED the first ones and a number."""
+  if len(names) <= NAMED:
+    return names
+  return [*names[: NAMED - 1], f'{len(names) - NAMED + 1} others']
+
+
+def _single(board: Board, spread: Spread) -> str:
+  """Return how many cells have a noise that no draw of studies shows, or ''."""
+  single = int((board.times.counted.sum(axis=-1) == 1).sum())
+  if spread.unit == 'workloads' or not single:
+    return ''
+  one = single == 1
+  return (
+    f' {_count(single, "cell")} {"has" if one else "have"} one study, and '
+    f'{"its" if one else "their"} noise is not in the draws.'
+  )
 
 
 def cell(found: Cell) -> str:

@@ -7,8 +7,8 @@ import rich.table
 import rich.text
 
 from scoring.load.results import Results
-from scoring.rank import bootstrap
-from scoring.rank.board import Board, Cell
+from scoring.rank import bands, bootstrap
+from scoring.rank.board import Board, Cell, Standing
 from scoring.rank.bootstrap import Spread
 from scoring.report import formats, sentences
 
@@ -69,11 +69,12 @@ def _table(
   for workload in workloads:
     head = f'{workload}\n{sentences.target(board, workload)}'
     table.add_column(text_of(head), justify='right')
+  known = bands.bands(board, spread)
   for standing in board.standings:
     score = formats.score(standing.score)
     table.add_row(
-      str(standing.rank or '–'),
-      text_of(standing.submission, 'bold' if standing.rank == 1 else ''),
+      bands.shown(known, standing.submission, standing.rank),
+      text_of(standing.submission, 'bold' if _first(standing, known) else ''),
       score if standing.rank else f'({score})',
       formats.interval(bootstrap.interval(board, spread, standing.submission)),
       f'{standing.reached}/{len(board.rules.scored)}',
@@ -81,6 +82,12 @@ def _table(
       *(_cell(standing.cells[workload]) for workload in workloads),
     )
   return table
+
+
+def _first(standing: Standing, known: dict[str, bands.Band]) -> bool:
+  """Return whether a submission may be the first."""
+  band = known.get(standing.submission)
+  return standing.rank == 1 if band is None else band.first == 1
 
 
 def _cell(cell: Cell) -> rich.text.Text:

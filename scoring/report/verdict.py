@@ -3,7 +3,7 @@
 from typing import Any
 
 from scoring.load.results import Results
-from scoring.rank import bootstrap, versus
+from scoring.rank import bands, bootstrap, versus
 from scoring.rank.board import Board, Standing
 from scoring.rank.versus import Versus
 from scoring.report import formats, sentences
@@ -54,6 +54,7 @@ def table(
     'score': standing.score,
     'rank': standing.rank,
     'ranks': bootstrap.rank_interval(board, spread, name),
+    'band': bands.bands(board, spread).get(name),
     'entries': len(board.standings),
     'versus': None if found is None else found._asdict(),
   }
@@ -106,13 +107,13 @@ def _cells(found: Versus, reference: str) -> list[str]:
 def _rank(mine: Standing, board: Board) -> str:
   if mine.rank is None:
     return f'It has {mine.open_cells} open cells, so it has no rank.'
-  ends = bootstrap.rank_interval(board, _spread(board), mine.submission)
+  band = bands.bands(board, _spread(board)).get(mine.submission)
   among = f'among {len(board.standings)} entries'
-  if ends is None or ends[0] == ends[1]:
+  if band is None or band.first == band.last:
     return f'Its score is {mine.score:.3f}: rank {mine.rank} {among}.'
   return (
-    f'Its score is {mine.score:.3f}: rank {mine.rank} {among}, with an '
-    f'interval from {ends[0]} to {ends[1]}.'
+    f'Its score is {mine.score:.3f}: rank {mine.rank} {among}, not to be told '
+    f'apart from ranks {band}.'
   )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from runner.protocol import schemas
 from runner.tools import preflight
+from scoring.rank.allocation import More
 from tests.project import test_imports
 from tests.support import flag_table, made_results
 from workloads import data
@@ -293,6 +294,9 @@ def test_the_schemas_of_results_are_documented(tmp_path):
   found = _json('scoring', 'replay', folder)
   assert set(found) == _keys('replay')
   assert set(found['cheaper'][0]) == _keys('cheaper race')
+  found = _json('scoring', 'decide', folder)
+  assert set(found) == _keys('decision')
+  assert set(More._fields) == _keys('new studies')
   found = _json('scoring', 'verify', folder)
   assert set(found[0]) == _keys('finding')
 

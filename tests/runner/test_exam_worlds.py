@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from runner import commands, options as chosen
+from runner import commands, options as chosen, preparing
 from runner.options import Options
 from runner.protocol import suite as rules, suite_files
 from runner.protocol.schema import SuiteError
@@ -73,7 +73,7 @@ def test_mini_tuning_is_not_raced_before_it_has_targets(quick):
 
 
 def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
-  assert commands.set_targets(EXAM) == 0
+  assert preparing.set_targets(EXAM) == 0
   assert all(s.world == 7 for s in quick[0].workloads.values())
   assert all(s.target is None for s in quick[0].workloads.values())
   table = tomllib.loads((here / 'mini_world_7.toml').read_text())
@@ -94,11 +94,11 @@ def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
 
 def test_targets_of_some_workloads_are_for_races_of_these(quick):
   some = ('ogbg/mini', 'mnist/mini')
-  commands.set_targets(Options(world=7, workloads=some))
+  preparing.set_targets(Options(world=7, workloads=some))
   assert chosen.racing(Options(world=7, workloads=some))
   with pytest.raises(SuiteError, match=r'--workloads=criteo1tb/mini,fastmri'):
     chosen.racing(EXAM)
-  commands.set_targets(EXAM)
+  preparing.set_targets(EXAM)
   assert chosen.racing(EXAM)
   table = tomllib.loads(suite_files.world_file('mini', 7).read_text())
   assert table['unscored'].keys() == {'mnist/mini'}
@@ -135,7 +135,7 @@ def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
   path = here / 'mini_tuning.toml'
   path.write_text(text)
   one = Options(suite=str(path), workloads=('ogbg/mini',))
-  commands.set_targets(one)
+  preparing.set_targets(one)
   assert path.read_text().startswith(text)
   table = tomllib.loads(path.read_text())
   assert table['workloads']['ogbg/mini'].keys() == {'start', 'target', 'origin'}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import commands, options, planning
+from runner import options, planning, preparing
 from runner.launch import attempt as engine
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
@@ -252,7 +252,7 @@ def test_it_says_how_long_all_take_and_the_next_command(
   path = suite_of(tmp_path, 'mnist/mini', 'wmt/mini', 'cifar/mini')
   mine = tmp_path / 'my own.py'
   mine.write_text(BUILD)
-  assert commands.check(asked(path, [mine, 'n=lion'])) == 0
+  assert preparing.check(asked(path, [mine, 'n=lion'])) == 0
   first, *lines = capsys.readouterr().out.splitlines()
   assert first == 'Trying 12 cells, digits and cifar/mini first.'
   places = {line.partition(' on ')[2].partition(':')[0] for line in lines[:18]}
@@ -273,13 +273,13 @@ def test_one_that_does_not_train_is_not_tried_everywhere(
   mine = tmp_path / 'mine.py'
   mine.write_text(BUILD)
   machine.outcomes = ['crashed']
-  assert commands.check(asked(path, [mine])) == 1
+  assert preparing.check(asked(path, [mine])) == 1
   _, first, left = capsys.readouterr().out.splitlines()
   assert first.startswith('FAIL mine (self) on digits: crashed')
   assert 'cifar/mini, mnist/mini, wmt/mini' in left and '--workloads' in left
   machine.outcomes = ['crashed']
   names = ('mnist/mini', 'digits')
-  assert commands.check(asked(path, [mine], workloads=names)) == 1
+  assert preparing.check(asked(path, [mine], workloads=names)) == 1
   assert len(capsys.readouterr().out.splitlines()) == 4
 
 
@@ -293,7 +293,7 @@ def test_commands_that_follow_are_for_each_ruleset():
 
 def test_of_no_submissions_nothing_is_checked(tmp_path):
   with pytest.raises(ValueError, match='Name some'):
-    commands.check(asked(suite_of(tmp_path, 'mnist/mini'), []))
+    preparing.check(asked(suite_of(tmp_path, 'mnist/mini'), []))
 
 
 def test_what_is_made_up_writes_what_trials_do(machine, tmp_path):

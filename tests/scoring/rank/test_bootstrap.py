@@ -25,8 +25,6 @@ def scored(studies, **more):
 def test_one_study_says_nothing_of_the_noise():
   found = scored({('x', 'w'): [10], ('y', 'w'): [99]})
   assert bootstrap.bootstrap(found) is None
-  # So neighbours are not told apart.
-  assert bootstrap.ties(found, None) == [['x', 'y']]
 
 
 def test_studies_that_agree_leave_no_doubt():
@@ -35,7 +33,6 @@ def test_studies_that_agree_leave_no_doubt():
   assert bootstrap.interval(found, spread, 'y') == pytest.approx((2 / 3, 2 / 3))
   assert spread.faster.tolist() == [[0.5, 1], [0, 0.5]]
   assert bootstrap.rank_interval(found, spread, 'y') == (2, 2)
-  assert bootstrap.ties(found, spread) == []
 
 
 def test_intervals_are_the_quantiles_of_all_resamples():
@@ -120,3 +117,73 @@ def test_bands_enclose_the_profile():
   assert low.shape == (2, len(spread.taus))
   assert (low <= high).all() and (low >= 0).all() and (high <= 1).all()
   assert (np.diff(high, axis=-1) >= -1e-6).all()
+
+
+def paired(studies):
+  """Board of {(submission, workload): {study: seconds}} with shared seeds."""
+  hits = {
+    (submission, workload, study, 1): seconds
+    for (submission, workload), times in studies.items()
+    for study, seconds in times.items()
+  }
+  names = sorted({workload for _, workload in studies})
+  found = board.make(made.results(made.rules(*names), hits))
+  return found._replace(times=found.times._replace(paired=True))
+
+
+@pytest.mark.parametrize('extra', [{}, {3: 950.0, 4: 960.0}])
+def test_studies_of_one_number_stay_together_whatever_others_have(extra):
+  """x is always a little faster than y, and z has other studies."""
+  times = {0: 10.0, 1: 100.0, 4: 1000.0}
+  found = paired(
+    {
+      ('x', 'w'): times,
+      ('y', 'w'): {study: 1.1 * t for study, t in times.items()},
+      ('z', 'w'): {0: 900.0, 2: 900.0, **extra},
+    }
+  )
+  assert bootstrap.bootstrap(found).faster[0, 1] == 1
+
+
+def test_cells_with_more_studies_draw_their_common_ones_together():
+  """y has two studies more; three are those of x, which differ by 10 %."""
+  times = {study: 10.0 ** (1 + study % 3) for study in range(5)}
+  found = paired(
+    {
+      ('x', 'w'): {study: times[study] for study in range(3)},
+      ('y', 'w'): {study: 1.1 * t for study, t in times.items()},
+    }
+  )
+  both = bootstrap.studies_again(np.random.default_rng(0), found, 4000)
+  logs = np.log(both[:, 0, :, 0])
+  assert np.corrcoef(logs.T)[0, 1] > 0.4
+
+
+def test_draws_of_a_cell_are_equally_likely_whatever_others_have():
+  found = paired(
+    {
+      ('x', 'w'): {1: 10.0},
+      ('y', 'w'): {0: 20.0, 3: 30.0},
+      ('z', 'w'): dict.fromkeys(range(5), 40.0),
+    }
+  )
+  x, y, z = bootstrap.studies_again(
+    np.random.default_rng(0), found, 20_000
+  )[:, 0, :, 0].T  # fmt: skip
+  assert set(x) == {10.0} and set(z) == {40.0}
+  shares = [(y == value).mean() for value in (20.0, 25.0, 30.0)]
+  assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.02)
+
+
+def test_cells_without_a_common_study_are_drawn_apart():
+  """The first of these and the first of those have no seed in common."""
+  times = [10.0, 100.0, 1000.0]
+  found = paired(
+    {
+      ('x', 'w'): dict(zip((0, 1, 2), times, strict=True)),
+      ('y', 'w'): dict(zip((3, 4, 5), times, strict=True)),
+    }
+  )
+  both = bootstrap.studies_again(np.random.default_rng(0), found, 4000)
+  logs = np.log(both[:, 0, :, 0])
+  assert abs(np.corrcoef(logs.T)[0, 1]) < 0.05

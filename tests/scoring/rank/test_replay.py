@@ -144,3 +144,12 @@ def test_of_fewer_studies_every_cell_has_one():
   seconds = {('x', 'w', 0, 1): 100.0, ('y', 'w', 1, 1): 300.0}
   found = replay.replay(made.results(made.rules('w'), seconds))
   assert not any('studies' in one.what for one in found.cheaper)
+
+
+def test_many_studies_are_not_tried_in_all_ways():
+  """Of 20 studies there are a million choices; one cell has two studies."""
+  hits = {('x', 'w', study, 1): 10.0 + study for study in range(20)}
+  hits |= {('y', 'w', study, 1): 30.0 for study in range(2)}
+  found = replay.replay(made.results(made.rules('w'), hits))
+  fewer = [c.what for c in found.cheaper if 'of 20 studies' in c.what]
+  assert '19 of 20 studies' in fewer and '10 of 20 studies' in fewer

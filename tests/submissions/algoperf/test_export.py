@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import submissions
-from runner import commands
+from runner import preparing
 from runner.options import Options
 from submissions.algoperf import export, folders, missing
 from tests.support.written import MARKS, V06, started
@@ -91,7 +91,7 @@ def test_a_further_point_is_the_one_that_is_written(tmp_path):
 
 def test_nothing_is_overwritten_and_reasons_are_given(tmp_path, capsys):
   def command(*names):
-    return commands.export_algoperf(Options(submissions=names, out=tmp_path))
+    return preparing.export_algoperf(Options(submissions=names, out=tmp_path))
 
   assert command('lion') == 0
   assert capsys.readouterr().out == f'Written to {tmp_path / "lion"}.\n'
