@@ -16,6 +16,7 @@ from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import (
   boards,
+  layout,
   plan_file,
   results_folder,
   schemas,
@@ -214,6 +215,14 @@ def time(options: Options) -> int:
     f'{len(made.trials) - len(left)} of {len(made.trials)} programs are timed '
     f'on {machine.name}.'
   )
+  if busy := timing.disturbed(place, made):
+    names = ', '.join(f'{t.submission} on {t.workload}' for t in busy)
+    print(
+      f'Other programs took more than {layout.HELD_UP:.0%} of the processor '
+      f'time of {names}. Stop them, and give the same command again.',
+      file=sys.stderr,
+    )
+    return 1
   if not left and options.against is not None:
     return _verdict(options)
   if not left:

@@ -6,10 +6,13 @@ would then learn in other steps than in its profile.
 """
 
 import os
+import pathlib
 import statistics
 from collections.abc import Iterator
 
 from runner.protocol import layout
+from runner.protocol.records import events
+from runner.protocol.records.events import End
 from runner.protocol.timing import time_profiles
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load import evals, plan as plans, safe_files
@@ -40,6 +43,7 @@ def checked(results: Results) -> Iterator[Told]:
     for problem in problems:
       yield f'{relative(out, place)}/{problem.path}', True, problem.reason
     for trial in stored.trials if stored else ():
+      yield from _disturbed(out, trial.folder(place))
       own = untimed.get(trial.key)
       spec = results.rules.workloads.get(trial.workload)
       if own is None or spec is None or not os.path.isdir(own.folder):
@@ -61,6 +65,26 @@ def checked(results: Results) -> Iterator[Told]:
           f'from the timed trial of the same seed in {relative(out, place)}. '
           'It does not do the same when it is timed.',
         )
+
+
+def _disturbed(out: pathlib.Path, folder: pathlib.Path) -> Iterator[Told]:
+  """Yield a doubt on a profile from which other programs took too much."""
+  if not os.path.lexists(folder / layout.ATTEMPTS):
+    return  # It has not run yet.
+  try:
+    safe_files.plain(folder / layout.ATTEMPTS)
+    ends = events.of(End, layout.attempts(folder))
+  except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    yield relative(out, folder), True, f'The profile is damaged: {error}.'
+    return
+  share = layout.held_up(ends[-1].load) if ends else 0.0
+  if share > layout.HELD_UP:
+    yield (
+      relative(out, folder),
+      True,
+      f'Other processes took {share:.0%} of the processor time that this time '
+      'profile needed. Repeat timetrial time on an idle machine.',
+    )
 
 
 def apart(one: Evals, other: Evals, spec: WorkloadSpec) -> float | None:

@@ -21,6 +21,8 @@ from runner.protocol import (
   storage,
 )
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
+from runner.protocol.records import events
+from runner.protocol.records.events import End
 from runner.protocol.suite import Suite
 from runner.protocol.timing import programs, time_profiles
 from runner.protocol.trial_file import StepLimits
@@ -137,7 +139,8 @@ def run(
     return dataclasses.replace(usual, steps=steps)
 
   for trial in plan.trials:
-    _extend(place, trial, limits(plan, trial))
+    if _is_stale(trial.folder(place), limits(plan, trial)):
+      _put_aside(trial.folder(place))
   race.run(place, plan, options, limits=limits, retry=retry, mixed=True)
   return place
 
@@ -157,21 +160,37 @@ def last_steps(
   return found
 
 
-def _extend(
-  place: pathlib.Path, trial: PlannedTrial, limits: StepLimits
-) -> None:
-  """Put a profile aside that ends before the step that is needed now."""
-  folder = trial.folder(place)
+def disturbed(place: pathlib.Path, plan: Plan) -> list[PlannedTrial]:
+  """Return the timed trials from which other programs took too much.
+
+  Args:
+    place: The folder of the profiles.
+    plan: Their plan.
+  """
+  return [trial for trial in plan.trials if _is_disturbed(trial.folder(place))]
+
+
+def _is_disturbed(folder: pathlib.Path) -> bool:
+  ends = events.of(End, layout.attempts(folder)) if folder.exists() else []
+  return bool(ends) and layout.held_up(ends[-1].load) > layout.HELD_UP
+
+
+def _is_stale(folder: pathlib.Path, limits: StepLimits) -> bool:
+  """Test whether a profile was disturbed, or ends before it is needed."""
   if not (folder / layout.EVALS).exists():
-    return
+    return False
   known = time_profiles.read(folder)
-  if known is None or known.spent or known.steps[-1] >= limits.steps:
-    return
-  if layout.status(folder).outcome == 'ended' and _was_limited(folder):
-    number = 1
-    while (aside := folder.with_name(f'{folder.name}_aside_{number}')).exists():
-      number += 1
-    folder.rename(aside)
+  if known is None:
+    return False
+  short = not known.spent and known.steps[-1] < limits.steps
+  return _is_disturbed(folder) or (short and _was_limited(folder))
+
+
+def _put_aside(folder: pathlib.Path) -> None:
+  number = 1
+  while (aside := folder.with_name(f'{folder.name}_aside_{number}')).exists():
+    number += 1
+  folder.rename(aside)
 
 
 def _was_limited(folder: pathlib.Path) -> bool:

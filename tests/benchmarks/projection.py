@@ -34,9 +34,7 @@ def main() -> None:
   parser.add_argument('--suite', help='Suite to score both by.')
   flags = parser.parse_args()
   timed = read.read(flags.timed, flags.suite, mixed=True)
-  untimed = read.read(
-    flags.untimed, flags.suite, effort='seconds', mixed=True
-  )
+  untimed = read.read(flags.untimed, flags.suite, effort='seconds', mixed=True)
   print(f'{untimed.projection.projected} trials are projected to')
   print(f'{untimed.projection.machine}, {untimed.projection.lacking} are not.')
   pairs = matched(timed, untimed)

@@ -12,10 +12,12 @@ from runner.executors.jobs import JobsExecutor
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, results_folder, storage, suite as rules
 from runner.protocol.plan import Speed
 from runner.protocol.timing import time_profiles
 from runner.protocol.timing.time_profiles import made
+from runner.protocol.trial_file import StepLimits
+from runner.tools import timing
 from scoring import verify
 from scoring.load import results as read
 from scoring.rank import board
@@ -39,7 +41,11 @@ def options(home, **more):
 
 
 @pytest.mark.xdist_group('races')
-def test_several_trials_run_at_once_and_are_timed_afterwards(tmp_path, capsys):
+def test_several_trials_run_at_once_and_are_timed_afterwards(
+  tmp_path, capsys, monkeypatch
+):
+  # Other tests run beside this one.
+  monkeypatch.setattr(layout, 'HELD_UP', 2.0)
   assert commands.run(options(tmp_path, trial=UNTIMED, jobs=2)) == 0
   assert '2 of 2 trials done' in capsys.readouterr().out
   own = storage.read_json(
@@ -64,6 +70,54 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(tmp_path, capsys):
     one for one in verify.verify(timed) if not one.doubt
   ]
   assert commands.time(options(tmp_path)) == 0  # Nothing is left to time.
+  [place] = time_profiles.folders(tmp_path / 'out')
+  folder = layout.folder(place, 'one', 'digits', 0, 1)
+  began = layout.status(folder).since
+  _held_up(folder)
+  monkeypatch.setattr(layout, 'HELD_UP', 0.5)
+  doubts = [one.text for one in verify.verify(timed) if one.doubt]
+  assert any('this time profile needed' in text for text in doubts)
+  monkeypatch.setattr(layout, 'HELD_UP', 2.0)
+  assert not timing.disturbed(place, results_folder.planned(place))
+  assert layout.status(folder).since == began
+
+
+def _held_up(folder):
+  """Let the records of a trial say that other programs took nearly all."""
+  path = folder / layout.ATTEMPTS
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  for line in lines:
+    if line['event'] == 'end':
+      line['load'] |= {
+        'charged_seconds': 10.0,
+        'processor_seconds': 1.0,
+        'waiting_seconds': 9.0,
+        'others_seconds': 9.0,
+      }
+  path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+
+
+def test_a_disturbed_profile_is_put_aside_and_timed_again(tmp_path):
+  place = tmp_path / 'trial_1'
+  place.mkdir()
+  (place / layout.EVALS).write_text(
+    'global_step,accumulated_submission_time\n1,1.0\n9,5.0\n'
+  )
+  events = [
+    {'event': 'start', 'attempt': 0, 'time': 'T'},
+    {
+      'event': 'end', 'attempt': 0, 'time': 'T', 'outcome': 'ended',
+      'reason': '', 'step': 9, 'seconds': 5.0, 'accounts': {}, 'load': {},
+    },
+  ]  # fmt: skip
+  path = place / layout.ATTEMPTS
+  path.write_text(''.join(json.dumps(event) + '\n' for event in events))
+  limits = StepLimits(steps=9, eval_steps=1)
+  assert not timing._is_stale(place, limits)
+  _held_up(place)
+  assert timing._is_stale(place, limits)
+  timing._put_aside(place)
+  assert not place.exists() and (tmp_path / 'trial_1_aside_1').is_dir()
 
 
 def test_timed_trials_are_never_run_at_once(tmp_path):
