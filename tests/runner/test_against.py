@@ -26,7 +26,6 @@ def options(home, name, out, **more):
   )
 
 
-@pytest.mark.xdist_group('races')
 def test_mine_races_by_the_rules_of_the_board_and_beside_it(
   tmp_path, capfd, monkeypatch
 ):

@@ -40,7 +40,6 @@ def options(home, **more):
   )
 
 
-@pytest.mark.xdist_group('races')
 def test_several_trials_run_at_once_and_are_timed_afterwards(
   tmp_path, capsys, monkeypatch
 ):
@@ -178,7 +177,6 @@ def test_jobs_share_the_cores_evenly(monkeypatch):
   assert jobs.shares(8)[4:6] == [{0}, {1}]
 
 
-@pytest.mark.xdist_group('races')
 def test_a_failed_trial_of_a_job_is_tried_again_and_told(tmp_path):
   plan = planning.make(
     rules.load(str(races.suite(tmp_path))),

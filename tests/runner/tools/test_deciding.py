@@ -166,7 +166,6 @@ def raced(tmp_path_factory):
   )
 
 
-@pytest.mark.xdist_group('races')
 def test_the_cells_that_matter_get_more_studies(raced, monkeypatch, capfd):
   """One round, as the test would else take as long as the noise asks for."""
   before = results_folder.planned(raced.out)
@@ -199,7 +198,6 @@ def test_the_cells_that_matter_get_more_studies(raced, monkeypatch, capfd):
   assert calls[0].reasons != calls[1].reasons
 
 
-@pytest.mark.xdist_group('races')
 def test_spent_hours_start_nothing(raced, monkeypatch, capfd):
   before = results_folder.planned(raced.out)
   assert commands.run(dataclasses.replace(raced, hours=0.0)) == 0
@@ -211,7 +209,6 @@ def test_spent_hours_start_nothing(raced, monkeypatch, capfd):
   assert not more[0].folder(raced.out).exists()
 
 
-@pytest.mark.xdist_group('races')
 def test_the_plan_says_what_would_run(raced, capfd):
   assert commands.plan(dataclasses.replace(raced, json=True)) == 0
   found = json.loads(capfd.readouterr().out)
