@@ -71,6 +71,26 @@ class Projection:
   lacking: int = 0
   agreements: tuple[Agreement, ...] = ()
 
+  @property
+  def remarks(self) -> list[str]:
+    """Sentences on how projected seconds compare with timed ones."""
+    if not self.agreements:
+      return []
+    medians = [one.median for one in self.agreements]
+    low, middle, high = np.quantile(medians, [0.25, 0.5, 0.75])
+    found = [
+      f'Projected seconds are {middle:.3f} times the timed ones (median of '
+      f'{len(medians)} programs that have both; quartiles {low:.3f}, '
+      f'{high:.3f}).'
+    ]
+    return found + [
+      f'Nothing is projected for {one.program.submission} on '
+      f'{one.program.workload}: projected seconds are {one.median:.3f} times '
+      'the timed ones.'
+      for one in self.agreements
+      if not one.holds
+    ]
+
 
 NONE = Projection()
 

@@ -145,7 +145,11 @@ def _measured(
     return _by_steps(results)
   known = {w: s for w, s in budgets.items() if w in results.rules.workloads}
   return dataclasses.replace(
-    results, trials=found, projection=projection, budgets=known
+    results,
+    trials=found,
+    projection=projection,
+    budgets=known,
+    remarks=[*results.remarks, *projection.remarks],
   )
 
 

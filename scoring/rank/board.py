@@ -36,6 +36,11 @@ class Cell(NamedTuple):
   effort: str = 'seconds'  # Unit of times, one of results.EFFORTS.
 
   @property
+  def projected(self) -> int:
+    """Number of trials whose seconds were read off a time profile."""
+    return sum(trial.projected for trial in self.trials)
+
+  @property
   def seconds(self) -> float:
     """Median time to the exact target; inf: missed, NaN: open."""
     return self.times[0]

@@ -120,6 +120,7 @@ def _environment() -> jinja2.Environment:
     'chip': _chip,
     'MEASURES': times.MEASURES,
     'EFFORTS': formats.EFFORTS,
+    'projected': sentences.projected,
     'INTERPRETATIONS': INTERPRETATIONS,
     'LEVEL': bootstrap.LEVEL,
     'SURE': bootstrap.SURE,

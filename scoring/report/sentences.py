@@ -212,10 +212,20 @@ def cell(found: Cell) -> str:
   """Return a cell's time, or the result of its best trial if it has no time."""
   if found.state == 'reached':
     lost = f'; no credit: {found.lost}' if found.lost else ''
-    return formats.effort(found.seconds, found.effort) + lost
+    also = f' ({by})' if (by := projected(found)) else ''
+    return formats.effort(found.seconds, found.effort) + also + lost
   hits = f' {found.hits} of {len(found.studies)} studies reached the target'
   also = f'; {easier}' if (easier := rungs(found)) else ''
   return f'{found.state}{_got(found)}{";" + hits if found.hits else ""}{also}'
+
+
+def projected(found: Cell) -> str:
+  """Return how many of a cell's trials have projected seconds; '' if none."""
+  if not found.projected:
+    return ''
+  ran = sum(bool(trial.evals) for trial in found.trials)
+  few = '' if found.projected == ran else f'{found.projected} of {ran} '
+  return f'{few}projected'
 
 
 def rungs(found: Cell) -> str:

@@ -12,6 +12,7 @@ from scoring import profile_audit
 from scoring.load import results as read
 from scoring.load.plan import ReadError
 from scoring.rank import board
+from scoring.report import sentences
 from tests.support import made_results as made
 
 WORKLOAD = 'criteo1tb/mini'
@@ -122,6 +123,9 @@ def test_timed_and_projected_seconds_are_compared(tmp_path):
   np.testing.assert_allclose(agreement.ratios, 1 / 1.05)
   assert agreement.holds
   assert cell(results).studies == {0: 8.4, 1: 8.0}
+  [remark] = results.remarks
+  assert '0.952 times the timed ones (median of 1 programs' in remark
+  assert '8.20 s (1 of 2 projected)' in sentences.cell(cell(results))
 
 
 def test_nothing_is_projected_where_the_two_disagree(tmp_path):
@@ -131,6 +135,7 @@ def test_nothing_is_projected_where_the_two_disagree(tmp_path):
   assert not results.projection.agreements[0].holds
   [reason] = cell(results).open
   assert 'differ by more than 10%' in reason
+  assert 'Nothing is projected for x on criteo1tb' in results.remarks[1]
 
 
 def test_the_same_steps_give_a_board_for_another_machine(tmp_path):
