@@ -8,7 +8,7 @@ import pathlib
 from runner.executors import progress
 from runner.executors.base import Executor, Limits, Queue, RaceContext
 from runner.executors.local import LocalExecutor
-from runner.launch import attempt
+from runner.launch import attempt, prepare
 from runner.launch.attempt import TrialOptions
 from runner.protocol import results_folder
 from runner.protocol.plan import Plan, PlannedTrial
@@ -62,7 +62,7 @@ def run(
   retry = retry or RetryPolicy()
   executor = executor or LocalExecutor()
   with results_folder.opened(out, plan, mixed=mixed, grows=grows) as whole:
-    queue = Queue(attempt.pending(out, whole), end)
+    queue = Queue(_runnable(out, whole, seconds=limits is None), end)
     tries: collections.Counter[str] = collections.Counter()
     with progress.Progress(len(queue)) as live:
       context = RaceContext(
@@ -75,6 +75,31 @@ def run(
           queue.put(trial, retry.pause * 4 ** (tries[trial.id] - 1))
           live.queue_again(1)
   return whole
+
+
+def _runnable(
+  out: pathlib.Path, plan: Plan, *, seconds: bool
+) -> list[PlannedTrial]:
+  """Return the pending trials, but for those that have begun otherwise.
+
+  Args:
+    out: The results folder.
+    plan: Its plan.
+    seconds: Whether trials stop by seconds; else by steps.
+  """
+  left = attempt.pending(out, plan)
+  others = {
+    trial.id
+    for trial in left
+    if prepare.begun_otherwise(trial.folder(out), seconds=seconds)
+  }
+  if others:
+    began, how = ('untimed', 'with') if seconds else ('timed', 'without')
+    print(
+      f'{len(others)} trials have begun {began} and are left out: finish them '
+      f'with a run {how} --untimed.'
+    )
+  return [trial for trial in left if trial.id not in others]
 
 
 def by_steps(plan: Plan, trial: PlannedTrial) -> StepLimits:

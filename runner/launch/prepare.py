@@ -43,16 +43,18 @@ def prepare(
   """
   folder = trial.folder(out)
   leftovers.cut_links(folder)  # Where a runner was lost, they are still there.
-  if _is_whole(folder / layout.TRIAL):
-    return folder
   attempts = results_folder.status(folder).attempts
+  if _is_whole(folder / layout.TRIAL) and (
+    attempts or spec(folder / layout.TRIAL).timed == timed
+  ):
+    return folder
   storage.put_aside(folder / layout.TRIAL, attempts)
   name = trial.submission
   with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
     _copy(pathlib.Path(plan.sources[name].path), folder, name)
   storage.write_json(folder / layout.HPARAMS, trial.hyperparameters)
-  spec = trial_file.make(
+  made = trial_file.make(
     plan,
     trial,
     limits=limits,
@@ -60,7 +62,7 @@ def prepare(
     shard_state=shard_state,
     timed=timed,
   )
-  storage.write_json(folder / layout.TRIAL, trial_file.dump(spec))
+  storage.write_json(folder / layout.TRIAL, trial_file.dump(made))
   return folder
 
 
@@ -70,6 +72,23 @@ def _is_whole(path: pathlib.Path) -> bool:
     return path.is_file() and bool(spec(path).budget.seconds)
   except (OSError, ValueError, LookupError, TypeError, AttributeError):
     return False
+
+
+def by_seconds(folder: pathlib.Path) -> bool:
+  """Test whether a prepared trial stops by seconds, and not by steps."""
+  return spec(folder / layout.TRIAL).budget.steps is None
+
+
+def begun_otherwise(folder: pathlib.Path, *, seconds: bool) -> bool:
+  """Test whether a trial has begun by steps where seconds count now, or so.
+
+  Args:
+    folder: Folder of the trial.
+    seconds: Whether trials stop by seconds now.
+  """
+  if not results_folder.status(folder).attempts:
+    return False
+  return _is_whole(folder / layout.TRIAL) and by_seconds(folder) != seconds
 
 
 def spec(path: pathlib.Path) -> trial_file.TrialSpec:

@@ -9,6 +9,7 @@ import pytest
 from runner import commands, planning
 from runner.executors import jobs, race, untimed
 from runner.executors.jobs import JobsExecutor
+from runner.launch import prepare
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
@@ -197,6 +198,24 @@ def test_a_failed_trial_of_a_job_is_tried_again_and_told(tmp_path):
   status = layout.status(only.trials[0].folder(out))
   assert status.outcome == 'crashed' and 'No.' in status.reason
   assert time_profiles.folders(out) == []
+
+
+def test_a_trial_stays_as_it_has_begun(tmp_path, capsys):
+  """A timed trial would otherwise go on among others that slow it down."""
+  plan, out = planned(tmp_path), tmp_path / 'out'
+  [trial] = plan.trials[:1]
+  timed = prepare.prepare(out, plan, trial)
+  assert prepare.by_seconds(timed)
+  limits = untimed.by_reference(plan, trial)
+  prepare.prepare(out, plan, trial, limits=limits, timed=False)
+  assert not prepare.by_seconds(timed)  # It had not begun.
+  layout.event(timed, 'start', 0)
+  prepare.prepare(out, plan, trial)
+  assert not prepare.by_seconds(timed)
+  assert race._runnable(out, plan, seconds=False) == [trial]
+  assert race._runnable(out, plan, seconds=True) == []
+  told = capsys.readouterr().out
+  assert '1 trials have begun untimed and are left out' in told
 
 
 def test_the_plan_of_untimed_trials_needs_no_speeds(tmp_path):
