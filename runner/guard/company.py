@@ -26,10 +26,14 @@ class Company:
   def remember(self) -> None:
     """Count what runs by now as not of the submission."""
     self._before = set(sys._current_frames())
+    self._children = _children()
 
   def alone(self) -> bool:
     """Return whether nothing of the submission runs but its main thread."""
-    return not self._strange() and not _children()
+    return not self._strange() and not self._started()
+
+  def _started(self) -> set[int]:
+    return _children() - self._children
 
   def _strange(self) -> set[int]:
     allowed = self._before | threads.idents() | {threading.get_ident()}
@@ -41,7 +45,7 @@ class Company:
       names = {t.ident: t.name for t in threading.enumerate()}
       said = ', '.join(names.get(ident, 'no name') for ident in strange)
       raise _error(f'{len(strange)} threads of the submission', f' ({said})')
-    if children := _children():
+    if children := self._started():
       raise _error(f'{len(children)} processes that the submission started')
 
 
@@ -52,12 +56,12 @@ def _error(who: str, names: str = '') -> CompanyError:
   )
 
 
-def _children() -> list[int]:
+def _children() -> set[int]:
   """Return the child processes of this process, where the system tells."""
-  found = []
+  found: set[int] = set()
   for task in pathlib.Path(f'/proc/{os.getpid()}/task').glob('*/children'):
     try:
-      found += map(int, task.read_text(encoding='ascii').split())
+      found.update(map(int, task.read_text(encoding='ascii').split()))
     except OSError:  # The thread has just ended.
       continue
   return found

@@ -1,5 +1,6 @@
 """What compiling costs, whoever compiled; what free compiling cannot hide."""
 
+import subprocess
 import threading
 import time
 
@@ -234,6 +235,23 @@ def test_a_thread_beside_a_compilation_makes_it_charged(cache, capsys):
   assert compiled.crowded == compiled.programs > 0
   assert clock.accounts()['compile'] == 0
   assert clock.charged() == pytest.approx(sum(clock.accounts().values()), abs=1)
+
+
+def test_a_process_from_before_the_submission_makes_nothing_charged(cache):
+  with subprocess.Popen(['sleep', '60']) as before:
+    clock, compiled = free_clock(compile_small)
+    before.kill()
+  assert not compiled.crowded and clock.accounts()['compile'] > 0
+
+
+def test_a_child_process_beside_a_compilation_makes_it_charged(cache):
+  def work():
+    with subprocess.Popen(['sleep', '60']) as child:
+      compile_small()
+      child.kill()
+
+  clock, compiled = free_clock(work)
+  assert compiled.crowded and clock.accounts()['compile'] == 0
 
 
 def test_a_compilation_in_a_thread_hides_no_training_beside_it(cache):
