@@ -194,12 +194,8 @@ COMMANDS = {
   ),
 }
 
-RESUMED = (
-  'run',
-  'set-targets',
-  'tune',
-  'time',
-)  # Commands that continue after a stop.
+# Commands that continue after a stop.
+RESUMED = ('run', 'set-targets', 'tune', 'time')
 # Flags whose values --decide takes from the results.
 TAKEN = (
   'suite',

@@ -11,8 +11,6 @@ import statistics
 from collections.abc import Iterator
 
 from runner.protocol import layout
-from runner.protocol.records import events
-from runner.protocol.records.events import End
 from runner.protocol.timing import time_profiles
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load import evals, plan as plans, safe_files
@@ -73,11 +71,10 @@ def _disturbed(out: pathlib.Path, folder: pathlib.Path) -> Iterator[Told]:
     return  # It has not run yet.
   try:
     safe_files.plain(folder / layout.ATTEMPTS)
-    ends = events.of(End, layout.attempts(folder))
+    share = time_profiles.held_up(folder)
   except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
     yield relative(out, folder), True, f'The profile is damaged: {error}.'
     return
-  share = layout.held_up(ends[-1].load) if ends else 0.0
   if share > layout.HELD_UP:
     yield (
       relative(out, folder),

@@ -102,13 +102,16 @@ def _runnable(
   return [trial for trial in left if trial.id not in others]
 
 
-def by_steps(plan: Plan, trial: PlannedTrial) -> StepLimits:
+def by_steps(
+  plan: Plan, trial: PlannedTrial, factor: float = 1.0
+) -> StepLimits:
   """Return limits by the step budget, independent of the machine's speed.
 
   Args:
     plan: The plan.
     trial: One of its trials.
+    factor: Multiplies the steps, and not the steps between evaluations.
   """
   spec = plan.suite.workloads[trial.workload]
   period = max(1, spec.steps // spec.expected_evaluations)
-  return StepLimits(steps=spec.steps, eval_steps=period)
+  return StepLimits(steps=max(1, round(factor * spec.steps)), eval_steps=period)

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from runner.executors import race
 from runner.executors.base import Limits
 from runner.protocol import results_folder
 from runner.protocol.plan import Plan, PlannedTrial
@@ -44,12 +45,8 @@ def by_reference(plan: Plan, trial: PlannedTrial) -> StepLimits:
     plan: The plan.
     trial: One of its trials.
   """
-  spec = plan.suite.workloads[trial.workload]
   factor = plan.suite.rulesets[plan.ruleset].budget_factor
-  return StepLimits(
-    steps=max(1, round(factor * spec.steps)),
-    eval_steps=max(1, spec.steps // spec.expected_evaluations),
-  )
+  return race.by_steps(plan, trial, factor)
 
 
 def by_profile(

@@ -179,11 +179,16 @@ def clear(path: pathlib.Path) -> None:
   A trial may have left a pipe there, and opening a pipe would block.
   """
   if path.exists() and not path.is_file():
-    number = 1
-    while (aside := path.with_name(f'{path.name}_aside_{number}')).exists():
-      number += 1
-    with storage.storing(path):
-      path.rename(aside)
+    put_aside(path)
+
+
+def put_aside(path: pathlib.Path) -> None:
+  """Rename a file or a folder to a name beside it that is free."""
+  number = 1
+  while (aside := path.with_name(f'{path.name}_aside_{number}')).exists():
+    number += 1
+  with storage.storing(path):
+    path.rename(aside)
 
 
 def _locked(lock: IO[str], kind: int) -> bool:

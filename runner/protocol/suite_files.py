@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from runner.protocol.schema import SuiteError
@@ -21,12 +21,8 @@ from workloads import worlds
 from workloads.suggestions import hint
 
 PARTS = ('workloads', 'unscored')  # Tables of rows.
-OF_TARGET = (
-  'target',
-  'test_target',
-  'start',
-  'origin',
-)  # Keys that a world changes.
+# Keys that a world changes.
+OF_TARGET = ('target', 'test_target', 'start', 'origin')
 CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
 
 
@@ -224,11 +220,9 @@ def with_targets(
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
   document = tomlkit.parse(text)
-  known = rows(document, canonical)
+  known = _own_rows(document, targets, inherited, canonical)
   today = datetime.datetime.now(datetime.UTC).date()
   for name, found in targets.items():
-    if name not in known:
-      known[name] = _added(document, name, inherited, canonical)
     row, how = known[name], dataclasses.asdict(found)
     row['target'] = how.pop('target')
     row['origin'] = {'command': command, 'date': today} | how
@@ -252,12 +246,25 @@ def with_starts(
   import tomlkit  # noqa: PLC0415  Keeps the file's comments.
 
   document = tomlkit.parse(text)
-  known = rows(document, canonical)
+  known = _own_rows(document, starts, inherited, canonical)
   for name, start in starts.items():
-    if name not in known:
-      known[name] = _added(document, name, inherited, canonical)
     known[name]['start'] = start
   return tomlkit.dumps(document)
+
+
+def _own_rows(
+  document: Any,
+  names: Iterable[str],
+  inherited: Mapping[str, Mapping[str, Any]],
+  canonical: Callable[[str], str],
+) -> dict[str, Any]:
+  """Return the rows of a file's content; rows that it lacks are added."""
+  known = rows(document, canonical)
+  return known | {
+    name: _added(document, name, inherited, canonical)
+    for name in names
+    if name not in known
+  }
 
 
 def _added(

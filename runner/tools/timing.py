@@ -21,8 +21,6 @@ from runner.protocol import (
   storage,
 )
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
-from runner.protocol.records import events
-from runner.protocol.records.events import End
 from runner.protocol.suite import Suite
 from runner.protocol.timing import programs, time_profiles
 from runner.protocol.trial_file import StepLimits
@@ -140,7 +138,7 @@ def run(
 
   for trial in plan.trials:
     if _is_stale(trial.folder(place), limits(plan, trial)):
-      _put_aside(trial.folder(place))
+      results_folder.put_aside(trial.folder(place))
   race.run(place, plan, options, limits=limits, retry=retry, mixed=True)
   return place
 
@@ -171,8 +169,7 @@ def disturbed(place: pathlib.Path, plan: Plan) -> list[PlannedTrial]:
 
 
 def _is_disturbed(folder: pathlib.Path) -> bool:
-  ends = events.of(End, layout.attempts(folder)) if folder.exists() else []
-  return bool(ends) and layout.held_up(ends[-1].load) > layout.HELD_UP
+  return folder.exists() and time_profiles.held_up(folder) > layout.HELD_UP
 
 
 def _is_stale(folder: pathlib.Path, limits: StepLimits) -> bool:
@@ -184,13 +181,6 @@ def _is_stale(folder: pathlib.Path, limits: StepLimits) -> bool:
     return False
   short = not known.spent and known.steps[-1] < limits.steps
   return _is_disturbed(folder) or (short and _was_limited(folder))
-
-
-def _put_aside(folder: pathlib.Path) -> None:
-  number = 1
-  while (aside := folder.with_name(f'{folder.name}_aside_{number}')).exists():
-    number += 1
-  folder.rename(aside)
 
 
 def _was_limited(folder: pathlib.Path) -> bool:

@@ -159,7 +159,7 @@ class Clock:
     spent = self._charges.of(self._spent)
     if self.working:
       spent += self._now() - self._since
-      if not self._charges.compiling:
+      if self._made and not self._charges.compiling:
         spent -= self._moved()[accounts.COMPILE]
     return spent
 

@@ -44,4 +44,4 @@ def _doubtful(trial: Trial) -> Trial:
     'of its study had reached the target. On this board no trial of the study '
     'has by that time. To run the trial again, remove its folder.'
   )
-  return trial._replace(state=UNCLEAR, reason=reason, hits=(), open=True)
+  return trial.opened(UNCLEAR, reason)

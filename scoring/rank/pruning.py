@@ -103,8 +103,8 @@ def prune(
         median = float(score.medians(times)) if times.size else math.inf
         known[workload] = median
         # A minimum can only fall, so limits from earlier minima stay valid.
-        # Who missed the base of a variant on this rung, and ran the variant for
-        # another rung, sets no time here.
+        # A submission that missed the base of a variant on this rung, and ran
+        # the variant for another rung, sets no time here.
         base = results.rules.workloads[workload].held_out_of
         counts = not base or not math.isinf(known[base])
         if counts and math.isfinite(median):

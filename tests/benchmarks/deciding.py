@@ -84,7 +84,7 @@ def race(
     for workload in WORKLOADS
   }
   noise = rng.choice([0.02, 0.05, 0.3], p=[0.5, 0.3, 0.2], size=len(cells))
-  # Both ways see the same studies of a cell.
+  # The same studies of a cell are seen by both ways.
   times = {
     cell: true[cell]
     * np.random.default_rng([seed, n]).lognormal(

@@ -15,7 +15,7 @@ DATA = 'data'
 TRAIN = 'train'
 VIEW = 'view'  # Making the model to evaluate.
 OVERRUN = 'overrun'  # Work beyond what is free; always charged.
-# What a submission does. A suite charges these accounts, or all but COMPILE.
+# A submission's own work. A suite charges these accounts, or all but COMPILE.
 WORK = (TRACE, COMPILE, DATA, TRAIN, VIEW, OVERRUN)
 
 EVALUATE = 'evaluate'

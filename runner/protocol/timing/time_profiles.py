@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from runner.protocol import columns, layout, storage
+from runner.protocol.records import events
+from runner.protocol.records.events import End
 
 FOLDER = '.profiles'
 
@@ -86,6 +88,17 @@ def read(folder: pathlib.Path) -> TimeProfile | None:
   last = max(step for step, _ in points)
   inner = [p for p in _points(folder / layout.SCALARS) if p[0] < last]
   return made(points + inner, outcome == 'budget')
+
+
+def held_up(folder: pathlib.Path) -> float:
+  """Return the share of a trial's processor time that others used.
+
+  Raises:
+    OSError, ValueError, LookupError, TypeError, AttributeError: its attempts
+      are damaged.
+  """
+  ends = events.of(End, layout.attempts(folder))
+  return layout.held_up(ends[-1].load) if ends else 0.0
 
 
 def _points(path: pathlib.Path) -> Iterator[tuple[int, float]]:

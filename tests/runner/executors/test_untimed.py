@@ -116,7 +116,7 @@ def test_a_disturbed_profile_is_put_aside_and_timed_again(tmp_path):
   assert not timing._is_stale(place, limits)
   _held_up(place)
   assert timing._is_stale(place, limits)
-  timing._put_aside(place)
+  results_folder.put_aside(place)
   assert not place.exists() and (tmp_path / 'trial_1_aside_1').is_dir()
 
 

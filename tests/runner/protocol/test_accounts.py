@@ -1,4 +1,4 @@
-"""What a suite charges: said in two keys, and refused if it is not clear."""
+"""A suite says in two keys what it charges; unclear ones are refused."""
 
 import pytest
 

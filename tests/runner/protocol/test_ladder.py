@@ -76,7 +76,7 @@ def test_a_rung_is_a_share_of_the_way_back(
 
 
 def test_a_perplexity_has_the_rungs_of_its_loss():
-  """Of 20 and 8,000, a tenth of the way back would be 818, or hardly any."""
+  """A tenth of the way from 20 back to 8,000 would be 818: hardly a target."""
   loss = spec('loss', 'lower', math.log(20.0), math.log(8000.0))
   perplexity = spec('ppl', 'lower', 20.0, 8000.0)
   for share in SHARES:
@@ -177,7 +177,7 @@ def test_who_extends_a_suite_has_its_ladder_and_its_starts(tmp_path):
 
 
 def test_a_relaxed_suite_has_one_target():
-  """As in AlgoPerf's report: easier by a share of the target, and alone."""
+  """A target is easier by a share of itself, and alone: AlgoPerf's report."""
   suite = parse()
   assert suite.relaxed(0.0) == suite
   easier = suite.relaxed(0.1)

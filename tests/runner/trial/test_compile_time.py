@@ -1,4 +1,4 @@
-"""What compiling costs, whoever compiled; what free compiling cannot hide."""
+"""Costs of compiling, and work that free compiling cannot hide."""
 
 import subprocess
 import threading

@@ -36,7 +36,7 @@ def places(found):
 
 
 def test_the_only_noisy_cell_gets_all_new_studies():
-  """By hand: the difference is -1/114, 1/80 or 1/30, with 1/4, 1/2 and 1/4."""
+  """The difference is -1/114, 1/80 or 1/30, with 1/4, 1/2 and 1/4, by hand."""
   found = decided(CLOSE)
   outcomes, chances = np.array([-1 / 114, 1 / 80, 1 / 30]), [0.25, 0.5, 0.25]
   mean = outcomes @ chances

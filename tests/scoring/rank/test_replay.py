@@ -147,7 +147,7 @@ def test_of_fewer_studies_every_cell_has_one():
 
 
 def test_many_studies_are_not_tried_in_all_ways():
-  """Of 20 studies there are a million choices; one cell has two studies."""
+  """There are a million choices of 20 studies; one cell has two studies."""
   hits = {('x', 'w', study, 1): 10.0 + study for study in range(20)}
   hits |= {('y', 'w', study, 1): 30.0 for study in range(2)}
   found = replay.replay(made.results(made.rules('w'), hits))
