@@ -52,3 +52,12 @@ def variables() -> dict[str, str]:
       'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS
     ),
   }
+
+
+def adopt() -> None:
+  """Set these variables for this process, before it imports JAX.
+
+  For measurements outside a trial: without the flags of XLA they sometimes hang
+  as well, with nobody to notice it.
+  """
+  os.environ.update(variables())
