@@ -115,7 +115,7 @@ def read(
     told = _checked(given, ruleset)
     made = _read_tree(folder, easier, told, found, problems)
     made = _relaxed(made, relax)
-    made = _by_steps(made) if effort == 'steps' else made
+    made = by_steps(made) if effort == 'steps' else made
     return _checked_trials(made, set(), mixed)
   if ruleset not in (None, plan.ruleset):
     raise ReadError(
@@ -135,14 +135,14 @@ def _measured(
 ) -> Results:
   """Return results in steps, or in seconds of one kind of machine."""
   if effort == 'steps':
-    return _by_steps(results)
+    return by_steps(results)
   assert results.plan is not None
   found, projection, budgets = project(
     results.folder, results.plan, results.trials, machine
   )
   have = any(one.timed or one.projected for one in found if one.evals)
   if effort is None and projection.lacking and not have:
-    return _by_steps(results)
+    return by_steps(results)
   known = {w: s for w, s in budgets.items() if w in results.rules.workloads}
   return dataclasses.replace(
     results,
@@ -153,7 +153,8 @@ def _measured(
   )
 
 
-def _by_steps(results: Results) -> Results:
+def by_steps(results: Results) -> Results:
+  """Return results with steps in the place of charged seconds."""
   rules = results.rules
   chosen = rules.rulesets.get(results.ruleset)
   factor = chosen.budget_factor if chosen else 1.0

@@ -13,16 +13,9 @@ from runner.protocol import user_files
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board, Standing
 from scoring.rank.bootstrap import Spread
-from scoring.report import dot_chart, formats, sentences
+from scoring.report import colours, formats, marks, sentences
 
-# Colours of Okabe and Ito (2008), distinct for every kind of colour vision, as
-# on the page. After the eighth, lines are dashed and dots change their shape.
-COLOURS = (
-  '#0072b2', '#d55e00', '#009e73', '#c0609b',
-  '#c98a00', '#3f9fd8', '#6a4c9c', '#6b7280',
-)  # fmt: skip
-DASHES = ('-', '--', ':', '-.')
-SHAPES = ('o', 's', 'D', 'v')
+SHAPES = ('o', 's', 'D', 'v')  # By dash, as colours alone look alike.
 STYLE = {
   'font.family': 'DejaVu Sans',  # matplotlib brings this font.
   'font.size': 8,
@@ -97,8 +90,8 @@ def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
       [1.0, *ratios, cutoff],
       [share + shift for share in [*shares, shares[-1]]],
       where='post',
-      color=COLOURS[index % len(COLOURS)],
-      linestyle=_of(DASHES, index),
+      color=colours.rgb(colours.hue(standing.submission)),
+      linestyle=_dashes(standing.submission),
       linewidth=1.5,
       label=_label(f'{standing.submission} {standing.score:.3f}', standing),
     )
@@ -107,7 +100,7 @@ def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:
       axes.fill_between(
         spread.taus,
         *(spread.bands[:, n] + shift),
-        color=COLOURS[index % len(COLOURS)],
+        color=colours.rgb(colours.hue(standing.submission)),
         alpha=min(0.12, 0.8 / count),
         linewidth=0,
       )
@@ -149,12 +142,12 @@ def _times(figure: Any, board: Board) -> None:
 
 
 def _workload(axes: Any, board: Board, workload: str) -> None:
-  end, budget = dot_chart.extent(board, workload)
+  end, budget = marks.extent(board, workload)
   unit = 3600.0 if end >= 20_000 else 1.0
   for index, standing in enumerate(board.standings):
     cell = standing.cells[workload]
-    colour = COLOURS[index % len(COLOURS)]
-    found = dot_chart.marks(cell)
+    colour = colours.rgb(colours.hue(standing.submission))
+    found = marks.marks(cell)
     dots = collections.defaultdict(list)  # Places by face colour.
     for number, mark in enumerate(found):
       x = mark.seconds / unit
@@ -177,7 +170,7 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
     for face, places in dots.items():
       axes.plot(
         *zip(*places, strict=True),
-        _of(SHAPES, index),
+        SHAPES[colours.dash(standing.submission)],
         color=colour,
         mfc=face,
         mew=0.8,
@@ -200,8 +193,10 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
   axes.set_axisbelow(True)
 
 
-def _of(kinds: tuple[str, ...], index: int) -> str:
-  return kinds[min(len(kinds) - 1, index // len(COLOURS))]
+def _dashes(name: str) -> Any:
+  """Return a submission's dashes as matplotlib takes them."""
+  found = colours.DASHES[colours.dash(name)]
+  return (0, found) if found else '-'
 
 
 def _label(name: str, standing: Standing) -> str:

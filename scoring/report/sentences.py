@@ -39,6 +39,19 @@ def title(results: Results) -> str:
   return f'{results.rules.name} {results.rules.version}'
 
 
+def page_title(results: Results, details: Iterable[Details]) -> str:
+  """Return suite, ruleset, machine and date, for the title of the page."""
+  found = [title(results)]
+  if results.ruleset:
+    found.append(RULESETS.get(results.ruleset, results.ruleset))
+  if results.effort == 'steps':
+    found.append('by steps')
+  elif 'name' in results.machine:
+    found.append(str(results.machine['name']))
+  found += _dates(details)
+  return ', '.join(found)
+
+
 def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
   """Return short facts: what was raced, on which machine, and when.
 
@@ -69,11 +82,16 @@ def facts(results: Results, details: Iterable[Details] = ()) -> list[str]:
       f'{found_compiled} of {programs} programs came from the compilation '
       'cache and are charged as if compiled anew'
     )
+  return found + _dates(details)
+
+
+def _dates(details: Iterable[Details]) -> list[str]:
+  """Return the days of the race: [], or one text."""
   dates = sorted(known.started[:10] for known in details if known.started)
-  if dates:
-    both = dates[0] if dates[0] == dates[-1] else f'{dates[0]} to {dates[-1]}'
-    found.append(both)
-  return found
+  if not dates:
+    return []
+  first, last = dates[0], dates[-1]
+  return [first if first == last else f'{first} to {last}']
 
 
 def _effort(results: Results) -> str:
@@ -117,7 +135,13 @@ def _machine(facts: Mapping[str, Any]) -> str:
 
 def summary(board: Board, spread: Spread | None) -> str:
   """Return the result and its confidence in a few sentences."""
-  found = [_leaders(board, spread), _open_cells(board), sureness(board, spread)]
+  found = [headline(board, spread), sureness(board, spread)]
+  return ' '.join(filter(None, found))
+
+
+def headline(board: Board, spread: Spread | None) -> str:
+  """Return who leads, and who is not ranked."""
+  found = [_leaders(board, spread), _open_cells(board)]
   return ' '.join(filter(None, found))
 
 

@@ -8,7 +8,8 @@ from runner.protocol.storage import StorageError
 from scoring.load.results import Results
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
-from scoring.report import export, figures, markdown, page
+from scoring.report import export, figures, markdown
+from scoring.report.page import render
 
 
 class ReportError(ValueError):
@@ -31,7 +32,7 @@ def write(
   """
   table = export.everything(results, board, analysis)
   files = {
-    'index.html': page.render(results, board, analysis, out),
+    'index.html': render.render(results, board, analysis),
     'report.md': markdown.render(results, board, analysis),
     'leaderboard.csv': export.leaderboard(board, analysis).to_csv(index=False),
     'times_to_target.csv': export.times_to_target(board).to_csv(),

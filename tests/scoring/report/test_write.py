@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -128,7 +127,7 @@ def test_the_files_agree_with_each_other(race):
     assert line['rank'] == str(row['rank'] or '')
     assert float(line['score']) == row['score']
     assert int(line['open_cells']) == row['open_cells']
-    assert f'data-value="{row["score"]}"' in page
+    assert f'<td>{formats.score(row["score"])}' in page
     assert f'| {name} | {formats.score(row["score"])}' in report_md
     for workload, cell in row['workloads'].items():
       written = times[name][workload]
@@ -139,8 +138,6 @@ def test_the_files_agree_with_each_other(race):
       else:
         assert written == {'missed': 'inf', 'open': ''}[cell['state']]
         assert cell['seconds'] is None
-  [embedded] = re.findall(r'type="application/json".*?>(.*?)</script>', page)
-  assert json.loads(embedded) == table
 
 
 def test_a_report_names_the_world_beside_the_target(race, tmp_path):

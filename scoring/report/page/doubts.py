@@ -1,0 +1,95 @@
+"""What a reader should doubt, what made the board, and how to make it again."""
+
+import shlex
+from typing import Any
+
+from runner.protocol import layout
+from scoring import verify
+from scoring.load.results import Results
+from scoring.rank.analysis import Analysis
+from scoring.rank.board import Board
+from scoring.report import sentences, versions
+
+LISTED = 200  # Findings and problems that the page lists.
+
+
+def table(results: Results, board: Board, analysis: Analysis) -> dict[str, Any]:
+  """Return the facts of the section on doubts.
+
+  Args:
+    results: The results.
+    board: The scored board.
+    analysis: The analysis of the board.
+  """
+  findings = verify.verify(results)
+  known = {(problem.path, problem.reason) for problem in analysis.problems}
+  doubts = [
+    (one.path, one.text)
+    for one in findings
+    if one.doubt and (one.path, one.text) not in known
+  ]
+  notes = [(one.path, one.text) for one in findings if not one.doubt]
+  opened = [
+    (standing.submission, name, reason)
+    for standing in board.standings
+    for name, cell in standing.cells.items()
+    for reason in cell.open
+  ]
+  return {
+    'doubts': doubts[:LISTED],
+    'notes': notes[:LISTED],
+    'problems': [tuple(p) for p in analysis.problems[:LISTED]],
+    'open': opened[:LISTED],
+    'counts': {
+      'doubts': len(doubts),
+      'notes': len(notes),
+      'problems': len(analysis.problems),
+      'open': len(opened),
+    },
+    'policy': sentences.policy(results.rules.charges),
+    'commands': commands(results),
+    'hashes': _hashes(results),
+    'versions': versions.versions(
+      [found.facts for found in analysis.details.values()]
+    ),
+  }
+
+
+def commands(results: Results) -> list[str]:
+  """Return the commands that make the same board again.
+
+  Args:
+    results: The results.
+  """
+  plan, rules = results.plan, results.rules
+  by = ' --by=steps' if results.effort == 'steps' else ''
+  if plan is None:
+    ruleset = f' --ruleset={results.ruleset}' if results.ruleset else ''
+    relax = f' --relax={results.relaxed:g}' if results.relaxed else ''
+    suite = shlex.quote(rules.name)
+    return [f'timetrial score LOGS --suite={suite}{ruleset}{relax}{by}']
+  names = dict.fromkeys(trial.submission for trial in plan.trials)
+  studies = len({trial.study for trial in plan.trials})
+  words = [
+    'timetrial run',
+    f'--suite={shlex.quote(plan.suite.name)}',
+    f'--ruleset={plan.ruleset}',
+    f'--workloads={shlex.quote(",".join(plan.suite.workloads))}',
+    f'--submissions={shlex.quote(",".join(names))}',
+    f'--studies={studies}',
+    '--out=results',
+  ]
+  return [' '.join(words), f'timetrial score results --out=report{by}']
+
+
+def _hashes(results: Results) -> list[tuple[str, str]]:
+  """Return hashes by what they are of: the plan, its rules, its sources."""
+  plan = results.plan
+  if plan is None:
+    return []
+  found = [(layout.PLAN, plan.hash)]
+  found += [(f'rule: {n}', str(h)) for n, h in (plan.hashes or {}).items()]
+  return found + [
+    (f'source of {name}', source.sha256)
+    for name, source in plan.sources.items()
+  ]
