@@ -168,9 +168,10 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   )
   written = None
   if _REPORT.value:
+    from scoring import verify  # noqa: PLC0415  Reads all records.
     from scoring.report import write  # noqa: PLC0415  Draws.
 
-    written = write.write(results, scored, made, out)
+    written = write.write(results, scored, made, out, verify.verify(results))
   if _INTO.value:
     markdown.renew(
       pathlib.Path(_INTO.value), markdown.render(results, scored, made)

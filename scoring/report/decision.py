@@ -10,7 +10,7 @@ from scoring.rank.allocation import MOST, Allocation
 from scoring.rank.board import Board
 from scoring.rank.bootstrap import SURE, Spread
 from scoring.report import formats, sentences
-from scoring.report.terminal import text_of
+from scoring.report.terminal import fitted, shortened, text_of
 
 SHOWN = 12  # Pairs to print.
 
@@ -33,7 +33,7 @@ def show(
   """
   console.print(text_of(sentences.summary(board, spread)))
   if found.cells:
-    console.print(_table(found, jobs))
+    console.print(fitted(lambda most: _table(found, jobs, most), console))
   for line in lines(found, board, jobs):
     console.print(text_of(line))
 
@@ -102,7 +102,7 @@ def table(
   }
 
 
-def _table(found: Allocation, jobs: int) -> rich.table.Table:
+def _table(found: Allocation, jobs: int, most: int | None) -> rich.table.Table:
   made = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   for head in ('submission', 'workload'):
     made.add_column(head, no_wrap=True)
@@ -111,8 +111,8 @@ def _table(found: Allocation, jobs: int) -> rich.table.Table:
   for cell in found.cells:
     gain = 'unknown' if cell.gain is None else formats.share(cell.gain)
     made.add_row(
-      text_of(cell.submission),
-      text_of(cell.workload),
+      text_of(shortened(cell.submission, most)),
+      text_of(shortened(cell.workload, most)),
       str(cell.studies),
       f'+{cell.more}',
       gain,

@@ -1,6 +1,8 @@
 """Print the leaderboard on a terminal."""
 
 import math
+import shlex
+from collections.abc import Callable
 
 import rich.console
 import rich.table
@@ -12,6 +14,7 @@ from scoring.rank.board import Board, Cell, Standing
 from scoring.rank.bootstrap import Spread
 from scoring.report import formats, sentences
 
+NAMES = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # Lengths of names, if narrow.
 SHOWN = 8  # Problems to print; the report lists all.
 
 
@@ -31,10 +34,9 @@ def show(
   """
   console.print(text_of(f'TimeTrial {sentences.title(results)}', 'bold'))
   console.print(text_of(' · '.join(sentences.facts(results)), 'dim'))
-  table = _table(board, spread, list(board.rules.workloads))
-  roomy = console.options.update(width=10_000)
-  if console.measure(table, options=roomy).maximum > console.width:
-    table = _table(board, spread, [])  # The report has the times to target.
+  table = _table(board, spread, list(board.rules.workloads), None)
+  if not _fits(table, console):  # The report has the times to target.
+    table = fitted(lambda most: _table(board, spread, [], most), console)
   console.print(table)
   console.print(text_of(sentences.summary(board, spread)))
   for standing in board.standings:
@@ -50,10 +52,58 @@ def show(
     console.print(text_of(more, 'red'))
   for remark in results.remarks:
     console.print(text_of(remark, 'dim'))
+  console.print(text_of(_next(results, board, spread)), soft_wrap=True)
+
+
+def fitted(
+  make: Callable[[int | None], rich.table.Table], console: rich.console.Console
+) -> rich.table.Table:
+  """Return a table with names as long as the terminal has room for.
+
+  Without this, rich would cut the numbers, too.
+
+  Args:
+    make: Returns the table, given the length that names may have.
+    console: The console to print on.
+  """
+  limits: tuple[int | None, ...] = (None, *NAMES)
+  tables = map(make, limits)
+  return next((t for t in tables if _fits(t, console)), make(NAMES[-1]))
+
+
+def shortened(name: str, most: int | None) -> str:
+  """Return a name with an ellipsis in its middle if it is longer than `most`.
+
+  Names of variants often differ at the end.
+  """
+  name = sentences.clean(name, '?')
+  if most is None or len(name) <= most:
+    return name
+  left = most // 2
+  return f'{name[:left]}…{name[left + 1 - most :]}'
+
+
+def _fits(table: rich.table.Table, console: rich.console.Console) -> bool:
+  roomy = console.options.update(width=10_000)
+  return console.measure(table, options=roomy).maximum <= console.width
+
+
+def _next(results: Results, board: Board, spread: Spread | None) -> str:
+  """Return the command that helps most in this state."""
+  folder = shlex.quote(str(results.folder))
+  if board.provisional and results.plan:
+    return f'Next: timetrial status --out={folder} shows what is open.'
+  ranked = sum(s.rank is not None for s in board.standings)
+  if results.plan and ranked > 1 and bands.groups(board, spread):
+    return f'Next: timetrial decide {folder} shows what would tell ranks apart.'
+  return f'Next: timetrial verify {folder} shows what to doubt.'
 
 
 def _table(
-  board: Board, spread: Spread | None, workloads: list[str]
+  board: Board,
+  spread: Spread | None,
+  workloads: list[str],
+  most: int | None,
 ) -> rich.table.Table:
   table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   table.add_column('#', justify='right')
@@ -74,7 +124,10 @@ def _table(
     score = formats.score(standing.score)
     table.add_row(
       bands.shown(known, standing.submission, standing.rank),
-      text_of(standing.submission, 'bold' if _first(standing, known) else ''),
+      text_of(
+        shortened(standing.submission, most),
+        'bold' if _first(standing, known) else '',
+      ),
       score if standing.rank else f'({score})',
       formats.interval(bootstrap.interval(board, spread, standing.submission)),
       f'{standing.reached}/{len(board.rules.scored)}',

@@ -75,7 +75,7 @@ function drawDoubts() {
     folded('Scores by other measures', measuresTable),
     DATA.sensitivity.length && folded('Sensitivity to the learning rate', sensitivityTable),
     html('h3', null, 'Checks of these results'),
-    html('p', null, `The clock: ${doubt.policy}. `, counts.doubts
+    html('p', null, `The clock: ${doubt.policy}. `, !doubt.checked ? 'timetrial verify was not run.' : counts.doubts
       ? `timetrial verify doubts ${plural(counts.doubts, 'thing')}.` : 'timetrial verify has no doubts.'),
     counts.doubts > 0 && folded(`Doubts (${counts.doubts})`, () => listOf(doubt.doubts, counts.doubts, 'What verify doubts')),
     counts.notes > 0 && folded(`Notes (${counts.notes})`, () => listOf(doubt.notes, counts.notes, 'What verify notes')),

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -461,3 +462,44 @@ def test_a_narrow_terminal_shows_the_ranking_alone(race, capsys):
   printed = capsys.readouterr().out
   assert '1  schedule_free_adamw    0.9700  0.945 – 0.980      3/3' in printed
   assert 'error_rate' not in printed
+
+
+@pytest.mark.parametrize('width', [60, 80])
+def test_names_are_shortened_and_scores_are_not(tmp_path, capsys, width):
+  """Names of 100 letters once left three digits of a score."""
+  long = [f'submission_{"x" * 80}_number_{n}' for n in range(42)]
+  keys = [(name, 'digits', s, 1) for name in [*long, 'lion'] for s in (0, 1)]
+  rows = {'digits': made.RULES['workloads']['digits']}
+  plan = made.write_plan(tmp_path, keys, made.RULES | {'workloads': rows})
+  for n, trial in enumerate(plan):
+    values = [(3.0, 0.5), (4.0 + n / 50, 0.03)]
+    made.write_trial(tmp_path, trial, values, metric='error_rate')
+  results = read.read(tmp_path)
+  shown(results, width)
+  lines = capsys.readouterr().out.splitlines()
+  rows = [line for line in lines if re.search(r'\d/1', line)]
+  assert len(rows) == 43 and max(map(len, rows)) <= width
+  for row, standing in zip(rows, board.make(results).standings, strict=True):
+    assert f' {standing.score:.4f} ' in row
+    assert re.search(r'\d\.\d{3} – \d\.\d{3} +\d/1$', row)
+    assert row.split()[1].endswith(standing.submission[-2:])
+  assert any('lion ' in row for row in rows)
+
+
+def test_the_next_command_is_named(race, tmp_path, capsys):
+  """What is open comes first, then ranks in doubt, then other doubts."""
+  results = read.read(race / 'results')
+  shown(results, 80)
+  said = capsys.readouterr().out.splitlines()[-1]
+  assert said.startswith(f'Next: timetrial status --out={race}')
+  keys = [(name, 'digits', 0, 1) for name in ('a', 'b')]
+  rows = {'digits': made.RULES['workloads']['digits']}
+  plan = made.write_plan(tmp_path, keys, made.RULES | {'workloads': rows})
+  for trial in plan:
+    made.write_trial(tmp_path, trial, [(3.0, 0.01)], metric='error_rate')
+  shown(read.read(tmp_path), 80)
+  said = capsys.readouterr().out.splitlines()[-1]
+  assert (
+    said
+    == f'Next: timetrial decide {tmp_path} shows what would tell ranks apart.'
+  )
