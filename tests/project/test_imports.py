@@ -49,6 +49,7 @@ ALLOWED = {
   'scoring.load': ('workloads', 'runner.protocol'),
   'scoring.rank': ('runner.protocol', 'scoring.load'),
   'scoring.report': ('runner.protocol', 'scoring.load', 'scoring.rank'),
+  'scoring.site': ('workloads', 'runner.protocol'),
 }  # fmt: skip
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
   *sorted(
