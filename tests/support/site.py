@@ -170,9 +170,10 @@ def summary(top: pathlib.Path, board: pathlib.Path) -> dict[str, str]:
   if (board / 'leaderboard.json').is_file():
     table = json.loads((board / 'leaderboard.json').read_text('utf-8'))
     entries = f'{len(table["leaderboard"])} entries'
+  ruleset, _, rest = facts.partition(' · ')
   return {
-    'title': title.removeprefix('# TimeTrial: '),
-    'facts': facts,
+    'title': f'{title.removeprefix("# TimeTrial: ")}, {ruleset}',
+    'facts': rest,
     'headline': headline,
     'entries': entries,
     'folder': board.relative_to(top).as_posix(),
