@@ -49,6 +49,9 @@ ALLOWED = {
   'scoring.load': ('workloads', 'runner.protocol'),
   'scoring.rank': ('runner.protocol', 'scoring.load'),
   'scoring.report': ('runner.protocol', 'scoring.load', 'scoring.rank'),
+  'scoring.report.page': (
+    'runner.protocol', 'scoring.load', 'scoring.rank', 'scoring.report',
+  ),
   'scoring.site': ('workloads', 'runner.protocol'),
 }  # fmt: skip
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
