@@ -24,6 +24,8 @@ FILES = (
   'figures/*.svg',
   'figures/*.png',
 )
+_RULESET = re.compile(r'.* ruleset')
+_COUNTS = re.compile(r'\d+ submissions?, .*')
 _MACHINE = re.compile(r'(?!score: )\S+: .+ cores?')
 _DATES = re.compile(r'\d{4}-\d\d-\d\d( to \d{4}-\d\d-\d\d)?')
 
@@ -36,9 +38,14 @@ class Board(NamedTuple):
   ruleset: str  # '' for results without a ruleset.
   machine: str  # '' for results of several machines.
   dates: str  # First and last day of the race; '' if unknown.
-  facts: tuple[str, ...]  # All other facts, such as the number of submissions.
+  counts: str  # Numbers of submissions, workloads and trials; '' if unknown.
   headline: str
   files: tuple[str, ...]  # Names within the folder.
+
+  @property
+  def label(self) -> str:
+    """Return what tells the board from others, such as suite and ruleset."""
+    return ', '.join(filter(None, (self.suite, self.ruleset)))
 
 
 def read(root: pathlib.Path) -> list[Board]:
@@ -80,16 +87,13 @@ def _board(root: pathlib.Path, folder: pathlib.Path) -> Board:
     )
   title, line, headline = found
   facts = line.split(' · ')
-  ruleset = _first(re.compile('.* ruleset'), facts)
-  machine = _first(_MACHINE, facts)
-  dates = _first(_DATES, facts)
   return Board(
     path=folder.relative_to(root).as_posix(),
     suite=title.removeprefix('TimeTrial: '),
-    ruleset=ruleset,
-    machine=machine,
-    dates=dates,
-    facts=tuple(f for f in facts if f not in (ruleset, machine, dates)),
+    ruleset=_first(_RULESET, facts),
+    machine=_first(_MACHINE, facts),
+    dates=_first(_DATES, facts),
+    counts=_first(_COUNTS, facts),
     headline=headline,
     files=files,
   )

@@ -85,7 +85,13 @@ def files(root: pathlib.Path) -> dict[str, str | pathlib.Path]:
   made['style.css'] = HERE / 'style.css'
   made['index.html'] = _page('boards.html', 'index.html', pages, boards=found)
   for page in pages:
-    made[page.path] = _page('document.html', page.path, pages, page=page)
+    # The board whose report.md this is.
+    board = next(
+      (b for b in found if f'{b.path}/{boards.TEXT}' == page.source), None
+    )
+    made[page.path] = _page(
+      'document.html', page.path, pages, page=page, board=board
+    )
   return made
 
 

@@ -1,6 +1,7 @@
 """Markdown documents as HTML, with the anchors and links that GitHub makes."""
 
 import html
+import itertools
 import posixpath
 import re
 import urllib.parse
@@ -13,6 +14,9 @@ from markdown_it.token import Token
 # What links lead to: path of a file or folder in the repository, and path of a
 # file of the site.
 Places = Mapping[str, str]
+
+
+SHORT = 18  # Characters that a table shows on one line.
 
 
 class Heading(NamedTuple):
@@ -81,6 +85,7 @@ def render(text: str, path: str, places: Places) -> Document:
   """
   tokens = _MARKDOWN.parse(text)
   headings = _anchored(tokens)
+  _mark_short_cells(tokens)
   for token in tokens:
     if token.children:
       token.children = _linked(
@@ -163,6 +168,13 @@ def _anchored(tokens: Sequence[Token]) -> list[Heading]:
       inline.children.append(Token('ready', '', 0, content=mark))
     found.append(heading)
   return found
+
+
+def _mark_short_cells(tokens: Sequence[Token]) -> None:
+  """Give the class `short` to all cells of tables that need no second line."""
+  for cell, inline in itertools.pairwise(tokens):
+    if cell.type in ('th_open', 'td_open') and len(_words(inline)) <= SHORT:
+      cell.attrSet('class', 'short')
 
 
 def _anchor(inline: Token, seen: set[str]) -> str:
