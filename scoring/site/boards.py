@@ -6,6 +6,7 @@ not.
 
 import pathlib
 import re
+import shlex
 from typing import NamedTuple
 
 from runner.protocol import user_files
@@ -69,7 +70,9 @@ def read(root: pathlib.Path) -> list[Board]:
 
 def _board(root: pathlib.Path, folder: pathlib.Path) -> Board:
   """Return the board of a folder."""
-  again = f'Write it again: timetrial score RESULTS --out={folder}'
+  again = (
+    f'Write it again: timetrial score RESULTS --out={shlex.quote(str(folder))}'
+  )
   files = tuple(
     path.relative_to(folder).as_posix()
     for pattern in FILES

@@ -24,7 +24,8 @@ GROUPS = (
 )
 PICTURES = ('docs/*.png', 'docs/*.svg', 'docs/benchmarks/*.png')
 # Names of all files of the site, so that the next one can replace them.
-LIST = 'files.txt'
+LIST = 'timetrial-site.txt'
+MARK = 'Files of a site of TimeTrial; the next one takes their place.'
 
 
 class Page(NamedTuple):
@@ -53,11 +54,11 @@ def build(root: pathlib.Path, out: pathlib.Path) -> int:
   """
   old = _old(out)
   made = files(root)
-  made[LIST] = ''.join(f'{name}\n' for name in sorted(made))
+  made[LIST] = ''.join(f'{name}\n' for name in (MARK, *sorted(made)))
   for name, content in made.items():
     _write(out / name, content)
   for name in old - made.keys():
-    (out / name).unlink(missing_ok=True)
+    (out / name).unlink(missing_ok=True)  # No more a part of the site.
   return len(made)
 
 
@@ -164,9 +165,7 @@ def _page(template: str, path: str, pages: list[Page], **values) -> str:
     trim_blocks=True,
     lstrip_blocks=True,
   )
-  environment.filters['to'] = functools.partial(
-    documents.relative, folder=folder
-  )
+  environment.filters['to'] = functools.partial(documents.to, folder=folder)
   environment.filters['ready'] = Markup
   return environment.get_template(template).render(
     path=path,
@@ -186,11 +185,14 @@ def _old(out: pathlib.Path) -> set[str]:
     ValueError: The folder holds something else.
   """
   if (out / LIST).is_file():
-    return set(user_files.read(out / LIST).splitlines())
+    mark, *names = user_files.read(out / LIST).splitlines() or ['']
+    if mark == MARK:  # A name that leads out of the folder is not ours.
+      top = out.resolve()
+      return {n for n in names if top in (out / n).resolve().parents}
   if out.exists() and (not out.is_dir() or any(out.iterdir())):
     raise ValueError(
-      f'{out} holds files that are no site of TimeTrial, and {LIST} is not '
-      'among them. Name an empty or new folder: --out=DIR'
+      f'{out} holds files that are no site of TimeTrial: it has no {LIST} of '
+      'one. Name an empty or new folder: --out=DIR'
     )
   return set()
 

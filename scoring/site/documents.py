@@ -127,6 +127,8 @@ def href(link: str, path: str, places: Places) -> str | None:
   """
   if link.startswith('#') or outside(link):
     return link
+  if link.startswith('/'):
+    return None  # A place on somebody's machine.
   file, sign, anchor = link.partition('#')
   folder = posixpath.dirname(path)
   wanted = posixpath.normpath(
@@ -135,12 +137,17 @@ def href(link: str, path: str, places: Places) -> str | None:
   if wanted not in places:
     return None
   here = posixpath.dirname(places[path])
-  return urllib.parse.quote(relative(places[wanted], here)) + sign + anchor
+  return to(places[wanted], here) + sign + anchor
 
 
 def outside(link: str) -> bool:
   """Test whether a link leads out of the repository, such as to a paper."""
-  return bool(re.match(r'[a-z][a-z0-9+.-]*:|/', link, re.IGNORECASE))
+  return bool(re.match(r'[a-z][a-z0-9+.-]*:|//', link, re.IGNORECASE))
+
+
+def to(path: str, folder: str) -> str:
+  """Return the link from a folder of the site to a file of the site."""
+  return urllib.parse.quote(relative(path, folder))
 
 
 def relative(path: str, folder: str) -> str:
