@@ -38,7 +38,7 @@ class Document(NamedTuple):
 def _table_begin(*_) -> str:
   """Return the begin of a table, in a box that scrolls if it is too wide."""
   return (
-    '<div class="scroll" tabindex="0" role="region" aria-label="Table">\n'
+    '<div class="scroll" tabindex="0" role="group" aria-label="Table">\n'
     '<table>\n'
   )
 
@@ -46,6 +46,12 @@ def _table_begin(*_) -> str:
 def _table_end(*_) -> str:
   """Return the end of a table and of its box."""
   return '</table>\n</div>\n'
+
+
+def _code(_renderer, tokens: Sequence[Token], index: int, *_options) -> str:
+  """Return a block of code, which the keyboard can scroll."""
+  text = html.escape(tokens[index].content, quote=False)
+  return f'<pre tabindex="0"><code>{text}</code></pre>\n'
 
 
 def _foreign(_renderer, tokens: Sequence[Token], index: int, *_options) -> str:
@@ -65,6 +71,8 @@ def _markdown() -> markdown_it.MarkdownIt:
   made.enable(['table', 'strikethrough'])
   made.add_render_rule('table_open', _table_begin)
   made.add_render_rule('table_close', _table_end)
+  made.add_render_rule('code_block', _code)
+  made.add_render_rule('fence', _code)
   made.add_render_rule('html_block', _foreign)
   made.add_render_rule('html_inline', _foreign)
   made.add_render_rule('ready', _ready)
@@ -186,7 +194,7 @@ def _mark_short_cells(tokens: Sequence[Token]) -> None:
 
 def _anchor(inline: Token, seen: set[str]) -> str:
   """Return the anchor that GitHub gives a heading, numbered if it is taken."""
-  words = re.sub(r'[^\w\- ]', '', _words(inline).lower()).strip()
+  words = re.sub(r'[^\w\- ]', '', _words(inline).strip().lower())
   first = words.replace(' ', '-')
   anchor, number = first, 0
   while anchor in seen:
