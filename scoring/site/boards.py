@@ -1,4 +1,4 @@
-"""What the list of boards says about each board.
+"""Boards as the first page of the site lists them.
 
 Read from report.md: that file is kept with every board, and leaderboard.json is
 not.
