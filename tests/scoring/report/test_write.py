@@ -487,7 +487,7 @@ def test_names_are_shortened_and_scores_are_not(tmp_path, capsys, width):
 
 
 def test_the_next_command_is_named(race, tmp_path, capsys):
-  """What is open comes first, then ranks in doubt, then other doubts."""
+  """Open cells come first, then ranks in doubt, then other doubts."""
   results = read.read(race / 'results')
   shown(results, 80)
   said = capsys.readouterr().out.splitlines()[-1]
