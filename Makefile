@@ -42,9 +42,9 @@ leaderboard: .venv/ready
 	  $(TIMETRIAL) score $$out/results --out=$$out || exit 1; \
 	done
 
-# A folder that any static host serves: boards, glossary, documentation.
+# All boards and documents as a folder that any static host serves.
 site: .venv/ready
-	$(PY) -m tests.support.site site
+	$(PY) -m scoring.site --out=site
 
 # Two steps, as pip refuses an editable install beside hashed requirements.
 .venv/ready: requirements.lock pyproject.toml

@@ -179,9 +179,7 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   if _JSON.value:
     print(schemas.text('score', export.everything(results, scored, made)))
   else:
-    terminal.show(results, scored, made.spread, _console())
-    if written:
-      print(f'Report: {written}')
+    terminal.show(results, scored, made.spread, _console(), written)
   return 0
 
 

@@ -10,7 +10,7 @@ from scoring.rank.allocation import MOST, Allocation
 from scoring.rank.board import Board
 from scoring.rank.bootstrap import SURE, Spread
 from scoring.report import formats, sentences
-from scoring.report.terminal import fitted, shortened, text_of
+from scoring.report.terminal import fitted, text_of, told_apart
 
 SHOWN = 12  # Pairs to print.
 
@@ -108,11 +108,13 @@ def _table(found: Allocation, jobs: int, most: int | None) -> rich.table.Table:
     made.add_column(head, no_wrap=True)
   for head in ('studies', 'more', 'gain', 'hours'):
     made.add_column(head, justify='right')
+  entries = told_apart((cell.submission for cell in found.cells), most)
+  workloads = told_apart((cell.workload for cell in found.cells), most)
   for cell in found.cells:
     gain = 'unknown' if cell.gain is None else formats.share(cell.gain)
     made.add_row(
-      text_of(shortened(cell.submission, most)),
-      text_of(shortened(cell.workload, most)),
+      text_of(entries[cell.submission]),
+      text_of(workloads[cell.workload]),
       str(cell.studies),
       f'+{cell.more}',
       gain,

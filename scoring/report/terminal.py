@@ -1,8 +1,9 @@
 """Print the leaderboard on a terminal."""
 
 import math
+import pathlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import rich.console
 import rich.table
@@ -16,6 +17,7 @@ from scoring.report import formats, sentences
 
 NAMES = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # Lengths of names, if narrow.
 SHOWN = 8  # Problems to print; the report lists all.
+LONGEST = 400  # Characters of a foreign text, such as the end of a trial.
 
 
 def show(
@@ -23,17 +25,21 @@ def show(
   board: Board,
   spread: Spread | None,
   console: rich.console.Console,
+  written: pathlib.Path | None = None,
 ) -> None:
-  """Print the table, open cells and problems with the files.
+  """Print the table, open cells, problems with the files, and what is next.
 
   Args:
     results: The results that the board was made from.
     board: The scored board.
     spread: The resampled board, or None.
     console: The console to print on.
+    written: The report's page, if it was written.
   """
-  console.print(text_of(f'TimeTrial {sentences.title(results)}', 'bold'))
-  console.print(text_of(' · '.join(sentences.facts(results)), 'dim'))
+  title = brief(sentences.title(results))
+  console.print(text_of(f'TimeTrial {title}', 'bold'))
+  facts = ' · '.join(map(brief, sentences.facts(results)))
+  console.print(text_of(facts, 'dim'))
   table = _table(board, spread, list(board.rules.workloads), None)
   if not _fits(table, console):  # The report has the times to target.
     table = fitted(lambda most: _table(board, spread, [], most), console)
@@ -42,16 +48,19 @@ def show(
   for standing in board.standings:
     for workload, cell in standing.cells.items():
       for reason in cell.open:
-        where = f'  {standing.submission}, {workload}: '
-        console.print(text_of(where + reason, 'yellow'))
+        where = f'  {brief(standing.submission)}, {brief(workload)}: '
+        console.print(text_of(where + brief(reason), 'yellow'))
   for problem in results.problems[:SHOWN]:
-    console.print(text_of(f'! {problem.path}: {problem.reason}', 'red'))
+    told = f'! {brief(problem.path)}: {brief(problem.reason)}'
+    console.print(text_of(told, 'red'))
   if len(results.problems) > SHOWN:
     left = len(results.problems) - SHOWN
     more = f'! {left} more problems are listed in the report.'
     console.print(text_of(more, 'red'))
   for remark in results.remarks:
     console.print(text_of(remark, 'dim'))
+  if written:
+    console.print(text_of(f'Report: {written}'), soft_wrap=True)
   console.print(text_of(_next(results, board, spread)), soft_wrap=True)
 
 
@@ -72,15 +81,46 @@ def fitted(
 
 
 def shortened(name: str, most: int | None) -> str:
-  """Return a name with an ellipsis in its middle if it is longer than `most`.
+  """Return a name on one line, with an ellipsis in its middle if it is long.
 
   Names of variants often differ at the end.
+
+  Args:
+    name: The name.
+    most: Length that the name may have; None: any.
   """
-  name = sentences.clean(name, '?')
+  name = ' '.join(sentences.clean(name, '?').split())
   if most is None or len(name) <= most:
     return name
   left = most // 2
   return f'{name[:left]}…{name[left + 1 - most :]}'
+
+
+def told_apart(names: Iterable[str], most: int | None) -> dict[str, str]:
+  """Return short forms of names; different names have different ones.
+
+  Names that differ only where the ellipsis is have a number instead of their
+  end.
+
+  Args:
+    names: The names.
+    most: Length that a short form may have; None: any.
+  """
+  found: dict[str, str] = {}
+  for name in dict.fromkeys(names):
+    short, number = shortened(name, most), 1
+    while short in found.values():
+      number += 1
+      end = f'…{number}'
+      kept = None if most is None else most - len(end)
+      short = shortened(name, None)[:kept] + end
+    found[name] = short
+  return found
+
+
+def brief(value: str) -> str:
+  """Return foreign text with at most LONGEST characters; the end is kept."""
+  return shortened(value, LONGEST)
 
 
 def _fits(table: rich.table.Table, console: rich.console.Console) -> bool:
@@ -120,12 +160,13 @@ def _table(
     head = f'{workload}\n{sentences.target(board, workload)}'
     table.add_column(text_of(head), justify='right')
   known = bands.bands(board, spread)
+  short = told_apart((s.submission for s in board.standings), most)
   for standing in board.standings:
     score = formats.score(standing.score)
     table.add_row(
       bands.shown(known, standing.submission, standing.rank),
       text_of(
-        shortened(standing.submission, most),
+        short[standing.submission],
         'bold' if _first(standing, known) else '',
       ),
       score if standing.rank else f'({score})',

@@ -52,6 +52,7 @@ ALLOWED = {
   'scoring.report.page': (
     'runner.protocol', 'scoring.load', 'scoring.rank', 'scoring.report',
   ),
+  'scoring.site': ('workloads', 'runner.protocol'),
 }  # fmt: skip
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
   *sorted(

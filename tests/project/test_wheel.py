@@ -52,6 +52,7 @@ def test_the_wheel_has_the_command_and_all_data(site):
     for folder, pattern in [
       ('configs', '*/*.toml'),
       ('scoring/report/page', '*.*'),
+      ('scoring/site', '*.*'),
     ]
     for path in (ROOT / folder).glob(pattern)
     if not path.name.startswith('cpu-')
