@@ -554,7 +554,7 @@ def test_decide_keeps_numbers_whole_beside_long_names(tmp_path, capsys):
 
 
 def test_the_next_command_is_named(race, tmp_path, capsys):
-  """What is open comes first, then ranks in doubt, then other doubts."""
+  """Open cells come first, then ranks in doubt, then other doubts."""
   results = read.read(race / 'results')
   shown(results, 80)
   said = capsys.readouterr().out.splitlines()[-1]

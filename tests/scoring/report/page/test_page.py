@@ -18,7 +18,7 @@ HOSTILE = '</script><script>alert(1)</script>'
 
 
 class Page(html.parser.HTMLParser):
-  """Everything a page opens, and whether it is well nested."""
+  """All tags of a page; raises if they are not well nested."""
 
   VOID = ('meta', 'link', 'br', 'img', 'wbr', 'input')
 
@@ -55,7 +55,7 @@ def rendered(folder, rules=None):
 
 
 def embedded(source):
-  """What the page's script draws."""
+  """Return the data that the page's script draws."""
   return json.loads(Page(source).scripts[0])
 
 
@@ -226,7 +226,7 @@ def test_one_study_says_nothing_of_noise(tmp_path):
   table = embedded(source)
   assert table['views'][0]['interval'] == [None, None]
   assert table['views'][0]['faster'] is None
-  assert 'the noise between runs is unknown' in table['views'][0]['sureness']
+  assert 'the noise between runs is unknown' in table['views'][0]['uncertainty']
 
 
 def test_a_miss_is_drawn_where_it_was_given_up(race):
