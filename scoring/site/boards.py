@@ -1,4 +1,4 @@
-"""Boards as the first page of the site lists them.
+"""Facts that the list of boards shows about each board.
 
 Read from report.md: that file is kept with every board, and leaderboard.json is
 not.
