@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Mapping
 
 import workloads
-from runner.launch import environment
 from runner.protocol import (
   columns,
   metrics,
@@ -36,7 +35,6 @@ def measure(suite: Suite, data_dir: str | None) -> dict[str, float]:
   Returns:
     Values of the target metric by workload, with five digits.
   """
-  environment.adopt()
   found = {}
   for name, spec in suite.workloads.items():
     seeds = [plan_file.seed(suite.seed, 'starts', n, 0) for n in range(SEEDS)]

@@ -1,11 +1,13 @@
 """Training begins at what fresh models have; nothing else changes."""
 
 import dataclasses
+import os
 
 import pytest
 
 import workloads
 from runner import options as chosen
+from runner.launch import environment
 from runner.protocol import metrics, suite as rules, suite_files
 from runner.protocol.schema import SuiteError
 from runner.tools import starts
@@ -76,3 +78,10 @@ def test_a_start_is_written_under_the_name_that_algoperf_gives_its_row():
 def test_training_begins_no_worse_than_with_silence(metric, fresh, expected):
   """Fresh models babble: their word error rates are between 1 and 5."""
   assert metrics.beginning(metric, fresh) == expected
+
+
+def test_outside_of_trials_programs_have_the_trials_flags(monkeypatch):
+  """Without them, fresh models of librispeech_deepspeech/mini hung."""
+  monkeypatch.setattr(os, 'environ', dict(os.environ))
+  environment.adopt()
+  assert environment.XLA_FLAGS in os.environ['XLA_FLAGS']
