@@ -8,7 +8,9 @@ S1 is the sum of the learning rates. S2 is the annealed area: the sum of all
 falls of the rate, each with a momentum, λ per step. The last term knows what
 a decay that is still to come is worth. Rates are relative to the largest one
 and areas to the trial's steps, so that A and C are free of units. The law is
-applied to the distance to the target (curve.py).
+applied to the distance to the target (curve.py). Small networks begin on a
+plateau, which no power law has. So the forecaster has all shapes of
+parametric.py in the place of the power law, as functions of S1.
 """
 
 import functools
@@ -18,12 +20,11 @@ import numpy as np
 
 from scoring.forecast import regression
 from scoring.forecast.curve import Case, Curve
+from scoring.forecast.parametric import shapes
 from scoring.forecast.paths import Paths
 from scoring.forecast.regression import Prior
 
-EXPONENTS = (0.1, 0.25, 0.5, 1.0, 2.0)
 MEMORIES = (0.02, 0.1, 0.5)  # 1 / (1 - λ), as shares of all steps.
-FIRST = 0.02  # Share of the steps where the features are 1.
 
 
 class Law(NamedTuple):
@@ -91,17 +92,13 @@ def fit(values: np.ndarray, s1: np.ndarray, s2: np.ndarray) -> Law:
 def _features(seen: Curve, shares: np.ndarray) -> np.ndarray:
   """Return features of the law, which fall from 1 to 0, [J, N, 3]."""
   at = np.arange(1, seen.last + 1) / seen.last
-  columns = []
+  found = []
   for s1, s2 in _areas(seen):
+    forward = shapes(np.interp(shares, at, s1 / s1[-1]))
     left = (s2[-1] - s2) / (s2[-1] if s2[-1] > 1e-9 else 1.0)
-    anneal = np.interp(shares, at, left)
-    for exponent in EXPONENTS:
-      power = np.maximum(s1, 1e-3) ** -exponent
-      first = np.interp(FIRST, at, power)
-      drop = (power - power[-1]) / max(first - power[-1], 1e-9)
-      forward = np.minimum(np.interp(shares, at, drop), 3)
-      columns.append(np.stack([np.ones_like(shares), forward, anneal], axis=-1))
-  return np.array(columns)
+    anneal = np.broadcast_to(np.interp(shares, at, left), forward.shape)
+    found.append(np.stack([np.ones_like(forward), forward, anneal], axis=-1))
+  return np.concatenate(found)
 
 
 @functools.lru_cache(maxsize=256)
@@ -118,7 +115,7 @@ def _areas(seen: Curve) -> list[tuple[np.ndarray, np.ndarray]]:
 @functools.cache
 def _prior() -> Prior:
   """Return the general prior: distance at the end, and the two drops."""
-  count = len(EXPONENTS) * len(MEMORIES)
+  count = len(MEMORIES) * len(shapes(np.ones(1)))
   mean = np.tile([0.2, 0.6, 0.3], (count, 1))
   cov = np.diag([0.4**2, 0.4**2, 0.3**2])
   return Prior(mean, np.tile(cov, (count, 1, 1)))

@@ -5,7 +5,7 @@ import numpy as np
 from scoring.forecast.curve import FARTHEST, Case
 from scoring.forecast.paths import Paths, normal
 
-EXPONENTS = np.geomspace(0.05, 4, 24)
+EXPONENTS = np.geomspace(0.05, 4, 200)
 
 
 def last_value(case: Case) -> Paths:
@@ -23,15 +23,15 @@ def pow3(case: Case) -> Paths:
   if count < 4:
     return last_value(case)
   floor = 1 / seen.last
-  past = np.maximum(seen.shares, floor)
-  fits = []
-  for exponent in EXPONENTS:
-    rows = np.stack([np.ones(count), past**-exponent], axis=1)
-    found, *_ = np.linalg.lstsq(rows, seen.distances)
-    error = float(((rows @ found - seen.distances) ** 2).sum())
-    fits.append((error, exponent, found))
-  error, exponent, (level, factor) = min(fits, key=lambda fit: fit[0])
-  middle = level + factor * np.maximum(case.ahead, floor) ** -exponent
-  spread = np.sqrt(error / (count - 3))
+  powers = np.maximum(seen.shares, floor) ** -EXPONENTS[:, None]  # [E, N]
+  apart = powers - powers.mean(axis=1, keepdims=True)
+  over = seen.distances - seen.distances.mean()
+  factors = (apart @ over) / np.maximum((apart**2).sum(axis=1), 1e-300)
+  errors = ((over - factors[:, None] * apart) ** 2).sum(axis=1)
+  at = int(errors.argmin())
+  level = seen.distances.mean() - factors[at] * powers[at].mean()
+  ahead = np.maximum(case.ahead, floor) ** -EXPONENTS[at]
+  middle = level + factors[at] * ahead
+  spread = np.sqrt(errors[at] / (count - 3))
   noise = spread * normal(100, case.ahead.size)
   return Paths(case.ahead, np.minimum(middle + noise, FARTHEST))

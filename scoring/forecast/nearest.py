@@ -18,9 +18,9 @@ from scoring.forecast.paths import Paths, normal, picks
 GRID = np.linspace(0, 1, 101)
 MEMORY = 0.3  # Share of the trial so far, in which the weight falls by e.
 NEIGHBOURS = 5  # Finished trials in a bandwidth.
-LEAST = 0.03  # Least bandwidth.
-NOISE = 0.02  # Scatter of one evaluation.
-SPREAD = 0.5  # Scatter of a future, in bandwidths.
+LEAST = 0.015  # Least bandwidth.
+NOISE = 0.002  # Scatter of one evaluation beyond that of the finished curves.
+SPREAD = 1.0  # Scatter of a future, in bandwidths.
 LEAST_FINISHED = 3  # Fewer finished trials foretell nothing.
 
 

@@ -17,6 +17,7 @@ from scoring.forecast.paths import Paths
 from scoring.forecast.regression import Prior
 
 FIRST = 0.02  # Share of the steps where a shape is 1; it is 0 at the end.
+STEEPEST = 3.0  # Cut of power laws before FIRST.
 
 
 def parametric(case: Case) -> Paths | None:
@@ -26,8 +27,13 @@ def parametric(case: Case) -> Paths | None:
   return regression.futures(case, _features, _prior(), _coefficients)
 
 
-def _shapes(shares: np.ndarray) -> np.ndarray:
-  """Return all shapes at these shares, [J, N]."""
+def shapes(shares: np.ndarray) -> np.ndarray:
+  """Return all shapes at these shares, from 1 at FIRST to 0 at 1, [J, N]."""
+  first, last = _raw(np.array([FIRST, 1.0])).T[:, :, None]
+  return np.minimum((_raw(shares) - last) / (first - last), STEEPEST)
+
+
+def _raw(shares: np.ndarray) -> np.ndarray:
   rows = [
     (shares + offset) ** -exponent
     for exponent in (0.1, 0.25, 0.5, 1.0, 1.5, 2.5)
@@ -45,15 +51,14 @@ def _shapes(shares: np.ndarray) -> np.ndarray:
 
 def _features(seen: Curve, shares: np.ndarray) -> np.ndarray:
   del seen  # Every trial has the same shapes.
-  first, last = _shapes(np.array([FIRST, 1.0])).T[:, :, None]
-  drop = (_shapes(shares) - last) / (first - last)
-  return np.stack([np.ones_like(drop), np.minimum(drop, 3)], axis=-1)
+  drop = shapes(shares)
+  return np.stack([np.ones_like(drop), drop], axis=-1)
 
 
 @functools.cache
 def _prior() -> Prior:
   """Return the general prior: distance at the end, and the drop to there."""
-  count = len(_shapes(np.ones(1)))
+  count = len(_raw(np.ones(1)))
   mean = np.tile([0.2, 0.8], (count, 1))
   return Prior(mean, np.tile(np.diag([0.4**2, 0.4**2]), (count, 1, 1)))
 

@@ -28,7 +28,7 @@ class Outlook(NamedTuple):
   @property
   def chance(self) -> float:
     """Probability that the target is reached within the budget."""
-    return float(self.weights[np.isfinite(self.share)].sum())
+    return min(1.0, float(self.weights[np.isfinite(self.share)].sum()))
 
   def values(self, levels, by: Scale) -> np.ndarray:
     """Return quantiles of the best value, from the worst to the best.

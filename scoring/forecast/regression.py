@@ -18,7 +18,7 @@ import numpy as np
 from scoring.forecast.curve import FARTHEST, Case, Curve
 from scoring.forecast.paths import Paths, normal, picks
 
-NOISES = (0.01, 0.03, 0.1)  # Scatter of an evaluation, each as likely.
+NOISES = (0.002, 0.007, 0.025, 0.08)  # Scatter of evaluations, each as likely.
 TEMPER = 0.3  # Exponent of the likelihood.
 MEMORY = 0.5  # Share of the trial so far, in which weights fall by e.
 MOST_SEEN = 24  # Evaluations that count; more are thinned.
@@ -71,7 +71,7 @@ def futures(
 
 
 def most_likely(seen: Curve, features: Features, prior: Prior) -> np.ndarray:
-  """Return the posterior means at the middle noise, [J, K]."""
+  """Return the posterior means at a middling noise, [J, K]."""
   return _posterior(seen, features, prior)[1][:, len(NOISES) // 2]
 
 

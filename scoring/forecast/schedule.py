@@ -58,7 +58,7 @@ def foreseen(
     return None
   rates = rates / rates.max()
   peak = int(rates.argmax())
-  peak += int((rates[peak:] > 1 - 1e-3).sum()) - 1  # The last step at the peak.
+  peak += int((rates[peak:] > 1 - 1e-6).sum()) - 1  # The last step at the peak.
   later, falling = steps[peak:], rates[peak:]
   if len(later) < LEAST or falling[-1] > FALLEN:
     return None
