@@ -40,6 +40,7 @@ from scoring.forecast.paths import Outlook, outlook, pool
 from scoring.load import results as read
 from scoring.load.results import Results
 from scoring.load.trial import BEATEN, Trial
+from scoring.rank import pruning, replay, stopping
 
 ROOT = pathlib.Path(__file__).parents[2]
 PUBLIC = ROOT.parent / 'shared/data/official_boards'
@@ -53,6 +54,15 @@ LEVELS = (0.5, 0.8, 0.9)
 ALONE = 3  # Every third forecast is made without finished trials, too.
 BINS = (0, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 1.01)  # Of the chance.
 TAKEN: list[float] = []  # Milliseconds of each forecast of the mixture.
+POLICIES = {
+  'exact': stopping.Policy(chance=0),
+  '`safe`': stopping.SAFE,
+  'also if the schedule is unknown': stopping.Policy(unknown=True),
+  'also from 25 % of the steps': stopping.Policy(unknown=True, earliest=0.25),
+  'also below a chance of 5 %': stopping.Policy(
+    unknown=True, earliest=0.25, chance=0.05
+  ),
+}
 # Submissions of one family differ in the bits of their state, or in what they
 # evaluate, and have nearly the same curves.
 FAMILIES = {'baseline': 'nadamw', 'adam': 'adamw', 'ema': 'nadamw'}
@@ -408,6 +418,25 @@ def _weights(found: dict[str, np.ndarray]) -> None:
   print('}')
 
 
+def policies(board: str) -> None:
+  """Print what policies of stopping save, and how often they are wrong."""
+  with opened(board) as results:
+    whole = replay.replay(results)
+    ended = [replay.stopped_at_target(one) for one in results.trials]
+    for name, policy in POLICIES.items():
+      kept, stops = stopping.stop(results, ended, policy)
+      kept, _ = pruning.prune(results, kept)
+      made = replay.compare(name, [kept], results, whole.scores)
+      low, high = stops.rate
+      print(
+        f'| {board} | {name} | {made.hours / whole.hours:.1%} | '
+        f'{stops.stopped} | {stops.hours / whole.hours:.1%} | '
+        f'{stops.false} of {stops.known} | {low:.1%} to {high:.1%} | '
+        f'{made.moved} | {made.largest:.4f} |',
+        flush=True,
+      )
+
+
 def collect(board: str) -> list[Scored]:
   """Return all forecasts of a board."""
   found = []
@@ -429,8 +458,16 @@ def main(extra: list[str]) -> None:
     f'Python {platform.python_version()}, numpy {np.__version__}, '
     f'scipy {scipy.__version__}, {platform.processor() or platform.machine()}'
   )
+  names = (*OURS, *PUBLISHED, *extra)
+  print(
+    '\n| board | stopping | hours | stopped | hours saved | false stops | '
+    '90 % interval | ranks moved | score moved |\n'
+    '|---|---|---|---|---|---|---|---|---|'
+  )
+  for board in names:
+    policies(board)
   scored = []
-  for board in (*OURS, *PUBLISHED, *extra):
+  for board in names:
     began = time.perf_counter()
     scored += collect(board)
     print(f'{board}: {time.perf_counter() - began:.0f} s', flush=True)
