@@ -5,7 +5,7 @@ TIMETRIAL := .venv/bin/timetrial
 RACERS := nadamw,lion,nesterov,sgd
 COURSES := criteo1tb/mini,imagenet_resnet/mini,ogbg/mini,librispeech_deepspeech/mini
 
-.PHONY: setup demo test lint benchmarks leaderboard docker-check lock clean
+.PHONY: setup demo test lint benchmarks leaderboard site docker-check lock clean
 
 # Makes .venv, with the packages of requirements.lock and the command timetrial.
 setup: .venv/ready
@@ -41,6 +41,10 @@ leaderboard: .venv/ready
 	    --studies=1 --prune --out=$$out/results && \
 	  $(TIMETRIAL) score $$out/results --out=$$out || exit 1; \
 	done
+
+# All boards and documents as a folder that any static host serves.
+site: .venv/ready
+	$(PY) -m scoring.site --out=site
 
 # Two steps, as pip refuses an editable install beside hashed requirements.
 .venv/ready: requirements.lock pyproject.toml

@@ -175,9 +175,10 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   )
   written = None
   if _REPORT.value:
+    from scoring import verify  # noqa: PLC0415  Reads all records.
     from scoring.report import write  # noqa: PLC0415  Draws.
 
-    written = write.write(results, scored, made, out)
+    written = write.write(results, scored, made, out, verify.verify(results))
   if _INTO.value:
     markdown.renew(
       pathlib.Path(_INTO.value), markdown.render(results, scored, made)
@@ -185,9 +186,7 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
   if _JSON.value:
     print(schemas.text('score', export.everything(results, scored, made)))
   else:
-    terminal.show(results, scored, made.spread, _console())
-    if written:
-      print(f'Report: {written}')
+    terminal.show(results, scored, made.spread, _console(), written)
   return 0
 
 

@@ -4,7 +4,7 @@ import csv
 import itertools
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from runner.protocol import (
@@ -38,7 +38,10 @@ BROKEN = (  # Exceptions that unexpected content of a file may cause.
 
 
 def checked(
-  trial: Trial, plan: Plan | None, planned: PlannedTrial | None
+  trial: Trial,
+  plan: Plan | None,
+  planned: PlannedTrial | None,
+  rules: Callable[[Plan], Mapping[str, str]] = plan_file.common_hashes,
 ) -> Iterator[tuple[bool, str]]:
   """Yield doubts (True, text) and notes (False, text) on one trial.
 
@@ -46,13 +49,17 @@ def checked(
     trial: The trial as read from its folder.
     plan: The plan, or None.
     planned: The trial in the plan, or None.
+    rules: Returns the hashes of the plan's rules, which are the same for all
+      trials of a plan.
   """
   try:
     path = safe_files.plain(trial.folder / layout.ATTEMPTS)
     events = list(storage.read_lines(path))
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
-      yield from ((True, text) for text in _as_planned(trial, plan, planned))
+      yield from (
+        (True, text) for text in _as_planned(trial, plan, planned, rules)
+      )
     rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
     yield from ((True, text) for text in _values(rows))
     charges = plan.suite.charges if plan else accounts.ALL
@@ -104,7 +111,10 @@ def checked(
 
 
 def _as_planned(
-  trial: Trial, plan: Plan, planned: PlannedTrial | None
+  trial: Trial,
+  plan: Plan,
+  planned: PlannedTrial | None,
+  rules: Callable[[Plan], Mapping[str, str]],
 ) -> Iterator[str]:
   """Check that the folder holds the planned trial and its source."""
   own = storage.read_json(safe_files.plain(trial.folder / layout.TRIAL))
@@ -122,7 +132,7 @@ def _as_planned(
       f'The trial ran under other rules: {own["row"]!r}, but the plan has '
       f'{row!r}.'
     )
-  now = plan_file.common_hashes(plan)
+  now = rules(plan)
   for name, known in own.get('hashes', {}).items():
     if now.get(name) != known:
       yield f'The trial ran under another {name} than {layout.PLAN} has now.'

@@ -180,9 +180,13 @@ def _plan(
   studies: int,
   trials: int,
 ) -> Plan:
-  """Plan trials without targets, over SHARE of the step budget."""
+  """Plan trials without targets, over SHARE of the step budget.
+
+  Without starts, too: this command writes them into the suite, and would
+  otherwise not know its own plan again when it is repeated.
+  """
   specs = {
-    name: dataclasses.replace(spec, steps=int(SHARE * spec.steps))
+    name: dataclasses.replace(spec, steps=int(SHARE * spec.steps), start=None)
     for name, spec in suite.workloads.items()
   }
   ruleset = Ruleset(studies=studies, trials=trials, budget_factor=1.0)
@@ -195,13 +199,29 @@ def _plan(
 def _run(
   plan: Plan, out: pathlib.Path, options: TrialOptions, jobs: int
 ) -> list[tuple[PlannedTrial, list[float]]]:
-  """Run a plan; return the validation values of trials that trained."""
+  """Run a plan; return the validation values of trials that trained.
+
+  Raises:
+    TargetsError: some trials have no outcome, so the best point may be missing.
+  """
   by_steps(out, plan, options, jobs)
+  waiting = [t for t in plan.trials if _waits(t.folder(out))]
+  if waiting:
+    raise TargetsError(
+      f'{len(waiting)} of {len(plan.trials)} trials in {out} did not run, such '
+      f'as {waiting[0].key}. Repeat this command.'
+    )
   return [
     (trial, values)
     for trial in plan.trials
     if (values := _values(trial.folder(out), plan.suite, trial.workload))
   ]
+
+
+def _waits(folder: pathlib.Path) -> bool:
+  """Return whether a trial is without an outcome, or may be tried again."""
+  found = layout.status(folder)
+  return found.outcome is None or found.retryable
 
 
 def _values(folder: pathlib.Path, suite: Suite, workload: str) -> list[float]:

@@ -10,7 +10,7 @@ from scoring.rank.allocation import MOST, Allocation
 from scoring.rank.board import Board
 from scoring.rank.bootstrap import SURE, Spread
 from scoring.report import formats, sentences
-from scoring.report.terminal import text_of
+from scoring.report.terminal import fitted, text_of, told_apart
 
 SHOWN = 12  # Pairs to print.
 
@@ -33,7 +33,7 @@ def show(
   """
   console.print(text_of(sentences.summary(board, spread)))
   if found.cells:
-    console.print(_table(found, jobs))
+    console.print(fitted(lambda most: _table(found, jobs, most), console))
   for line in lines(found, board, jobs):
     console.print(text_of(line))
 
@@ -102,17 +102,19 @@ def table(
   }
 
 
-def _table(found: Allocation, jobs: int) -> rich.table.Table:
+def _table(found: Allocation, jobs: int, most: int | None) -> rich.table.Table:
   made = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   for head in ('submission', 'workload'):
     made.add_column(head, no_wrap=True)
   for head in ('studies', 'more', 'gain', 'hours'):
     made.add_column(head, justify='right')
+  entries = told_apart((cell.submission for cell in found.cells), most)
+  workloads = told_apart((cell.workload for cell in found.cells), most)
   for cell in found.cells:
     gain = 'unknown' if cell.gain is None else formats.share(cell.gain)
     made.add_row(
-      text_of(cell.submission),
-      text_of(cell.workload),
+      text_of(entries[cell.submission]),
+      text_of(workloads[cell.workload]),
       str(cell.studies),
       f'+{cell.more}',
       gain,

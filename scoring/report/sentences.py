@@ -135,7 +135,7 @@ def _machine(facts: Mapping[str, Any]) -> str:
 
 def summary(board: Board, spread: Spread | None) -> str:
   """Return the result and its confidence in a few sentences."""
-  found = [headline(board, spread), sureness(board, spread)]
+  found = [headline(board, spread), uncertainty(board, spread)]
   return ' '.join(filter(None, found))
 
 
@@ -182,7 +182,7 @@ def _open_cells(board: Board) -> str:
   )
 
 
-def sureness(board: Board, spread: Spread | None) -> str:
+def uncertainty(board: Board, spread: Spread | None) -> str:
   """Return which submissions cannot be told apart, and why."""
   if sum(s.rank is not None for s in board.standings) < 2:
     return ''

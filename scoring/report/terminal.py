@@ -1,6 +1,9 @@
 """Print the leaderboard on a terminal."""
 
 import math
+import pathlib
+import shlex
+from collections.abc import Callable, Iterable
 
 import rich.console
 import rich.table
@@ -12,7 +15,9 @@ from scoring.rank.board import Board, Cell, Standing
 from scoring.rank.bootstrap import Spread
 from scoring.report import formats, sentences
 
+NAMES = (40, 32, 26, 22, 18, 15, 12, 10, 8)  # Lengths of names, if narrow.
 SHOWN = 8  # Problems to print; the report lists all.
+LONGEST = 400  # Characters of a foreign text, such as the end of a trial.
 
 
 def show(
@@ -20,40 +25,125 @@ def show(
   board: Board,
   spread: Spread | None,
   console: rich.console.Console,
+  written: pathlib.Path | None = None,
 ) -> None:
-  """Print the table, open cells and problems with the files.
+  """Print the table, open cells, problems with the files, and what is next.
 
   Args:
     results: The results that the board was made from.
     board: The scored board.
     spread: The resampled board, or None.
     console: The console to print on.
+    written: The report's page, if it was written.
   """
-  console.print(text_of(f'TimeTrial {sentences.title(results)}', 'bold'))
-  console.print(text_of(' · '.join(sentences.facts(results)), 'dim'))
-  table = _table(board, spread, list(board.rules.workloads))
-  roomy = console.options.update(width=10_000)
-  if console.measure(table, options=roomy).maximum > console.width:
-    table = _table(board, spread, [])  # The report has the times to target.
+  title = brief(sentences.title(results))
+  console.print(text_of(f'TimeTrial {title}', 'bold'))
+  facts = ' · '.join(map(brief, sentences.facts(results)))
+  console.print(text_of(facts, 'dim'))
+  table = _table(board, spread, list(board.rules.workloads), None)
+  if not _fits(table, console):  # The report has the times to target.
+    table = fitted(lambda most: _table(board, spread, [], most), console)
   console.print(table)
   console.print(text_of(sentences.summary(board, spread)))
   for standing in board.standings:
     for workload, cell in standing.cells.items():
       for reason in cell.open:
-        where = f'  {standing.submission}, {workload}: '
-        console.print(text_of(where + reason, 'yellow'))
+        where = f'  {brief(standing.submission)}, {brief(workload)}: '
+        console.print(text_of(where + brief(reason), 'yellow'))
   for problem in results.problems[:SHOWN]:
-    console.print(text_of(f'! {problem.path}: {problem.reason}', 'red'))
+    told = f'! {brief(problem.path)}: {brief(problem.reason)}'
+    console.print(text_of(told, 'red'))
   if len(results.problems) > SHOWN:
     left = len(results.problems) - SHOWN
     more = f'! {left} more problems are listed in the report.'
     console.print(text_of(more, 'red'))
   for remark in results.remarks:
     console.print(text_of(remark, 'dim'))
+  if written:
+    console.print(text_of(f'Report: {written}'), soft_wrap=True)
+  console.print(text_of(_next(results, board, spread)), soft_wrap=True)
+
+
+def fitted(
+  make: Callable[[int | None], rich.table.Table], console: rich.console.Console
+) -> rich.table.Table:
+  """Return a table with names as long as the terminal has room for.
+
+  Without this, rich would cut the numbers, too.
+
+  Args:
+    make: Returns the table, given the length that names may have.
+    console: The console to print on.
+  """
+  limits: tuple[int | None, ...] = (None, *NAMES)
+  tables = map(make, limits)
+  return next((t for t in tables if _fits(t, console)), make(NAMES[-1]))
+
+
+def shortened(name: str, most: int | None) -> str:
+  """Return a name on one line, with an ellipsis in its middle if it is long.
+
+  Names of variants often differ at the end.
+
+  Args:
+    name: The name.
+    most: Length that the name may have; None: any.
+  """
+  name = ' '.join(sentences.clean(name, '?').split())
+  if most is None or len(name) <= most:
+    return name
+  left = most // 2
+  return f'{name[:left]}…{name[left + 1 - most :]}'
+
+
+def told_apart(names: Iterable[str], most: int | None) -> dict[str, str]:
+  """Return short forms of names; different names have different ones.
+
+  Names that differ only where the ellipsis is have a number instead of their
+  end.
+
+  Args:
+    names: The names.
+    most: Length that a short form may have; None: any.
+  """
+  found: dict[str, str] = {}
+  for name in dict.fromkeys(names):
+    short, number = shortened(name, most), 1
+    while short in found.values():
+      number += 1
+      end = f'…{number}'
+      kept = None if most is None else most - len(end)
+      short = shortened(name, None)[:kept] + end
+    found[name] = short
+  return found
+
+
+def brief(value: str) -> str:
+  """Return foreign text with at most LONGEST characters; the end is kept."""
+  return shortened(value, LONGEST)
+
+
+def _fits(table: rich.table.Table, console: rich.console.Console) -> bool:
+  roomy = console.options.update(width=10_000)
+  return console.measure(table, options=roomy).maximum <= console.width
+
+
+def _next(results: Results, board: Board, spread: Spread | None) -> str:
+  """Return the command that helps most in this state."""
+  folder = shlex.quote(str(results.folder))
+  if board.provisional and results.plan:
+    return f'Next: timetrial status --out={folder} shows what is open.'
+  ranked = sum(s.rank is not None for s in board.standings)
+  if results.plan and ranked > 1 and bands.groups(board, spread):
+    return f'Next: timetrial decide {folder} shows what would tell ranks apart.'
+  return f'Next: timetrial verify {folder} shows what to doubt.'
 
 
 def _table(
-  board: Board, spread: Spread | None, workloads: list[str]
+  board: Board,
+  spread: Spread | None,
+  workloads: list[str],
+  most: int | None,
 ) -> rich.table.Table:
   table = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   table.add_column('#', justify='right')
@@ -70,11 +160,15 @@ def _table(
     head = f'{workload}\n{sentences.target(board, workload)}'
     table.add_column(text_of(head), justify='right')
   known = bands.bands(board, spread)
+  short = told_apart((s.submission for s in board.standings), most)
   for standing in board.standings:
     score = formats.score(standing.score)
     table.add_row(
       bands.shown(known, standing.submission, standing.rank),
-      text_of(standing.submission, 'bold' if _first(standing, known) else ''),
+      text_of(
+        short[standing.submission],
+        'bold' if _first(standing, known) else '',
+      ),
       score if standing.rank else f'({score})',
       formats.interval(bootstrap.interval(board, spread, standing.submission)),
       f'{standing.reached}/{len(board.rules.scored)}',

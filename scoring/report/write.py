@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 from runner.protocol import user_files
 from runner.protocol.storage import StorageError
@@ -10,6 +11,7 @@ from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import export, figures, markdown
 from scoring.report.page import render
+from scoring.report.page.doubts import Finding
 
 
 class ReportError(ValueError):
@@ -17,7 +19,11 @@ class ReportError(ValueError):
 
 
 def write(
-  results: Results, board: Board, analysis: Analysis, out: pathlib.Path
+  results: Results,
+  board: Board,
+  analysis: Analysis,
+  out: pathlib.Path,
+  findings: Sequence[Finding] | None = None,
 ) -> pathlib.Path:
   """Write the report into a folder and return the page's path.
 
@@ -26,13 +32,14 @@ def write(
     board: The scored board.
     analysis: The analysis of the board.
     out: The folder, which need not exist.
+    findings: Findings of `verify`; None if it was not run.
 
   Raises:
     ReportError: The folder cannot be written.
   """
   table = export.everything(results, board, analysis)
   files = {
-    'index.html': render.render(results, board, analysis),
+    'index.html': render.render(results, board, analysis, findings),
     'report.md': markdown.render(results, board, analysis),
     'leaderboard.csv': export.leaderboard(board, analysis).to_csv(index=False),
     'times_to_target.csv': export.times_to_target(board).to_csv(),

@@ -50,6 +50,10 @@ ALLOWED = {
   'scoring.forecast': ('runner.protocol', 'scoring.load'),
   'scoring.rank': ('runner.protocol', 'scoring.load', 'scoring.forecast'),
   'scoring.report': ('runner.protocol', 'scoring.load', 'scoring.rank'),
+  'scoring.report.page': (
+    'runner.protocol', 'scoring.load', 'scoring.rank', 'scoring.report',
+  ),
+  'scoring.site': ('workloads', 'runner.protocol'),
 }  # fmt: skip
 LIGHT = (  # A laptop with pandas can score what a cluster ran.
   *sorted(

@@ -49,7 +49,11 @@ def test_the_wheel_has_the_command_and_all_data(site):
   assert 'timetrial = timetrial:main' in names
   data = [
     path.relative_to(ROOT)
-    for folder, pattern in [('configs', '*/*.toml'), ('scoring/report', '*.*')]
+    for folder, pattern in [
+      ('configs', '*/*.toml'),
+      ('scoring/report/page', '*.*'),
+      ('scoring/site', '*.*'),
+    ]
     for path in (ROOT / folder).glob(pattern)
     if not path.name.startswith('cpu-')
   ]

@@ -62,20 +62,20 @@ function sensitivityTable() {
 function drawDoubts() {
   const {doubt} = DATA;
   const {counts} = doubt;
-  const {sureness, faster} = view();
+  const {uncertainty, faster} = view();
   const hashRows = doubt.hashes.map(([name, hash]) => html('tr', null, rowHead(name), cell(html('code', null, hash), {class: 'path'})));
   const versionRows = doubt.versions.map(([name, found]) => html('tr', null, rowHead(name),
     cell(found.map(([value, count]) => (found.length > 1 ? `${value} (${count} trials)` : value)).join('; '), {class: 'path'})));
   const openRows = doubt.open.map(([entry, workload, why]) => html('tr', null, rowHead(entry), cell(workload), cell(why, {class: 'path'})));
   drawn('doubt').replaceChildren(...[
     html('h3', null, 'Uncertainty of the ranking'),
-    html('p', null, sureness || 'Fewer than two entries are ranked, so there are no neighbours to compare.'),
+    html('p', null, uncertainty || 'Fewer than two entries are ranked, so there are no neighbours to compare.'),
     faster && ENTRIES.length > 1 && folded('Pairwise comparisons', fasterTable),
     DATA.without.length > 1 && folded('Scores without one workload', withoutTable),
     folded('Scores by other measures', measuresTable),
     DATA.sensitivity.length && folded('Sensitivity to the learning rate', sensitivityTable),
     html('h3', null, 'Checks of these results'),
-    html('p', null, `The clock: ${doubt.policy}. `, counts.doubts
+    html('p', null, `The clock: ${doubt.policy}. `, !doubt.checked ? 'timetrial verify was not run.' : counts.doubts
       ? `timetrial verify doubts ${plural(counts.doubts, 'thing')}.` : 'timetrial verify has no doubts.'),
     counts.doubts > 0 && folded(`Doubts (${counts.doubts})`, () => listOf(doubt.doubts, counts.doubts, 'What verify doubts')),
     counts.notes > 0 && folded(`Notes (${counts.notes})`, () => listOf(doubt.notes, counts.notes, 'What verify notes')),

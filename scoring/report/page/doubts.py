@@ -1,34 +1,41 @@
-"""What a reader should doubt, what made the board, and how to make it again."""
+"""Facts for readers who doubt: findings, hashes, versions and commands."""
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from runner.protocol import layout
-from scoring import verify
 from scoring.load.results import Results
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import sentences, versions
 
+# A path, whether the finding is a doubt, and what it is; see scoring.verify.
+Finding = tuple[str, bool, str]
 LISTED = 200  # Findings and problems that the page lists.
 
 
-def table(results: Results, board: Board, analysis: Analysis) -> dict[str, Any]:
+def table(
+  results: Results,
+  board: Board,
+  analysis: Analysis,
+  findings: Sequence[Finding] | None,
+) -> dict[str, Any]:
   """Return the facts of the section on doubts.
 
   Args:
     results: The results.
     board: The scored board.
     analysis: The analysis of the board.
+    findings: Findings of `verify`; None if it was not run.
   """
-  findings = verify.verify(results)
   known = {(problem.path, problem.reason) for problem in analysis.problems}
   doubts = [
-    (one.path, one.text)
-    for one in findings
-    if one.doubt and (one.path, one.text) not in known
+    (path, text)
+    for path, doubt, text in findings or ()
+    if doubt and (path, text) not in known
   ]
-  notes = [(one.path, one.text) for one in findings if not one.doubt]
+  notes = [(path, text) for path, doubt, text in findings or () if not doubt]
   opened = [
     (standing.submission, name, reason)
     for standing in board.standings
@@ -36,6 +43,7 @@ def table(results: Results, board: Board, analysis: Analysis) -> dict[str, Any]:
     for reason in cell.open
   ]
   return {
+    'checked': findings is not None,
     'doubts': doubts[:LISTED],
     'notes': notes[:LISTED],
     'problems': [tuple(p) for p in analysis.problems[:LISTED]],

@@ -1,4 +1,4 @@
-"""What each entry of a board is: its kind, paper, points, costs and source."""
+"""Facts on each entry of a board: kind, paper, points, costs and source."""
 
 import ast
 import pathlib
@@ -19,7 +19,7 @@ MOST = 400_000  # Bytes of all sources together.
 
 
 class Written(NamedTuple):
-  """What the source of a submission says of itself."""
+  """Words of a submission's source on itself."""
 
   source: str  # '' if it is not recorded, or not short.
   about: str  # First sentence of its docstring.

@@ -108,7 +108,7 @@ function rankingRow(e) {
   return html('tr', {class: rank[e] ? null : 'unranked', 'data-entry': e},
     cell([html('b', null, bandText(band[e], rank[e])), rankBand(e)], {class: 'rank'}),
     rowHead(html('button', {type: 'button', class: 'pick', 'aria-pressed': picked ? 'true' : 'false', 'data-tip': line(ENTRIES[e].about, 'press to colour it in all charts'),
-      onclick: () => toggle('pick', ENTRIES[e].name)}, named(e))),
+      onclick: () => toggle('pick', ENTRIES[e].name)}, sample(e), ' ', ENTRIES[e].name)),
     cell(scoreDot(e), {class: 'dots'}),
     cell([scoreText(score[e]), ends && html('small', null, `${scoreText(ends[0])}–${scoreText(ends[1])}`), !rank[e] && html('small', null, 'so far')], {class: 'n'}),
     cell([`${reached[e]}/${scored}`, many && html('small', null, `${targets[e]}/${scored * DATA.ladder.length}`)], {class: 'n'}),

@@ -8,6 +8,7 @@ the times and the method as text.
 import json
 import math
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
@@ -20,6 +21,7 @@ from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import colours, formats, sentences
 from scoring.report.page import curves, doubts, entries, views
+from scoring.report.page.doubts import Finding
 
 HERE = pathlib.Path(__file__).parent
 STYLES = ('page.css', 'charts.css')
@@ -40,13 +42,19 @@ SCRIPTS = (
 )
 
 
-def render(results: Results, board: Board, analysis: Analysis) -> str:
+def render(
+  results: Results,
+  board: Board,
+  analysis: Analysis,
+  findings: Sequence[Finding] | None = None,
+) -> str:
   """Return the page as HTML.
 
   Args:
     results: The results that the board was made from.
     board: The scored board.
     analysis: The analysis of the board.
+    findings: Findings of `verify`; None if it was not run.
   """
   title = sentences.page_title(results, analysis.details.values())
   facts = sentences.facts(results, analysis.details.values())
@@ -67,17 +75,28 @@ def render(results: Results, board: Board, analysis: Analysis) -> str:
       departures=_departures(board, analysis),
       css=_text(STYLES),
       script=_text(SCRIPTS),
-      data=_embedded(data(results, board, analysis)),
+      data=_embedded(data(results, board, analysis, findings)),
     )
   )
   return sentences.clean(source)  # Jinja has escaped quotes and brackets.
 
 
-def data(results: Results, board: Board, analysis: Analysis) -> dict[str, Any]:
+def data(
+  results: Results,
+  board: Board,
+  analysis: Analysis,
+  findings: Sequence[Finding] | None = None,
+) -> dict[str, Any]:
   """Return everything that the page's script draws.
 
   Lists over entries and workloads are in the order of `entries` and
   `workloads`.
+
+  Args:
+    results: The results that the board was made from.
+    board: The scored board.
+    analysis: The analysis of the board.
+    findings: Findings of `verify`; None if it was not run.
   """
   rules = board.rules
   names = [standing.submission for standing in board.standings]
@@ -132,7 +151,7 @@ def data(results: Results, board: Board, analysis: Analysis) -> dict[str, Any]:
       }
       for one in analysis.sensitivity
     ],
-    'doubt': doubts.table(results, board, analysis),
+    'doubt': doubts.table(results, board, analysis, findings),
   }
 
 

@@ -90,7 +90,7 @@ def table(view: View, entries: list[str], workloads: list[str]) -> dict:
     'label': _label(view),
     'unit': view.results.effort,
     'headline': sentences.headline(board, spread),
-    'sureness': sentences.sureness(board, spread),
+    'uncertainty': sentences.uncertainty(board, spread),
     'rank': [s.rank for s in standings],
     'band': [known.get(name) for name in entries],
     'score': [_short(s.score) for s in standings],

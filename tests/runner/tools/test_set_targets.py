@@ -1,5 +1,6 @@
 """Targets are set so that what set them meets them."""
 
+import dataclasses
 import datetime
 import tomllib
 
@@ -45,6 +46,33 @@ def test_nothing_that_is_raced_has_set_a_target():
   for what in ('seed', 'hyperparameters'):
     both = [{str(getattr(t, what)) for t in x.trials} for x in (raced, tried)]
     assert not both[0] & both[1]
+
+
+def test_a_search_goes_on_after_its_starts_were_written():
+  """The command refused its own plan: it had written `start` meanwhile."""
+  began = dataclasses.replace(
+    SUITE,
+    workloads={
+      name: dataclasses.replace(row, start=0.5)
+      for name, row in SUITE.workloads.items()
+    },
+  )
+  plans = [
+    set_targets._plan(suite, ['adamw'], MACHINE, studies=1, trials=2)
+    for suite in (SUITE, began)
+  ]
+  assert plans[0].hash == plans[1].hash
+  assert plans[0].suite == plans[1].suite
+
+
+def test_a_search_without_some_of_its_trials_sets_no_target(
+  tmp_path, monkeypatch
+):
+  """Trials that could not begin were left out, and the rest set the target."""
+  plan = set_targets._plan(SUITE, ['adamw'], MACHINE, studies=1, trials=2)
+  monkeypatch.setattr(set_targets, 'by_steps', lambda *_: None)
+  with pytest.raises(set_targets.TargetsError, match='did not run, such as'):
+    set_targets._run(plan, tmp_path, None, 1)
 
 
 def test_a_target_is_the_median_of_the_best_values_of_the_repeats():

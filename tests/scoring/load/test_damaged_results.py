@@ -19,7 +19,8 @@ from runner.protocol import layout, storage, suite
 from scoring import verify
 from scoring.load import details, results as read
 from scoring.rank import analysis, board
-from scoring.report import export, page
+from scoring.report import export
+from scoring.report.page import render
 from tests.scoring.load import test_verify
 from tests.support import made_results
 
@@ -151,7 +152,7 @@ def shown(results):
   found = board.make(results)
   explained = analysis.make(results, found, draws=2)
   table = export.everything(results, found, explained)
-  text = page.render(results, found, explained, results.folder)
+  text = render.render(results, found, explained)
   return text + json.dumps(table, allow_nan=False)
 
 

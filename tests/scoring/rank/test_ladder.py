@@ -14,7 +14,8 @@ from runner.protocol import suite as suites
 from scoring.load import results as read
 from scoring.rank import alternatives, analysis, board, bootstrap, pruning
 from scoring.rank.board import Board
-from scoring.report import export, markdown, page, sentences, terminal
+from scoring.report import export, markdown, sentences, terminal
+from scoring.report.page import render
 from tests.support import made_boards as made, made_results
 
 INF, NAN = math.inf, math.nan
@@ -285,18 +286,21 @@ def test_every_report_says_what_the_score_is_the_mean_of(folder, tmp_path):
   terminal.show(results, found, made_of.spread, shown)
   printed = shown.file.getvalue()
   assert said in ' '.join(printed.splitlines()[:3]) and 'targets' in printed
-  shown = page.render(results, found, made_of, tmp_path)
-  head, _, body = shown.partition('id="leaderboard"')
-  assert said in head and said in body
-  standing = found.standings[0]
-  assert f'<td class="n" data-value="{standing.rungs}">' in body
-  assert 'targets reached, credit' in body
-  # A dot of the profiles for each target reached within the cutoff.
-  dots = shown.count('of 9 targets</title>')
+  assert said in render.render(results, found, made_of)
+  told = render.data(results, found, made_of)
+  assert told['ladder'] == list(LADDER)
+  first = told['views'][0]
+  assert first['targets'] == [s.rungs for s in found.standings]
+  # The profiles have a step for each target reached.
   ratios = [
-    r for s in found.standings for c in s.cells.values() for r in c.ratios
+    ratio for row in first['cells'] for c in row for ratio in c['ratios']
   ]
-  assert dots == sum(ratio <= results.rules.cutoff for ratio in ratios)
+  assert sum(ratio not in (None, -1) for ratio in ratios) == sum(
+    math.isfinite(ratio)
+    for s in found.standings
+    for c in s.cells.values()
+    for ratio in c.ratios
+  )
   alone = dataclasses.replace(results.rules, ladder=(0.0,))
   assert sentences.meaning(alone) == 'one target per workload'
 

@@ -3,8 +3,10 @@
 import csv
 import dataclasses
 import json
+import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -12,9 +14,17 @@ import pytest
 import rich.console
 
 from scoring.load import results as read
-from scoring.rank import analysis, board, bootstrap
-from scoring.report import export, formats, markdown, sentences, terminal, write
-from tests.support import made_results as made
+from scoring.rank import allocation, analysis, board, bootstrap, costs
+from scoring.report import (
+  decision,
+  export,
+  formats,
+  markdown,
+  sentences,
+  terminal,
+  write,
+)
+from tests.support import hostile, made_results as made
 
 ROOT = pathlib.Path(__file__).parents[3]
 HOSTILE = '</script><script>alert(1)</script>'
@@ -101,6 +111,13 @@ def test_the_command_prints_and_writes_without_jax(race, tmp_path):
     'report.md',
     'times_to_target.csv',
   ]
+
+
+def test_the_next_command_is_the_last_line(race, tmp_path):
+  done = command(race / 'results', f'--out={tmp_path}')
+  report, next_command = done.stdout.splitlines()[-2:]
+  assert report == f'Report: {tmp_path / "index.html"}'
+  assert next_command.startswith('Next: timetrial status --out=')
 
 
 def test_json_for_programs_and_no_report(race, tmp_path):
@@ -461,3 +478,95 @@ def test_a_narrow_terminal_shows_the_ranking_alone(race, capsys):
   printed = capsys.readouterr().out
   assert '1  schedule_free_adamw    0.9700  0.945 – 0.980      3/3' in printed
   assert 'error_rate' not in printed
+
+
+@pytest.mark.parametrize('width', [60, 80])
+def test_names_are_shortened_and_scores_are_not(tmp_path, capsys, width):
+  """Names of 100 letters once left three digits of a score."""
+  long = [f'submission_{"x" * 80}_number_{n}' for n in range(42)]
+  keys = [(name, 'digits', s, 1) for name in [*long, 'lion'] for s in (0, 1)]
+  rows = {'digits': made.RULES['workloads']['digits']}
+  plan = made.write_plan(tmp_path, keys, made.RULES | {'workloads': rows})
+  for n, trial in enumerate(plan):
+    values = [(3.0, 0.5), (4.0 + n / 50, 0.03)]
+    made.write_trial(tmp_path, trial, values, metric='error_rate')
+  results = read.read(tmp_path)
+  shown(results, width)
+  lines = capsys.readouterr().out.splitlines()
+  rows = [line for line in lines if re.search(r'\d/1', line)]
+  assert len(rows) == 43 and max(map(len, rows)) <= width
+  for row, standing in zip(rows, board.make(results).standings, strict=True):
+    assert f' {standing.score:.4f} ' in row
+    assert re.search(r'\d\.\d{3} – \d\.\d{3} +\d/1$', row)
+    assert row.split()[1].endswith(standing.submission[-2:])
+  assert any('lion ' in row for row in rows)
+
+
+def test_short_names_stay_different_and_fit():
+  """Names that differ in their middle alone once looked the same."""
+  long = [f'{"sub" * 20}{n}{"end" * 20}' for n in range(120)]
+  names = [*long, 'lion', 'a\nb', 'a b', 'a  b']
+  for most in (None, *terminal.NAMES):
+    short = terminal.told_apart(names, most)
+    assert list(short) == names
+    assert len(set(short.values())) == len(names)
+    assert short['lion'] == 'lion' and short['a\nb'] == 'a b'
+    if most is not None:
+      assert max(map(len, short.values())) <= most
+
+
+@pytest.mark.parametrize('width', [60, 80])
+def test_texts_of_any_length_leave_the_table_whole(tmp_path, capsys, width):
+  """Names of several lines broke rows; a crash of 5000 letters hid the rest."""
+  results = read.read(hostile.race(tmp_path / 'results'))
+  shown(results, width)
+  printed = capsys.readouterr().out
+  lines = printed.splitlines()
+  standings = board.make(results).standings
+  [head] = [n for n, line in enumerate(lines) if 'submission ' in line]
+  rows = lines[head + 1 : head + 1 + len(standings)]
+  for row, standing in zip(rows, standings, strict=True):
+    assert re.search(
+      rf' \(?{standing.score:.4f}\)? .* {standing.reached}/3$', row
+    )
+  assert 'x' * 1000 not in ''.join(lines)
+  assert lines[-1].startswith('Next: ')
+
+
+def test_decide_keeps_numbers_whole_beside_long_names(tmp_path, capsys):
+  keys = [(f'{"sub" * 20}{n}{"end" * 20}', 'digits', 0, 1) for n in range(3)]
+  rows = {'digits': made.RULES['workloads']['digits']}
+  plan = made.write_plan(tmp_path, keys, made.RULES | {'workloads': rows})
+  for trial in plan:
+    made.write_trial(tmp_path, trial, [(3.0, 0.01)], metric='error_rate')
+  results = read.read(tmp_path)
+  found = board.make(results)
+  spread = bootstrap.bootstrap(found)
+  told = allocation.allocate(
+    found, spread, costs.study_seconds(results, found), math.inf
+  )
+  console = rich.console.Console(width=60)
+  decision.show(told, found, spread, 1, console)
+  lines = capsys.readouterr().out.splitlines()
+  rows = [line for line in lines if re.search(r' \+\d+ .*\d\.\d\d h$', line)]
+  assert len({row.split()[0] for row in rows}) == len(told.cells) == 3
+  assert max(map(len, rows)) <= 60
+
+
+def test_the_next_command_is_named(race, tmp_path, capsys):
+  """Open cells come first, then ranks in doubt, then other doubts."""
+  results = read.read(race / 'results')
+  shown(results, 80)
+  said = capsys.readouterr().out.splitlines()[-1]
+  assert said.startswith(f'Next: timetrial status --out={race}')
+  keys = [(name, 'digits', 0, 1) for name in ('a', 'b')]
+  rows = {'digits': made.RULES['workloads']['digits']}
+  plan = made.write_plan(tmp_path, keys, made.RULES | {'workloads': rows})
+  for trial in plan:
+    made.write_trial(tmp_path, trial, [(3.0, 0.01)], metric='error_rate')
+  shown(read.read(tmp_path), 80)
+  said = capsys.readouterr().out.splitlines()[-1]
+  assert (
+    said
+    == f'Next: timetrial decide {tmp_path} shows what would tell ranks apart.'
+  )

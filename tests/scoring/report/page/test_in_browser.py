@@ -98,7 +98,7 @@ def opened(browser, address):
 
 
 def shown(tab, selector):
-  """How many elements take room on the page."""
+  """Return the number of elements that take room on the page."""
   return tab.locator(selector).evaluate_all(
     'all => all.filter((one) => one.getClientRects().length).length'
   )
@@ -109,7 +109,7 @@ def names(tab):
 
 
 def state(tab):
-  """What the address says is chosen."""
+  """Return the choices in the address."""
   parts = tab.evaluate('location.hash').lstrip('#').split('&')
   return dict(part.split('=') for part in parts if '=' in part)
 
