@@ -71,7 +71,13 @@ def areas(rates: np.ndarray, momentum: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit(values: np.ndarray, s1: np.ndarray, s2: np.ndarray) -> Law:
-  """Return the law of least squares for values at these areas, [N] each."""
+  """Return the law of least squares.
+
+  Args:
+    values: Losses, [N].
+    s1: Sums of the learning rates there, [N].
+    s2: Annealed areas there, [N].
+  """
   from scipy import optimize  # noqa: PLC0415  Takes a third of a second.
 
   def solved(exponent: float) -> tuple[float, np.ndarray]:

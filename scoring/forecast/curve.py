@@ -135,7 +135,15 @@ def curve(
   by: Scale,
   rates: np.ndarray | None = None,
 ) -> Curve:
-  """Return evaluations as a curve; those without a number are left out."""
+  """Return evaluations as a curve; those without a number are left out.
+
+  Args:
+    steps: Steps of the evaluations, increasing, [N].
+    values: Values of the metric, [N].
+    last: Number of steps that fit into the budget.
+    by: Scale of the workload.
+    rates: Learning rates of steps 1 to `last`; None if they are unknown.
+  """
   steps, distances = np.asarray(steps, float), by.distance(values)
   last = max(1, round(max([last, *steps])))
   keep = np.isfinite(distances)

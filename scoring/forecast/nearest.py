@@ -21,7 +21,7 @@ NEIGHBOURS = 5  # Finished trials in a bandwidth.
 LEAST = 0.015  # Least bandwidth.
 NOISE = 0.002  # Scatter of one evaluation beyond that of the finished curves.
 SPREAD = 1.0  # Scatter of a future, in bandwidths.
-LEAST_FINISHED = 3  # Fewer finished trials foretell nothing.
+LEAST_FINISHED = 3  # Fewer finished trials give no forecast.
 
 
 def nearest(case: Case) -> Paths | None:

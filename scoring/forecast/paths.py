@@ -80,7 +80,13 @@ def widened(paths: Paths, factor: float) -> Paths:
 
 
 def quantiles(values: np.ndarray, weights: np.ndarray, levels) -> np.ndarray:
-  """Return the least sample at or above each level."""
+  """Return the least sample at or above each level.
+
+  Args:
+    values: Samples, [S].
+    weights: Their weights, [S].
+    levels: Levels between 0 and 1.
+  """
   order = np.argsort(values, kind='stable')
   total = np.cumsum(weights[order])
   at = np.searchsorted(total, np.asarray(levels) * total[-1] - 1e-12)

@@ -20,7 +20,7 @@ from scoring.forecast.paths import Paths, normal, picks
 
 NOISES = (0.002, 0.007, 0.025, 0.08)  # Scatter of evaluations, each as likely.
 TEMPER = 0.3  # Exponent of the likelihood.
-MEMORY = 0.5  # Share of the trial so far, in which weights fall by e.
+MEMORY = 0.5  # Share of all steps, in which weights fall by e.
 MOST_SEEN = 24  # Evaluations that count; more are thinned.
 DOUBT = 4.0  # Finished trials that the general prior is worth.
 
@@ -71,7 +71,13 @@ def futures(
 
 
 def most_likely(seen: Curve, features: Features, prior: Prior) -> np.ndarray:
-  """Return the posterior means at a middling noise, [J, K]."""
+  """Return the posterior means at a middling noise, [J, K].
+
+  Args:
+    seen: A finished trial.
+    features: Features of a curve.
+    prior: General prior.
+  """
   return _posterior(seen, features, prior)[1][:, len(NOISES) // 2]
 
 

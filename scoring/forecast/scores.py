@@ -10,7 +10,13 @@ import numpy as np
 
 
 def crps(samples: np.ndarray, weights: np.ndarray, outcome: float) -> float:
-  """Return E|X - y| - E|X - X'| / 2 of weighted samples."""
+  """Return E|X - y| - E|X - X'| / 2 of weighted samples.
+
+  Args:
+    samples: Samples X of the forecast, [S].
+    weights: Their weights, which sum to 1, [S].
+    outcome: The outcome y.
+  """
   apart = float(weights @ np.abs(samples - outcome))
   return apart - 0.5 * _within(samples, weights)
 
@@ -26,7 +32,13 @@ def _within(samples: np.ndarray, weights: np.ndarray) -> float:
 def level(
   samples: np.ndarray, weights: np.ndarray, outcome: float
 ) -> tuple[float, float]:
-  """Return P(X < y) and P(X <= y): the outcome's level lies between them."""
+  """Return P(X < y) and P(X <= y): the outcome's level lies between them.
+
+  Args:
+    samples: Samples X of the forecast, [S].
+    weights: Their weights, which sum to 1, [S].
+    outcome: The outcome y.
+  """
   return (
     float(weights[samples < outcome].sum()),
     float(weights[samples <= outcome].sum()),

@@ -393,7 +393,7 @@ def _table(
 
 
 def _chances(found: list[tuple[Scored, Outlook]]) -> None:
-  """Print how often targets were reached, by the chance that was foretold."""
+  """Print how often targets were reached, by the forecast chance."""
   print('\n| chance | forecasts | mean | reached |\n|---|---|---|---|')
   chances = np.array([reached(outlook) for _, outlook in found])
   hits = np.array([one.hit for one, _ in found])

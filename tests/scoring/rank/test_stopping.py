@@ -83,7 +83,7 @@ def test_a_trial_on_its_way_is_not_stopped(tmp_path):
 
 
 def test_a_false_stop_is_counted(tmp_path):
-  """Nothing foretells a drop that no other trial had."""
+  """Nothing announces a drop that no other trial had."""
   sudden = np.where(STEPS < 95, falling(0.85), 0.4)
   values = {name: falling(0.85) for name in NAMES[:-1]}
   values[NAMES[-1]] = sudden
