@@ -8,7 +8,7 @@ its budget, and the step to the target. The finished trials are all others on
 the workload, but those of its submission and its twins (FAMILIES). Every third
 forecast is made once more without finished trials. Boards are those of the
 repository, AlgoPerf's published ones in ../shared/data, and results folders
-given as arguments. It takes ten minutes.
+given as arguments. It takes 15 minutes.
 
 Weights of the mixture are fitted without the workload that they are scored on
 (with all its variants, on all boards), then without the submission, then on
