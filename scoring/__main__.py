@@ -106,6 +106,13 @@ _JOBS = flags.DEFINE_integer(
   lower_bound=1,
   upper_bound=1024,
 )
+_POLICY = flags.DEFINE_enum(
+  'policy',
+  'exact',
+  ['exact', 'safe'],
+  'What stops trials early in `replay`: only what provably changes no score '
+  '(exact), or also a forecast that the target will not be reached (safe).',
+)
 _OUT = flags.DEFINE_string('out', 'report', 'Folder for the report.')
 _INTO = flags.DEFINE_string(
   'into',
@@ -186,7 +193,7 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
 def _replay(results: read.Results) -> int:
   from scoring.rank import replay  # noqa: PLC0415  Needed by this command only.
 
-  found = replay.replay(results, _INTEGRAL.value)
+  found = replay.replay(results, _INTEGRAL.value, _POLICY.value)
   if _JSON.value:
     print(schemas.text('replay', replay.table(found)))
   else:

@@ -23,8 +23,8 @@ PROGRAM = Program(
     ),
     'replay': Command(
       'Show what smaller budgets, fewer studies and pruning would change.',
-      (*_READING, 'integral', 'json'),
-      ('results',),
+      (*_READING, 'integral', 'policy', 'json'),
+      ('results', 'results --policy=safe'),
       takes='RESULTS',
     ),
     'verify': Command(

@@ -1,9 +1,10 @@
 """Compute from logs what a cheaper race would have cost and changed.
 
-Three ways to save: a share of the budget, fewer studies, and exact pruning,
-which stops a trial as soon as its outcome cannot change a score. Nothing runs
-again. Logs are cut off where the cheaper race would have stopped, and scored
-by the same code.
+Ways to save: a share of the budget, fewer studies, and exact pruning, which
+stops a trial as soon as its outcome cannot change a score; the policy `safe`
+also stops trials that will hardly reach their target. Nothing runs again. Logs
+are cut off where the cheaper race would have stopped, and scored by the same
+code.
 """
 
 import dataclasses
@@ -19,6 +20,9 @@ from scoring.load.results import Results
 from scoring.load.trial import Trial
 from scoring.rank import board as boards, score
 from scoring.rank.pruning import REASONS, prune
+from scoring.rank.stopping import COVERAGE, Stops, stop
+
+POLICIES = ('exact', 'safe')
 
 CHOICES = 100  # Most choices of fewer studies that are scored.
 SEED = 0  # Seed of the choices, where they are drawn.
@@ -43,18 +47,27 @@ class Replay(NamedTuple):
   scores: dict[str, float]
   cheaper: list[Cheaper]
   pruned: dict[str, float]  # Hours that pruning saves, by reason.
+  stops: Stops | None = None  # What the policy `safe` stops; None: not tried.
 
 
-def replay(results: Results, integral: str = 'exact') -> Replay:
-  """Try every way to save on these results."""
+def replay(
+  results: Results, integral: str = 'exact', policy: str = 'exact'
+) -> Replay:
+  """Try every way to save on these results.
+
+  Args:
+    results: The results of a race.
+    integral: How the area under the profiles is computed.
+    policy: One of POLICIES; 'safe' also stops trials without a chance.
+  """
   scores = _scores(results, integral)
-  stopped = [_stopped(trial) for trial in results.trials]
+  stopped = [stopped_at_target(trial) for trial in results.trials]
   cheaper = [
-    _compare('stop at the target', [stopped], results, scores, integral)
+    compare('stop at the target', [stopped], results, scores, integral)
   ]
   if results.budgets:
     cheaper += [
-      _compare(
+      compare(
         f'{share:.0%} of the budget',
         [[_within(t, share, results) for t in stopped]],
         results,
@@ -67,10 +80,16 @@ def replay(results: Results, integral: str = 'exact') -> Replay:
   for count in range(1, len(studies)):
     if choices := _fewer(stopped, studies, count):
       what = f'{count} of {len(studies)} studies'
-      cheaper.append(_compare(what, choices, results, scores, integral))
+      cheaper.append(compare(what, choices, results, scores, integral))
   kept, saved = prune(results, stopped)
-  cheaper.append(_compare('exact pruning', [kept], results, scores, integral))
-  return Replay(_hours(results.trials), scores, cheaper, saved)
+  cheaper.append(compare('exact pruning', [kept], results, scores, integral))
+  stops = None
+  if policy == 'safe':
+    # Exact pruning decides on what is left.
+    hopeful, stops = stop(results, stopped)
+    kept, _ = prune(results, hopeful)
+    cheaper.append(compare('safe stopping', [kept], results, scores, integral))
+  return Replay(_hours(results.trials), scores, cheaper, saved, stops)
 
 
 def _fewer(
@@ -96,7 +115,11 @@ def _fewer(
 
 def table(found: Replay) -> dict[str, Any]:
   """Return the replay as a table for JSON."""
-  return found._asdict() | {'cheaper': [c._asdict() for c in found.cheaper]}
+  stops = found.stops
+  return found._asdict() | {
+    'cheaper': [c._asdict() for c in found.cheaper],
+    'stops': stops and stops._asdict() | {'rate': stops.rate},
+  }
 
 
 def show(found: Replay, console) -> None:
@@ -121,10 +144,23 @@ def show(found: Replay, console) -> None:
   console.print(lines)
   for reason, hours in found.pruned.items():
     console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
+  if found.stops:
+    console.print(_told(found.stops))
   console.print(
     'For fewer studies, hours are the mean, and rank and score moves the '
     'largest, over all choices of studies that cover every cell, or '
     f'{CHOICES} drawn ones.'
+  )
+
+
+def _told(stops: Stops) -> str:
+  """Return what a policy stopped, and how often that was wrong."""
+  low, high = stops.rate
+  return (
+    f'Stopped without a chance: {stops.stopped} trials, {stops.hours:.1f} '
+    f'hours. {stops.false} of the {stops.known} with a known outcome reached a '
+    f'target later ({COVERAGE:.0%} interval of the rate: {low:.1%} to '
+    f'{high:.1%}). No trial is stopped whose schedule is not recorded.'
   )
 
 
@@ -133,7 +169,22 @@ def _scores(results: Results, integral: str) -> dict[str, float]:
   return {s.submission: s.score for s in scored.standings}
 
 
-def _compare(what: str, choices, results: Results, scores, integral: str):
+def compare(
+  what: str,
+  choices: list[list[Trial]],
+  results: Results,
+  scores: dict[str, float],
+  integral: str = 'exact',
+) -> Cheaper:
+  """Compare a cheaper race with the race that was run.
+
+  Args:
+    what: Name of the cheaper race.
+    choices: The trials that are left, for every choice of studies.
+    results: The race that was run.
+    scores: Its scores.
+    integral: How the area under the profiles is computed.
+  """
   found = [
     _scores(dataclasses.replace(results, trials=trials), integral)
     for trials in choices
@@ -162,7 +213,7 @@ def _hours(trials: list[Trial]) -> float:
   return sum(trial.seconds for trial in trials) / 3600
 
 
-def _stopped(trial: Trial) -> Trial:
+def stopped_at_target(trial: Trial) -> Trial:
   """Cut a trial off at its hit; AlgoPerf's trials ran on to a test target."""
   return trial if trial.at is None else trial.until(trial.hit)
 

@@ -47,7 +47,8 @@ ALLOWED = {
   'runner.tools': ('workloads', 'submissions', 'runner'),
   'scoring': ('workloads', 'submissions', 'scoring', 'runner.protocol'),
   'scoring.load': ('workloads', 'runner.protocol'),
-  'scoring.rank': ('runner.protocol', 'scoring.load'),
+  'scoring.forecast': ('runner.protocol', 'scoring.load'),
+  'scoring.rank': ('runner.protocol', 'scoring.load', 'scoring.forecast'),
   'scoring.report': ('runner.protocol', 'scoring.load', 'scoring.rank'),
   'scoring.report.page': (
     'runner.protocol', 'scoring.load', 'scoring.rank', 'scoring.report',
