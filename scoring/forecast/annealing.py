@@ -25,6 +25,7 @@ from scoring.forecast.paths import Paths
 from scoring.forecast.regression import Prior
 
 MEMORIES = (0.02, 0.1, 0.5)  # 1 / (1 - λ), as shares of all steps.
+MOST_RATES = 1000  # Rates of longer trials are thinned: seconds become ms.
 
 
 class Law(NamedTuple):
@@ -97,9 +98,9 @@ def fit(values: np.ndarray, s1: np.ndarray, s2: np.ndarray) -> Law:
 
 def _features(seen: Curve, shares: np.ndarray) -> np.ndarray:
   """Return features of the law, which fall from 1 to 0, [J, N, 3]."""
-  at = np.arange(1, seen.last + 1) / seen.last
   found = []
   for s1, s2 in _areas(seen):
+    at = np.arange(1, len(s1) + 1) / len(s1)
     forward = shapes(np.interp(shares, at, s1 / s1[-1]))
     left = (s2[-1] - s2) / (s2[-1] if s2[-1] > 1e-9 else 1.0)
     anneal = np.broadcast_to(np.interp(shares, at, left), forward.shape)
@@ -111,11 +112,23 @@ def _features(seen: Curve, shares: np.ndarray) -> np.ndarray:
 def _areas(seen: Curve) -> list[tuple[np.ndarray, np.ndarray]]:
   """Return S1 and S2 as shares of the steps, for each of MEMORIES."""
   assert seen.rates is not None
+  rates = _thinned(seen.rates)
+  count = len(rates)
   found = []
   for memory in MEMORIES:
-    s1, s2 = areas(seen.rates, max(0.0, 1 - 1 / (memory * seen.last)))
-    found.append((s1 / seen.last, s2 / seen.last))
+    s1, s2 = areas(rates, max(0.0, 1 - 1 / (memory * count)))
+    found.append((s1 / count, s2 / count))
   return found
+
+
+def _thinned(rates: np.ndarray) -> np.ndarray:
+  """Return means of equally long parts, at most MOST_RATES."""
+  if len(rates) <= MOST_RATES:
+    return rates
+  total = np.append(0, np.cumsum(rates))
+  ends = np.linspace(0, len(rates), MOST_RATES + 1)
+  until = np.interp(ends, np.arange(len(rates) + 1), total)
+  return np.diff(until) * MOST_RATES / len(rates)
 
 
 @functools.cache

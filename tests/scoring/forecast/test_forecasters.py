@@ -1,7 +1,7 @@
 """Forecasts of curves whose truth is known."""
 
+import dataclasses
 import math
-import time
 
 import numpy as np
 import pytest
@@ -245,17 +245,21 @@ def test_weights_are_those_of_a_mixture():
         assert when + alone + rates in mixture.WEIGHTS
 
 
-def test_a_forecast_takes_tens_of_milliseconds():
-  """Beside 200 finished trials; the fastest of five, on a busy machine."""
-  finished = [seen(power_law(n / 200), rates=cosine()) for n in range(200)]
-  case = curves.case(seen(power_law(0.2), 0.4, cosine()), finished)
-  mixture.forecast(case)  # Finished trials are fitted once.
-  taken = []
-  for _ in range(5):
-    began = time.perf_counter()
-    mixture.forecast(case)
-    taken.append(time.perf_counter() - began)
-  assert min(taken) < 0.1
+def long_case(last):
+  """Return a fresh case of `last` steps: nothing of it is cached."""
+  rates = cosine(last)
+  finished = [
+    curves.curve(STEPS * (last // LAST), BY.value(power_law(end)), last, BY)
+    for end in np.linspace(0, 0.5, 10)
+  ]
+  known = [dataclasses.replace(one, rates=rates) for one in finished]
+  return curves.case(known[5].until(0.4), known)
+
+
+def test_thinned_rates_have_the_same_forecast():
+  short, long = (annealing.annealing(long_case(n)) for n in (800, 8000))
+  middles = [np.median(one.distances, axis=0) for one in (short, long)]
+  np.testing.assert_allclose(*middles, atol=0.01)
 
 
 def test_a_case_without_anything_is_the_farthest():
