@@ -12,7 +12,6 @@ from runner.protocol import (
   columns,
   layout,
   metrics,
-  plan_file,
   storage,
 )
 from runner.protocol.plan import Plan, PlannedTrial
@@ -41,7 +40,7 @@ def checked(
   trial: Trial,
   plan: Plan | None,
   planned: PlannedTrial | None,
-  rules: Callable[[Plan], Mapping[str, str]] = plan_file.common_hashes,
+  hashes: Callable[[], Mapping[str, str]],
 ) -> Iterator[tuple[bool, str]]:
   """Yield doubts (True, text) and notes (False, text) on one trial.
 
@@ -49,8 +48,7 @@ def checked(
     trial: The trial as read from its folder.
     plan: The plan, or None.
     planned: The trial in the plan, or None.
-    rules: Returns the hashes of the plan's rules, which are the same for all
-      trials of a plan.
+    hashes: Returns the hashes of the plan's rules.
   """
   try:
     path = safe_files.plain(trial.folder / layout.ATTEMPTS)
@@ -58,7 +56,7 @@ def checked(
     yield from ((True, text) for text in _files(events, trial.folder))
     if plan is not None:
       yield from (
-        (True, text) for text in _as_planned(trial, plan, planned, rules)
+        (True, text) for text in _as_planned(trial, plan, planned, hashes)
       )
     rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
     yield from ((True, text) for text in _values(rows))
@@ -114,7 +112,7 @@ def _as_planned(
   trial: Trial,
   plan: Plan,
   planned: PlannedTrial | None,
-  rules: Callable[[Plan], Mapping[str, str]],
+  hashes: Callable[[], Mapping[str, str]],
 ) -> Iterator[str]:
   """Check that the folder holds the planned trial and its source."""
   own = storage.read_json(safe_files.plain(trial.folder / layout.TRIAL))
@@ -132,7 +130,7 @@ def _as_planned(
       f'The trial ran under other rules: {own["row"]!r}, but the plan has '
       f'{row!r}.'
     )
-  now = rules(plan)
+  now = hashes()
   for name, known in own.get('hashes', {}).items():
     if now.get(name) != known:
       yield f'The trial ran under another {name} than {layout.PLAN} has now.'

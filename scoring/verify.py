@@ -44,12 +44,10 @@ def verify(results: Results) -> list[Finding]:
   """Return all findings on a results folder, in the order of paths."""
   found = [Finding(p.path, True, p.reason) for p in results.problems]
   plan = results.plan
-
-  @functools.cache  # 1,800 trials of one plan took 6 s for these hashes.
-  def rules() -> dict[str, str]:
-    assert plan is not None
-    return plan_file.common_hashes(plan)
-
+  # Once for all trials: 1,800 trials of one plan took 6 s for these hashes.
+  hashes = functools.cache(
+    lambda: plan_file.common_hashes(plan) if plan else {}
+  )
   if plan is None:
     text = 'There is no plan: seeds, sources and budgets cannot be checked.'
     found.append(Finding(layout.PLAN, False, text))
@@ -58,9 +56,7 @@ def verify(results: Results) -> list[Finding]:
   for trial in results.trials:
     if os.path.isdir(trial.folder):
       where = relative(results.folder, trial.folder)
-      told = audit.checked(
-        trial, plan, results.planned.get(trial.key), lambda _: rules()
-      )
+      told = audit.checked(trial, plan, results.planned.get(trial.key), hashes)
       found += [
         Finding(where, doubt, text)
         for doubt, text in itertools.islice(told, MOST)

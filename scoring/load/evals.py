@@ -26,6 +26,10 @@ class Evals(NamedTuple):
   def __bool__(self) -> bool:
     return self.steps.size > 0
 
+  def first(self, count: int) -> 'Evals':
+    """Return the first `count` evaluations."""
+    return Evals(*(column[:count] for column in self))
+
 
 NONE = Evals(*np.empty((4, 0)))
 

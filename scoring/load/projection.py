@@ -19,7 +19,6 @@ from runner.protocol.timing import programs, time_profiles
 from runner.protocol.timing.programs import Program
 from runner.protocol.timing.time_profiles import TimeProfile
 from scoring.load import plan as plans
-from scoring.load.evals import Evals
 from scoring.load.plan import ReadError
 from scoring.load.trial import MISSING, UNCLEAR, UNFINISHED, UNTIMED, Trial
 
@@ -174,7 +173,7 @@ def projected(trial: Trial, profile: TimeProfile, budget: float) -> Trial:
   """
   last = profile.steps[-1]
   known = int((trial.evals.steps <= last).sum())
-  evals = Evals(*(column[:known] for column in trial.evals))
+  evals = trial.evals.first(known)
   seconds = np.array([profile.at(int(step)) for step in evals.steps], float)
   made = trial._replace(
     evals=evals._replace(seconds=seconds, compile=seconds * np.nan),

@@ -112,7 +112,7 @@ class Trial(NamedTuple):
       return self
     count = int((self.evals.seconds <= seconds).sum())
     return self._replace(
-      evals=Evals(*(column[:count] for column in self.evals)),
+      evals=self.evals.first(count),
       hits=tuple(
         at if at is not None and at < count else None for at in self.hits
       ),

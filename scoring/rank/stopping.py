@@ -35,7 +35,7 @@ COVERAGE = 0.9  # Of the interval of the rate of false stops.
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Policy:
-  """When a trial is hopeless."""
+  """Limits below which a trial is hopeless."""
 
   chance: float = CHANCE
   earliest: float = EARLIEST
@@ -148,9 +148,7 @@ def _hopeless(
   agreed, judged = 0, -math.inf
   for count in range(1, len(trial.evals.steps)):
     step = trial.evals.steps[count - 1]
-    part = trial._replace(
-      evals=type(trial.evals)(*(column[:count] for column in trial.evals))
-    )
+    part = trial._replace(evals=trial.evals.first(count))
     last = curves.steps_within(part, rungs[0], planned)
     share = step / last
     if share < policy.earliest or share < judged + APART:

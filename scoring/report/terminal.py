@@ -75,9 +75,12 @@ def fitted(
     make: Returns the table, given the length that names may have.
     console: The console to print on.
   """
-  limits: tuple[int | None, ...] = (None, *NAMES)
-  tables = map(make, limits)
-  return next((t for t in tables if _fits(t, console)), make(NAMES[-1]))
+  made = make(None)
+  for most in NAMES:
+    if _fits(made, console):
+      break
+    made = make(most)
+  return made
 
 
 def shortened(name: str, most: int | None) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import markdown_it
 from markdown_it.token import Token
 
-# What links lead to: path of a file or folder in the repository, and path of a
+# Targets of links: path of a file or folder in the repository, and path of a
 # file of the site.
 Places = Mapping[str, str]
 

@@ -8,17 +8,15 @@ from the request to the end of all scripts. Chromium comes from the system.
 """
 
 import pathlib
-import shutil
 import statistics
 import sys
 import tempfile
-
-from playwright import sync_api
 
 from scoring.load import results as read
 from scoring.rank import analysis, board
 from scoring.report.page import render
 from tests.scoring.report.page.test_page import many
+from tests.support import chromium
 
 BOARDS = pathlib.Path(__file__).parents[2] / 'docs' / 'leaderboard'
 SIZES = {'1280 x 900': (1280, 900), '390 x 844': (390, 844)}
@@ -42,13 +40,9 @@ def main(words):
       '| page | MB | nodes | screens, ' + ' | screens, '.join(SIZES), end=''
     )
     print(' | open, ms |\n|---|---|---|---|---|---|')
-    with sync_api.sync_playwright() as playwright:
-      browser = playwright.chromium.launch(
-        executable_path=shutil.which('chromium'), args=['--no-sandbox']
-      )
+    with chromium.launched() as browser:
       for page in pages:
         print(row(browser, page), flush=True)
-      browser.close()
 
 
 def made_up(folder):

@@ -8,10 +8,9 @@ that the tests of the page use, without a network. Other files:
 """
 
 import pathlib
-import shutil
 import sys
 
-from playwright import sync_api
+from tests.support import chromium
 
 DOCS = pathlib.Path(__file__).parents[2] / 'docs'
 SIZE = {'width': 1180, 'height': 900}  # Pixels, for the board's first rows.
@@ -23,21 +22,12 @@ def render(page: pathlib.Path, picture: pathlib.Path) -> None:
   Raises:
     FileNotFoundError: No Chromium is installed, or `page` is missing.
   """
-  chromium = shutil.which('chromium') or shutil.which('chromium-browser')
-  if chromium is None:
-    raise FileNotFoundError(
-      'No Chromium is installed. Install one: apt-get install chromium'
-    )
   address = page.resolve(strict=True).as_uri()
-  with sync_api.sync_playwright() as playwright:
-    browser = playwright.chromium.launch(
-      executable_path=chromium, args=['--no-sandbox']
-    )
+  with chromium.launched() as browser:
     tab = browser.new_page(viewport=SIZE, color_scheme='light')
     tab.context.set_offline(True)
     tab.goto(address)
     tab.screenshot(path=picture)
-    browser.close()
 
 
 def main(words: list[str]) -> int:

@@ -44,8 +44,7 @@ const studiesOf = (e, w) => view().studies[e][w].filter((times) => times);
 // Return {factor, low, high, cells: [{w, factor, low, high}]}, or null.
 function versus(a, b) {
   const random = randomNumbers(1);
-  const rows = WORKLOADS.map((row, w) => w)
-    .filter((w) => WORKLOADS[w].scored && Number.isFinite(logRatio(w, studiesOf(a, w), studiesOf(b, w))));
+  const rows = SCORED.filter((w) => Number.isFinite(logRatio(w, studiesOf(a, w), studiesOf(b, w))));
   if (!rows.length) return null;
   const several = rows.some((w) => studiesOf(a, w).length > 1);
   const draws = rows.map((w) => {
@@ -93,9 +92,8 @@ function verdictText(a, b, found) {
   if (!found) return `${x} and ${y} have no workload in common.`;
   const percent = Math.round(100 * DATA.level);
   const reaches = (e, w) => cells[e][w].state === 'reached';
-  const scored = WORKLOADS.map((_, w) => w).filter((w) => WORKLOADS[w].scored);
-  const gained = scored.filter((w) => reaches(a, w) && !reaches(b, w));
-  const lost = scored.filter((w) => reaches(b, w) && !reaches(a, w));
+  const gained = SCORED.filter((w) => reaches(a, w) && !reaches(b, w));
+  const lost = SCORED.filter((w) => reaches(b, w) && !reaches(a, w));
   const less = found.cells.filter(({factor}) => factor < 1).length;
   const more = found.cells.filter(({factor}) => factor > 1).length;
   const only = (name, list) => list.length ? ` Only ${name} reaches the exact target of ${list.map(shortName).join(', ')}.` : '';

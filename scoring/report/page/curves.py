@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from scoring.load.results import Results
+from scoring.load.tree import relative
 from scoring.load.trial import Trial
 from scoring.rank import board as boards
 from scoring.rank.board import Board
-from scoring.report.page import entries
 
 # Points of all curves of the page together, about 18 bytes each.
 POINTS = 30_000
@@ -112,7 +112,7 @@ def _trial(results: Results, trial: Trial, most: int) -> dict[str, Any]:
     'trial': trial.key.trial,
     'state': trial.state,
     'reason': '' if trial.state in ('reached', 'budget') else trial.reason,
-    'folder': entries.folder(results, trial.folder),
+    'folder': relative(results.folder, trial.folder),
     'seconds': _short(trial.seconds),
     'steps': [int(x) for x in evals.steps[places]],
     'at': [_short(x) for x in evals.seconds[places]],

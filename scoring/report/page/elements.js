@@ -62,4 +62,4 @@ function breakable(name) {
 // Several texts in one line; empty ones are left out.
 const line = (...texts) => texts.filter(Boolean).join(' · ');
 
-const plural = (count, noun) => `${count} ${noun}${count === 1 ? '' : 's'}`;
+const plural = (count, noun, many = `${noun}s`) => `${count} ${count === 1 ? noun : many}`;

@@ -5,9 +5,9 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+from runner.protocol import layout
 from scoring.load import safe_files
 from scoring.load.results import Results
-from scoring.load.tree import relative
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Standing
 from scoring.report import colours, formats, kinds
@@ -81,16 +81,10 @@ def table(
 
 def _written(results: Results, standing: Standing) -> Written:
   """Return what the recorded source says; NOTHING if there is none."""
-  planned = (
-    results.plan.sources.get(standing.submission) if results.plan else None
-  )
-  if planned is None:
-    return NOTHING
-  file = pathlib.PurePath(planned.path).name
   for cell in standing.cells.values():
     for trial in cell.trials:
-      if trial.evals:
-        return read(trial.folder / file)
+      if results.plan and trial.evals:
+        return read(layout.source(trial.folder, standing.submission))
   return NOTHING
 
 
@@ -151,8 +145,3 @@ def _points(
 
 def _most(values: list[int | None]) -> int | None:
   return max((v for v in values if v is not None), default=None)
-
-
-def folder(results: Results, path: pathlib.Path) -> str:
-  """Return a trial's folder inside the results folder, as text."""
-  return relative(results.folder, path)

@@ -2,10 +2,9 @@
 // chosen ones in colour, and the one under the pointer.
 function profilePoints(e) {
   const {cells} = view();
-  const scored = WORKLOADS.map((_, w) => w).filter((w) => WORKLOADS[w].scored);
-  const ratios = scored.flatMap((w) => cells[e][w].ratios.map(time))
+  const ratios = SCORED.flatMap((w) => cells[e][w].ratios.map(time))
     .filter((ratio) => ratio <= DATA.cutoff).sort((x, y) => x - y);
-  const count = scored.length * DATA.ladder.length;
+  const count = SCORED.length * DATA.ladder.length;
   const points = [[1, 0]];
   ratios.forEach((ratio, n) => points.push([ratio, n / count], [ratio, (n + 1) / count]));
   points.push([DATA.cutoff, ratios.length / count]);

@@ -102,7 +102,7 @@ function sortHead(key, label, facts = {}) {
 function rankingRow(e) {
   const {rank, band, score, interval, reached, targets} = view();
   const ends = interval[e];
-  const scored = WORKLOADS.filter((row) => row.scored).length;
+  const scored = SCORED.length;
   const picked = chosen().includes(e);
   const many = DATA.ladder.length > 1;
   return html('tr', {class: rank[e] ? null : 'unranked', 'data-entry': e},
@@ -136,7 +136,7 @@ function drawRanking() {
   const hidden = ENTRIES.length - entries.length;
   const filtered = state.q || state.kind;
   const more = filtered
-    ? html('button', {type: 'button', class: 'more', onclick: () => choose({q: '', kind: ''})}, `${plural(hidden, 'entry').replace('entrys', 'entries')} filtered out; show them`)
+    ? html('button', {type: 'button', class: 'more', onclick: () => choose({q: '', kind: ''})}, `${plural(hidden, 'entry', 'entries')} filtered out; show them`)
     : ENTRIES.length > FEW + 2 && html('button', {type: 'button', class: 'more', onclick: () => choose({all: state.all ? '' : '1'})},
       state.all ? `Show the first ${FEW} and the reference` : `Show all ${ENTRIES.length} entries`);
   const words = state.as === 'ratio' ? 'Numbers are ratios to the fastest entry' : `Numbers: ${SHOWN_AS[state.as]}`;

@@ -3,6 +3,7 @@
 const DATA = JSON.parse(document.getElementById('data').textContent);
 const ENTRIES = DATA.entries;
 const WORKLOADS = DATA.workloads;
+const SCORED = WORKLOADS.map((_, w) => w).filter((w) => WORKLOADS[w].scored);
 const FEW = 10;  // Entries that are shown at first, beside the reference.
 const TOP = 3;  // Entries that are coloured without being chosen.
 const MISSED = -1;  // A time in DATA that stands for infinity; null is open.

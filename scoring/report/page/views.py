@@ -135,12 +135,11 @@ def _label(view: View) -> str:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-  """Return a cell; its script has '' and 0 for keys that are left out."""
+  """Return a cell; keys without a content are left out."""
   found = {
     'state': cell.state,
     'time': _time(cell.seconds),
     'ratios': [_time(ratio) for ratio in cell.ratios],
-    'credit': None if math.isnan(cell.credit) else _short(cell.credit),
     'lost': cell.lost,
     'projected': cell.projected,
   }
@@ -149,7 +148,6 @@ def _cell(cell: Cell) -> dict[str, Any]:
       'best': _number(cell.best),
       'short': _number(cell.margin),
       'outcome': cell.outcome,
-      'used': _number(cell.used),
     }
   return {key: value for key, value in found.items() if value not in ('', 0)}
 

@@ -1,6 +1,12 @@
 // A part per workload, drawn when it is opened: times, curves and clock.
 const ACCOUNTS = ['train', 'data', 'view', 'trace', 'overrun', 'compile', 'evaluate', 'checkpoint', 'record', 'restore', 'setup'];
 
+// Lines and labels of an axis of efforts, for charts with a row per entry.
+const effortGrid = (across, unit, height) =>
+  svg('g', {class: 'grid', 'aria-hidden': 'true'}, effortTicks(across, unit, 6).map(([x, text]) => [
+    svg('line', {x1: across(x), x2: across(x), y1: 0, y2: height - 22}),
+    svg('text', {x: across(x), y: height - 6, 'text-anchor': 'middle'}, text)]));
+
 // A row per entry with a mark per study. A miss is an arrow at the effort tried.
 function timesChart(w, entries) {
   const {unit, budgets, studies} = view();
@@ -19,7 +25,6 @@ function timesChart(w, entries) {
   const last = Math.max(1e-9, ...marks.flat().map(({used}) => used), Number.isFinite(budget) ? budget : 0);
   const left = 170, width = 760, step = 22, height = step * entries.length + 26;
   const across = scale(0, last, left, width - 20);
-  const lines = effortTicks(across, unit, 6);
   const rows = entries.map((e, n) => {
     const y = step * n + step / 2;
     const middle = time(view().cells[e][w].time);
@@ -36,9 +41,7 @@ function timesChart(w, entries) {
       }));
   });
   const drawing = chart(width, height, `Effort to the target on ${WORKLOADS[w].name}`,
-    svg('g', {class: 'grid', 'aria-hidden': 'true'}, lines.map(([x, text]) => [
-      svg('line', {x1: across(x), x2: across(x), y1: 0, y2: height - 22}),
-      svg('text', {x: across(x), y: height - 6, 'text-anchor': 'middle'}, text)])),
+    effortGrid(across, unit, height),
     Number.isFinite(budget) && svg('line', {class: 'budget', x1: across(budget), x2: across(budget), y1: 0, y2: height - 22}),
     rows);
   drawing.toggleAttribute('data-walk', true);
@@ -74,9 +77,7 @@ function clockChart(w, entries) {
   });
   const seen = ACCOUNTS.filter((name) => DATA.charged.includes(name) && some.some((e) => DATA.clock[e][w][name] > 0));
   const drawing = chart(width, height, `Clock accounts on ${WORKLOADS[w].name}, mean seconds of a trial`,
-    svg('g', {class: 'grid', 'aria-hidden': 'true'}, effortTicks(across, 'seconds', 6).map(([x, text]) => [
-      svg('line', {x1: across(x), x2: across(x), y1: 0, y2: height - 22}),
-      svg('text', {x: across(x), y: height - 6, 'text-anchor': 'middle'}, text)])), rows);
+    effortGrid(across, 'seconds', height), rows);
   drawing.toggleAttribute('data-walk', true);
   return [html('ul', {class: 'legend'}, seen.map((name) => html('li', null, html('i', {class: `account ${name}`}), name)),
     html('li', null, html('i', {class: 'account free'}), 'not charged: evaluations and the rest')), drawing];

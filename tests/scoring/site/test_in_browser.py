@@ -1,18 +1,17 @@
 """The site in a real browser: width, accessibility, darkness, no network."""
 
 import pathlib
-import shutil
 
 import pytest
 
 from scoring.site import build
+from tests.support import chromium
 
-sync_api = pytest.importorskip(
+pytest.importorskip(
   'playwright.sync_api', reason='Playwright is not installed.'
 )
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 pytestmark = pytest.mark.skipif(
-  CHROMIUM is None, reason='Chromium is not installed.'
+  chromium.PATH is None, reason='Chromium is not installed.'
 )
 ROOT = pathlib.Path(__file__).parents[3]
 NARROW, WIDE = 390, 1280  # Widths of a telephone and of a laptop, in pixels.
@@ -28,12 +27,8 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def browser():
-  with sync_api.sync_playwright() as playwright:
-    browser = playwright.chromium.launch(
-      executable_path=CHROMIUM, args=['--no-sandbox']
-    )
+  with chromium.launched() as browser:
     yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Page(html.parser.HTMLParser):
 
 
 def imports(styles):
-  """What a style sheet loads."""
+  """Return everything that a style sheet loads."""
   return re.findall(r'url\((?!#)[^)]*\)|@import[^;]*', styles)
 
 

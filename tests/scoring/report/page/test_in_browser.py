@@ -1,7 +1,6 @@
 """The page in a real browser, which has no network."""
 
 import re
-import shutil
 
 import pytest
 
@@ -9,14 +8,13 @@ from scoring.load import results as read
 from scoring.rank import analysis, board, versus
 from scoring.report.page import render
 from tests.scoring.report.page.test_page import many
-from tests.support import hostile, made_results as made
+from tests.support import chromium, hostile, made_results as made
 
-sync_api = pytest.importorskip(
+pytest.importorskip(
   'playwright.sync_api', reason='Playwright is not installed.'
 )
-CHROMIUM = shutil.which('chromium') or shutil.which('chromium-browser')
 pytestmark = pytest.mark.skipif(
-  CHROMIUM is None, reason='Chromium is not installed.'
+  chromium.PATH is None, reason='Chromium is not installed.'
 )
 
 
@@ -58,12 +56,8 @@ def written(top, folder):
 
 @pytest.fixture(scope='module')
 def browser():
-  with sync_api.sync_playwright() as playwright:
-    browser = playwright.chromium.launch(
-      executable_path=CHROMIUM, args=['--no-sandbox']
-    )
+  with chromium.launched() as browser:
     yield browser
-    browser.close()
 
 
 @pytest.fixture
