@@ -11,6 +11,7 @@ from absl import flags
 from runner import commands, preparing
 from runner.executors import cluster
 from runner.executors.race import RetryPolicy
+from runner.launch import environment
 from runner.launch.attempt import TrialOptions
 from runner.machine import speeds
 from runner.options import Options
@@ -176,6 +177,13 @@ flags.DEFINE_integer(
 # Flag of the command `work`, which other commands start.
 _TRIAL = flags.DEFINE_string('trial', '', 'Ids of trials in the plan.')
 
+
+def _set_targets() -> int:
+  """Set targets; this process measures where training begins, with JAX."""
+  environment.adopt()
+  return preparing.set_targets(_options())
+
+
 COMMANDS = {
   'run': lambda: commands.run(_options()),
   'plan': lambda: commands.plan(_options()),
@@ -185,7 +193,7 @@ COMMANDS = {
   'forget': lambda: commands.forget(_options()),
   'check': lambda: preparing.check(_options()),
   'calibrate': lambda: preparing.calibrate(_options()),
-  'set-targets': lambda: preparing.set_targets(_options()),
+  'set-targets': _set_targets,
   'tune': lambda: preparing.tune(_to_tune()),
   'time': lambda: commands.time(_options()),
   'export-algoperf': lambda: preparing.export_algoperf(_options()),

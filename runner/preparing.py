@@ -54,7 +54,6 @@ def check(options: Options) -> int:
 
 def set_targets(options: Options) -> int:
   """Find a suite's targets and starts and write them into its file."""
-  from runner.launch import environment  # noqa: PLC0415
   from runner.tools import set_targets as targets, starts  # noqa: PLC0415
 
   suite = chosen.ready(options)
@@ -63,7 +62,6 @@ def set_targets(options: Options) -> int:
     path = suite_files.world_file(options.suite, options.world)
     world = f'--world={options.world} '
   targets.check(path, suite)
-  environment.adopt()
   begins = starts.measure(suite, options.trial.data_dir)
   if options.world is not None and not path.exists():
     text = suite_files.world_text(options.suite, options.world)
