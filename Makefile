@@ -38,7 +38,7 @@ leaderboard: .venv/ready
 	for ruleset in self external; do \
 	  out=docs/leaderboard/$$ruleset; \
 	  $(TIMETRIAL) run --suite=mini --submissions=all --ruleset=$$ruleset \
-	    --studies=1 --prune --out=$$out/results && \
+	    --studies=1 --stop=beaten --out=$$out/results && \
 	  $(TIMETRIAL) score $$out/results --out=$$out || exit 1; \
 	done
 

@@ -225,11 +225,6 @@ def check_untimed(options: Options) -> None:
       f'--jobs is for this machine, and --engine={options.executor} sends '
       'trials to others. Leave out one of the two flags.'
     )
-  if options.trial.untimed and options.trial.prune:
-    raise ValueError(
-      '--prune stops trials by their seconds, which do not count with '
-      '--untimed. Leave out one of the two flags.'
-    )
 
 
 def executor(options: Options, plan: Plan) -> Executor:

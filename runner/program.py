@@ -30,6 +30,7 @@ PROGRAM = Program(
         *_TERMS,
         'attempts',
         'pause',
+        'stop',
         'prune',
         'untimed',
         'jobs',

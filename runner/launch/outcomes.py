@@ -35,6 +35,20 @@ def lost(folder: pathlib.Path, reason: str) -> None:
     _end(folder, status.last, 'preempted', reason, True)
 
 
+def unneeded(folder: pathlib.Path, why: str) -> None:
+  """Write the outcome of a trial that need not even begin.
+
+  Args:
+    folder: Folder of the trial.
+    why: What has decided that it cannot change any score.
+  """
+  seen = Seen(wall_seconds=0.0, code=0)
+  layout.event(folder, events.START, 0, **layout.whereabouts())
+  layout.event(folder, events.EXIT, 0, **seen.to_json())
+  reason = f'It cannot change any score and was not begun: {why}.'
+  _end(folder, 0, 'beaten', reason, False)
+
+
 def close(
   folder: pathlib.Path,
   attempt: int,

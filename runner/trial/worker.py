@@ -133,7 +133,12 @@ def _train(
   clock.charge(trial.charges)
   generated.read(attempt.common, attempt.generated)
   task = tasks.read(trial)
-  budget = dataclasses.replace(trial.budget, beaten=attempt.beaten)
+  budget = dataclasses.replace(
+    trial.budget,
+    beaten=attempt.beaten,
+    beaten_steps=attempt.beaten_steps,
+    why=attempt.why,
+  )
   if isinstance(recorder, Recorder):
     path = folder / f'meta_data_{recorder.attempt}.json'
     metadata.write(path, trial, task.examples)

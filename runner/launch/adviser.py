@@ -1,0 +1,131 @@
+"""Advice of scoring while a race runs: when a trial need not go on.
+
+The runner imports no scoring. A child process reads the results, answers one
+request after another, and waits in between. It has the lowest priority, and it
+is asked before a trial begins and after evaluations only.
+"""
+
+import contextlib
+import os
+import pathlib
+import select
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+
+from runner.launch import environment
+from runner.protocol.records import advice
+from runner.protocol.records.advice import Advice, Request
+
+PIPE = 1 << 16  # Bytes that a pipe holds.
+PATIENCE = 600.0  # Seconds to wait for advice before a trial begins.
+
+
+class Adviser:
+  """A child process of scoring; `opened` starts and ends it.
+
+  Attributes:
+    policy: One of advice.POLICIES.
+  """
+
+  def __init__(self, out: pathlib.Path, policy: str):
+    """Start the process.
+
+    Args:
+      out: The results folder.
+      policy: One of advice.POLICIES; 'none' starts nothing.
+    """
+    self.policy = policy
+    self._rest = b''
+    self._heard: deque[Advice] = deque()
+    self._process: subprocess.Popen[bytes] | None = None
+    if policy != 'none':
+      self._process = subprocess.Popen(
+        # Nothing is imported from the folder where a trial may have written.
+        [sys.executable, '-P', '-m', 'scoring.advise', str(out), policy],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        env=os.environ | {'PYTHONPATH': environment.python_path()},
+        start_new_session=True,  # Ctrl-C reaches it through its parent only.
+      )
+
+  def close(self) -> None:
+    """End the process, if there is one."""
+    process, self._process = self._process, None
+    if process is not None:
+      process.kill()  # It holds nothing that could be lost.
+      process.wait()
+      for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+          pipe.close()
+
+  def now(self, request: Request) -> Advice:
+    """Return the answer to a request; without a process, advice of nothing."""
+    self.ask(request)
+    while self._process is not None:
+      found = self.heard(PATIENCE)
+      if found is None:
+        self._give_up(f'it said nothing for {PATIENCE:.0f} s')
+      elif found.request == request:
+        return found
+    return Advice(request=request)
+
+  def ask(self, request: Request) -> None:
+    """Send a request, whose answer `heard` returns later."""
+    if self._process is None:
+      return
+    assert self._process.stdin is not None
+    try:
+      self._process.stdin.write(request.to_line().encode())
+    except OSError as error:
+      self._give_up(str(error))
+
+  def heard(self, seconds: float = 0.0) -> Advice | None:
+    """Return the next answer that arrives within `seconds`, or None."""
+    process = self._process
+    if process is None:
+      return None
+    assert process.stdout is not None
+    while not self._heard:
+      ready, _, _ = select.select([process.stdout], [], [], seconds)
+      if not ready:
+        return None
+      data = os.read(process.stdout.fileno(), PIPE)
+      if not data:
+        self._give_up('its process has ended')
+        return None
+      *lines, self._rest = (self._rest + data).split(b'\n')
+      self._heard += map(advice.parse, lines)
+    found = self._heard.popleft()
+    if found.failed:
+      _say(found.failed)
+    return found
+
+  def _give_up(self, why: str) -> None:
+    _say(why)
+    self.close()
+
+
+def _say(why: str) -> None:
+  print(
+    f'Scoring cannot advise this race, and trials run on: {why}',
+    file=sys.stderr,
+    flush=True,
+  )
+
+
+@contextlib.contextmanager
+def opened(out: pathlib.Path, policy: str) -> Iterator[Adviser]:
+  """Yield an adviser on a race, and end it afterwards.
+
+  Args:
+    out: The results folder, with its plan.
+    policy: One of advice.POLICIES.
+  """
+  found = Adviser(out, policy)
+  try:
+    yield found
+  finally:
+    found.close()
