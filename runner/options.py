@@ -14,6 +14,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import speeds as measured_speeds
 from runner.protocol import (
   boards,
+  plan_file,
   schema,
   suite as suites,
   suite_files,
@@ -251,4 +252,7 @@ def planned(
     machine: The kind of machine.
     speeds: Measured speeds by workload, where known.
   """
-  return planning.make(suite, options.ruleset, named(options), machine, speeds)
+  made = planning.make(suite, options.ruleset, named(options), machine, speeds)
+  if options.trial.stop != 'safe':
+    return made
+  return plan_file.sealed(dataclasses.replace(made, stop='safe'))

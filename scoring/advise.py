@@ -9,19 +9,29 @@ import math
 import os
 import pathlib
 import sys
-from collections.abc import Iterable
-from typing import TextIO
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
-from runner.protocol import layout, storage
+import numpy as np
+
+from runner.protocol import layout, storage, trial_file
 from runner.protocol.plan import PlannedTrial
 from runner.protocol.records import advice
 from runner.protocol.records.advice import Advice, Request
-from scoring.load import plan as plans, results as read
+from scoring.forecast import curve as curves, schedule
+from scoring.forecast.nearest import LEAST_FINISHED
+from scoring.load import plan as plans, results as read, trials
 from scoring.load.limits import NO_LIMIT, REASONS, Field, Limit
 from scoring.load.results import Results
-from scoring.rank import board
+from scoring.load.trial import Trial
+from scoring.rank import board, stopping
+from scoring.rank.stopping import Judge, View
 
 NICE = 19  # A trial that is timed comes first.
+PATIENCE = 60.0  # Seconds in which an evaluation is on the disk.
+POLL = 0.2  # Seconds between two looks at the disk.
+AHEAD = (0.05, 0.5, 0.95)  # Levels of the quantiles of the step to the target.
 
 
 class Server:
@@ -36,6 +46,7 @@ class Server:
     """
     self._out = out
     self._policy = policy
+    self._now: _Current | None = None
 
   def answer(self, request: Request) -> Advice:
     """Return the answer to a request; it says why if there is none."""
@@ -50,7 +61,9 @@ class Server:
       return Advice(request=request, order=strongest_first(results))
     if request.step is None:
       return self._begin(request)
-    return Advice(request=request)
+    if self._now is None or self._now.planned.id != request.trial:
+      return Advice(request=request)
+    return self._now.look(request)
 
   def _begin(self, request: Request) -> Advice:
     plan, _ = plans.read(self._out, needed=True)
@@ -58,11 +71,105 @@ class Server:
     [planned] = [trial for trial in plan.trials if trial.id == request.trial]
     results = _read(self._out, planned)
     found = limit(results, planned, self._policy)
+    self._now = _Current(results, planned, stops=self._policy == 'safe')
     return Advice(
       request=request,
       limit=found.seconds,
       why=REASONS.get(found.reason, ''),
     )
+
+
+class _Current:
+  """The trial that runs, and what forecasts of it know."""
+
+  def __init__(self, results: Results, planned: PlannedTrial, *, stops: bool):
+    self.planned = planned
+    self._results = results
+    self._stops = stops
+    self._known = tuple(
+      one
+      for one in results.trials
+      if one.key.workload == planned.workload
+      and one.key.submission != planned.submission
+      and stopping.is_finished(one)
+    )
+    self._judge: Judge | None = None
+
+  def look(self, request: Request) -> Advice:
+    """Return a forecast after an evaluation."""
+    assert request.step is not None
+    trial = self._read(request.step)
+    rungs = self._results.rules.rungs(self.planned.workload)
+    if trial is None or rungs[0].target is None:
+      return Advice(request=request)
+    if self._judge is None:
+      self._judge = forecaster(self._results, trial, self._known)
+    if self._judge is None:
+      return Advice(request=request)
+    count = len(trial.evals.steps)
+    agreed = self._judge.stop(trial, count) if self._stops else []
+    view = self._judge.view(trial, count, schedule.recorded(trial.folder))
+    told = view.foreseen or len(self._known) >= LEAST_FINISHED
+    return Advice(
+      request=request,
+      chance=view.outlook.chance if told else None,
+      ahead=tuple(map(float, view.outlook.steps(AHEAD))),
+      hopeless=self._facts(agreed) if agreed else None,
+    )
+
+  def _facts(self, agreed: list[View]) -> dict[str, Any]:
+    ids = {trial.key: trial.id for trial in self._results.planned.values()}
+    return {
+      'step': agreed[-1].step,
+      'seconds': agreed[-1].seconds,
+      'target': agreed[-1].target,
+      'chances': [view.chance for view in agreed],
+      'known': sorted(ids[trial.key] for trial in self._known),
+    }
+
+  def _read(self, step: int) -> Trial | None:
+    """Return the trial once an evaluation is on the disk."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+      found = running(self._results, self.planned)
+      if found.evals and found.evals.steps[-1] >= step:
+        return found
+      time.sleep(POLL)
+    return None
+
+
+def running(results: Results, planned: PlannedTrial) -> Trial:
+  """Return a trial as it is now, in the unit of the results."""
+  rungs = results.rules.rungs(planned.workload)
+  folder = planned.folder(results.folder)
+  budget = results.plan.budgets.get(planned.workload) if results.plan else None
+  found = trials.read(planned.key, folder, rungs, planned, budget)
+  if results.effort != 'steps':
+    return found
+  own = trial_file.parse(storage.read_json(folder / layout.TRIAL))
+  return found.by_steps(own.budget.steps or math.inf)
+
+
+def forecaster(
+  results: Results, trial: Trial, known: Sequence[Trial]
+) -> Judge | None:
+  """Return a judge of a trial; None if its curve has no scale.
+
+  Args:
+    results: The results, in seconds or steps as the trial is stopped.
+    trial: The trial, with an evaluation.
+    known: Finished trials of other submissions on its workload.
+  """
+  rungs = results.rules.rungs(trial.key.workload)
+  firsts = [float(one.evals.values[0]) for one in (*known, trial)]
+  start = [value for value in firsts if math.isfinite(value)]
+  by = curves.scale(rungs[0], float(np.median(start)) if start else math.nan)
+  if not math.isfinite(by.start):
+    return None
+  finished = tuple(
+    stopping.whole(one, rungs[0], by, planned=True) for one in known
+  )
+  return Judge(rungs, by, finished, planned=True)
 
 
 def limit(results: Results, planned: PlannedTrial, policy: str) -> Limit:

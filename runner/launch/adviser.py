@@ -6,17 +6,20 @@ is asked before a trial begins and after evaluations only.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import select
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from runner.launch import environment
 from runner.protocol.records import advice
 from runner.protocol.records.advice import Advice, Request
+from runner.protocol.records.progress import OnProgress, ProgressEvent
 
 PIPE = 1 << 16  # Bytes that a pipe holds.
 PATIENCE = 600.0  # Seconds to wait for advice before a trial begins.
@@ -114,6 +117,59 @@ def _say(why: str) -> None:
     file=sys.stderr,
     flush=True,
   )
+
+
+class Follower:
+  """Questions about one trial while it runs.
+
+  Attributes:
+    hopeless: Facts of the `hopeless` event once the trial is hopeless.
+  """
+
+  def __init__(self, adviser: Adviser, trial: str, *, audited: bool):
+    """Ask nothing yet.
+
+    Args:
+      adviser: The adviser.
+      trial: Id of the trial.
+      audited: Whether it runs to its end even if it is hopeless.
+    """
+    self.hopeless: Mapping[str, Any] | None = None
+    self._adviser, self._trial, self._audited = adviser, trial, audited
+    self._show: OnProgress = lambda event: None
+
+  def hear(self, on_progress: OnProgress) -> OnProgress:
+    """Return a function that asks after evaluations, and passes events on."""
+    self._show = on_progress
+
+    def heard(event: ProgressEvent) -> None:
+      on_progress(event)
+      if event.metric is not None and event.step is not None:
+        self._adviser.ask(Request(trial=self._trial, step=event.step))
+
+    return heard
+
+  def leave(self) -> bool:
+    """Return whether the trial should leave now, without waiting."""
+    while (found := self._adviser.heard()) is not None:
+      if found.request.trial != self._trial or found.request.step is None:
+        continue
+      if found.chance is not None:
+        self._show(ProgressEvent(doing=said(found)))
+      if found.hopeless is not None and self.hopeless is None:
+        self.hopeless = dict(found.hopeless) | {'audited': self._audited}
+    return self.hopeless is not None and not self._audited
+
+
+def said(found: Advice) -> str:
+  """Return a forecast in a few words."""
+  assert found.chance is not None
+  text = f'training, {found.chance:.0%} to reach it'
+  if found.ahead and math.isfinite(found.ahead[0]):
+    low, high = found.ahead[0], found.ahead[-1]
+    most = f'{high:.0f}' if math.isfinite(high) else 'never'
+    text += f' at step {low:.0f} to {most}'
+  return text
 
 
 @contextlib.contextmanager

@@ -28,10 +28,10 @@ from runner.launch import (
   tampering,
   trial_log,
 )
-from runner.launch.adviser import Adviser
+from runner.launch.adviser import Adviser, Follower
 from runner.launch.examiner import Common, Examiner
 from runner.machine import gpu_monitor, settings
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, plan_file, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
@@ -147,6 +147,7 @@ def run_trial(
       keep=[lock],
       common=common,
       advised=advised,
+      follower=_follower(plan, trial, options, adviser, advised),
     )
     # Scoring goes by rows, whatever the outcome says.
     reached = status.outcome == 'reached' or (
@@ -174,6 +175,21 @@ def _advised(
   if adviser is None or options.stop == 'none' or not raced:
     return None
   return adviser.now(Request(trial=trial.id))
+
+
+def _follower(
+  plan: Plan,
+  trial: PlannedTrial,
+  options: TrialOptions,
+  adviser: Adviser | None,
+  advised: Advice | None,
+) -> Follower | None:
+  """Return who asks about a trial while it runs; None if nobody does."""
+  forecasts = options.stop in ('exact', 'safe')
+  if adviser is None or advised is None or not forecasts:
+    return None
+  audited = plan_file.audited(plan.suite.seed, trial.key)
+  return Follower(adviser, trial.id, audited=audited)
 
 
 def prepared(
@@ -212,6 +228,7 @@ def run_attempt(
   keep: Sequence[int] = (),
   common: Common = examiners.NOTHING,
   advised: Advice | None = None,
+  follower: Follower | None = None,
 ) -> Status:
   """Run an attempt in a trial's folder that this process has locked.
 
@@ -225,6 +242,7 @@ def run_attempt(
     keep: File descriptors that the child process inherits, such as the lock's.
     common: What all trials of the workload have in common.
     advised: When the trial need not go on; None: it always goes on.
+    follower: Asks about the trial while it runs; None: nobody asks.
   """
   budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
@@ -279,11 +297,12 @@ def run_attempt(
       left = child_process.run(
         [*network.command, *remote_hosts.command(others.leader)],
         log,
-        reported.hear(on_progress),
+        reported.hear(follower.hear(on_progress) if follower else on_progress),
         timeouts,
         own | dict(others.env),
         keep=keep,
         lost=lost,
+        leave=follower.leave if follower else lambda: False,
       )
       fault = others.fault()
   if full := logs.full():
@@ -311,6 +330,7 @@ def run_attempt(
     killed=killed,
     printed=printed,
     fault=fault,
+    hopeless=follower.hopeless if follower else None,
   )
   status = layout.status(folder)
   if status.outcome == 'invalid':  # Also the seconds of what it compiled.

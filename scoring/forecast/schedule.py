@@ -16,6 +16,7 @@ until the step budget, when a trial begins, for example in trial.json.
 import csv
 import math
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,30 +31,45 @@ LEAST = 6  # Recorded rates after the peak.
 HORIZONS = np.linspace(0.4, 1.5, 111)  # Ends of decays, as shares of the steps.
 
 
-def recorded(folder: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-  """Return recorded steps and their learning rates; empty if there are none."""
-  none = np.empty(0)
+class Rates(NamedTuple):
+  """Learning rates that a trial has recorded."""
+
+  steps: np.ndarray  # Steps with recorded rates, increasing, [N].
+  rates: np.ndarray  # Their rates, [N].
+
+  def __bool__(self) -> bool:
+    return self.steps.size > 0
+
+  def until(self, step: float) -> 'Rates':
+    """Return what was recorded up to a step."""
+    past = self.steps <= step
+    return Rates(self.steps[past], self.rates[past])
+
+
+NONE = Rates(np.empty(0), np.empty(0))
+
+
+def recorded(folder: pathlib.Path) -> Rates:
+  """Return the learning rates that a trial has recorded, if any."""
   try:
     text = plain(folder / layout.SCALARS, LONGEST).read_text(encoding='utf-8')
     rows = list(csv.DictReader(text.splitlines()))
     found = [(float(row[columns.STEP]), float(row[RATE])) for row in rows]
   except (OSError, Damage, ValueError, KeyError, TypeError, csv.Error):
-    return none, none  # Without rates, no schedule is known: no harm.
+    return NONE  # Without rates, no schedule is known: no harm.
   steps, rates = np.array(found).reshape(-1, 2).T
   keep = np.isfinite(steps) & np.isfinite(rates)
-  return steps[keep], rates[keep]
+  return Rates(steps[keep], rates[keep])
 
 
-def foreseen(
-  steps: np.ndarray, rates: np.ndarray, last: int
-) -> np.ndarray | None:
+def foreseen(known: Rates, last: int) -> np.ndarray | None:
   """Return the rates of steps 1 to `last` as shares of the peak, or None.
 
   Args:
-    steps: Steps with recorded rates, increasing, [N].
-    rates: The rates, [N].
+    known: The recorded rates.
     last: Number of steps of the trial.
   """
+  steps, rates = known.steps, known.rates
   if len(steps) < LEAST or not rates.max() > 0:
     return None
   rates = rates / rates.max()

@@ -24,6 +24,7 @@ from runner.protocol.suite import Suite
 from runner.protocol.timing import programs
 from scoring.load import (
   hardware as kinds,
+  hopeless,
   limits,
   plan as planned,
   pruned,
@@ -320,6 +321,8 @@ def _checked_trials(
   """Return results with checked trials and with the trials' issues."""
   found, said = kinds.together(results.trials, hardware, mixed)
   found, also = pruned.checked(results.rules, found, programs_of(results))
+  found, said_of_stops = hopeless.checked(results.rules, found)
+  also += said_of_stops
   results = dataclasses.replace(
     results, trials=found, remarks=results.remarks + said + also
   )

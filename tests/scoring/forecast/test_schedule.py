@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from scoring.forecast import schedule
+from scoring.forecast.schedule import Rates
 
 LAST = 500
 STEPS = np.arange(2, LAST + 1, 2)
@@ -33,7 +34,7 @@ def linear(way):
 def test_a_decay_is_continued(form, horizon, until):
   rates = warm(form, horizon)
   past = STEPS[: until // 2]
-  found = schedule.foreseen(past, rates[past - 1], LAST)
+  found = schedule.foreseen(Rates(past, rates[past - 1]), LAST)
   assert found is not None
   # The first step has no record.
   assert found[1:] == pytest.approx(rates[1:] / rates.max(), abs=0.03)
@@ -50,13 +51,13 @@ def test_a_decay_is_continued(form, horizon, until):
 )
 def test_other_schedules_are_unknown(form):
   past = STEPS[:100]
-  assert schedule.foreseen(past, warm(form)[past - 1], LAST) is None
+  assert schedule.foreseen(Rates(past, warm(form)[past - 1]), LAST) is None
 
 
 @pytest.mark.parametrize('rates', [[], [0.1] * 3, [0.0] * 20, [-1.0] * 20])
 def test_too_little_is_unknown(rates):
   steps = np.arange(1, len(rates) + 1)
-  assert schedule.foreseen(steps, np.array(rates), LAST) is None
+  assert schedule.foreseen(Rates(steps, np.array(rates)), LAST) is None
 
 
 def test_recorded_rates_are_read(tmp_path):
