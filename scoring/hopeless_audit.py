@@ -7,7 +7,7 @@ it knew.
 import math
 from collections.abc import Iterator
 
-from runner.protocol import plan_file
+from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records import ledger
 from runner.protocol.records.events import Hopeless
@@ -110,14 +110,13 @@ def _follows(
 
 def _later(results: Results, known: Trial, trial: Trial) -> bool:
   """Test whether the ledger has the end of a trial after that of another."""
-  order: dict[str, int] = {}
-  for number, line in enumerate(ledger.read(results.folder)):
-    order.setdefault(line.trial, number)
-  ends = [
-    order.get(relative(results.folder, one.folder)) for one in (known, trial)
+  first, last = (relative(results.folder, one.folder) for one in (known, trial))
+  order = [
+    line.trial
+    for line in ledger.read(results.folder)
+    if line.outcome in layout.SCORED and line.trial in (first, last)
   ]
-  first, second = ends
-  return first is not None and second is not None and first > second
+  return first in order and order.index(first) > order.index(last)
 
 
 def _alike(some: tuple[float, ...], others: tuple[float, ...]) -> bool:

@@ -331,6 +331,7 @@ def run_attempt(
     printed=printed,
     fault=fault,
     hopeless=follower.hopeless if follower else None,
+    timed=budget.steps is None,
   )
   status = layout.status(folder)
   if status.outcome == 'invalid':  # Also the seconds of what it compiled.

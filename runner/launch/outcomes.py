@@ -60,6 +60,7 @@ def close(
   printed: str,
   fault: remote_hosts.Fault | None = None,
   hopeless: Mapping[str, Any] | None = None,
+  timed: bool = True,
 ) -> None:
   """Write the exit of a process, and its outcome if the process did not.
 
@@ -72,11 +73,12 @@ def close(
     printed: Text that the attempt printed.
     fault: Outcome known from elsewhere, such as from remote hosts.
     hopeless: Facts of the forecast that the trial would not reach its target.
+    timed: Whether the trial stops by seconds, which others may take from it.
   """
-  if hopeless is not None and attempt in _begun(folder):
-    layout.event(folder, events.HOPELESS, attempt, **hopeless)
   found = [e for e in layout.attempts(folder) if e.attempt == attempt]
   last = found[-1] if found else None
+  if hopeless is not None and found:
+    layout.event(folder, events.HOPELESS, attempt, **hopeless)
   if left.stopped and not left.again:  # Overrides the process's own outcome.
     fault = remote_hosts.Fault(*death(left, killed, printed))
     last = None
@@ -91,6 +93,7 @@ def close(
       printed=printed,
       fault=fault,
       stopped=_stopped(last, hopeless),
+      timed=timed,
     )
     return
   seen = dataclasses.replace(seen, code=left.code, log=_tail(printed))
@@ -110,6 +113,7 @@ def _close_ended(
   printed: str,
   fault: remote_hosts.Fault | None,
   stopped: str,
+  timed: bool,
 ) -> None:
   """Write the exit of a process that has written its outcome itself."""
   wall = seen.wall_seconds
@@ -123,19 +127,13 @@ def _close_ended(
     log=None if well else _tail(printed),
   )
   layout.event(folder, events.EXIT, last.attempt, **seen.to_json())
-  if invalid := _invalid(last, residual, wall, missed=bool(stopped)):
+  if invalid := _invalid(last, residual, wall, missed=timed and bool(stopped)):
     _void(folder, last, invalid)
   elif stopped:
     _end(folder, last.attempt, 'hopeless', stopped, False, last=last)
   elif fault and last.outcome in layout.OPEN:
     outcome, reason, again, _ = fault  # The cause of what it met.
     _end(folder, last.attempt, outcome, reason, again, last=last)
-
-
-def _begun(folder: pathlib.Path) -> set[int]:
-  """Return the numbers of the attempts that have begun."""
-  starts = events.of(events.Start, layout.attempts(folder))
-  return {start.attempt for start in starts}
 
 
 def _stopped(last: End, hopeless: Mapping[str, Any] | None) -> str:
