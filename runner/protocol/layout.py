@@ -4,6 +4,7 @@
     <out>/<submission>/study_<i>/<workload>_jax/trial_<j>/
       trial.json                        definition of this trial
       hparams.json                      its hyperparameters, in AlgoPerf's form
+      schedule.json                     the learning rates that it intends
       eval_measurements.csv             a row per evaluation
       measurements.csv                  a row per recorded training step
       attempts.jsonl                    start, end and exit of every attempt
@@ -54,6 +55,7 @@ SCALARS = 'measurements.csv'
 ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 HPARAMS = 'hparams.json'
+SCHEDULE = 'schedule.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 REACHED = 'reached.checkpoint'

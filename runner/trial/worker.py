@@ -32,6 +32,7 @@ from runner.trial import (
   metadata,
   state_tree,
   task as tasks,
+  whole_schedule,
 )
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
@@ -184,6 +185,14 @@ def _train(
   elif found is not None:
     with clock.account(accounts.TRAIN):
       submission = made()  # The one before has begun to train.
+  if isinstance(recorder, Recorder):
+    whole_schedule.record(
+      folder,
+      submission.schedule,
+      task.spec.steps,
+      clock=clock,
+      allowance=harness.allowance,
+    )
   harness.follow(submission, start, first)
   ending = run(submission, start, budget, harness)
   steps = harness.feed.steps

@@ -78,6 +78,7 @@ def test_a_trial_without_a_chance_is_stopped_and_another_one_audited(out):
   for one in (stopped.hopeless, audited.hopeless):
     assert 150 <= one.step < 300 and max(one.chances) < 0.01
   assert len(stopped.hopeless.known) == 1 and not audited.hopeless.known
+  assert (folder(out, STOPPED) / layout.SCHEDULE).exists()
   results = read.read(out)
   assert not any(trial.open for trial in results.trials)
   [last] = [trial for trial in results.trials if trial.state == 'hopeless']
