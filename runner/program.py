@@ -53,6 +53,8 @@ PROGRAM = Program(
       (
         *_ENTRIES,
         'decide',
+        'stop',
+        'against',
         'out',
         'hours',
         'jobs',

@@ -13,7 +13,7 @@ from runner.protocol.records import ledger
 from runner.protocol.records.events import Hopeless
 from scoring import advise
 from scoring.audit import BROKEN
-from scoring.load import results as read
+from scoring.load import hopeless, results as read
 from scoring.load.results import Results
 from scoring.load.tree import relative
 from scoring.load.trial import HOPELESS, Trial
@@ -24,7 +24,7 @@ ALIKE = 1e-6  # Largest difference of a chance that is computed again.
 
 
 def checked(results: Results) -> Iterator[Told]:
-  """Yield what speaks against stops by forecasts, all of it as doubts.
+  """Yield what speaks against stops by forecasts, and their audit as a note.
 
   Args:
     results: The results.
@@ -32,6 +32,8 @@ def checked(results: Results) -> Iterator[Told]:
   plan = results.plan
   if plan is None:
     return
+  for text in hopeless.remarks(results.trials):
+    yield '.', False, text
   for trial in results.trials:
     if trial.hopeless is None and trial.state != HOPELESS:
       continue

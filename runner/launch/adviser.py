@@ -155,20 +155,25 @@ class Follower:
       if found.request.trial != self._trial or found.request.step is None:
         continue
       if found.chance is not None:
-        self._show(ProgressEvent(doing=said(found)))
+        words = forecast(found.chance, found.ahead)
+        self._show(ProgressEvent(doing=f'training; {words}'))
       if found.hopeless is not None and self.hopeless is None:
         self.hopeless = dict(found.hopeless) | {'audited': self._audited}
     return self.hopeless is not None and not self._audited
 
 
-def said(found: Advice) -> str:
-  """Return a forecast in a few words."""
-  assert found.chance is not None
-  text = f'training, {found.chance:.0%} to reach it'
-  if found.ahead and math.isfinite(found.ahead[0]):
-    low, high = found.ahead[0], found.ahead[-1]
-    most = f'{high:.0f}' if math.isfinite(high) else 'never'
-    text += f' at step {low:.0f} to {most}'
+def forecast(chance: float, ahead: tuple[float, ...]) -> str:
+  """Return a forecast in a few words.
+
+  Args:
+    chance: Chance to reach the target.
+    ahead: Quantiles of the step at the target; inf: never.
+  """
+  text = f'{chance:.0%} to reach the target'
+  if ahead and math.isfinite(ahead[0]):
+    low, high = ahead[0], ahead[-1]
+    most = f'to {high:.0f}' if math.isfinite(high) else 'or never'
+    text += f', at step {low:.0f} {most}'
   return text
 
 

@@ -32,11 +32,11 @@ from runner.trial import (
   metadata,
   state_tree,
   task as tasks,
-  whole_schedule,
 )
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.harness import TrialHarness
+from runner.trial.hosts import whole_schedule
 from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import run
 from runner.trial.multihost import Hosts

@@ -67,11 +67,16 @@ def checked(rules: Suite, found: list[Trial]) -> tuple[list[Trial], list[str]]:
   kept = [
     _opened(trial) if _unknown(rules, trial) else trial for trial in found
   ]
-  stops = audited(kept)
+  return kept, remarks(kept)
+
+
+def remarks(trials: Sequence[Trial]) -> list[str]:
+  """Return what forecasts have stopped, and how often that was wrong."""
+  stops = audited(trials)
   if not stops.stopped and not stops.known:
-    return kept, []
+    return []
   low, high = stops.rate
-  return kept, [
+  return [
     f'{stops.stopped} trials were stopped by a forecast that they would not '
     'reach their target (outcome `hopeless`), and count as misses. Of '
     f'{stops.known} such trials that ran to their ends, drawn before the race, '

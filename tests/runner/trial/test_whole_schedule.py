@@ -6,9 +6,9 @@ import pytest
 from runner.protocol import layout, storage
 from runner.protocol.records import schedules
 from runner.protocol.timing import accounts
-from runner.trial import whole_schedule
 from runner.trial.allowance import SLACK, Allowance
 from runner.trial.clock import Clock
+from runner.trial.hosts import whole_schedule
 from submissions.algorithms import nadamw
 from submissions.submission import Task
 from workloads.images.digits import Digits
