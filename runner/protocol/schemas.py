@@ -19,6 +19,7 @@ NUMBERS = {
   'verify': 1,
   'verdict': 1,
   'decide': 1,
+  'tuning': 1,
 }
 
 
