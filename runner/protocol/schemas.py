@@ -19,7 +19,6 @@ NUMBERS = {
   'verify': 1,
   'verdict': 1,
   'decide': 1,
-  'tuning': 1,
 }
 
 

@@ -33,10 +33,11 @@ from runner.protocol import (
   layout,
   plan_file,
   results_folder,
-  schemas,
   storage,
 )
 from runner.protocol.plan import FOR_EVER, Machine, Plan, PlannedTrial
+from runner.protocol.records import tunings
+from runner.protocol.records.tunings import Tuning
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
 from runner.tools import candidates
@@ -45,7 +46,6 @@ from runner.tools.candidates import Candidate, Curve
 RUNGS = 3  # Number of parts of the workloads.
 FINAL = 2  # Number of points that are raced with several seeds.
 SEEDS = 3  # Their number, with the first one.
-RECORD = 'tuning.json'  # What was drawn, in the submission's folder.
 
 
 def tune(
@@ -86,7 +86,7 @@ def tune(
     }
 
   found = _search(suite, candidates.drawn(suite, entry, draws), race)
-  storage.write_json(home / RECORD, _record(suite, entry, found, done, home))
+  tunings.write(home, _record(suite, entry, found, done, home))
   return found
 
 
@@ -136,7 +136,13 @@ def _scored(suite, field, specs, names, curves) -> list[Candidate]:
 
 
 def seed(suite: Suite, workload: str, study: int = 0) -> int:
-  """Return the seed of all points on a workload, which no race uses."""
+  """Return the seed of all points on a workload, which no race uses.
+
+  Args:
+    suite: The suite.
+    workload: Name of the workload.
+    study: Number of the seed, from 0.
+  """
   return plan_file.seed(suite.seed, f'tune {workload}', study, 0)
 
 
@@ -241,32 +247,28 @@ def _record(
   found: Sequence[Candidate],
   trials: Sequence[PlannedTrial],
   home: pathlib.Path,
-) -> dict[str, Any]:
-  """Return what was drawn, what it cost and what is best, as JSON."""
-  seconds = sum(
-    results_folder.status(_folder(trial, home)).seconds for trial in trials
-  )
+) -> Tuning:
+  """Return what was drawn, what it cost and what is best."""
+  folders = [_folder(trial, home) for trial in trials]
   budgets = 0.0
   for trial in trials:
     steps = _curve(suite, trial, home).steps
     budgets += max(steps, default=0) / suite.workloads[trial.workload].steps
-  return {
-    schemas.KEY: schemas.NUMBERS['tuning'],
-    'submission': entry.name,
-    'suite': suite.name,
-    'self': entry.self_point,
-    'trials': len(trials),
-    'budgets': round(budgets, 2),
-    'hours': round(seconds / 3600, 4),
-    'points': [
-      {
-        'number': one.number,
-        'point': one.point,
-        'cost': round(one.mean, 4),
-        'reached': one.reached,
-        'trials': one.trials,
-        'costs': one.costs,
-      }
+  return Tuning(
+    submission=entry.name,
+    suite=suite.name,
+    first=entry.self_point,
+    trials=len(trials),
+    budgets=budgets,
+    hours=sum(results_folder.status(one).seconds for one in folders) / 3600,
+    points=tuple(
+      tunings.Point(
+        number=one.number,
+        point=one.point,
+        cost=one.mean,
+        reached=one.reached,
+        costs=one.costs,
+      )
       for one in found
-    ],
-  }
+    ),
+  )

@@ -10,8 +10,10 @@ import submissions
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import plan_file, search_space, suite as rules
+from runner.protocol.records import tunings
 from runner.tools import candidates, tune
 from runner.tools.candidates import Curve
+from tests.benchmarks import tuning
 from tests.support import suites
 
 SUITE = rules.load('mini')
@@ -202,10 +204,11 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
   assert stored[0]['budget']['steps'] == 60  # By steps, not by seconds.
   seeds = {one['seed'] for one in stored}
   assert seeds == {tune.seed(loaded, 'digits', n) for n in range(3)}
-  record = json.loads((out / 'mine' / tune.RECORD).read_text())
-  assert record['points'][0]['point'] == {'rate': 0.01}
-  assert record['trials'] == 6 and record['self'] == {'rate': 1e-9}
-  assert 0 < record['budgets'] <= 6 * 1.1 and record['hours'] > 0
+  record = tunings.read(out / 'mine')
+  assert record.points[0].point == {'rate': 0.01} and not record.kept
+  assert record.trials == 6 and record.first == {'rate': 1e-9}
+  assert [one.trials for one in record.points] == [3, 3]
+  assert 0 < record.budgets <= 6 * 1.1 and record.hours > 0
 
 
 def test_points_are_chosen_by_no_seed_that_a_race_has():
@@ -219,3 +222,35 @@ def test_points_are_chosen_by_no_seed_that_a_race_has():
   assert not raced & {
     tune.seed(SUITE, name, n) for name in SUITE.workloads for n in range(9)
   }
+
+
+def test_the_table_of_tunings_says_what_was_drawn_and_what_changed(tmp_path):
+  def made(name, first, *points):
+    return tunings.Tuning(
+      submission=name, suite='mini_tuning', first=first, trials=30,
+      budgets=20.04, hours=0.5,
+      points=tuple(
+        tunings.Point(
+          number=n, point=point, cost=cost, reached=2,
+          costs={'ogbg/mini': [cost] * 3},
+        )
+        for n, (point, cost) in enumerate(points, start=1)
+      ),
+    )  # fmt: skip
+
+  old, new = {'learning_rate': 0.1, 'beta': 0.9}, {'learning_rate': 0.2}
+  known = [
+    made('lion', old, (old, 0.5), (new, 0.75)),
+    made('sgd', old, (old | new, 0.4), (old, 1.25)),
+  ]
+  for one in known:
+    (tmp_path / one.submission).mkdir()
+    tunings.write(tmp_path / one.submission, one)
+  stored = [tunings.read(x.parent) for x in tuning.records(tmp_path)]
+  assert stored == known
+  *_, lion, sgd = tuning.table(stored).splitlines()
+  start = '| lion | 2 | 30 | 20.0 | 0.500 | 0.500 | 0.750 '
+  assert lion == start + '| 2 of 3 | as it was |'
+  start = '| sgd | 2 | 30 | 20.0 | 1.250 | 0.400 | 1.250 '
+  assert sgd == start + '| 2 of 3 | learning_rate 0.2 |'
+  assert 'learning_rate 2e-05 to 0.002' in tuning.spaces(stored)
