@@ -152,7 +152,7 @@ flags.DEFINE_list(
   "Commands that reach the remote hosts of a trial, for example 'ssh node2'.",
 )
 flags.DEFINE_alias('also_on', 'extra_hosts')
-flags.DEFINE_enum(
+_STOP = flags.DEFINE_enum(
   'stop',
   'none',
   advice.POLICIES,
@@ -328,7 +328,7 @@ def _decides() -> bool:
       raise ValueError(
         f'--decide takes {name} from the results in --out. Leave out --{name}.'
       )
-  if (stop := flags.FLAGS['stop'].value) in ('exact', 'safe'):
+  if (stop := _STOP.value) in ('exact', 'safe'):
     raise ValueError(
       f'--stop={stop} takes the number of studies for final, and --decide adds '
       'studies. Use --stop=beaten.'
@@ -346,7 +346,7 @@ def _trial_options() -> TrialOptions:
   names = [field.name for field in dataclasses.fields(TrialOptions)]
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   hosts = tuple(flags.FLAGS.extra_hosts)
-  if _PRUNE.value and not flags.FLAGS['stop'].present:
+  if _PRUNE.value and not _STOP.present:
     given |= {'stop': 'beaten'}
   return TrialOptions(**given | {'extra_hosts': hosts})
 

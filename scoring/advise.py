@@ -211,7 +211,13 @@ def _read(out: pathlib.Path, planned: PlannedTrial) -> Results:
 
 
 def serve(server: Server, requests: Iterable[str], answers: TextIO) -> None:
-  """Answer requests until there are no more."""
+  """Answer requests until there are no more.
+
+  Args:
+    server: Who answers.
+    requests: Requests, a line each.
+    answers: Where the answers go, a line each.
+  """
   for line in requests:
     found = server.answer(advice.parse_request(line))
     print(found.to_line(), end='', file=answers, flush=True)

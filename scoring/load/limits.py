@@ -149,7 +149,13 @@ def _beaten(cell: Cell, others: Sequence[Trial], trial: Trial) -> Limit:
 
 
 def first(trials: Sequence[Trial], rung: int, by_time: bool) -> float:
-  """Return the study's time on a rung; inf: missed, NaN: open."""
+  """Return the study's time on a rung; inf: missed, NaN: open.
+
+  Args:
+    trials: Trials of one study.
+    rung: Index of the target in the suite's ladder.
+    by_time: True if the trial with the least time counts.
+  """
   if any(trial.open and trial.state != MISSING for trial in trials):
     return math.nan
   found = [

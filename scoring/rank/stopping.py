@@ -232,7 +232,14 @@ def is_finished(trial: Trial) -> bool:
 
 
 def whole(trial: Trial, spec: WorkloadSpec, by: Scale, planned: bool) -> Curve:
-  """Return a finished trial as forecasts know it."""
+  """Return a finished trial as forecasts know it.
+
+  Args:
+    trial: The trial.
+    spec: Its workload, with a target.
+    by: Scale of the workload.
+    planned: True if the results have a plan.
+  """
   evals = trial.evals
   last = curves.steps_within(trial, spec, planned)
   made = curves.curve(evals.steps, evals.values, last, by)
