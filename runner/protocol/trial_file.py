@@ -114,7 +114,7 @@ def make(
   spec = plan.suite.workloads[trial.workload]
   seconds = plan.budgets[trial.workload] if timed else FOR_EVER
   factor = plan.suite.rulesets[plan.ruleset].budget_factor
-  by_steps = dataclasses.asdict(limits) if limits else {}
+  by_steps: dict[str, Any] = dataclasses.asdict(limits) if limits else {}
   return TrialSpec(
     trial=trial,
     suite=plan.suite.name,

@@ -43,7 +43,8 @@ def audited(trials: Sequence[Trial]) -> Stops:
   known = [
     trial
     for trial in said
-    if trial.hopeless.audited
+    if trial.hopeless
+    and trial.hopeless.audited
     and not trial.open
     and trial.state in layout.SCORED
   ]
