@@ -24,7 +24,7 @@ from runner.protocol import (
 )
 from runner.tools import (
   deciding,
-  foretelling,
+  expected_hours,
   forget as forgetting,
   preflight as preflights,
   scoring_child,
@@ -111,12 +111,13 @@ def plan(options: Options) -> int:
   speeds = machines.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
   stops = options.trial.stop != 'none'
-  expected = foretelling.foretell(options, plan) if stops else None
+  expected = expected_hours.predict(options, plan) if stops else None
   if options.json:
     facts = {
       'hours': plan.hours,
       'cost': _cost(plan.hours, options.price),
       'hours_expected': expected and expected.hours,
+      'stop': plan.stop,
     }
     print(schemas.text('plan', plan_file.dump(plan) | facts))
   else:

@@ -1,4 +1,4 @@
-"""Hours of a plan, foretold from the record of another race.
+"""Hours of a plan, predicted from the record of another race.
 
 Most trials of a race do not spend their budget: they reach their target, or are
 stopped. What share of all budgets is spent is taken from a finished race.
@@ -15,13 +15,13 @@ from runner.tools import scoring_child
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Foretold:
+class Expected:
   """Hours that a plan will probably take.
 
   Attributes:
-    hours: The hours; None: they cannot be foretold.
+    hours: The hours; None: they cannot be predicted.
     share: Share of all budgets that the other race spent.
-    said: A sentence on the hours, or why they cannot be foretold.
+    said: A sentence on the hours, or why they cannot be predicted.
   """
 
   hours: float | None
@@ -29,7 +29,7 @@ class Foretold:
   said: str
 
 
-def foretell(options: Options, plan: Plan) -> Foretold:
+def predict(options: Options, plan: Plan) -> Expected:
   """Return the hours of a plan with the stops of --stop.
 
   Args:
@@ -48,14 +48,14 @@ def foretell(options: Options, plan: Plan) -> Foretold:
     )
     share = _share(options, policy)
   if share is None or plan.hours is None:
-    said = f'The hours{with_stops} cannot be foretold: {lacking}.'
-    return Foretold(hours=None, share=None, said=said)
+    said = f'The hours{with_stops} cannot be predicted: {lacking}.'
+    return Expected(hours=None, share=None, said=said)
   hours = share * plan.hours
   said = (
     f'About {hours:.2f} h{with_stops}, if it spends the same share of its '
     f'budgets as {place} would have: {share:.0%}. This is a forecast.'
   )
-  return Foretold(hours=hours, share=share, said=said)
+  return Expected(hours=hours, share=share, said=said)
 
 
 def _share(options: Options, policy: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Hours of a plan are foretold from the record of another race."""
+"""Hours of a plan are predicted from the record of another race."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import results_folder
-from runner.tools import foretelling
+from runner.tools import expected_hours
 from tests.support import made_results
 
 
@@ -23,7 +23,7 @@ def options(policy, **fields):
 def test_hours_are_the_share_of_the_budgets_that_the_record_spent(out):
   plan = results_folder.planned(out)
   found = {
-    policy: foretelling.foretell(options(policy, against=out), plan)
+    policy: expected_hours.predict(options(policy, against=out), plan)
     for policy in ('none', 'beaten', 'exact', 'safe')
   }
   hours = [one.hours for one in found.values()]
@@ -34,15 +34,15 @@ def test_hours_are_the_share_of_the_budgets_that_the_record_spent(out):
   assert 'with --stop=exact, if it spends' in exact.said
   assert exact.said.endswith('This is a forecast.')
   twice = dataclasses.replace(plan, trials=plan.trials * 2)
-  again = foretelling.foretell(options('exact', out=out), twice)
+  again = expected_hours.predict(options('exact', out=out), twice)
   assert again.hours == pytest.approx(2 * exact.hours)
 
 
 def test_without_a_record_it_says_that_it_cannot(out, tmp_path):
   plan = results_folder.planned(out)
-  found = foretelling.foretell(options('safe', out=tmp_path / 'none'), plan)
+  found = expected_hours.predict(options('safe', out=tmp_path / 'none'), plan)
   assert found.hours is None
-  assert 'cannot be foretold' in found.said and '--against=' in found.said
+  assert 'cannot be predicted' in found.said and '--against=' in found.said
   aimless = dataclasses.replace(plan, budgets={})
-  found = foretelling.foretell(options('safe', out=out), aimless)
+  found = expected_hours.predict(options('safe', out=out), aimless)
   assert found.hours is None and 'timetrial calibrate' in found.said
