@@ -67,15 +67,17 @@ class Server:
 
   def _begin(self, request: Request) -> Advice:
     plan, _ = plans.read(self._out, needed=True)
-    assert plan is not None
-    [planned] = [trial for trial in plan.trials if trial.id == request.trial]
+    known = plan.trials if plan else ()
+    planned = next((one for one in known if one.id == request.trial), None)
+    if planned is None:
+      raise ValueError(f'No trial {request.trial} is planned in {self._out}.')
     results = _read(self._out, planned)
-    found = limit(results, planned, self._policy)
     self._now = _Current(results, planned, stops=self._policy == 'safe')
+    least = limit(results, planned, self._policy)
     return Advice(
       request=request,
-      limit=found.seconds,
-      why=REASONS.get(found.reason, ''),
+      limit=least.seconds,
+      why=REASONS.get(least.reason, ''),
     )
 
 
