@@ -171,3 +171,31 @@ def test_the_draw_is_one_in_ten_and_fixed():
   assert 0.08 < sum(found) / len(found) < 0.12
   assert found == [plan_file.audited(0, key) for key in keys]
   assert found != [plan_file.audited(1, key) for key in keys]
+
+
+def test_status_has_the_chance_of_a_running_trial(tmp_path):
+  """Also in a race without stops."""
+  races.share_compiled('mine')
+  path = tmp_path / 'mine.py'
+  point = nadamw.SELF | {'learning_rate': 1e-5}
+  path.write_text(SLOW.replace('{point}', repr(point)).replace('0.03', '0.1'))
+  out = tmp_path / 'out'
+  runner, *_ = races.under_way(
+    tmp_path,
+    out=out,
+    evaluations=3,
+    untimed=True,
+    submissions=path,
+    suite=races.suite(tmp_path, target=0.05, steps=2000, evaluations=200),
+  )
+  try:
+    told = races.run(tmp_path, 'status', out=out).stdout
+    [row] = json.loads(races.run(tmp_path, 'status', '--json', out=out).stdout)
+  finally:
+    runner.terminate()
+    runner.communicate()
+  assert row['state'] == 'running'
+  assert 0 <= row['chance'] <= 1
+  low, *_ = row['steps_to_target']
+  assert low is None or low > 20
+  assert '; forecast: ' in told and '% to reach the target' in told
