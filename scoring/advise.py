@@ -195,13 +195,15 @@ def limit(results: Results, planned: PlannedTrial, policy: str) -> Limit:
 def strongest_first(results: Results) -> tuple[str, ...]:
   """Return submissions by score, the reference first.
 
-  Fast submissions set the times from which on slow ones have no credit.
+  Fast submissions set the times from which on slow ones have no credit. Equal
+  ones, such as those without results, keep the order of the plan.
   """
   scored = board.make(results)
   known = {one.submission: one.score for one in scored.standings}
   reference = results.rules.reference
+  planned = dict.fromkeys(trial.key.submission for trial in results.trials)
   return tuple(
-    sorted(known, key=lambda name: (name != reference, -known[name], name))
+    sorted(planned, key=lambda name: (name != reference, -known[name]))
   )
 
 
