@@ -1,0 +1,704 @@
+"""Compare ranks on mini with published ranks, and with other ranks on mini.
+
+    python -m tests.benchmarks.validity [BOARD ...]
+
+prints tables in Markdown about the committed boards, or about those given:
+results folders, or folders with results.tar.xz, of any ruleset, world and
+number of studies. `published_scores.toml` has the published scores.
+
+A board is judged by the targets and charges it was raced by. A suite without a
+ladder gets mini's. Intervals are 90 %, from DRAWS draws of workloads, with
+replacement, and of studies where a board has several. Draws of workloads are
+the same for all boards.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import pathlib
+import sys
+import tomllib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import workloads
+from runner.protocol import boards, suite as rules
+from runner.protocol.results_folder import ResultsError
+from runner.protocol.suite import SuiteError
+from scoring.load import results as read
+from scoring.load.plan import ReadError
+from scoring.load.results import Results
+from scoring.rank import alternatives, board, bootstrap, score, times
+from scoring.rank.board import Board
+from tests.benchmarks import ladder
+from tests.support import correlations
+
+FACTS = pathlib.Path(__file__).with_name('published_scores.toml')
+DRAWS = 2000
+FEWEST = 4  # Algorithms on both boards that a rank correlation needs.
+WIDTHS = (3, 4, 5, 6, 7, 8, 9, 12, 18)  # Numbers of workloads to draw.
+STUDIES = (1, 2, 3, 5)  # Numbers of studies under the model of their noise.
+EDGES = [0.05, 0.95]
+P90 = 1.2815515655446004  # 90th percentile of a standard normal variable.
+
+
+class Scored(NamedTuple):
+  """One way to score one race."""
+
+  race: str  # 'self', or with the world or the place where races differ by it.
+  measure: str  # One of times.MEASURES.
+  targets: str  # 'exact', '20% back' or 'ladder'.
+  board: Board
+
+  @property
+  def scores(self) -> np.ndarray:
+    """Scores [N] in the order of the board's submissions."""
+    return self.board.scores(self.board.times.cells)
+
+  @property
+  def closed(self) -> list[str]:
+    """Submissions without open cells."""
+    names = self.board.times.submissions
+    return [
+      n for n, whole in zip(names, self.board.closed, strict=True) if whole
+    ]
+
+  def columns(self, names: list[str]) -> list[int]:
+    """Return the places of submissions in arrays of this board."""
+    return [self.board.times.submissions.index(name) for name in names]
+
+  @property
+  def head(self) -> str:
+    """The first cells of a table's row."""
+    return f'| {self.race} | {times.MEASURES[self.measure]} | {self.targets} |'
+
+
+class Published(NamedTuple):
+  """A published board, with what it says about algorithms."""
+
+  name: str
+  entries: list[dict[str, Any]]
+
+  def known(self, measure: str) -> dict[str, list[float]]:
+    """Return each algorithm's scores, best first, by steps or by seconds.
+
+    Args:
+      measure: 'steps' gives scores by steps, where they are known. All others
+        give scores by seconds.
+    """
+    by_steps = measure == 'steps' and all('steps' in e for e in self.entries)
+    found: dict[str, list[float]] = {}
+    for entry in self.entries:
+      if name := entry.get('algorithm'):
+        value = entry['steps' if by_steps else 'seconds']
+        found.setdefault(name, []).append(value)
+    return {name: sorted(values)[::-1] for name, values in found.items()}
+
+
+class Twins(NamedTuple):
+  """Algorithms that a board of mini and a published one share."""
+
+  algorithms: list[str]
+  ours: list[list[str]]  # Submissions by algorithm, the one that counts first.
+  published: list[list[float]]  # Published scores by algorithm, best first.
+
+  @property
+  def first(self) -> tuple[list[str], np.ndarray]:
+    """Our submission and the best published score of each algorithm."""
+    best = np.array([values[0] for values in self.published])
+    return [names[0] for names in self.ours], best
+
+
+def main(argv: list[str]) -> None:
+  """Print all tables."""
+  paths = list(map(pathlib.Path, argv)) or [
+    ladder.BOARDS / name for name in ('self', 'external')
+  ]
+  facts = tomllib.loads(FACTS.read_text())
+  with contextlib.ExitStack() as stack:
+    try:
+      found = [laddered(opened(stack, path)) for path in paths]
+    except (ReadError, ResultsError, SuiteError) as error:
+      sys.exit(str(error))
+    names = labels(paths, found)
+    races = {
+      name: list(ways(name, results))
+      for name, results in zip(names, found, strict=True)
+    }
+    for line in report(races, found, facts):
+      print(line, flush=True)
+
+
+def report(
+  races: dict[str, list[Scored]], found: list[Results], facts: dict[str, Any]
+) -> Iterator[str]:
+  """Yield all lines."""
+  known = [Published(b['name'], b['entries']) for b in facts['boards']]
+  twins = facts['twins']
+  for (name, every), results in zip(races.items(), found, strict=True):
+    suite = results.rules
+    studies = every[0].board.times.counted.sum(axis=-1)
+    yield (
+      f'- {name}: {suite.name} {suite.version}, ruleset {results.ruleset}, '
+      f'{len(every[0].closed)} submissions without open cells, '
+      f'{len(suite.scored)} workloads, studies per cell '
+      f'{studies.min()}–{studies.max()}'
+    )
+  yield from against_published(races, known, twins)
+  yield from ceiling(known)
+  yield from among_races(races, found)
+  yield from among_halves(races)
+  yield from among_studies(races)
+  yield from needed_workloads(races)
+  yield from needed_studies(races, found, facts['noise'])
+  yield from alone(races, known, twins)
+
+
+def opened(stack: contextlib.ExitStack, path: pathlib.Path) -> Results:
+  """Return the results of a race, judged by the suite of its plan."""
+  return read.read(stack.enter_context(boards.opened(path)))
+
+
+def laddered(results: Results) -> Results:
+  """Return results with mini's ladder if their suite has none.
+
+  Only rows of the same world and metric as mini's get its start. If there are
+  others, there is no ladder.
+  """
+  suite, mini = results.rules, rules.load('mini', workloads.canonical)
+  if len(suite.ladder) > 1:
+    return results
+  rows = {}
+  for name, row in suite.workloads.items():
+    same = mini.workloads.get(name)
+    if same is None or (same.world, same.metric) != (row.world, row.metric):
+      return results
+    rows[name] = dataclasses.replace(row, start=same.start)
+  suite = dataclasses.replace(suite, workloads=rows, ladder=mini.ladder)
+  return ladder.judged(results, suite)
+
+
+def labels(paths: list[pathlib.Path], found: list[Results]) -> list[str]:
+  """Return short names: the ruleset, and the world and place if needed."""
+  names = [results.ruleset or 'unknown' for results in found]
+  for add in (
+    [f'world {"+".join(map(str, worlds(results)))}' for results in found],
+    [str(path) for path in paths],
+  ):
+    if len(set(names)) < len(names):
+      names = [f'{n} ({more})' for n, more in zip(names, add, strict=True)]
+  return names
+
+
+def worlds(results: Results) -> tuple[int, ...]:
+  """Return the worlds of a suite's workloads."""
+  return tuple(sorted({row.world for row in results.rules.workloads.values()}))
+
+
+def ways(name: str, results: Results) -> Iterator[Scored]:
+  """Yield one race by every measure it has, and by targets."""
+  whole = board.make(results)
+  for targets, one in ladder.ways(results):
+    if len(results.rules.ladder) == 1 and targets != 'exact':
+      continue
+    made = board.make(one)
+    for measure in alternatives.measures(results, whole):
+      again = made._replace(times=times.collect(one, measure))
+      yield Scored(name, measure, targets, again)
+
+
+def main_way(every: list[Scored]) -> Scored:
+  """Return a race by steps if it has them, and by the ladder if it has one."""
+  return max(
+    every, key=lambda one: (one.measure == 'steps', one.targets == 'ladder')
+  )
+
+
+# Draws.
+
+
+def again(
+  found: Board, width: int | None = None, cells: np.ndarray | None = None
+) -> np.ndarray:
+  """Return scores [DRAWS, N] with workloads and studies drawn again.
+
+  Args:
+    found: The board.
+    width: Number of workloads to draw; None: as many as there are.
+    cells: Medians [DRAWS, R, N, W]; None: studies are drawn where a board has
+      several, and stay as they are otherwise.
+  """
+  if cells is None:
+    cells = np.broadcast_to(
+      found.times.cells, (DRAWS, *found.times.cells.shape)
+    )
+    if found.times.counted.sum(axis=-1).max() > 1:
+      rng = np.random.default_rng([bootstrap.SEED, 1])
+      cells = bootstrap.studies_again(rng, found, DRAWS)
+  qualified = found.qualified(cells)
+  size = qualified.shape[-1]
+  rng = np.random.default_rng(bootstrap.SEED)
+  picks = rng.integers(0, size, (DRAWS, 1, 1, width or size))
+  return found.mean(np.take_along_axis(qualified, picks, axis=-1))
+
+
+def interval(values: np.ndarray) -> str:
+  """Return the 90 % interval of draws in print; – if all are NaN."""
+  known = values[np.isfinite(values)]
+  if not known.size:
+    return '–'
+  low, high = np.quantile(known, EDGES)
+  return f'{short(low)} to {short(high)}'
+
+
+def short(value: float) -> str:
+  """Return a number with two decimals, such as −.07, or – for NaN."""
+  if math.isnan(value):
+    return '–'
+  text = f'{abs(value):.2f}'
+  sign = '−' if value < 0 and float(text) else ''
+  return sign + text.removeprefix('0')
+
+
+# Mini and what is published.
+
+
+def shared(
+  scored: Scored, published: Published, twins: dict[str, list[str]]
+) -> Twins:
+  """Return the algorithms that are on both boards."""
+  closed, algorithms, ours, theirs = set(scored.closed), [], [], []
+  for algorithm, values in published.known(scored.measure).items():
+    names = [name for name in twins[algorithm] if name in closed]
+    if names:
+      algorithms.append(algorithm)
+      ours.append(names)
+      theirs.append(values)
+  return Twins(algorithms, ours, theirs)
+
+
+def against_published(
+  races: dict[str, list[Scored]],
+  known: list[Published],
+  twins: dict[str, list[str]],
+) -> Iterator[str]:
+  """Yield the table of rank correlations with published scores."""
+  yield '\n## Mini and published scores\n'
+  yield (
+    '| board | measure | targets | published | algorithms | ρ | τ '
+    '| pairs in order | by chance | without one | other entries |'
+  )
+  yield '|---|---|---|---|---|---|---|---|---|---|---|'
+  sizes = set()
+  for every in races.values():
+    for published in known:
+      for scored in every:
+        pair = shared(scored, published, twins)
+        if len(pair.algorithms) < FEWEST:
+          continue
+        sizes.add(len(pair.algorithms))
+        yield f'{scored.head} {published.name} {compared(scored, pair)}'
+  yield ''
+  for size in sorted(sizes):
+    low, high = correlations.unrelated(size)
+    yield (
+      f'- ρ of unrelated orders of {size}, 5th to 95th percentile: '
+      f'{short(low)} to {short(high)}'
+    )
+  yield '\nScores by the ladder, and published ones (those that count first):\n'
+  yield '| board | measure | published | algorithms |'
+  yield '|---|---|---|---|'
+  for every in races.values():
+    for published, scored in itertools.product(known, every):
+      pair = shared(scored, published, twins)
+      if scored.targets == main_way(every).targets and pair.algorithms:
+        yield (
+          f'| {scored.race} | {times.MEASURES[scored.measure]} | '
+          f'{published.name} | {listed(scored, pair)} |'
+        )
+
+
+def compared(scored: Scored, pair: Twins) -> str:
+  """Return the further cells of a row: correlations and their doubts."""
+  names, best = pair.first
+  columns = scored.columns(names)
+  ours = scored.scores[columns]
+  drawn = again(scored.board)[:, columns]
+  agree, unequal = correlations.in_order(ours, best)
+  single = [
+    correlations.spearman(np.delete(ours, n), np.delete(best, n))
+    for n in range(len(best))
+  ]
+  others = choices(scored, pair)
+  cells = [
+    len(best),
+    *(
+      f'{short(measure(ours, best))} ({interval(measure(drawn, best))})'
+      for measure in (correlations.spearman, correlations.kendall)
+    ),
+    f'{agree} of {unequal}',
+    short(correlations.chance(ours, best)),
+    f'{short(min(single))} to {short(max(single))}',
+    f'{short(others.min())} to {short(others.max())}',
+  ]
+  return f'| {" | ".join(map(str, cells))} |'
+
+
+def choices(scored: Scored, pair: Twins) -> np.ndarray:
+  """Return rho for every choice of one entry per algorithm, on both sides."""
+  values = scored.scores
+  return np.array(
+    [
+      correlations.spearman(
+        values[scored.columns(list(names))], np.array(theirs)
+      )
+      for names in itertools.product(*pair.ours)
+      for theirs in itertools.product(*pair.published)
+    ]
+  )
+
+
+def listed(scored: Scored, pair: Twins) -> str:
+  """Return algorithms with both scores, by the published one."""
+  values, count = scored.scores, len(scored.closed)
+  ranks = score.ranks(values, scored.board.closed)
+  order = sorted(
+    zip(pair.ours, pair.published, strict=True), key=lambda row: -row[1][0]
+  )
+  words = []
+  for names, theirs in order:
+    for name, column in zip(names, scored.columns(names), strict=True):
+      words.append(
+        f'{name} {short(values[column])} (rank {ranks[column]:g} of {count}), '
+        f'published {"/".join(map(short, theirs))}'
+      )
+  return '; '.join(words)
+
+
+def ceiling(known: list[Published]) -> Iterator[str]:
+  """Yield how well published boards agree with each other."""
+  yield '\n## Published scores among each other\n'
+  yield '| compared | entries | ρ | τ | pairs in order |'
+  yield '|---|---|---|---|---|'
+  for published in known:
+    rows = [e for e in published.entries if 'steps' in e]
+    if len(rows) >= FEWEST:
+      one, other = (
+        np.array([e[key] for e in rows]) for key in ('seconds', 'steps')
+      )
+      yield _row(f'{published.name}: seconds and steps', one, other)
+  for one, other in itertools.combinations(known, 2):
+    both = [published.known('seconds') for published in (one, other)]
+    names = [name for name in both[0] if name in both[1]]
+    if len(names) > 1:
+      values = [np.array([k[name][0] for name in names]) for k in both]
+      yield _row(f'{one.name} and {other.name}: {", ".join(names)}', *values)
+  for published in known:
+    found = swapped(list(published.known('steps').values()))
+    if found.size:
+      middle = np.median(found)
+      yield (
+        f'\n{published.name}: two choices of one entry per algorithm, which '
+        'differ wherever an algorithm has several: ρ of the '
+        f'{len(published.known("steps"))} algorithms {short(middle)} (median; '
+        f'{interval(found)}; {found.size} pairs of choices).'
+      )
+
+
+def _row(name: str, one: np.ndarray, other: np.ndarray) -> str:
+  agree, unequal = correlations.in_order(one, other)
+  rho, tau = (
+    short(float(measure(one, other)))
+    for measure in (correlations.spearman, correlations.kendall)
+  )
+  return f'| {name} | {len(one)} | {rho} | {tau} | {agree} of {unequal} |'
+
+
+def swapped(scores: list[list[float]]) -> np.ndarray:
+  """Return rho of two choices of entries that differ where they can.
+
+  Args:
+    scores: Scores of every algorithm's entries. Those with one entry are the
+      same in both choices, so rho is rather too high.
+  """
+  if len(scores) < FEWEST:
+    return np.array([])
+  pairs = [
+    list(itertools.permutations(values, 2)) if len(values) > 1 else [(v, v)]
+    for values in scores
+    for v in values[:1]
+  ]
+  if all(len(pair) == 1 for pair in pairs):
+    return np.array([])
+  return np.array(
+    [
+      correlations.spearman(*np.array(chosen).T)
+      for chosen in itertools.product(*pairs)
+    ]
+  )
+
+
+# Mini among itself.
+
+
+def among_races(
+  races: dict[str, list[Scored]], found: list[Results]
+) -> Iterator[str]:
+  """Yield agreement between rulesets, worlds, or repeated races."""
+  yield '\n## Rulesets and worlds\n'
+  rows = []
+  every = zip(races.values(), found, strict=True)
+  for (one, first), (other, second) in itertools.combinations(every, 2):
+    if first.ruleset != second.ruleset and worlds(first) != worlds(second):
+      continue
+    theirs = {(s.measure, s.targets): s for s in other}
+    for mine in one:
+      if match := theirs.get((mine.measure, mine.targets)):
+        rows.append(_agreement(mine, match))
+  if not rows:
+    yield 'There are no two races to compare.'
+    return
+  yield '| boards | measure | targets | submissions | ρ | τ |'
+  yield '|---|---|---|---|---|---|'
+  yield from rows
+
+
+def _agreement(one: Scored, other: Scored) -> str:
+  names = [name for name in one.closed if name in set(other.closed)]
+  pair = [s.scores[s.columns(names)] for s in (one, other)]
+  drawn = None
+  if one.board.rules.scored == other.board.rules.scored:
+    drawn = [again(s.board)[:, s.columns(names)] for s in (one, other)]
+  cells = []
+  for measure in (correlations.spearman, correlations.kendall):
+    doubt = f' ({interval(measure(*drawn))})' if drawn else ''
+    cells.append(short(float(measure(*pair))) + doubt)
+  return (
+    f'| {one.race} and {other.race} | {times.MEASURES[one.measure]} | '
+    f'{one.targets} | {len(names)} | {" | ".join(cells)} |'
+  )
+
+
+def among_halves(races: dict[str, list[Scored]]) -> Iterator[str]:
+  """Yield agreement between halves of the suite, over all splits."""
+  yield '\n## Halves of the suite\n'
+  yield (
+    '| board | measure | targets | splits | ρ, median '
+    '| 5th to 95th percentile |'
+  )
+  yield '|---|---|---|---|---|---|'
+  for every in races.values():
+    for scored in every:
+      if len(scored.board.rules.scored) < 2:
+        continue
+      found = ladder.splits(scored.board)
+      yield (
+        f'{scored.head} {len(found)} | {short(float(np.nanmedian(found)))} | '
+        f'{interval(found)} |'
+      )
+
+
+def among_studies(races: dict[str, list[Scored]]) -> Iterator[str]:
+  """Yield agreement between boards of single studies."""
+  yield '\n## Studies\n'
+  for name, every in races.items():
+    single = by_study(every[0].board)
+    if len(single) < 2:
+      yield f'{name}: one study in every cell, so nothing to compare.'
+      continue
+    yield f'\n{name}: boards of single studies, all pairs\n'
+    yield '| board | measure | targets | pairs | ρ, mean | least to most |'
+    yield '|---|---|---|---|---|---|'
+    for scored in every:
+      closed = scored.board.closed
+      tables = [one[closed] for one in by_study(scored.board)]
+      found = [
+        float(correlations.spearman(*pair))
+        for pair in itertools.combinations(tables, 2)
+      ]
+      yield (
+        f'{scored.head} {len(found)} | {short(float(np.mean(found)))} | '
+        f'{short(min(found))} to {short(max(found))} |'
+      )
+
+
+def by_study(found: Board) -> list[np.ndarray]:
+  """Return the scores [N] of every study that all cells have, alone."""
+  return [
+    found.scores(cells) for cells in np.moveaxis(whole_studies(found), -1, 0)
+  ]
+
+
+def whole_studies(found: Board) -> np.ndarray:
+  """Return times [R, N, W, S] of the studies that all cells have."""
+  return found.times.studies[..., found.times.counted.all(axis=(0, 1))]
+
+
+# What a rank needs.
+
+
+def needed_workloads(races: dict[str, list[Scored]]) -> Iterator[str]:
+  """Yield intervals and pairs told apart by the number of workloads."""
+  yield '\n## Number of workloads\n'
+  yield (
+    '| board | measure | targets | workloads | width of a 90 % interval '
+    '| pairs told apart |'
+  )
+  yield '|---|---|---|---|---|---|'
+  for every in races.values():
+    scored = main_way(every)
+    for width in WIDTHS:
+      found = again(scored.board, width)[:, scored.board.closed]
+      yield f'{scored.head} {width} | {doubt(found)} |'
+
+
+def needed_studies(
+  races: dict[str, list[Scored]],
+  found: list[Results],
+  noise: dict[str, list[float]],
+) -> Iterator[str]:
+  """Yield intervals and pairs told apart by the number of studies."""
+  yield '\n## Number of studies\n'
+  yield (
+    '| board | measure | targets | noise | studies | width, these workloads '
+    '| pairs told apart | width, workloads drawn | pairs told apart |'
+  )
+  yield '|---|---|---|---|---|---|---|---|---|'
+  for every, results in zip(races.values(), found, strict=True):
+    scored = main_way(every)
+    studies = whole_studies(scored.board)
+    size = studies.shape[-1]
+    model = noise.get(results.ruleset, noise['self'])
+    for count in STUDIES if size < 2 else range(1, size + 1):
+      if size < 2:
+        source = 'model'
+        cells = noisy(scored.board.times.cells, model, count)
+      else:
+        source, cells = 'these studies', drawn_studies(studies, count)
+      closed = scored.board.closed
+      fixed = scored.board.scores(cells)[:, closed]
+      both = again(scored.board, cells=cells)[:, closed]
+      cells = f'{doubt(fixed)} | {doubt(both)}'
+      yield f'{scored.head} {source} | {count} | {cells} |'
+
+
+def drawn_studies(studies: np.ndarray, count: int) -> np.ndarray:
+  """Return medians [DRAWS, R, N, W] over `count` studies drawn again.
+
+  A draw has the same studies in all cells of a workload, because these share
+  their seeds.
+
+  Args:
+    studies: Times [R, N, W, S].
+    count: Number of studies to draw.
+  """
+  rng = np.random.default_rng([bootstrap.SEED, 1])
+  *shape, size = studies.shape
+  found = np.empty((DRAWS, *shape))
+  for column in range(shape[-1]):
+    picks = rng.integers(0, size, (DRAWS, count))
+    drawn = studies[:, :, column][:, :, picks]  # [R, N, DRAWS, count]
+    found[..., column] = np.moveaxis(score.medians(drawn), -1, 0)
+  return found
+
+
+def noisy(cells: np.ndarray, noise: list[float], count: int) -> np.ndarray:
+  """Return medians [DRAWS, R, N, W] over `count` studies of a model.
+
+  A study's time is the cell's, times a log-normal factor that is the same on
+  all rungs. The sizes of the noise of cells are log-normal too. Misses stay
+  misses, so the model leaves out studies that miss a target by chance.
+
+  Args:
+    cells: Times [R, N, W].
+    noise: Size of the noise in the median cell, and its 90th percentile.
+    count: Number of studies.
+  """
+  rng = np.random.default_rng([bootstrap.SEED, 1])
+  middle, high = noise
+  spread = math.log(high / middle) / P90
+  sizes = middle * rng.lognormal(0, spread, cells.shape[1:])
+  drawn = rng.standard_normal((DRAWS, *cells.shape[1:], count))
+  factors = score.medians(np.exp(sizes[..., None] * drawn))
+  return cells * factors[:, None]
+
+
+def doubt(scores: np.ndarray) -> str:
+  """Return two cells: mean width of intervals, and pairs told apart.
+
+  Two submissions are told apart if one scores higher in bootstrap.SURE of the
+  draws.
+
+  Args:
+    scores: Scores [DRAWS, N].
+  """
+  low, high = np.quantile(scores, EDGES, axis=0)
+  first, second = np.triu_indices(scores.shape[-1], 1)
+  ahead = np.sign(np.round(scores[:, first] - scores[:, second], 12))
+  share = ((ahead + 1) / 2).mean(axis=0)
+  sure = np.maximum(share, 1 - share) >= bootstrap.SURE
+  return f'{short(float((high - low).mean()))} | {100 * sure.mean():.0f} %'
+
+
+# Single workloads.
+
+
+def alone(
+  races: dict[str, list[Scored]],
+  known: list[Published],
+  twins: dict[str, list[str]],
+) -> Iterator[str]:
+  """Yield, for each workload, how well it agrees with others."""
+  for name, every in races.items():
+    scored = main_way(every)
+    pairs = {
+      published.name: pair
+      for published in known
+      if len((pair := shared(scored, published, twins)).algorithms) >= FEWEST
+    }
+    yield (
+      f'\n## Single workloads, {name}, {times.MEASURES[scored.measure]}, '
+      f'{scored.targets}\n'
+    )
+    more = [f'ρ with {n} | without this workload' for n in pairs]
+    yield f'| {" | ".join(["workload", "ρ with the others", *more])} |'
+    yield '|---|---|' + '---|---|' * len(pairs)
+    yield from alone_rows(scored, pairs.values())
+
+
+def alone_rows(scored: Scored, pairs) -> Iterator[str]:
+  """Yield a row for each workload.
+
+  Args:
+    scored: The board.
+    pairs: Twins with each published board.
+  """
+  found = scored.board
+  credits_ = credit(found)
+  rest = bootstrap.without(found)
+  for column, name in enumerate(found.rules.scored):
+    mine = credits_[:, column]
+    others = np.array([rest[name][n] for n in found.times.submissions])
+    cells = [correlations.spearman(mine[found.closed], others[found.closed])]
+    for pair in pairs:
+      names, best = pair.first
+      columns = scored.columns(names)
+      cells += [
+        correlations.spearman(values[columns], best)
+        for values in (mine, others)
+      ]
+    yield f'| {name} | {" | ".join(short(float(cell)) for cell in cells)} |'
+
+
+def credit(found: Board) -> np.ndarray:
+  """Return the credit [N, B] of every cell, the mean over rungs."""
+  ratios = score.ratios(found.qualified(found.times.cells))
+  gained = score.credit(ratios, found.rules.cutoff, found.integral)
+  return np.nan_to_num(gained).mean(axis=0)
+
+
+if __name__ == '__main__':
+  main(sys.argv[1:])
