@@ -30,6 +30,7 @@ from runner.protocol.results_folder import ResultsError
 from runner.protocol.suite import SuiteError
 from scoring.load import results as read
 from scoring.load.plan import ReadError
+from scoring.load.projection import NONE
 from scoring.load.results import Results
 from scoring.rank import alternatives, board, bootstrap, score, times
 from scoring.rank.board import Board
@@ -120,13 +121,13 @@ def main(argv: list[str]) -> None:
   facts = tomllib.loads(FACTS.read_text())
   with contextlib.ExitStack() as stack:
     try:
-      found = [laddered(opened(stack, path)) for path in paths]
+      read_ = [opened(stack, path) for path in paths]
     except (ReadError, ResultsError, SuiteError) as error:
       sys.exit(str(error))
-    names = labels(paths, found)
+    found = [readings[0] for readings in read_]
     races = {
-      name: list(ways(name, results))
-      for name, results in zip(names, found, strict=True)
+      name: [scored for one in readings for scored in ways(name, one)]
+      for name, readings in zip(labels(paths, found), read_, strict=True)
     }
     for line in report(races, found, facts):
       print(line, flush=True)
@@ -157,9 +158,18 @@ def report(
   yield from alone(races, known, twins)
 
 
-def opened(stack: contextlib.ExitStack, path: pathlib.Path) -> Results:
-  """Return the results of a race, judged by the suite of its plan."""
-  return read.read(stack.enter_context(boards.opened(path)))
+def opened(stack: contextlib.ExitStack, path: pathlib.Path) -> list[Results]:
+  """Return the results of a race, judged by the suite of its plan.
+
+  A race with untimed trials has a second reading, by steps: in the first one,
+  seconds that are projected, or lacking, decide what is a hit.
+  """
+  folder = stack.enter_context(boards.opened(path))
+  results = read.read(folder)
+  found = [results]
+  if results.effort == 'seconds' and results.projection != NONE:
+    found.append(read.read(folder, effort='steps'))
+  return [laddered(one) for one in found]
 
 
 def laddered(results: Results) -> Results:
@@ -182,14 +192,16 @@ def laddered(results: Results) -> Results:
 
 
 def labels(paths: list[pathlib.Path], found: list[Results]) -> list[str]:
-  """Return short names: the ruleset, and the world and place if needed."""
+  """Return different names: the ruleset, and the world or place if needed."""
   names = [results.ruleset or 'unknown' for results in found]
-  for add in (
-    [f'world {"+".join(map(str, worlds(results)))}' for results in found],
-    [str(path) for path in paths],
-  ):
-    if len(set(names)) < len(names):
-      names = [f'{n} ({more})' for n, more in zip(names, add, strict=True)]
+  spots = [f'world {"+".join(map(str, worlds(results)))}' for results in found]
+  for more in (spots, map(str, paths)):
+    if len(set(names)) == len(names):
+      break
+    names = [
+      f'{results.ruleset or "unknown"} ({one})'
+      for results, one in zip(found, more, strict=True)
+    ]
   return names
 
 
@@ -201,11 +213,14 @@ def worlds(results: Results) -> tuple[int, ...]:
 def ways(name: str, results: Results) -> Iterator[Scored]:
   """Yield one race by every measure it has, and by targets."""
   whole = board.make(results)
+  untimed = results.projection != NONE
   for targets, one in ladder.ways(results):
     if len(results.rules.ladder) == 1 and targets != 'exact':
       continue
     made = board.make(one)
     for measure in alternatives.measures(results, whole):
+      if measure == 'steps' and results.effort != 'steps' and untimed:
+        continue  # The reading by steps has it.
       again = made._replace(times=times.collect(one, measure))
       yield Scored(name, measure, targets, again)
 
@@ -252,6 +267,18 @@ def interval(values: np.ndarray) -> str:
     return '–'
   low, high = np.quantile(known, EDGES)
   return f'{short(low)} to {short(high)}'
+
+
+def middle(values: np.ndarray) -> str:
+  """Return the median in print; – if all are NaN."""
+  known = values[np.isfinite(values)]
+  return short(float(np.median(known))) if known.size else '–'
+
+
+def ends(values) -> str:
+  """Return the least and the greatest number in print; – if all are NaN."""
+  known = [value for value in values if math.isfinite(value)]
+  return f'{short(min(known))} to {short(max(known))}' if known else '–'
 
 
 def short(value: float) -> str:
@@ -332,7 +359,6 @@ def compared(scored: Scored, pair: Twins) -> str:
     correlations.spearman(np.delete(ours, n), np.delete(best, n))
     for n in range(len(best))
   ]
-  others = choices(scored, pair)
   cells = [
     len(best),
     *(
@@ -341,8 +367,8 @@ def compared(scored: Scored, pair: Twins) -> str:
     ),
     f'{agree} of {unequal}',
     short(correlations.chance(ours, best)),
-    f'{short(min(single))} to {short(max(single))}',
-    f'{short(others.min())} to {short(others.max())}',
+    ends(single),
+    ends(choices(scored, pair)),
   ]
   return f'| {" | ".join(map(str, cells))} |'
 
@@ -399,11 +425,10 @@ def ceiling(known: list[Published]) -> Iterator[str]:
   for published in known:
     found = swapped(list(published.known('steps').values()))
     if found.size:
-      middle = np.median(found)
       yield (
         f'\n{published.name}: two choices of one entry per algorithm, which '
         'differ wherever an algorithm has several: ρ of the '
-        f'{len(published.known("steps"))} algorithms {short(middle)} (median; '
+        f'{len(published.known("steps"))} algorithms {middle(found)} (median; '
         f'{interval(found)}; {found.size} pairs of choices).'
       )
 
@@ -496,8 +521,7 @@ def among_halves(races: dict[str, list[Scored]]) -> Iterator[str]:
         continue
       found = ladder.splits(scored.board)
       yield (
-        f'{scored.head} {len(found)} | {short(float(np.nanmedian(found)))} | '
-        f'{interval(found)} |'
+        f'{scored.head} {len(found)} | {middle(found)} | {interval(found)} |'
       )
 
 
@@ -521,7 +545,7 @@ def among_studies(races: dict[str, list[Scored]]) -> Iterator[str]:
       ]
       yield (
         f'{scored.head} {len(found)} | {short(float(np.mean(found)))} | '
-        f'{short(min(found))} to {short(max(found))} |'
+        f'{ends(found)} |'
       )
 
 
@@ -581,8 +605,8 @@ def needed_studies(
       closed = scored.board.closed
       fixed = scored.board.scores(cells)[:, closed]
       both = again(scored.board, cells=cells)[:, closed]
-      cells = f'{doubt(fixed)} | {doubt(both)}'
-      yield f'{scored.head} {source} | {count} | {cells} |'
+      doubts = f'{doubt(fixed)} | {doubt(both)}'
+      yield f'{scored.head} {source} | {count} | {doubts} |'
 
 
 def drawn_studies(studies: np.ndarray, count: int) -> np.ndarray:
@@ -618,9 +642,9 @@ def noisy(cells: np.ndarray, noise: list[float], count: int) -> np.ndarray:
     count: Number of studies.
   """
   rng = np.random.default_rng([bootstrap.SEED, 1])
-  middle, high = noise
-  spread = math.log(high / middle) / P90
-  sizes = middle * rng.lognormal(0, spread, cells.shape[1:])
+  usual, high = noise
+  spread = math.log(high / usual) / P90
+  sizes = usual * rng.lognormal(0, spread, cells.shape[1:])
   drawn = rng.standard_normal((DRAWS, *cells.shape[1:], count))
   factors = score.medians(np.exp(sizes[..., None] * drawn))
   return cells * factors[:, None]
