@@ -7,7 +7,7 @@ results folders, or folders with results.tar.xz, of any ruleset, world and
 number of studies. `published_scores.toml` has the published scores.
 
 A board is judged by the targets and charges it was raced by. A suite without a
-ladder gets mini's. Intervals are 90 %, from DRAWS draws of workloads, with
+ladder gets mini's. Intervals are 90 %, from 2,000 draws of workloads, with
 replacement, and of studies where a board has several. Draws of workloads are
 the same for all boards.
 """
@@ -18,9 +18,8 @@ import itertools
 import math
 import pathlib
 import sys
-import tomllib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,15 +34,12 @@ from scoring.load.results import Results
 from scoring.rank import alternatives, board, bootstrap, score, times
 from scoring.rank.board import Board
 from tests.benchmarks import ladder
-from tests.support import correlations
+from tests.support import correlations, published_boards, redrawn
+from tests.support.published_boards import Published, Twins
 
-FACTS = pathlib.Path(__file__).with_name('published_scores.toml')
-DRAWS = 2000
 FEWEST = 4  # Algorithms on both boards that a rank correlation needs.
 WIDTHS = (3, 4, 5, 6, 7, 8, 9, 12, 18)  # Numbers of workloads to draw.
 STUDIES = (1, 2, 3, 5)  # Numbers of studies under the model of their noise.
-EDGES = [0.05, 0.95]
-P90 = 1.2815515655446004  # 90th percentile of a standard normal variable.
 
 
 class Scored(NamedTuple):
@@ -77,48 +73,11 @@ class Scored(NamedTuple):
     return f'| {self.race} | {times.MEASURES[self.measure]} | {self.targets} |'
 
 
-class Published(NamedTuple):
-  """A published board, with what it says about algorithms."""
-
-  name: str
-  entries: list[dict[str, Any]]
-
-  def known(self, measure: str) -> dict[str, list[float]]:
-    """Return each algorithm's scores, best first, by steps or by seconds.
-
-    Args:
-      measure: 'steps' gives scores by steps, where they are known. All others
-        give scores by seconds.
-    """
-    by_steps = measure == 'steps' and all('steps' in e for e in self.entries)
-    found: dict[str, list[float]] = {}
-    for entry in self.entries:
-      if name := entry.get('algorithm'):
-        value = entry['steps' if by_steps else 'seconds']
-        found.setdefault(name, []).append(value)
-    return {name: sorted(values)[::-1] for name, values in found.items()}
-
-
-class Twins(NamedTuple):
-  """Algorithms that a board of mini and a published one share."""
-
-  algorithms: list[str]
-  ours: list[list[str]]  # Submissions by algorithm, the one that counts first.
-  published: list[list[float]]  # Published scores by algorithm, best first.
-
-  @property
-  def first(self) -> tuple[list[str], np.ndarray]:
-    """Our submission and the best published score of each algorithm."""
-    best = np.array([values[0] for values in self.published])
-    return [names[0] for names in self.ours], best
-
-
 def main(argv: list[str]) -> None:
   """Print all tables."""
   paths = list(map(pathlib.Path, argv)) or [
     ladder.BOARDS / name for name in ('self', 'external')
   ]
-  facts = tomllib.loads(FACTS.read_text())
   with contextlib.ExitStack() as stack:
     try:
       read_ = [opened(stack, path) for path in paths]
@@ -129,16 +88,16 @@ def main(argv: list[str]) -> None:
       name: [scored for one in readings for scored in ways(name, one)]
       for name, readings in zip(labels(paths, found), read_, strict=True)
     }
-    for line in report(races, found, facts):
+    for line in report(races, found):
       print(line, flush=True)
 
 
 def report(
-  races: dict[str, list[Scored]], found: list[Results], facts: dict[str, Any]
+  races: dict[str, list[Scored]], found: list[Results]
 ) -> Iterator[str]:
   """Yield all lines."""
-  known = [Published(b['name'], b['entries']) for b in facts['boards']]
-  twins = facts['twins']
+  facts = published_boards.read()
+  known, twins = facts['boards'], facts['twins']
   for (name, every), results in zip(races.items(), found, strict=True):
     suite = results.rules
     studies = every[0].board.times.counted.sum(axis=-1)
@@ -232,32 +191,13 @@ def main_way(every: list[Scored]) -> Scored:
   )
 
 
-# Draws.
+# Numbers in print.
 
 
-def again(
-  found: Board, width: int | None = None, cells: np.ndarray | None = None
-) -> np.ndarray:
-  """Return scores [DRAWS, N] with workloads and studies drawn again.
-
-  Args:
-    found: The board.
-    width: Number of workloads to draw; None: as many as there are.
-    cells: Medians [DRAWS, R, N, W]; None: studies are drawn where a board has
-      several, and stay as they are otherwise.
-  """
-  if cells is None:
-    cells = np.broadcast_to(
-      found.times.cells, (DRAWS, *found.times.cells.shape)
-    )
-    if found.times.counted.sum(axis=-1).max() > 1:
-      rng = np.random.default_rng([bootstrap.SEED, 1])
-      cells = bootstrap.studies_again(rng, found, DRAWS)
-  qualified = found.qualified(cells)
-  size = qualified.shape[-1]
-  rng = np.random.default_rng(bootstrap.SEED)
-  picks = rng.integers(0, size, (DRAWS, 1, 1, width or size))
-  return found.mean(np.take_along_axis(qualified, picks, axis=-1))
+def doubt(scores: np.ndarray) -> str:
+  """Return two cells: mean width of intervals, and pairs told apart."""
+  width, sure = redrawn.apart(scores)
+  return f'{short(width)} | {100 * sure:.0f} %'
 
 
 def interval(values: np.ndarray) -> str:
@@ -265,7 +205,7 @@ def interval(values: np.ndarray) -> str:
   known = values[np.isfinite(values)]
   if not known.size:
     return '–'
-  low, high = np.quantile(known, EDGES)
+  low, high = np.quantile(known, redrawn.EDGES)
   return f'{short(low)} to {short(high)}'
 
 
@@ -353,7 +293,7 @@ def compared(scored: Scored, pair: Twins) -> str:
   names, best = pair.first
   columns = scored.columns(names)
   ours = scored.scores[columns]
-  drawn = again(scored.board)[:, columns]
+  drawn = redrawn.again(scored.board)[:, columns]
   agree, unequal = correlations.in_order(ours, best)
   single = [
     correlations.spearman(np.delete(ours, n), np.delete(best, n))
@@ -423,12 +363,13 @@ def ceiling(known: list[Published]) -> Iterator[str]:
       values = [np.array([k[name][0] for name in names]) for k in both]
       yield _row(f'{one.name} and {other.name}: {", ".join(names)}', *values)
   for published in known:
-    found = swapped(list(published.known('steps').values()))
-    if found.size:
+    scores = list(published.known('steps').values())
+    found = published_boards.swapped(scores)
+    if len(scores) >= FEWEST and found.size:
       yield (
         f'\n{published.name}: two choices of one entry per algorithm, which '
         'differ wherever an algorithm has several: ρ of the '
-        f'{len(published.known("steps"))} algorithms {middle(found)} (median; '
+        f'{len(scores)} algorithms {middle(found)} (median; '
         f'{interval(found)}; {found.size} pairs of choices).'
       )
 
@@ -440,30 +381,6 @@ def _row(name: str, one: np.ndarray, other: np.ndarray) -> str:
     for measure in (correlations.spearman, correlations.kendall)
   )
   return f'| {name} | {len(one)} | {rho} | {tau} | {agree} of {unequal} |'
-
-
-def swapped(scores: list[list[float]]) -> np.ndarray:
-  """Return rho of two choices of entries that differ where they can.
-
-  Args:
-    scores: Scores of every algorithm's entries. Those with one entry are the
-      same in both choices, so rho is rather too high.
-  """
-  if len(scores) < FEWEST:
-    return np.array([])
-  pairs = [
-    list(itertools.permutations(values, 2)) if len(values) > 1 else [(v, v)]
-    for values in scores
-    for v in values[:1]
-  ]
-  if all(len(pair) == 1 for pair in pairs):
-    return np.array([])
-  return np.array(
-    [
-      correlations.spearman(*np.array(chosen).T)
-      for chosen in itertools.product(*pairs)
-    ]
-  )
 
 
 # Mini among itself.
@@ -496,7 +413,7 @@ def _agreement(one: Scored, other: Scored) -> str:
   pair = [s.scores[s.columns(names)] for s in (one, other)]
   drawn = None
   if one.board.rules.scored == other.board.rules.scored:
-    drawn = [again(s.board)[:, s.columns(names)] for s in (one, other)]
+    drawn = [redrawn.again(s.board)[:, s.columns(names)] for s in (one, other)]
   cells = []
   for measure in (correlations.spearman, correlations.kendall):
     doubt = f' ({interval(measure(*drawn))})' if drawn else ''
@@ -529,7 +446,7 @@ def among_studies(races: dict[str, list[Scored]]) -> Iterator[str]:
   """Yield agreement between boards of single studies."""
   yield '\n## Studies\n'
   for name, every in races.items():
-    single = by_study(every[0].board)
+    single = redrawn.by_study(every[0].board)
     if len(single) < 2:
       yield f'{name}: one study in every cell, so nothing to compare.'
       continue
@@ -538,7 +455,7 @@ def among_studies(races: dict[str, list[Scored]]) -> Iterator[str]:
     yield '|---|---|---|---|---|---|'
     for scored in every:
       closed = scored.board.closed
-      tables = [one[closed] for one in by_study(scored.board)]
+      tables = [one[closed] for one in redrawn.by_study(scored.board)]
       found = [
         float(correlations.spearman(*pair))
         for pair in itertools.combinations(tables, 2)
@@ -547,18 +464,6 @@ def among_studies(races: dict[str, list[Scored]]) -> Iterator[str]:
         f'{scored.head} {len(found)} | {short(float(np.mean(found)))} | '
         f'{ends(found)} |'
       )
-
-
-def by_study(found: Board) -> list[np.ndarray]:
-  """Return the scores [N] of every study that all cells have, alone."""
-  return [
-    found.scores(cells) for cells in np.moveaxis(whole_studies(found), -1, 0)
-  ]
-
-
-def whole_studies(found: Board) -> np.ndarray:
-  """Return times [R, N, W, S] of the studies that all cells have."""
-  return found.times.studies[..., found.times.counted.all(axis=(0, 1))]
 
 
 # What a rank needs.
@@ -575,7 +480,7 @@ def needed_workloads(races: dict[str, list[Scored]]) -> Iterator[str]:
   for every in races.values():
     scored = main_way(every)
     for width in WIDTHS:
-      found = again(scored.board, width)[:, scored.board.closed]
+      found = redrawn.again(scored.board, width)[:, scored.board.closed]
       yield f'{scored.head} {width} | {doubt(found)} |'
 
 
@@ -593,78 +498,20 @@ def needed_studies(
   yield '|---|---|---|---|---|---|---|---|---|'
   for every, results in zip(races.values(), found, strict=True):
     scored = main_way(every)
-    studies = whole_studies(scored.board)
+    studies = redrawn.whole_studies(scored.board)
     size = studies.shape[-1]
     model = noise.get(results.ruleset, noise['self'])
     for count in STUDIES if size < 2 else range(1, size + 1):
       if size < 2:
         source = 'model'
-        cells = noisy(scored.board.times.cells, model, count)
+        cells = redrawn.noisy(scored.board.times.cells, model, count)
       else:
-        source, cells = 'these studies', drawn_studies(studies, count)
+        source, cells = 'these studies', redrawn.drawn_studies(studies, count)
       closed = scored.board.closed
       fixed = scored.board.scores(cells)[:, closed]
-      both = again(scored.board, cells=cells)[:, closed]
+      both = redrawn.again(scored.board, cells=cells)[:, closed]
       doubts = f'{doubt(fixed)} | {doubt(both)}'
       yield f'{scored.head} {source} | {count} | {doubts} |'
-
-
-def drawn_studies(studies: np.ndarray, count: int) -> np.ndarray:
-  """Return medians [DRAWS, R, N, W] over `count` studies drawn again.
-
-  A draw has the same studies in all cells of a workload, because these share
-  their seeds.
-
-  Args:
-    studies: Times [R, N, W, S].
-    count: Number of studies to draw.
-  """
-  rng = np.random.default_rng([bootstrap.SEED, 1])
-  *shape, size = studies.shape
-  found = np.empty((DRAWS, *shape))
-  for column in range(shape[-1]):
-    picks = rng.integers(0, size, (DRAWS, count))
-    drawn = studies[:, :, column][:, :, picks]  # [R, N, DRAWS, count]
-    found[..., column] = np.moveaxis(score.medians(drawn), -1, 0)
-  return found
-
-
-def noisy(cells: np.ndarray, noise: list[float], count: int) -> np.ndarray:
-  """Return medians [DRAWS, R, N, W] over `count` studies of a model.
-
-  A study's time is the cell's, times a log-normal factor that is the same on
-  all rungs. The sizes of the noise of cells are log-normal too. Misses stay
-  misses, so the model leaves out studies that miss a target by chance.
-
-  Args:
-    cells: Times [R, N, W].
-    noise: Size of the noise in the median cell, and its 90th percentile.
-    count: Number of studies.
-  """
-  rng = np.random.default_rng([bootstrap.SEED, 1])
-  usual, high = noise
-  spread = math.log(high / usual) / P90
-  sizes = usual * rng.lognormal(0, spread, cells.shape[1:])
-  drawn = rng.standard_normal((DRAWS, *cells.shape[1:], count))
-  factors = score.medians(np.exp(sizes[..., None] * drawn))
-  return cells * factors[:, None]
-
-
-def doubt(scores: np.ndarray) -> str:
-  """Return two cells: mean width of intervals, and pairs told apart.
-
-  Two submissions are told apart if one scores higher in bootstrap.SURE of the
-  draws.
-
-  Args:
-    scores: Scores [DRAWS, N].
-  """
-  low, high = np.quantile(scores, EDGES, axis=0)
-  first, second = np.triu_indices(scores.shape[-1], 1)
-  ahead = np.sign(np.round(scores[:, first] - scores[:, second], 12))
-  share = ((ahead + 1) / 2).mean(axis=0)
-  sure = np.maximum(share, 1 - share) >= bootstrap.SURE
-  return f'{short(float((high - low).mean()))} | {100 * sure.mean():.0f} %'
 
 
 # Single workloads.

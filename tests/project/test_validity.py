@@ -11,8 +11,15 @@ from scipy import stats
 
 from scoring.rank import board
 from tests.benchmarks import ladder, validity
-from tests.benchmarks.validity import Published, Scored, Twins
-from tests.support import correlations, made_boards, made_results
+from tests.benchmarks.validity import Scored
+from tests.support import (
+  correlations,
+  made_boards,
+  made_results,
+  published_boards,
+  redrawn,
+)
+from tests.support.published_boards import Published, Twins
 
 TWINS = {'Lion': ['lion'], 'NAdamW': ['nadamw', 'baseline']}
 MISSED = math.inf
@@ -94,15 +101,15 @@ def test_many_entries_are_compared_with_random_orders():
 
 
 def test_every_twin_is_a_submission_and_every_algorithm_has_one():
-  facts = validity.tomllib.loads(validity.FACTS.read_text())
+  facts = published_boards.read()
   for names in facts['twins'].values():
     for name in names:
-      folder = validity.ladder.BOARDS.parents[1] / 'submissions/algorithms'
+      folder = ladder.BOARDS.parents[1] / 'submissions/algorithms'
       assert (folder / f'{name}.py').is_file()
   for one in facts['boards']:
-    known = {e['algorithm'] for e in one['entries'] if 'algorithm' in e}
+    known = {e['algorithm'] for e in one.entries if 'algorithm' in e}
     assert known <= set(facts['twins'])
-    for entry in one['entries']:
+    for entry in one.entries:
       assert 0 <= entry['seconds'] <= 1
 
 
@@ -141,10 +148,10 @@ def test_all_choices_of_entries_are_tried():
 
 def test_swapped_choices_differ_wherever_they_can():
   # Only the first algorithm has two entries: above all others, or below.
-  found = validity.swapped([[0.9, 0.1], [0.5], [0.6], [0.7]])
+  found = published_boards.swapped([[0.9, 0.1], [0.5], [0.6], [0.7]])
   expected = stats.spearmanr([0.9, 0.5, 0.6, 0.7], [0.1, 0.5, 0.6, 0.7])
   np.testing.assert_allclose(found, [expected.statistic] * 2)
-  assert not validity.swapped([[0.9], [0.5], [0.6], [0.7]]).size
+  assert not published_boards.swapped([[0.9], [0.5], [0.6], [0.7]]).size
 
 
 # Draws.
@@ -153,13 +160,13 @@ def test_swapped_choices_differ_wherever_they_can():
 def test_draws_of_equal_workloads_change_nothing():
   rows = {'p': dict.fromkeys('abc', 1.0), 'q': dict.fromkeys('abc', 2.0)}
   one = scored(table(rows), *'abc')
-  found = validity.again(one.board)
+  found = redrawn.again(one.board)
   np.testing.assert_allclose(found, np.broadcast_to([1, 2 / 3], found.shape))
 
 
 def test_a_single_workload_is_drawn_with_equal_chances():
   rows = {'p': {'a': 1.0, 'b': MISSED}, 'q': {'a': MISSED, 'b': 1.0}}
-  found = validity.again(scored(table(rows), 'a', 'b').board, width=1)
+  found = redrawn.again(scored(table(rows), 'a', 'b').board, width=1)
   assert set(found[:, 0]) == {0, 1}
   assert found[:, 0].mean() == pytest.approx(0.5, abs=0.05)
   np.testing.assert_allclose(found.sum(axis=1), 1)
@@ -168,24 +175,24 @@ def test_a_single_workload_is_drawn_with_equal_chances():
 def test_studies_are_drawn_where_there_are_several():
   hits = {('p', 'a', study): time for study, time in enumerate([1.0, 2.0])}
   hits |= {('q', 'a', study): 1.0 for study in range(2)}
-  found = validity.again(scored(hits, 'a').board)[:, 0]
+  found = redrawn.again(scored(hits, 'a').board)[:, 0]
   # p's median is 1, 1.5 or 2 times q's.
   assert set(np.round(found, 6)) == {1, round(2.5 / 3, 6), round(2 / 3, 6)}
 
 
 def test_a_draw_has_the_same_study_in_all_cells_of_a_workload():
   studies = np.arange(3.0) + np.array([10.0, 20.0])[:, None]  # [N, S]
-  found = validity.drawn_studies(studies[None, :, None], 1)[:, 0, :, 0]
+  found = redrawn.drawn_studies(studies[None, :, None], 1)[:, 0, :, 0]
   np.testing.assert_allclose(found[:, 1] - found[:, 0], 10)
   counts = collections.Counter(found[:, 0])
   assert set(counts) == {10, 11, 12}
-  assert min(counts.values()) > validity.DRAWS / 4
+  assert min(counts.values()) > redrawn.DRAWS / 4
 
 
 def test_the_model_of_noise_has_the_size_it_should_have():
   cells = np.full((1, 1, 400), 5.0)
   cells[0, 0, 0] = MISSED
-  found = np.log(validity.noisy(cells, [0.1, 0.2], 1) / 5)[:, 0, 0]
+  found = np.log(redrawn.noisy(cells, [0.1, 0.2], 1) / 5)[:, 0, 0]
   assert np.isinf(found[:, 0]).all()
   sizes = found[:, 1:].std(axis=0)
   assert np.median(sizes) == pytest.approx(0.1, rel=0.1)
@@ -194,7 +201,7 @@ def test_the_model_of_noise_has_the_size_it_should_have():
 
 def test_the_median_of_more_studies_has_less_noise():
   cells = np.full((2, 1, 50), 5.0)
-  few, many = (validity.noisy(cells, [0.1, 0.2], n) for n in (1, 5))
+  few, many = (redrawn.noisy(cells, [0.1, 0.2], n) for n in (1, 5))
   assert many.std() < 0.7 * few.std()
   np.testing.assert_array_equal(few[:, 0], few[:, 1])  # The same on all rungs.
 
@@ -202,9 +209,10 @@ def test_the_median_of_more_studies_has_less_noise():
 def test_doubt_has_the_width_and_the_pairs_told_apart():
   steps = np.linspace(0, 1, 1001)
   scores = np.stack([steps, steps + 2, np.full(1001, 0.5)], axis=1)
-  width, apart = validity.doubt(scores).split(' | ')
-  assert printed(width) == [0.6]  # The mean of .9, .9 and 0.
-  assert apart == '67 %'  # The second is above both others in all draws.
+  width, sure = redrawn.apart(scores)
+  assert width == pytest.approx(0.6)  # The mean of .9, .9 and 0.
+  assert sure == pytest.approx(2 / 3)  # The second is above both others.
+  assert validity.doubt(scores) == '.60 | 67 %'
 
 
 # Mini among itself.
@@ -231,7 +239,7 @@ def test_boards_of_single_studies():
   hits = {('p', 'a', 0): 1.0, ('p', 'a', 1): 2.0}
   hits |= {('q', 'a', 0): 2.0, ('q', 'a', 1): 1.0, ('q', 'a', 2): 1.0}
   hits |= {('p', 'a', 2): MISSED}
-  first, second, third = validity.by_study(scored(hits, 'a').board)
+  first, second, third = redrawn.by_study(scored(hits, 'a').board)
   np.testing.assert_allclose(first, [1, 2 / 3])
   np.testing.assert_allclose(second, [2 / 3, 1])
   np.testing.assert_allclose(third, [0, 1])
@@ -289,7 +297,7 @@ def race(out, ruleset='self', world=None, studies=1, **slower):
 
 @pytest.fixture
 def few(monkeypatch):
-  monkeypatch.setattr(validity, 'DRAWS', 50)
+  monkeypatch.setattr(redrawn, 'DRAWS', 50)
 
 
 def rows_of(text, head):
