@@ -275,17 +275,47 @@ def against_published(
       f'- ρ of unrelated orders of {size}, 5th to 95th percentile: '
       f'{short(low)} to {short(high)}'
     )
-  yield '\nScores by the ladder, and published ones (those that count first):\n'
-  yield '| board | measure | published | algorithms |'
-  yield '|---|---|---|---|'
-  for every in races.values():
-    for published, scored in itertools.product(known, every):
-      pair = shared(scored, published, twins)
-      if scored.targets == main_way(every).targets and pair.algorithms:
-        yield (
-          f'| {scored.race} | {times.MEASURES[scored.measure]} | '
-          f'{published.name} | {listed(scored, pair)} |'
-        )
+  for published in known:
+    yield from side_by_side(races, published, twins)
+
+
+def side_by_side(
+  races: dict[str, list[Scored]],
+  published: Published,
+  twins: dict[str, list[str]],
+) -> Iterator[str]:
+  """Yield published scores beside scores and ranks on mini."""
+  chosen = [
+    scored
+    for every in races.values()
+    for scored in every
+    if scored.targets == main_way(every).targets
+  ]
+  if not any(
+    len(shared(scored, published, twins).algorithms) >= FEWEST
+    for scored in chosen
+  ):
+    return
+  yield f'\nScores (ranks) by the ladder, and the scores of {published.name}:\n'
+  words = [f'{s.race}, {times.MEASURES[s.measure]}' for s in chosen]
+  yield f'| submission | {published.name} | {" | ".join(words)} |'
+  yield f'|---|---|{"---|" * len(words)}'
+  known = published.known('seconds')
+  for algorithm in sorted(known, key=lambda name: -known[name][0]):
+    for name in twins[algorithm]:
+      cells = ['/'.join(map(short, known[algorithm]))]
+      cells += [standing(scored, name) for scored in chosen]
+      yield f'| {name} | {" | ".join(cells)} |'
+
+
+def standing(scored: Scored, name: str) -> str:
+  """Return a submission's score and rank; – if it has open cells."""
+  if name not in scored.closed:
+    return '–'
+  values = scored.scores
+  [column] = scored.columns([name])
+  rank = score.ranks(values, scored.board.closed)[column]
+  return f'{short(values[column])} ({rank:g})'
 
 
 def compared(scored: Scored, pair: Twins) -> str:
@@ -325,23 +355,6 @@ def choices(scored: Scored, pair: Twins) -> np.ndarray:
       for theirs in itertools.product(*pair.published)
     ]
   )
-
-
-def listed(scored: Scored, pair: Twins) -> str:
-  """Return algorithms with both scores, by the published one."""
-  values, count = scored.scores, len(scored.closed)
-  ranks = score.ranks(values, scored.board.closed)
-  order = sorted(
-    zip(pair.ours, pair.published, strict=True), key=lambda row: -row[1][0]
-  )
-  words = []
-  for names, theirs in order:
-    for name, column in zip(names, scored.columns(names), strict=True):
-      words.append(
-        f'{name} {short(values[column])} (rank {ranks[column]:g} of {count}), '
-        f'published {"/".join(map(short, theirs))}'
-      )
-  return '; '.join(words)
 
 
 def ceiling(known: list[Published]) -> Iterator[str]:
