@@ -21,7 +21,7 @@ import pathlib
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -183,15 +183,21 @@ def halves(found: Board) -> float:
   return float(np.nanmean(splits(found)))
 
 
-def splits(found: Board) -> np.ndarray:
-  """Return Spearman's rho between the boards of every two halves."""
-  qualified = found.qualified(found.times.cells)[:, found.closed]
+def splits(found: Board, chosen: Sequence[int] | None = None) -> np.ndarray:
+  """Return Spearman's rho between the boards of every two halves.
+
+  Args:
+    found: The board.
+    chosen: Places of the submissions to compare; None: all without open cells.
+  """
+  qualified = found.qualified(found.times.cells)
+  places = np.flatnonzero(found.closed) if chosen is None else list(chosen)
   width = qualified.shape[-1]
   known = []
   for some in itertools.combinations(range(width), width // 2):
     rest = [n for n in range(width) if n not in some]
     both = (found.mean(qualified[..., list(part)]) for part in (some, rest))
-    known.append(correlations.spearman(*both))
+    known.append(correlations.spearman(*(one[places] for one in both)))
   return np.array(known)
 
 
