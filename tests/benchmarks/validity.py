@@ -88,6 +88,13 @@ def main(argv: list[str]) -> None:
       name: [scored for one in readings for scored in ways(name, one)]
       for name, readings in zip(labels(paths, found), read_, strict=True)
     }
+    for path, every in zip(paths, races.values(), strict=True):
+      if min(len(scored.closed) for scored in every) < 2:
+        sys.exit(
+          f'{path}: fewer than two submissions have no open cells by some '
+          'measure, so there are no ranks to compare. Give a board with more '
+          'finished submissions; `timetrial score` says which cells are open.'
+        )
     for line in report(races, found):
       print(line, flush=True)
 

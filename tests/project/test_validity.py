@@ -274,13 +274,13 @@ NAMES = ('ademamix', 'lion', 'muon', 'nadamw', 'schedule_free', 'sgd')
 WORKLOADS = ('criteo1tb/mini', 'finewebedu_lm/mini')
 
 
-def race(out, ruleset='self', world=None, studies=1, **slower):
+def race(out, ruleset='self', world=None, studies=1, names=NAMES, **slower):
   """Write a race in which a submission is as fast as its place in NAMES."""
   rules = copy.deepcopy(made_results.RULES)
   rules['workloads'] = {name: rules['workloads'][name] for name in WORKLOADS}
   for row in rules['workloads'].values():
     row |= {'world': world} if world else {}
-  keys = list(itertools.product(NAMES, WORKLOADS, range(studies), [1]))
+  keys = list(itertools.product(names, WORKLOADS, range(studies), [1]))
   points = {name: {} for name in NAMES}
   for trial in made_results.write_plan(out, keys, rules, points=points):
     row = rules['workloads'][trial['workload']]
@@ -370,3 +370,9 @@ def test_a_folder_without_results_is_refused(tmp_path, name):
   (tmp_path / 'empty').mkdir()
   with pytest.raises(SystemExit, match='has no results'):
     validity.main([str(tmp_path / name)])
+
+
+def test_a_board_of_one_submission_is_refused(tmp_path):
+  out = tmp_path / 'a'
+  with pytest.raises(SystemExit, match='fewer than two submissions'):
+    validity.main([race(out, names=NAMES[:1])])
