@@ -206,11 +206,7 @@ def named(options: Options) -> tuple[str, ...]:
     )
   if options.submissions != ('all',):
     return options.submissions
-  known = submissions.names()
-  # Submissions that tune themselves, such as restarts, have no search space.
-  if options.ruleset == 'external':
-    return tuple(n for n in known if submissions.find(n).space is not None)
-  return known
+  return submissions.names()
 
 
 def check_untimed(options: Options) -> None:

@@ -70,6 +70,25 @@ def toward(metric: str, target: float, start: float, share: float) -> float:
   return target + share * (start - target)
 
 
+def way(metric: str, target: float, start: float, value: float) -> float:
+  """Return the share of the way from target to start at which a value lies.
+
+  Undoes `toward`; infinite where target and start are equal, and the value is
+  another one.
+
+  Args:
+    metric: Name without the split, such as 'loss'.
+    target: The exact target.
+    start: The metric where training begins.
+    value: Value of the metric.
+  """
+  if metric in EXPONENTIALS:
+    target, start, value = map(math.log, (target, start, value))
+  if start == target:
+    return math.inf if value != target else 0.0
+  return (value - target) / (start - target)
+
+
 def range_of(metric: str) -> str:
   """Return the range in words, such as 'between 0 and 1'."""
   low, high = bounds(metric)

@@ -7,9 +7,8 @@ AlgoPerf's forks write 'uniform' instead of 'linear'.
 
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any
-
-REACH = 3.0  # Factor from a number to the ends of its neighbourhood.
 
 Point = dict[str, Any]
 
@@ -55,27 +54,25 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
   ]
 
 
-def around(space: dict[str, dict], point: Point) -> dict[str, dict]:
-  """Return the part of a space near a point, with all hyperparameters.
+def box(points: Sequence[Point]) -> dict[str, dict]:
+  """Return the smallest space that holds some points.
 
-  A range is cut to a factor REACH on both sides of the point's value; it is
-  extended to a value outside of the range. A choice of several feasible points
-  stays. Every other hyperparameter keeps the point's value.
+  A number gets the range of its values, on a logarithmic scale where all are
+  above 0. Everything else is chosen among its values.
+
+  Args:
+    points: Points with the same names.
   """
-  near: dict[str, dict[str, Any]] = {
-    name: {'feasible_points': [value]} for name, value in point.items()
-  }
-  for name, spec in space.items():
-    value: Any = point.get(name)
-    if len(spec.get('feasible_points', ())) > 1:
-      near[name] = spec
-    elif 'min' in spec and _is_number(value) and value > 0:
-      low = max(value / REACH, min(value, spec['min']))
-      high = min(value * REACH, max(value, spec['max']))
-      near[name] = {'min': low, 'max': high, 'scaling': 'log'}
-    elif 'min' in spec:
-      near[name] = spec
-  return near
+  return {name: _span([one[name] for one in points]) for name in points[0]}
+
+
+def _span(values: list) -> dict[str, Any]:
+  different = [v for n, v in enumerate(values) if v not in values[:n]]
+  numbers = all(isinstance(v, float) and _is_number(v) for v in different)
+  if len(different) < 2 or not numbers:
+    return {'feasible_points': different}
+  scaling = 'log' if min(different) > 0 else 'linear'
+  return {'min': min(different), 'max': max(different), 'scaling': scaling}
 
 
 def _listed(space: list, where: str) -> list[Point]:

@@ -1,12 +1,13 @@
 """Search for one point of a submission that is good on all workloads.
 
-SELF and draws from SPACE around SELF race on a third of the workloads. The
-better half of the points continues on the next third, and the better half of
-these on the last third. The best point has the smallest geometric mean of costs
-over all workloads. This is a calibration in the sense of Kasimbeg et al. 2025,
+SELF and draws from all of SPACE race on a third of the workloads. The better
+half of the points continues on the next third, and the better half of these on
+the last third. The last FINAL points are raced with SEEDS seeds on all
+workloads. The best point has the smallest geometric mean over all workloads of
+its mean cost. This is a calibration in the sense of Kasimbeg et al. 2025,
 arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
 arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
-does not matter. Without SELF, draws are from all of SPACE.
+does not matter. Every submission gets the same effort.
 
 A workload without a target gets one for the search, from the search: the median
 of the best values of the points that race on it. Half of the points reach it,
@@ -19,11 +20,9 @@ show the luck that was chosen.
 """
 
 import dataclasses
-import math
 import pathlib
-import statistics
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import submissions
 from runner import planning
@@ -33,42 +32,20 @@ from runner.protocol import (
   columns,
   layout,
   plan_file,
-  search_space,
+  results_folder,
   storage,
 )
-from runner.protocol.plan import FOR_EVER, Machine, PlannedTrial
+from runner.protocol.plan import FOR_EVER, Machine, Plan, PlannedTrial
+from runner.protocol.records import tunings
+from runner.protocol.records.tunings import Tuning
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
+from runner.tools import candidates
+from runner.tools.candidates import Candidate, Curve
 
 RUNGS = 3  # Number of parts of the workloads.
-MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
-
-Costs = dict[str, float]  # Costs by workload.
-
-
-class Curve(NamedTuple):
-  """Evaluations of a trial."""
-
-  steps: list[int]
-  values: list[float]  # Of the target metric.
-
-
-class Candidate(NamedTuple):
-  """A point and its costs so far."""
-
-  number: int  # Number of its trials, from 1.
-  point: dict[str, Any]
-  costs: Costs
-
-  @property
-  def mean(self) -> float:
-    """Geometric mean of the costs."""
-    return statistics.geometric_mean(self.costs.values())
-
-  @property
-  def reached(self) -> int:
-    """Number of targets that the point has reached."""
-    return sum(cost <= 1 for cost in self.costs.values())
+FINAL = 2  # Number of points that are raced with several seeds.
+SEEDS = 3  # Their number, with the first one.
 
 
 def tune(
@@ -86,7 +63,7 @@ def tune(
   Args:
     suite: Suite whose workloads have targets.
     request: The submission by name or path.
-    draws: Number of points of its search space; a list may have fewer.
+    draws: Number of points of its search space.
     machine: This machine.
     out: The results folder; trials that are done are not run again.
     options: Options of all trials.
@@ -96,130 +73,77 @@ def tune(
     ValueError: the submission has no points.
   """
   entry = submissions.find(request)
-  points = candidates(suite, entry, draws)
-  field = [Candidate(n, point, {}) for n, point in enumerate(points, start=1)]
-  names, beaten = list(suite.workloads), []
-  rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
-  for turn, some in enumerate(rungs):
-    trials = [
-      planning.trial(
-        suite,
-        entry,
-        name,
-        study=0,
-        number=one.number,
-        point=one.point,
-        seed=seed(suite, name),
-      )
-      for name in some
-      for one in field
-    ]
-    _race(
-      suite,
-      entry,
-      trials=trials,
-      machine=machine,
-      out=out,
-      options=options,
-      jobs=jobs,
-    )
-    for name in some:
-      curves = [_curve(suite, entry, name, one, out) for one in field]
-      spec = aimed(suite.workloads[name], curves)
-      for one, (steps, values) in zip(field, curves, strict=True):
-        one.costs[name] = cost(spec, steps, values)
-    field.sort(key=lambda one: one.mean)
-    if turn + 1 < len(rungs):
-      kept = (len(field) + 1) // 2
-      field, beaten = field[:kept], field[kept:] + beaten
-  return field + beaten
+  home = out / entry.name
+  done: list[PlannedTrial] = []
 
+  def race(field, names, study):
+    trials = _trials(suite, entry, field, names, study)
+    by_steps(home, _plan(suite, entry, trials, machine), options, jobs)
+    done.extend(trials)
+    return {
+      (trial.workload, trial.trial): _curve(suite, trial, home)
+      for trial in trials
+    }
 
-def seed(suite: Suite, workload: str) -> int:
-  """Return the seed of all points on a workload, which no race uses."""
-  return plan_file.seed(suite.seed, f'tune {workload}', 0, 0)
-
-
-def candidates(
-  suite: Suite, entry: submissions.Entry, draws: int
-) -> list[dict[str, Any]]:
-  """Return SELF and draws from SPACE near SELF, without duplicates.
-
-  Args:
-    suite: The suite, for its seed.
-    entry: The submission.
-    draws: Number of points to draw.
-
-  Raises:
-    SubmissionError: the submission has neither SELF nor SPACE.
-  """
-  known = [entry.self_point] if entry.self_point else []
-  drawn: list[dict[str, Any]] = []
-  if entry.space:
-    where = f'{entry.path}: SPACE'
-    drawn = search_space.points(entry.space, draws, suite.seed, where)
-    if known and isinstance(entry.space, dict):
-      near = search_space.around(entry.space, known[0])
-      drawn = search_space.points(near, draws, suite.seed, where)
-  found: list[dict[str, Any]] = []
-  for point in [*known, *drawn]:
-    submissions.check_point(entry, point, 'A point')
-    if point not in found:
-      found.append(point)
-  if not found:
-    raise submissions.SubmissionError(
-      f'{entry.path} has neither SELF nor SPACE, so it cannot be tuned. Write '
-      'one of them.'
-    )
+  found = _search(suite, candidates.drawn(suite, entry, draws), race)
+  tunings.write(home, _record(suite, entry, found, done, home))
   return found
 
 
-def aimed(spec: WorkloadSpec, curves: Sequence[Curve]) -> WorkloadSpec:
-  """Return a workload with a target: its own, or one from the search.
+Race = Callable[
+  [Sequence[Candidate], Sequence[str], int], dict[tuple[str, int], Curve]
+]
+
+
+def _search(
+  suite: Suite, points: Sequence[dict[str, Any]], race: Race
+) -> list[Candidate]:
+  """Return the candidates of some points, best first.
 
   Args:
-    spec: The workload in the suite.
-    curves: Values of all points that race on it.
+    suite: The suite.
+    points: All points.
+    race: Races candidates on workloads with the seed of a study; returns the
+      curves by workload and number of the candidate.
   """
-  if spec.target is not None:
-    return spec
-  better = min if spec.better == 'lower' else max
-  best = [better(known) for _, v in curves if (known := _finite(v))]
-  if not best:
-    return spec
-  # Half of the points reach it, also where their number is even.
-  middle = (
-    statistics.median_low(best)
-    if spec.better == 'lower'
-    else statistics.median_high(best)
-  )
-  return dataclasses.replace(spec, target=middle)
+  field = [Candidate(n, point) for n, point in enumerate(points, start=1)]
+  names, beaten = list(suite.workloads), []
+  rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
+  specs: dict[str, WorkloadSpec] = {}
+  for turn, some in enumerate(rungs):
+    curves = race(field, some, 0)
+    for name in some:
+      mine = [curves[name, one.number] for one in field]
+      specs[name] = candidates.aimed(suite.workloads[name], mine)
+    field = _scored(suite, field, specs, some, curves)
+    kept = max(FINAL, len(field) // 2) if turn + 1 < len(rungs) else FINAL
+    field, beaten = field[:kept], field[kept:] + beaten
+  if len(field) > 1:
+    for study in range(1, SEEDS):
+      curves = race(field, names, study)
+      field = _scored(suite, field, specs, names, curves)
+  return field + beaten
 
 
-def cost(spec: WorkloadSpec, steps: list[int], values: list[float]) -> float:
-  """Return the share of the step budget until the target; above 1 for a miss.
+def _scored(suite, field, specs, names, curves) -> list[Candidate]:
+  """Return candidates with the costs of more trials, best first."""
+  for name in names:
+    field = [
+      one.with_trial(suite, specs[name], curves[name, one.number])
+      for one in field
+    ]
+  return sorted(field, key=lambda one: one.mean)
 
-  A miss costs MISS * (1 + d), where d is the relative distance of the best
-  value from the target, at most 1. A miss without any finite value costs
-  2 * MISS.
+
+def seed(suite: Suite, workload: str, study: int = 0) -> int:
+  """Return the seed of all points on a workload, which no race uses.
 
   Args:
-    spec: The workload in the suite.
-    steps: Steps of the evaluations.
-    values: Values of the target metric at these steps.
+    suite: The suite.
+    workload: Name of the workload.
+    study: Number of the seed, from 0.
   """
-  reached = [s for s, v in zip(steps, values, strict=True) if spec.reached(v)]
-  if reached:
-    return max(1, min(reached)) / max(spec.steps, min(reached))
-  finite = _finite(values)
-  if not finite or not spec.target:
-    return 2 * MISS
-  best = min(finite) if spec.better == 'lower' else max(finite)
-  return MISS * (1 + min(1.0, abs(best - spec.target) / abs(spec.target)))
-
-
-def _finite(values: Sequence[float]) -> list[float]:
-  return [value for value in values if math.isfinite(value)]
+  return plan_file.seed(suite.seed, f'tune {workload}', study, 0)
 
 
 def text(name: str, found: list[Candidate], suite: Suite) -> str:
@@ -230,14 +154,16 @@ def text(name: str, found: list[Candidate], suite: Suite) -> str:
     found: The candidates, best first.
     suite: The suite.
   """
-  total = len(suite.workloads)
-  lines = [f'{name}: cost, targets reached, point']
+  lines = [f'{name}: cost, targets reached in how many trials, point']
   for one in found:
     lines.append(
-      f'  {one.mean:.3f}  {one.reached} of {len(one.costs)}  {one.point}'
+      f'  {one.mean:.3f}  {one.reached} of {one.trials}  {one.point}'
     )
   best = found[0]
-  lines.append(f'Reaches {best.reached} of {total}:\nSELF = {best.point!r}')
+  lines.append(
+    f'Reaches {best.reached} of {best.trials} on {len(suite.workloads)} '
+    f'workloads:\nSELF = {best.point!r}'
+  )
   return '\n'.join(lines)
 
 
@@ -260,19 +186,38 @@ def warning(suite: Suite, request: str) -> str:
   )
 
 
-def _race(
+def _trials(
+  suite: Suite,
+  entry: submissions.Entry,
+  field: Sequence[Candidate],
+  names: Sequence[str],
+  study: int,
+) -> list[PlannedTrial]:
+  return [
+    planning.trial(
+      suite,
+      entry,
+      name,
+      study=study,
+      number=one.number,
+      point=one.point,
+      seed=seed(suite, name, study),
+    )
+    for name in names
+    for one in field
+  ]
+
+
+def _plan(
   suite: Suite,
   entry: submissions.Entry,
   trials: list[PlannedTrial],
   machine: Machine,
-  out: pathlib.Path,
-  options: TrialOptions,
-  jobs: int = 1,
-) -> None:
-  ruleset = Ruleset(studies=1, trials=1, budget_factor=1.0)
+) -> Plan:
+  ruleset = Ruleset(studies=SEEDS, trials=1, budget_factor=1.0)
   endless = dict.fromkeys(suite.workloads, FOR_EVER)
   only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
-  plan = planning.of_trials(
+  return planning.of_trials(
     only,
     'external',
     entries={entry.name: entry},
@@ -280,13 +225,50 @@ def _race(
     budgets=endless,
     trials=trials,
   )
-  by_steps(out / entry.name, plan, options, jobs)
 
 
-def _curve(suite, entry, name: str, one: Candidate, out) -> Curve:
-  """Return the evaluations of a candidate on a workload."""
-  folder = layout.folder(out / entry.name, entry.name, name, 0, one.number)
-  rows = storage.read_rows(folder / layout.EVALS)
-  column = suite.workloads[name].column
+def _curve(suite: Suite, trial: PlannedTrial, home: pathlib.Path) -> Curve:
+  """Return the evaluations of a trial."""
+  rows = storage.read_rows(_folder(trial, home) / layout.EVALS)
+  column = suite.workloads[trial.workload].column
   steps = [int(r[columns.STEP]) for r in rows]
   return Curve(steps, [float(r[column]) for r in rows])
+
+
+def _folder(trial: PlannedTrial, home: pathlib.Path) -> pathlib.Path:
+  return layout.folder(
+    home, trial.submission, trial.workload, trial.study, trial.trial
+  )
+
+
+def _record(
+  suite: Suite,
+  entry: submissions.Entry,
+  found: Sequence[Candidate],
+  trials: Sequence[PlannedTrial],
+  home: pathlib.Path,
+) -> Tuning:
+  """Return what was drawn, what it cost and what is best."""
+  folders = [_folder(trial, home) for trial in trials]
+  budgets = 0.0
+  for trial in trials:
+    steps = _curve(suite, trial, home).steps
+    budgets += max(steps, default=0) / suite.workloads[trial.workload].steps
+  return Tuning(
+    submission=entry.name,
+    suite=suite.name,
+    first=entry.self_point,
+    trials=len(trials),
+    budgets=budgets,
+    hours=sum(results_folder.status(one).seconds for one in folders) / 3600,
+    points=tuple(
+      tunings.Point(
+        number=one.number,
+        point=one.point,
+        cost=one.mean,
+        reached=one.reached,
+        costs=one.costs,
+      )
+      for one in found
+    ),
+  )

@@ -27,7 +27,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
 from runner.protocol.plan import FOR_EVER
-from runner.tools import tune
+from runner.tools import candidates
 
 METHODS = (
   'dadapt_adamw', 'prodigy', 'dog', 'dowg', 'mechanic', 'momo', 'momo_adam',
@@ -74,7 +74,8 @@ def cost(folder, entry, row):
   path = layout.folder(folder, entry, row.workload, 0, 1)
   rows = storage.read_rows(path / layout.EVALS)
   steps = [int(r['global_step']) for r in rows]
-  return tune.cost(row, steps, [float(r[row.column]) for r in rows])
+  values = [float(r[row.column]) for r in rows]
+  return candidates.cost(row, candidates.Curve(steps, values))
 
 
 if __name__ == '__main__':

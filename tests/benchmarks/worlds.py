@@ -23,7 +23,8 @@ from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
-from runner.tools import set_targets, tune
+from runner.tools import candidates, set_targets
+from runner.tools.candidates import Curve
 
 WORLDS = (0, 1, 2)  # Those of mini and mini_tuning, and another one.
 TUNED, POINTS, SEEDS = ('adamw', 'nesterov'), 3, 3
@@ -115,7 +116,7 @@ def seen(out, suite, name):
     steps, values = curve(out, within(suite, name, world), 'nadamw')
     top = best(row, values)
     near = dataclasses.replace(row, target=top + (values[0] - top) / 10)
-    share = tune.cost(near, steps, values)
+    share = candidates.cost(near, Curve(steps, values))
     cells.append(f'{values[0]:.4g} to {top:.4g}, {share:.2f}')
   return f'| {name} | {row.metric} | {" | ".join(cells)} |'
 
@@ -124,7 +125,7 @@ def compared(out, name, specs):
   """Return costs of all racers in every world, and how far ranks agree.
 
   A cost is the share of the step budget until the target, or 2 to 4 for a miss,
-  as in `runner/tools/tune.py`.
+  as in `runner/tools/candidates.py`.
 
   Args:
     out: The folder.
@@ -134,7 +135,9 @@ def compared(out, name, specs):
   suite, costs = rules.load('mini'), []
   for spec in specs:
     own = within(suite, name, spec.world)
-    costs.append([tune.cost(spec, *curve(out, own, r)) for r in RACERS])
+    costs.append(
+      [candidates.cost(spec, Curve(*curve(out, own, r))) for r in RACERS]
+    )
   targets = ' | '.join(f'{spec.target:.4g}' for spec in specs)
   lines = [f'| {name} | {targets} |']
   for racer, row in zip(RACERS, zip(*costs, strict=True), strict=True):

@@ -67,9 +67,11 @@ def test_nothing_is_raced_without_targets_of_its_own(command, here):
   assert not list(here.iterdir())
 
 
-def test_mini_tuning_is_not_raced_before_it_has_targets(quick):
-  with pytest.raises(SuiteError, match='set-targets --suite=mini_tuning '):
-    commands.run(Options(suite='mini_tuning', submissions=('nadamw',)))
+def test_another_world_is_not_raced_before_it_has_targets(quick, here):
+  path = here / 'other.toml'
+  path.write_text('extends = "mini"\nworld = 3\n')
+  with pytest.raises(SuiteError, match=f'set-targets --suite={path} '):
+    commands.run(Options(suite=str(path), submissions=('nadamw',)))
 
 
 def test_one_command_sets_the_targets_that_a_race_takes(quick, here, capsys):
@@ -130,9 +132,9 @@ def test_what_needs_no_target_needs_no_file():
   assert all(spec.world == 7 for spec in suite.workloads.values())
 
 
-def test_targets_of_mini_tuning_go_to_its_own_file(quick, here, monkeypatch):
-  text = suite_files.find('mini_tuning').read_text()
-  path = here / 'mini_tuning.toml'
+def test_targets_of_another_world_go_to_its_own_file(quick, here):
+  text = 'extends = "mini"\nworld = 3\n'
+  path = here / 'other.toml'
   path.write_text(text)
   one = Options(suite=str(path), workloads=('ogbg/mini',))
   preparing.set_targets(one)

@@ -10,12 +10,15 @@ import submissions
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import plan_file, search_space, suite as rules
-from runner.tools import tune
+from runner.protocol.records import tunings
+from runner.tools import candidates, tune
+from runner.tools.candidates import Curve
+from tests.benchmarks import tuning
 from tests.support import suites
 
 SUITE = rules.load('mini')
 ROW = dataclasses.replace(
-  SUITE.workloads['criteo1tb/mini'], target=0.5, steps=100
+  SUITE.workloads['criteo1tb/mini'], target=0.5, steps=100, start=None
 )
 TINY = suites.digits(target=0.5, steps=60)
 MINE = '''"""SGD of a user's."""
@@ -29,79 +32,131 @@ SPACE = [{'rate': 0.01}, {'rate': 1e-9}]
 
 
 def test_a_reached_target_costs_the_share_of_the_steps_it_took():
-  assert tune.cost(ROW, [0, 40, 80], [0.9, 0.5, 0.6]) == 0.4
+  assert candidates.cost(ROW, Curve([0, 40, 80], [0.9, 0.5, 0.6])) == 0.4
 
 
 def test_a_miss_costs_more_than_any_hit_and_more_the_farther_it_is():
-  near = tune.cost(ROW, [0, 100], [0.9, 0.55])
-  far = tune.cost(ROW, [0, 100], [0.9, 0.8])
+  near = candidates.cost(ROW, Curve([0, 100], [0.9, 0.55]))
+  far = candidates.cost(ROW, Curve([0, 100], [0.9, 0.8]))
   assert near == pytest.approx(2 * 1.1)
   assert far == pytest.approx(2 * 1.6)
-  assert tune.cost(ROW, [100], [float('nan')]) == 4.0
-  assert tune.cost(ROW, [], []) == 4.0
-  assert tune.cost(ROW, [0], [50.0]) == 4.0  # However far.
+  assert candidates.cost(ROW, Curve([100], [float('nan')])) == 4.0
+  assert candidates.cost(ROW, Curve([], [])) == 4.0
+  assert candidates.cost(ROW, Curve([0], [50.0])) == 4.0  # However far.
 
 
 def test_higher_can_be_better():
   row = dataclasses.replace(ROW, better='higher')
-  assert tune.cost(row, [50], [0.6]) == 0.5
-  assert tune.cost(row, [50], [0.4]) == pytest.approx(2 * 1.2)
+  assert candidates.cost(row, Curve([50], [0.6])) == 0.5
+  assert candidates.cost(row, Curve([50], [0.4])) == pytest.approx(2 * 1.2)
 
 
-def test_candidates_are_self_and_a_list_each_once(tmp_path):
+def test_a_miss_is_measured_on_the_way_back_to_where_training_begins():
+  row = dataclasses.replace(ROW, start=0.9)
+  half = candidates.cost(row, Curve([0, 100], [0.9, 0.7]))
+  assert half == pytest.approx(2 * 1.5)
+  ppl = dataclasses.replace(row, metric='ppl', target=10.0, start=1000.0)
+  assert candidates.cost(ppl, Curve([9], [100.0])) == pytest.approx(2 * 1.5)
+
+
+def test_the_cost_of_a_ladder_is_the_mean_over_its_targets():
+  suite = dataclasses.replace(SUITE, ladder=(0.0, 0.5))
+  row = dataclasses.replace(ROW, start=0.9)  # Targets: 0.5 and 0.7.
+  found = candidates.ladder_cost(
+    suite, row, Curve([0, 30, 60], [0.9, 0.7, 0.6])
+  )
+  assert found == pytest.approx((2 * 1.25 + 0.3) / 2)
+  alone = candidates.ladder_cost(suite, ROW, Curve([50], [0.5]))
+  assert alone == 0.5  # Without a start there is one target.
+
+
+def test_of_a_short_list_the_rest_is_drawn_from_its_box(tmp_path):
   path = tmp_path / 'mine.py'
   path.write_text(MINE)
-  found = tune.candidates(SUITE, submissions.find(str(path)), 2)
-  assert found == [{'rate': 1e-9}, {'rate': 0.01}]
+  entry = submissions.find(str(path))
+  first, second, *more = candidates.drawn(SUITE, entry, 4)
+  assert [first, second] == [{'rate': 1e-9}, {'rate': 0.01}]
+  assert len(more) == 3
+  assert all(1e-9 <= one['rate'] <= 0.01 for one in more)
 
 
-def test_draws_stay_near_self_and_without_it_go_everywhere(tmp_path):
+def test_draws_are_from_all_of_the_space_and_keep_what_it_does_not_name(
+  tmp_path,
+):
   path, build = tmp_path / 'mine.py', 'def build(task, *, rate, **options): 1\n'
   wide = "SPACE = {'rate': {'min': 1e-8, 'max': 1.0, 'scaling': 'log'}}\n"
   path.write_text(build + wide + "SELF = {'rate': 0.01, 'grad_clip': 0.3}\n")
-  first, *near = tune.candidates(SUITE, submissions.find(str(path)), 8)
+  first, *drawn = candidates.drawn(SUITE, submissions.find(str(path)), 8)
   assert first == {'rate': 0.01, 'grad_clip': 0.3}
-  assert all(0.01 / 3 <= one['rate'] <= 0.03 for one in near)
-  assert all(one['grad_clip'] == 0.3 for one in near)
+  assert min(one['rate'] for one in drawn) < 1e-5
+  assert all(one['grad_clip'] == 0.3 for one in drawn)
+  assert all(one['rate'] == float(f'{one["rate"]:.3g}') for one in drawn)
   path.write_text(build + wide)
-  far = tune.candidates(SUITE, submissions.find(str(path)), 8)
-  assert min(one['rate'] for one in far) < 1e-5
+  alone = candidates.drawn(SUITE, submissions.find(str(path)), 8)
+  assert alone == [{'rate': one['rate']} for one in drawn]
 
 
-def test_the_part_of_a_space_around_a_point():
-  given = {
-    'inside': {'min': 0.1, 'max': 1.5, 'scaling': 'log'},
-    'outside': {'min': 0.5, 'max': 1.0, 'scaling': 'log'},
-    'zero': {'min': 0.0, 'max': 0.5, 'scaling': 'linear'},
-    'choice': {'feasible_points': ['linear', 'cosine']},
-    'settled': {'feasible_points': [0.05]},
+@pytest.mark.parametrize('name', submissions.names())
+def test_every_submission_has_as_many_points_to_try(name):
+  entry = submissions.find(name)
+  found = candidates.drawn(SUITE, entry, 8)
+  assert len(found) == 9 and found[0] == entry.self_point
+  own = set(entry.self_point) - {'label_smoothing', 'dropout', 'grad_clip'}
+  assert own <= set(found[1])
+
+
+def test_the_box_of_points():
+  points = [
+    {'rate': 0.1, 'decay': 0.0, 'kind': 'linear', 'every': 5, 'same': 0.5},
+    {'rate': 0.4, 'decay': 0.2, 'kind': 'cosine', 'every': 5, 'same': 0.5},
+  ]
+  assert search_space.box(points) == {
+    'rate': {'min': 0.1, 'max': 0.4, 'scaling': 'log'},
+    'decay': {'min': 0.0, 'max': 0.2, 'scaling': 'linear'},
+    'kind': {'feasible_points': ['linear', 'cosine']},
+    'every': {'feasible_points': [5]},
+    'same': {'feasible_points': [0.5]},
   }
-  point = {
-    'inside': 0.9, 'outside': 0.25, 'zero': 0.0, 'choice': 'cosine',
-    'settled': 0.1, 'other': None,
-  }  # fmt: skip
-  assert search_space.around(given, point) == {
-    'inside': {'min': 0.9 / 3, 'max': 1.5, 'scaling': 'log'},
-    'outside': {'min': 0.25, 'max': 0.75, 'scaling': 'log'},
-    'zero': given['zero'],
-    'choice': given['choice'],
-    'settled': {'feasible_points': [0.1]},
-    'other': {'feasible_points': [None]},
-  }
+
+
+def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
+  """Point 5 is best; point 9 is as good, but not with other seeds."""
+  names, asked = list(SUITE.workloads), []
+
+  def race(field, names, study):
+    asked.append((len(field), len(names), study))
+    good = {5: 0.2, 9: 0.2 if not study else 0.9}
+    return {
+      (name, one.number): Curve(
+        [100 * good.get(one.number, 0.5)], [SUITE.workloads[name].target]
+      )
+      for name in names
+      for one in field
+    }
+
+  found = tune._search(SUITE, [{'rate': n} for n in range(1, 10)], race)
+  third = len(names) // 3
+  assert asked == [
+    (9, third, 0), (4, third, 0), (2, third, 0),
+    (2, len(names), 1), (2, len(names), 2),
+  ]  # fmt: skip
+  assert [one.number for one in found[:2]] == [5, 9]
+  assert [one.trials for one in found] == [27, 27, 6, 6, 3, 3, 3, 3, 3]
+  assert found[0].reached == 27 and found[0].mean < found[1].mean
 
 
 def test_without_a_target_half_of_the_points_reach_one_from_the_search():
   values = [[0.9, 0.5], [0.8, 0.3], [0.4, float('nan')], [float('inf')], []]
-  curves = [tune.Curve([0, 50][: len(v)], v) for v in values]
+  curves = [Curve([0, 50][: len(v)], v) for v in values]
   row = dataclasses.replace(ROW, target=None)
-  found = tune.aimed(row, curves)
+  found = candidates.aimed(row, curves)
   assert found.target == 0.4
-  assert tune.aimed(row, curves[:2]).target == 0.3  # One reaches it.
-  assert tune.aimed(ROW, curves) is ROW
-  assert tune.aimed(row, curves[3:]) is row  # Nobody has a value.
+  assert candidates.aimed(row, curves[:2]).target == 0.3  # One reaches it.
+  assert candidates.aimed(ROW, curves) is ROW
+  assert candidates.aimed(row, curves[3:]) is row  # Nobody has a value.
   higher = dataclasses.replace(row, better='higher')
-  assert tune.aimed(higher, curves[:3]).target == 0.8
-  assert tune.aimed(higher, curves[1:3]).target == 0.8
+  assert candidates.aimed(higher, curves[:3]).target == 0.8
+  assert candidates.aimed(higher, curves[1:3]).target == 0.8
 
 
 def test_a_suite_without_targets_says_how_it_is_judged():
@@ -136,11 +191,11 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
 
   best, *rest = run()
   assert best.point == {'rate': 0.01}
-  assert best.reached == 1 and best.mean <= 1
-  assert [one.reached for one in rest] == [0]
+  assert best.reached == best.trials == 3 and best.mean <= 1
+  assert [(one.reached, one.trials) for one in rest] == [(0, 3)]
   attempts = sorted(pathlib.Path(out).rglob('attempts.jsonl'))
   before = [path.read_text() for path in attempts]
-  assert len(attempts) == 2
+  assert len(attempts) == 6
   assert run()[0] == best
   assert [path.read_text() for path in attempts] == before
   shown = tune.text('mine', [best, *rest], loaded)
@@ -148,7 +203,12 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
   stored = [json.loads(path.read_text()) for path in out.rglob('trial.json')]
   assert stored[0]['budget']['steps'] == 60  # By steps, not by seconds.
   seeds = {one['seed'] for one in stored}
-  assert seeds == {tune.seed(loaded, 'digits')}
+  assert seeds == {tune.seed(loaded, 'digits', n) for n in range(3)}
+  record = tunings.read(out / 'mine')
+  assert record.points[0].point == {'rate': 0.01} and not record.kept
+  assert record.trials == 6 and record.first == {'rate': 1e-9}
+  assert [one.trials for one in record.points] == [3, 3]
+  assert 0 < record.budgets <= 6 * 1.1 and record.hours > 0
 
 
 def test_points_are_chosen_by_no_seed_that_a_race_has():
@@ -159,4 +219,38 @@ def test_points_are_chosen_by_no_seed_that_a_race_has():
     for study in range(5)
     for number in range(1, 11)
   }
-  assert not raced & {tune.seed(SUITE, name) for name in SUITE.workloads}
+  assert not raced & {
+    tune.seed(SUITE, name, n) for name in SUITE.workloads for n in range(9)
+  }
+
+
+def test_the_table_of_tunings_says_what_was_drawn_and_what_changed(tmp_path):
+  def made(name, first, *points):
+    return tunings.Tuning(
+      submission=name, suite='mini_tuning', first=first, trials=30,
+      budgets=20.04, hours=0.5,
+      points=tuple(
+        tunings.Point(
+          number=n, point=point, cost=cost, reached=2,
+          costs={'ogbg/mini': [cost] * 3},
+        )
+        for n, (point, cost) in enumerate(points, start=1)
+      ),
+    )  # fmt: skip
+
+  old, new = {'learning_rate': 0.1, 'beta': 0.9}, {'learning_rate': 0.2}
+  known = [
+    made('lion', old, (old, 0.5), (new, 0.75)),
+    made('sgd', old, (old | new, 0.4), (old, 1.25)),
+  ]
+  for one in known:
+    (tmp_path / one.submission).mkdir()
+    tunings.write(tmp_path / one.submission, one)
+  stored = [tunings.read(x.parent) for x in tuning.records(tmp_path)]
+  assert stored == known
+  *_, lion, sgd = tuning.table(stored).splitlines()
+  start = '| lion | 2 | 30 | 20.0 | 0.500 | 0.500 | 0.750 '
+  assert lion == start + '| 2 of 3 | as it was |'
+  start = '| sgd | 2 | 30 | 20.0 | 1.250 | 0.400 | 1.250 '
+  assert sgd == start + '| 2 of 3 | learning_rate 0.2 |'
+  assert 'learning_rate 2e-05 to 0.002' in tuning.spaces(stored)

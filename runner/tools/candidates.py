@@ -1,0 +1,189 @@
+"""Points that `tune` compares, and what each costs on a workload."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import submissions
+from runner.protocol import metrics, search_space
+from runner.protocol.suite import Suite
+from runner.protocol.workload_spec import WorkloadSpec
+
+MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
+DIGITS = 3  # Of drawn numbers: a point in a file is the point that was raced.
+
+
+class Curve(NamedTuple):
+  """Evaluations of a trial."""
+
+  steps: list[int]
+  values: list[float]  # Of the target metric.
+
+  @property
+  def finite(self) -> list[float]:
+    """The values that are numbers."""
+    return [value for value in self.values if math.isfinite(value)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+  """A point and its costs so far.
+
+  Attributes:
+    number: Number of its trials, from 1.
+    point: Hyperparameters.
+    costs: Costs by workload, one for each seed.
+    reached: Number of its trials that have reached the exact target.
+  """
+
+  number: int
+  point: dict[str, Any]
+  costs: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+  reached: int = 0
+
+  @property
+  def mean(self) -> float:
+    """Geometric mean over workloads of the mean over seeds."""
+    return statistics.geometric_mean(map(statistics.fmean, self.costs.values()))
+
+  @property
+  def trials(self) -> int:
+    """Number of its trials."""
+    return sum(map(len, self.costs.values()))
+
+  def with_trial(
+    self, suite: Suite, spec: WorkloadSpec, curve: Curve
+  ) -> 'Candidate':
+    """Return the candidate with one more trial.
+
+    Args:
+      suite: The suite, for its ladder.
+      spec: The workload, with a target if there is one.
+      curve: Evaluations of the trial.
+    """
+    known = self.costs.get(spec.workload, [])
+    more = {spec.workload: [*known, ladder_cost(suite, spec, curve)]}
+    hit = any(spec.reached(value) for value in curve.values)
+    return dataclasses.replace(
+      self, costs=self.costs | more, reached=self.reached + hit
+    )
+
+
+def drawn(
+  suite: Suite, entry: submissions.Entry, draws: int
+) -> list[dict[str, Any]]:
+  """Return SELF and draws from SPACE, without duplicates.
+
+  A draw has SELF's value of what SPACE does not name. Of a list, all points are
+  taken first; the others are draws from the smallest box that holds the list
+  and SELF.
+
+  Args:
+    suite: The suite, for its seed.
+    entry: The submission.
+    draws: Number of points to draw.
+
+  Raises:
+    SubmissionError: the submission has neither SELF nor SPACE.
+  """
+  known = [entry.self_point] if entry.self_point else []
+  found: list[dict[str, Any]] = []
+  for point in [*known, *_draws(suite, entry, draws)]:
+    submissions.check_point(entry, point, 'A point')
+    if point not in found:
+      found.append(point)
+  if not found:
+    raise submissions.SubmissionError(
+      f'{entry.path} has neither SELF nor SPACE, so it cannot be tuned. Write '
+      'one of them.'
+    )
+  return found[: draws + len(known)]
+
+
+def _draws(
+  suite: Suite, entry: submissions.Entry, draws: int
+) -> list[dict[str, Any]]:
+  where, own = f'{entry.path}: SPACE', entry.self_point or {}
+  if entry.space is None:
+    return []
+  if isinstance(entry.space, dict):
+    points = search_space.points(entry.space, draws, suite.seed, where)
+    return [own | _rounded(point) for point in points]
+  listed = search_space.points(entry.space, draws, suite.seed, where)
+  names = set(listed[0]) & set(own or listed[0])
+  inside = [{n: one[n] for n in names} for one in [*listed, own or listed[0]]]
+  box = search_space.box([{n: one[n] for n in sorted(one)} for one in inside])
+  more = search_space.points(box, draws, suite.seed, where) if box else []
+  return listed + [(own or listed[0]) | _rounded(point) for point in more]
+
+
+def _rounded(point: dict[str, Any]) -> dict[str, Any]:
+  return {
+    name: float(f'{x:.{DIGITS}g}') if isinstance(x, float) else x
+    for name, x in point.items()
+  }
+
+
+def aimed(spec: WorkloadSpec, curves: Sequence[Curve]) -> WorkloadSpec:
+  """Return a workload with a target: its own, or one from the search.
+
+  Args:
+    spec: The workload in the suite.
+    curves: Values of all points that race on it.
+  """
+  if spec.target is not None:
+    return spec
+  better = min if spec.better == 'lower' else max
+  best = [better(curve.finite) for curve in curves if curve.finite]
+  if not best:
+    return spec
+  # Half of the points reach it, also where their number is even.
+  middle = (
+    statistics.median_low(best)
+    if spec.better == 'lower'
+    else statistics.median_high(best)
+  )
+  return dataclasses.replace(spec, target=middle)
+
+
+def cost(spec: WorkloadSpec, curve: Curve) -> float:
+  """Return the share of the step budget until the target; above 1 for a miss.
+
+  A miss costs MISS * (1 + d): d is how far the best value is from the target,
+  as a share of the way back to where training begins (of the target itself,
+  where the workload has no start), at most 1. Without any finite value d is 1.
+
+  Args:
+    spec: The workload; without a target it is missed.
+    curve: Evaluations of the trial.
+  """
+  hits = [
+    step
+    for step, value in zip(curve.steps, curve.values, strict=True)
+    if spec.reached(value)
+  ]
+  if hits:
+    return max(1, min(hits)) / max(spec.steps, min(hits))
+  finite = curve.finite
+  if not finite or spec.target is None:
+    return 2 * MISS
+  best = min(finite) if spec.better == 'lower' else max(finite)
+  if spec.start is not None:
+    left = metrics.way(spec.metric, spec.target, spec.start, best)
+  else:
+    left = abs(best - spec.target) / abs(spec.target or 1.0)
+  return MISS * (1 + min(1.0, left))
+
+
+def ladder_cost(suite: Suite, spec: WorkloadSpec, curve: Curve) -> float:
+  """Return the mean of the costs of all targets of the suite's ladder.
+
+  Args:
+    suite: The suite.
+    spec: The workload; without a start it has its exact target alone.
+    curve: Evaluations of the trial.
+  """
+  ladder = suite.ladder if spec.start is not None else (0.0,)
+  return statistics.fmean(cost(spec.rung(share), curve) for share in ladder)
