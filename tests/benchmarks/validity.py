@@ -89,11 +89,11 @@ def main(argv: list[str]) -> None:
       for name, readings in zip(labels(paths, found), read_, strict=True)
     }
     for path, every in zip(paths, races.values(), strict=True):
-      if min(len(scored.closed) for scored in every) < 2:
+      if not every:
         sys.exit(
-          f'{path}: fewer than two submissions have no open cells by some '
-          'measure, so there are no ranks to compare. Give a board with more '
-          'finished submissions; `timetrial score` says which cells are open.'
+          f'{path}: fewer than two submissions have no open cells, so there '
+          'are no ranks to compare. Give a board with more finished submissions; '
+          '`timetrial score` says which cells are open.'
         )
     for line in report(races, found):
       print(line, flush=True)
@@ -110,7 +110,7 @@ def report(
     studies = every[0].board.times.counted.sum(axis=-1)
     yield (
       f'- {name}: {suite.name} {suite.version}, ruleset {results.ruleset}, '
-      f'{len(every[0].closed)} submissions without open cells, '
+      f'{len(main_way(every).closed)} submissions without open cells, '
       f'{len(suite.scored)} workloads, studies per cell '
       f'{studies.min()}–{studies.max()}'
     )
@@ -177,7 +177,7 @@ def worlds(results: Results) -> tuple[int, ...]:
 
 
 def ways(name: str, results: Results) -> Iterator[Scored]:
-  """Yield one race by every measure it has, and by targets."""
+  """Yield one race by targets and by every measure that ranks something."""
   whole = board.make(results)
   untimed = results.projection != NONE
   for targets, one in ladder.ways(results):
@@ -188,7 +188,9 @@ def ways(name: str, results: Results) -> Iterator[Scored]:
       if measure == 'steps' and results.effort != 'steps' and untimed:
         continue  # The reading by steps has it.
       again = made._replace(times=times.collect(one, measure))
-      yield Scored(name, measure, targets, again)
+      scored = Scored(name, measure, targets, again)
+      if len(scored.closed) > 1:
+        yield scored
 
 
 def main_way(every: list[Scored]) -> Scored:

@@ -3,6 +3,7 @@
 import collections
 import copy
 import itertools
+import json
 import math
 
 import numpy as np
@@ -376,3 +377,18 @@ def test_a_board_of_one_submission_is_refused(tmp_path):
   out = tmp_path / 'a'
   with pytest.raises(SystemExit, match='fewer than two submissions'):
     validity.main([race(out, names=NAMES[:1])])
+
+
+def test_untimed_submissions_are_ranked_by_steps(tmp_path, capsys, few):
+  out = tmp_path / 'a'
+  race(out)
+  for path in out.glob('lion/**/trial.json'):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {'timed': False}))
+  validity.main([str(out)])
+  counts = {
+    row[1]: row[4]
+    for row in rows_of(capsys.readouterr().out, 'Halves of the suite')
+    if row[4].startswith('all')
+  }
+  assert counts.pop('steps') == 'all 6'
+  assert set(counts.values()) == {'all 5'}
