@@ -92,8 +92,8 @@ def main(argv: list[str]) -> None:
       if not every:
         sys.exit(
           f'{path}: fewer than two submissions have no open cells, so there '
-          'are no ranks to compare. Give a board with more finished submissions; '
-          '`timetrial score` says which cells are open.'
+          'are no ranks to compare. Give a board with more finished '
+          'submissions; `timetrial score` says which cells are open.'
         )
     for line in report(races, found):
       print(line, flush=True)
