@@ -21,7 +21,7 @@ import pathlib
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -31,8 +31,9 @@ from runner.protocol.suite import Suite
 from scoring.load import results as read
 from scoring.load.evals import first_hit
 from scoring.load.results import Results
-from scoring.rank import alternatives, board, bootstrap, score, times
+from scoring.rank import alternatives, board, bootstrap, times
 from scoring.rank.board import Board
+from tests.support import correlations
 
 AS_RACED = (
   'extends = "mini"\ncharged = ["trace", "compile", "data", "train", "view"]\n'
@@ -179,23 +180,25 @@ def apart(found: Board, spread: bootstrap.Spread) -> float:
 
 def halves(found: Board) -> float:
   """Return the mean Spearman correlation between halves of the workloads."""
-  qualified = found.qualified(found.times.cells)[:, found.closed]
+  return float(np.nanmean(splits(found)))
+
+
+def splits(found: Board, chosen: Sequence[int] | None = None) -> np.ndarray:
+  """Return Spearman's rho between the boards of every two halves.
+
+  Args:
+    found: The board.
+    chosen: Places of the submissions to compare; None: all without open cells.
+  """
+  qualified = found.qualified(found.times.cells)
+  places = np.flatnonzero(found.closed) if chosen is None else list(chosen)
   width = qualified.shape[-1]
   known = []
   for some in itertools.combinations(range(width), width // 2):
     rest = [n for n in range(width) if n not in some]
-    both = [
-      _order(found.mean(qualified[..., list(part)])) for part in (some, rest)
-    ]
-    known.append(np.corrcoef(*both)[0, 1])
-  return float(np.nanmean(known))
-
-
-def _order(scores: np.ndarray) -> np.ndarray:
-  """Return ranks; equal scores share the mean of their ranks."""
-  first = score.ranks(scores, np.full(len(scores), True))
-  last = len(scores) + 1 - score.ranks(-scores, np.full(len(scores), True))
-  return (first + last) / 2
+    both = (found.mean(qualified[..., list(part)]) for part in (some, rest))
+    known.append(correlations.spearman(*(one[places] for one in both)))
+  return np.array(known)
 
 
 def moved(results: Results, unit: str) -> list[str]:
