@@ -1,4 +1,4 @@
-"""The statistics of tests/benchmarks/validity.py, and the command itself."""
+"""The statistics of tests/benchmarks/validity, and the command itself."""
 
 import collections
 import copy
@@ -11,8 +11,14 @@ import pytest
 from scipy import stats
 
 from scoring.rank import board
-from tests.benchmarks import ladder, validity
-from tests.benchmarks.validity import Scored
+from tests.benchmarks import ladder
+from tests.benchmarks.validity import (
+  __main__ as validity,
+  needed,
+  published,
+  texts,
+)
+from tests.benchmarks.validity.ways import Scored
 from tests.support import (
   correlations,
   made_boards,
@@ -135,7 +141,7 @@ def test_only_submissions_without_open_cells_are_compared():
     {'entry': 'a', 'algorithm': 'NAdamW', 'seconds': 0.2},
     {'entry': 'b', 'algorithm': 'Lion', 'seconds': 0.5},
   ]
-  pair = validity.shared(scored(hits, 'a'), Published('x', entries), TWINS)
+  pair = published.shared(scored(hits, 'a'), Published('x', entries), TWINS)
   assert pair.algorithms == ['NAdamW', 'Lion']
   assert pair.ours == [['baseline'], ['lion']]
 
@@ -143,7 +149,7 @@ def test_only_submissions_without_open_cells_are_compared():
 def test_all_choices_of_entries_are_tried():
   hits = table({'p': {'a': 1.0}, 'q': {'a': 2.0}, 'r': {'a': 3.0}})
   pair = Twins(['P', 'R'], [['p'], ['q', 'r']], [[0.5], [0.9, 0.1]])
-  found = validity.choices(scored(hits, 'a'), pair)
+  found = published.choices(scored(hits, 'a'), pair)
   assert sorted(found) == [-1, -1, 1, 1]
 
 
@@ -213,7 +219,7 @@ def test_doubt_has_the_width_and_the_pairs_told_apart():
   width, sure = redrawn.apart(scores)
   assert width == pytest.approx(0.6)  # The mean of .9, .9 and 0.
   assert sure == pytest.approx(2 / 3)  # The second is above both others.
-  assert validity.doubt(scores) == '.60 | 67 %'
+  assert texts.doubt(scores) == '.60 | 67 %'
 
 
 # Mini among itself.
@@ -248,7 +254,7 @@ def test_boards_of_single_studies():
 
 def test_credit_of_a_workload():
   rows = {'p': {'a': 1.0, 'b': MISSED}, 'q': {'a': 2.5, 'b': 1.0}}
-  found = validity.credit(scored(table(rows), 'a', 'b').board)
+  found = needed.credit(scored(table(rows), 'a', 'b').board)
   np.testing.assert_allclose(found, [[1, 0], [0.5, 1]])
 
 
@@ -257,7 +263,7 @@ def test_single_workloads_correlate_with_the_others():
     name: {'a': place, 'b': place, 'c': 4.5 - place}
     for name, place in zip('pqrs', (1.0, 1.5, 2.0, 2.5), strict=True)
   }
-  lines = list(validity.alone_rows(scored(table(rows), *'abc'), []))
+  lines = list(needed.alone_rows(scored(table(rows), *'abc'), []))
   assert lines[2] == '| c | −1.00 |'
 
 
@@ -266,7 +272,7 @@ def test_single_workloads_correlate_with_the_others():
   [(0.5, '.50'), (-0.071, '−.07'), (1, '1.00'), (-0.001, '.00')],
 )
 def test_numbers_in_print(value, text):
-  assert validity.short(value) == text
+  assert texts.short(value) == text
 
 
 # The command.
