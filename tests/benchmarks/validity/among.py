@@ -9,7 +9,7 @@ from scoring.load.results import Results
 from scoring.rank import times
 from tests.benchmarks import ladder
 from tests.benchmarks.validity import texts, ways
-from tests.benchmarks.validity.published import FEWEST
+from tests.benchmarks.validity.published import FEWEST, shared
 from tests.benchmarks.validity.ways import Scored
 from tests.support import correlations, redrawn
 from tests.support.published_boards import Published
