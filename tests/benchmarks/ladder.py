@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.ladder [FOLDER RULES RULESET]
 
-scores the committed boards by suite `mini`, with its ladder and without, from
+scores the committed boards with the ladder of suite `mini` and without, from
 the same trials, so at equal hours. Workloads are drawn again, because these
 boards have one study. With arguments, the published logs in FOLDER are scored
 by the rules of their board (algoperf_v05, self): they have several studies.
@@ -35,9 +35,6 @@ from scoring.rank import alternatives, board, bootstrap, times
 from scoring.rank.board import Board
 from tests.support import correlations
 
-AS_RACED = (
-  'extends = "mini"\ncharged = ["trace", "compile", "data", "train", "view"]\n'
-)
 BOARDS = pathlib.Path(__file__).parents[2] / 'docs' / 'leaderboard'
 DRAWS = 2000
 MOVED = 12  # Submissions to list.
@@ -77,17 +74,33 @@ def main(argv: list[str]) -> None:
 
 
 def committed(name: str) -> Results:
-  """Return the raw results of a committed board, scored by suite `mini`.
+  """Return the raw results of a committed board, with mini's ladder.
 
-  Compiling is charged, as it was when these boards were raced: trials of the
-  external one were stopped by such seconds.
+  Targets and charges are those of the race: mini's may have changed since.
   """
   folder = pathlib.Path(tempfile.mkdtemp())
   with tarfile.open(BOARDS / name / 'results.tar.xz') as archive:
     archive.extractall(folder, filter='data')
-  suite = folder / 'mini_as_raced.toml'
-  suite.write_text(AS_RACED)
-  return read.read(folder, str(suite))
+  return laddered(read.read(folder))
+
+
+def laddered(results: Results) -> Results:
+  """Return results with mini's ladder if their suite has none.
+
+  Only rows of the same world and metric as mini's get its start. If there are
+  others, there is no ladder.
+  """
+  suite, mini = results.rules, rules.load('mini', workloads.canonical)
+  if len(suite.ladder) > 1:
+    return results
+  rows = {}
+  for name, row in suite.workloads.items():
+    same = mini.workloads.get(name)
+    if same is None or (same.world, same.metric) != (row.world, row.metric):
+      return results
+    rows[name] = dataclasses.replace(row, start=same.start)
+  suite = dataclasses.replace(suite, workloads=rows, ladder=mini.ladder)
+  return judged(results, suite)
 
 
 def published(folder: pathlib.Path, name: str, ruleset: str) -> Results:

@@ -1,15 +1,13 @@
 """Races of boards, and the ways in which each of them can be scored."""
 
 import contextlib
-import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-import workloads
-from runner.protocol import boards, suite as rules
+from runner.protocol import boards
 from scoring.load import results as read
 from scoring.load.projection import NONE
 from scoring.load.results import Results
@@ -60,26 +58,7 @@ def opened(stack: contextlib.ExitStack, path: pathlib.Path) -> list[Results]:
   found = [results]
   if results.effort == 'seconds' and results.projection != NONE:
     found.append(read.read(folder, effort='steps'))
-  return [laddered(one) for one in found]
-
-
-def laddered(results: Results) -> Results:
-  """Return results with mini's ladder if their suite has none.
-
-  Only rows of the same world and metric as mini's get its start. If there are
-  others, there is no ladder.
-  """
-  suite, mini = results.rules, rules.load('mini', workloads.canonical)
-  if len(suite.ladder) > 1:
-    return results
-  rows = {}
-  for name, row in suite.workloads.items():
-    same = mini.workloads.get(name)
-    if same is None or (same.world, same.metric) != (row.world, row.metric):
-      return results
-    rows[name] = dataclasses.replace(row, start=same.start)
-  suite = dataclasses.replace(suite, workloads=rows, ladder=mini.ladder)
-  return ladder.judged(results, suite)
+  return [ladder.laddered(one) for one in found]
 
 
 def labels(paths: list[pathlib.Path], found: list[Results]) -> list[str]:
