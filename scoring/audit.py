@@ -153,47 +153,81 @@ def _plain_source(path: pathlib.Path) -> pathlib.Path:
 
 
 def _values(rows: list[dict[str, str]]) -> Iterator[str]:
-  """Check that every metric of every split has a possible value."""
-  for row in rows:
-    for name, text in row.items():
-      metric = name.partition('/')[2]
-      if not text.isascii():  # Python reads the digits of all scripts.
-        step = row[columns.STEP]
-        yield f'At step {step}, {name} = {text!r} has non-ASCII characters.'
-      elif metric in metrics.RANGES and text:
-        value = float(text)
-        if math.isfinite(value) and not metrics.possible(metric, value):
+  """Check that every metric of every split has a possible value.
+
+  Columns are checked as a whole; only one with a fault is looked at row by row.
+  """
+  if any(None in row for row in rows):
+    raise ValueError('a row has more fields than the header')
+  for name in rows[0] if rows else ():
+    fields = [row[name] for row in rows]
+    metric = name.partition('/')[2]
+    if not ''.join(fields).isascii():  # Python reads the digits of all scripts.
+      for row in rows:
+        if not row[name].isascii():
           yield (
-            f'At step {row[columns.STEP]}, {name} = {text}, but {metric} is '
-            f'always {metrics.range_of(metric)}.'
+            f'At step {row[columns.STEP]}, {name} = {row[name]!r} has '
+            'non-ASCII characters.'
           )
+    elif metric in metrics.RANGES:
+      numbers = list(filter(math.isfinite, map(float, filter(None, fields))))
+      ends = (min(numbers), max(numbers)) if numbers else ()
+      if not all(metrics.possible(metric, end) for end in ends):
+        yield from _impossible(rows, name, metric)
+
+
+def _impossible(
+  rows: list[dict[str, str]], name: str, metric: str
+) -> Iterator[str]:
+  """Yield a doubt for each value that the metric cannot have."""
+  for row in rows:
+    value = float(row[name] or math.nan)
+    if math.isfinite(value) and not metrics.possible(metric, value):
+      yield (
+        f'At step {row[columns.STEP]}, {name} = {row[name]}, but {metric} is '
+        f'always {metrics.range_of(metric)}.'
+      )
 
 
 def _rows(rows: list[dict[str, str]], charges: Charges) -> Iterator[str]:
   """Check that steps and times rise, and that times add up."""
-  for before, row in itertools.pairwise(rows):
-    for name in columns.RISING:
-      if name not in row:
-        continue
-      old, new = float(before[name]), float(row[name])
+  rising = {
+    name: [float(row[name]) for row in rows]
+    for name in columns.RISING
+    if rows and name in rows[0]
+  }
+  for name, numbers in rising.items():
+    for at, (old, new) in enumerate(itertools.pairwise(numbers)):
       if new < old or (name == columns.STEP and new == old):
-        yield f'{name} must rise, but goes from {before[name]} to {row[name]}.'
-  for row in rows:
-    names = [columns.TRACE, *[columns.COMPILE] * charges.compiling]
-    once = sum(float(row.get(name) or 0) for name in names)
-    if once > float(row[columns.SECONDS]) * (1 + CLOSE):
+        before, now = rows[at][name], rows[at + 1][name]
+        yield f'{name} must rise, but goes from {before} to {now}.'
+  names = [columns.TRACE, *[columns.COMPILE] * charges.compiling]
+  once = [_column(rows, name) for name in names]
+  charged = _column(rows, columns.SECONDS)
+  spent = [_column(rows, name) for name in columns.RISING[1:4]]
+  whole = [
+    float(row.get(columns.TOTAL) or math.inf) for row in rows
+  ]  # Not recorded: any sum is possible.
+  sums = zip(zip(*once, strict=True), charged, strict=True)
+  for row, (some, most) in zip(rows, sums, strict=True):
+    if sum(some) > most * (1 + CLOSE):
       yield (
         f'At step {row[columns.STEP]}, seconds of compilation exceed charged '
         'seconds.'
       )
-    spent = [float(row.get(name) or 0) for name in columns.RISING[1:4]]
-    if float(row.get(columns.TOTAL) or math.inf) < sum(spent) * (1 - CLOSE):
-      some, whole = apart(sum(spent), float(row[columns.TOTAL]))
-      step = row[columns.STEP]
+  sums = zip(zip(*spent, strict=True), whole, strict=True)
+  for row, (some, most) in zip(rows, sums, strict=True):
+    if most < sum(some) * (1 - CLOSE):
+      part, total = apart(sum(some), most)
       yield (
-        f'At step {step}, the accounts sum to {some} s, more than the '
-        f'{whole} s in all.'
+        f'At step {row[columns.STEP]}, the accounts sum to {part} s, more than '
+        f'the {total} s in all.'
       )
+
+
+def _column(rows: list[dict[str, str]], name: str) -> list[float]:
+  """Return a column's numbers; 0 where there is none."""
+  return [float(row.get(name) or 0) for row in rows]
 
 
 def _started_over(

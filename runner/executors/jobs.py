@@ -21,6 +21,9 @@ from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 
 POLL = 1.0  # Seconds between looks at the trials.
+# Trials that wait, of those looked at. Jobs take trials in order, so later ones
+# have not begun; to look at a thousand trials took a fifth of a core.
+WAITING = 20
 PATIENCE = 60.0  # Seconds in which a stopped job stores its trial.
 
 
@@ -101,7 +104,7 @@ def _followed(
   left = {trial.id: trial for trial in trials}
   while left:
     alive = sum(job.poll() is None for job in jobs)
-    running = 0
+    running = waiting = 0
     for trial in list(left.values()):
       folder = trial.folder(context.out)
       status = results_folder.status(folder)
@@ -113,6 +116,10 @@ def _followed(
       if not alive or (tried and not busy):
         del left[trial.id]
         yield trial, status
+        continue
+      waiting += not busy
+      if alive and waiting == WAITING:
+        break
     context.live.count(running, len(left) - running)
     time.sleep(POLL if left else 0.0)
   for job in jobs:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.ladder [FOLDER RULES RULESET]
 
-scores the committed boards by suite `mini`, with its ladder and without, from
+scores the committed boards with the ladder of suite `mini` and without, from
 the same trials, so at equal hours. Workloads are drawn again, because these
 boards have one study. With arguments, the published logs in FOLDER are scored
 by the rules of their board (algoperf_v05, self): they have several studies.
@@ -21,7 +21,7 @@ import pathlib
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -31,12 +31,10 @@ from runner.protocol.suite import Suite
 from scoring.load import results as read
 from scoring.load.evals import first_hit
 from scoring.load.results import Results
-from scoring.rank import alternatives, board, bootstrap, score, times
+from scoring.rank import alternatives, board, bootstrap, times
 from scoring.rank.board import Board
+from tests.support import correlations
 
-AS_RACED = (
-  'extends = "mini"\ncharged = ["trace", "compile", "data", "train", "view"]\n'
-)
 BOARDS = pathlib.Path(__file__).parents[2] / 'docs' / 'leaderboard'
 DRAWS = 2000
 MOVED = 12  # Submissions to list.
@@ -76,17 +74,33 @@ def main(argv: list[str]) -> None:
 
 
 def committed(name: str) -> Results:
-  """Return the raw results of a committed board, scored by suite `mini`.
+  """Return the raw results of a committed board, with mini's ladder.
 
-  Compiling is charged, as it was when these boards were raced: trials of the
-  external one were stopped by such seconds.
+  Targets and charges are those of the race: mini's may have changed since.
   """
   folder = pathlib.Path(tempfile.mkdtemp())
   with tarfile.open(BOARDS / name / 'results.tar.xz') as archive:
     archive.extractall(folder, filter='data')
-  suite = folder / 'mini_as_raced.toml'
-  suite.write_text(AS_RACED)
-  return read.read(folder, str(suite))
+  return laddered(read.read(folder))
+
+
+def laddered(results: Results) -> Results:
+  """Return results with mini's ladder if their suite has none.
+
+  Only rows of the same world and metric as mini's get its start. If there are
+  others, there is no ladder.
+  """
+  suite, mini = results.rules, rules.load('mini', workloads.canonical)
+  if len(suite.ladder) > 1:
+    return results
+  rows = {}
+  for name, row in suite.workloads.items():
+    same = mini.workloads.get(name)
+    if same is None or (same.world, same.metric) != (row.world, row.metric):
+      return results
+    rows[name] = dataclasses.replace(row, start=same.start)
+  suite = dataclasses.replace(suite, workloads=rows, ladder=mini.ladder)
+  return judged(results, suite)
 
 
 def published(folder: pathlib.Path, name: str, ruleset: str) -> Results:
@@ -179,23 +193,25 @@ def apart(found: Board, spread: bootstrap.Spread) -> float:
 
 def halves(found: Board) -> float:
   """Return the mean Spearman correlation between halves of the workloads."""
-  qualified = found.qualified(found.times.cells)[:, found.closed]
+  return float(np.nanmean(splits(found)))
+
+
+def splits(found: Board, chosen: Sequence[int] | None = None) -> np.ndarray:
+  """Return Spearman's rho between the boards of every two halves.
+
+  Args:
+    found: The board.
+    chosen: Places of the submissions to compare; None: all without open cells.
+  """
+  qualified = found.qualified(found.times.cells)
+  places = np.flatnonzero(found.closed) if chosen is None else list(chosen)
   width = qualified.shape[-1]
   known = []
   for some in itertools.combinations(range(width), width // 2):
     rest = [n for n in range(width) if n not in some]
-    both = [
-      _order(found.mean(qualified[..., list(part)])) for part in (some, rest)
-    ]
-    known.append(np.corrcoef(*both)[0, 1])
-  return float(np.nanmean(known))
-
-
-def _order(scores: np.ndarray) -> np.ndarray:
-  """Return ranks; equal scores share the mean of their ranks."""
-  first = score.ranks(scores, np.full(len(scores), True))
-  last = len(scores) + 1 - score.ranks(-scores, np.full(len(scores), True))
-  return (first + last) / 2
+    both = (found.mean(qualified[..., list(part)]) for part in (some, rest))
+    known.append(correlations.spearman(*(one[places] for one in both)))
+  return np.array(known)
 
 
 def moved(results: Results, unit: str) -> list[str]:

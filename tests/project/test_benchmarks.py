@@ -8,7 +8,8 @@ import pytest
 from tests.benchmarks import throughput
 
 FOLDER = pathlib.Path(__file__).parents[1] / 'benchmarks'
-NAMES = sorted(path.stem for path in FOLDER.glob('[!_]*.py'))
+ROOMS = [path.parent.name for path in FOLDER.glob('*/__main__.py')]
+NAMES = sorted([*ROOMS, *(path.stem for path in FOLDER.glob('[!_]*.py'))])
 NEEDS = {'fleet_ray': 'ray'}  # What is installed for a benchmark only.
 
 
@@ -16,7 +17,8 @@ NEEDS = {'fleet_ray': 'ray'}  # What is installed for a benchmark only.
 def test_it_can_be_imported(name):
   if name in NEEDS:
     pytest.importorskip(NEEDS[name])
-  importlib.import_module(f'tests.benchmarks.{name}')
+  main = f'{name}.__main__' if name in ROOMS else name
+  importlib.import_module(f'tests.benchmarks.{main}')
 
 
 def test_steps_of_a_workload_that_does_not_count_are_measured(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import types
 
 import pytest
 
@@ -14,6 +15,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
 from runner.protocol import layout, results_folder, storage, suite as rules
+from runner.protocol.layout import Status
 from runner.protocol.plan import Speed
 from runner.protocol.timing import time_profiles
 from runner.protocol.timing.time_profiles import made
@@ -170,6 +172,36 @@ def test_jobs_share_the_cores_evenly(monkeypatch):
   assert jobs.shares(2) == [{0, 4}, {1, 5}]
   assert jobs.shares(3) == [{0, 5}, {1}, {4}]
   assert jobs.shares(8)[4:6] == [{0}, {1}]
+
+
+def test_of_many_trials_that_wait_few_are_looked_at(tmp_path, monkeypatch):
+  """All are yielded: those that are over at once, the rest with the jobs."""
+  looks, over = [], {2}
+  trials = [
+    types.SimpleNamespace(id=n, folder=lambda out, n=n: n) for n in range(1000)
+  ]
+
+  def status(folder):
+    looks.append(folder)
+    return Status(outcome='ended' if folder in over else None)
+
+  def poll():
+    over.add(len(over) + 2)  # 3, 4, ...
+    return None if len(over) < 40 else 0
+
+  monkeypatch.setattr(jobs.results_folder, 'status', status)
+  monkeypatch.setattr(jobs.results_folder, 'in_use', lambda folder: False)
+  monkeypatch.setattr(jobs, 'POLL', 0.0)
+  live = types.SimpleNamespace(count=lambda running, waiting: None)
+  told = jobs._followed(
+    types.SimpleNamespace(out=tmp_path, live=live),
+    [types.SimpleNamespace(poll=poll, wait=lambda: None)],
+    trials,
+    {trial.id: Status() for trial in trials},
+  )
+  found = [trial.id for trial, _ in told]
+  assert sorted(found) == list(range(1000)) and found[:3] == [2, 3, 4]
+  assert len(looks) < 40 * (jobs.WAITING + 2) + 1000
 
 
 def test_a_failed_trial_of_a_job_is_tried_again_and_told(tmp_path):

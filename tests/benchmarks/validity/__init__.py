@@ -1,0 +1,1 @@
+"""Compare ranks on mini with published ranks, and with other ranks on mini."""
