@@ -16,6 +16,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import speeds
 from runner.options import Options
 from runner.program import PROGRAM
+from runner.protocol.records import advice
 from workloads import command_line
 
 _SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
@@ -151,9 +152,15 @@ flags.DEFINE_list(
   "Commands that reach the remote hosts of a trial, for example 'ssh node2'.",
 )
 flags.DEFINE_alias('also_on', 'extra_hosts')
-flags.DEFINE_boolean(
-  'prune', False, "Stop trials that cannot change their study's score."
+_STOP = flags.DEFINE_enum(
+  'stop',
+  'none',
+  advice.POLICIES,
+  'What may stop trials early: a faster trial of their study (beaten), all '
+  'that provably changes no score (exact), or also a forecast that the target '
+  'will not be reached (safe).',
 )
+_PRUNE = flags.DEFINE_boolean('prune', False, 'Old name of --stop=beaten.')
 flags.DEFINE_boolean(
   'untimed',
   False,
@@ -321,6 +328,11 @@ def _decides() -> bool:
       raise ValueError(
         f'--decide takes {name} from the results in --out. Leave out --{name}.'
       )
+  if (stop := _STOP.value) in ('exact', 'safe'):
+    raise ValueError(
+      f'--stop={stop} takes the number of studies for final, and --decide adds '
+      'studies. Use --stop=beaten.'
+    )
   if _ENGINE.value != 'local':
     raise ValueError(
       f'--decide runs on this machine, not with --engine={_ENGINE.value}: '
@@ -334,6 +346,8 @@ def _trial_options() -> TrialOptions:
   names = [field.name for field in dataclasses.fields(TrialOptions)]
   given: dict[str, Any] = {name: flags.FLAGS[name].value for name in names}
   hosts = tuple(flags.FLAGS.extra_hosts)
+  if _PRUNE.value and not _STOP.present:
+    given |= {'stop': 'beaten'}
   return TrialOptions(**given | {'extra_hosts': hosts})
 
 

@@ -24,6 +24,7 @@ from runner.protocol import (
 )
 from runner.tools import (
   deciding,
+  expected_hours,
   forget as forgetting,
   preflight as preflights,
   scoring_child,
@@ -104,15 +105,25 @@ def plan(options: Options) -> int:
   """Print the trials that would run, and their longest time."""
   if options.decide:
     return deciding.show(options)
+  options = chosen.by_rules_of_board(options)
   suite = chosen.racing(options)
   machine = machines.machine(options)
   speeds = machines.speeds(options, suite, machine)
   plan = chosen.planned(options, suite, machine, speeds)
+  stops = options.trial.stop != 'none'
+  expected = expected_hours.predict(options, plan) if stops else None
   if options.json:
-    facts = {'hours': plan.hours, 'cost': _cost(plan.hours, options.price)}
+    facts = {
+      'hours': plan.hours,
+      'cost': _cost(plan.hours, options.price),
+      'hours_expected': expected and expected.hours,
+      'stop': plan.stop,
+    }
     print(schemas.text('plan', plan_file.dump(plan) | facts))
   else:
     print(summaries.of_plan(plan, options.price))
+    if expected is not None:
+      print(expected.said)
   return 0
 
 
@@ -152,7 +163,7 @@ def status(options: Options) -> int:
   """Print which trials are done, running or failed, and why."""
   out = options.out
   stored = results_folder.planned(out)
-  rows = summaries.trials(out, stored)
+  rows = summaries.foreseen(out, summaries.trials(out, stored))
   if options.json:
     print(schemas.text('status', [row.to_json() for row in rows]))
   else:

@@ -14,6 +14,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import speeds as measured_speeds
 from runner.protocol import (
   boards,
+  plan_file,
   schema,
   suite as suites,
   suite_files,
@@ -221,11 +222,6 @@ def check_untimed(options: Options) -> None:
       f'--jobs is for this machine, and --engine={options.executor} sends '
       'trials to others. Leave out one of the two flags.'
     )
-  if options.trial.untimed and options.trial.prune:
-    raise ValueError(
-      '--prune stops trials by their seconds, which do not count with '
-      '--untimed. Leave out one of the two flags.'
-    )
 
 
 def executor(options: Options, plan: Plan) -> Executor:
@@ -252,4 +248,7 @@ def planned(
     machine: The kind of machine.
     speeds: Measured speeds by workload, where known.
   """
-  return planning.make(suite, options.ruleset, named(options), machine, speeds)
+  made = planning.make(suite, options.ruleset, named(options), machine, speeds)
+  if options.trial.stop != 'safe':
+    return made
+  return plan_file.sealed(dataclasses.replace(made, stop='safe'))

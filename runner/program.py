@@ -30,6 +30,7 @@ PROGRAM = Program(
         *_TERMS,
         'attempts',
         'pause',
+        'stop',
         'prune',
         'untimed',
         'jobs',
@@ -52,6 +53,8 @@ PROGRAM = Program(
       (
         *_ENTRIES,
         'decide',
+        'stop',
+        'against',
         'out',
         'hours',
         'jobs',

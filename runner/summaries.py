@@ -2,13 +2,17 @@
 
 import collections
 import dataclasses
+import math
 import pathlib
 from typing import Any
 
-from runner.protocol import layout, results_folder
+from runner.launch import adviser
+from runner.launch.adviser import Adviser
+from runner.protocol import columns, layout, results_folder, storage
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, TrialKey
 from runner.protocol.quantities import plain
+from runner.protocol.records.advice import Request
 from runner.tools import preflight
 from runner.tools.preflight import Forecast
 
@@ -68,12 +72,23 @@ def _cost(hours: float, price: float | None) -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialRow:
-  """Progress of one planned trial."""
+  """Progress of one planned trial.
+
+  Attributes:
+    key: The trial.
+    state: Its outcome, or 'missing', 'running' or 'interrupted'.
+    status: Its status.
+    folder: Its folder.
+    chance: Forecast chance to reach its target; None: no forecast.
+    ahead: Step at which it does, as quantiles of the forecast; inf: never.
+  """
 
   key: TrialKey
   state: str
   status: Status
   folder: pathlib.Path
+  chance: float | None = None
+  ahead: tuple[float, ...] = ()
 
   def to_json(self) -> dict[str, Any]:
     """Return the row as `status --json` prints it."""
@@ -87,6 +102,11 @@ class TrialRow:
       'job': status.job or None,
       'since': status.since or None,
       'folder': str(self.folder),
+      'chance': self.chance,
+      'steps_to_target': [
+        step if math.isfinite(step) else None for step in self.ahead
+      ]
+      or None,
     }
 
 
@@ -101,6 +121,41 @@ def trials(out: pathlib.Path, plan: Plan) -> list[TrialRow]:
       TrialRow(key=trial.key, state=state, status=status, folder=folder)
     )
   return rows
+
+
+def foreseen(out: pathlib.Path, rows: list[TrialRow]) -> list[TrialRow]:
+  """Return the rows with forecasts of the trials that run.
+
+  Args:
+    out: The results folder.
+    rows: The progress of every planned trial.
+  """
+  if not any(row.state == 'running' for row in rows):
+    return rows
+  ids = {trial.key: trial.id for trial in results_folder.planned(out).trials}
+  with adviser.opened(out, 'exact') as advising:
+    return [
+      _foreseen(row, ids[row.key], advising) if row.state == 'running' else row
+      for row in rows
+    ]
+
+
+def _foreseen(row: TrialRow, trial: str, advising: Adviser) -> TrialRow:
+  step = _last_step(row.folder)
+  if step is None:
+    return row
+  advising.now(Request(trial=trial))
+  found = advising.now(Request(trial=trial, step=step))
+  return dataclasses.replace(row, chance=found.chance, ahead=found.ahead)
+
+
+def _last_step(folder: pathlib.Path) -> int | None:
+  """Return the step of a trial's last evaluation; None without one."""
+  try:
+    rows = storage.read_rows(folder / layout.EVALS)
+    return int(rows[-1][columns.STEP]) if rows else None
+  except (OSError, LookupError, TypeError, ValueError):
+    return None  # The file is damaged, or being written.
 
 
 def _unfinished(folder: pathlib.Path, status: Status) -> str:
@@ -118,12 +173,19 @@ def of_trials(rows: list[TrialRow]) -> str:
       job = f', {row.status.job}' if row.status.job else ''
       lines.append(
         f'{row.key}: running on {row.status.host or None}{job} '
-        f'since {row.status.since or None}'
+        f'since {row.status.since or None}{_chance(row)}'
       )
     elif row.state not in (*layout.SCORED, 'missing'):
       lines.append(f'{row.key}: {row.state}. {row.status.reason}')
       lines.append(f'  {row.folder}')
   return '\n'.join(lines)
+
+
+def _chance(row: TrialRow) -> str:
+  """Return a forecast as the end of a sentence; '' without one."""
+  if row.chance is None:
+    return ''
+  return f'; forecast: {adviser.forecast(row.chance, row.ahead)}'
 
 
 def of_forecasts(found: list[Forecast], price: float | None = None) -> str:

@@ -14,7 +14,13 @@ from typing import Any, NamedTuple
 
 from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan
-from scoring import audit, peers, profile_audit, sealed as sealings
+from scoring import (
+  audit,
+  hopeless_audit,
+  peers,
+  profile_audit,
+  sealed as sealings,
+)
 from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
@@ -66,7 +72,8 @@ def verify(results: Results) -> list[Finding]:
         found.append(Finding(where, True, text))
   sealed = (Finding(*told) for told in sealings.checked(results))
   again = (Finding(*told) for told in profile_audit.checked(results))
-  return sorted({*found, *_machines(results), *sealed, *again})
+  stops = (Finding(*told) for told in hopeless_audit.checked(results))
+  return sorted({*found, *_machines(results), *sealed, *again, *stops})
 
 
 def table(found: list[Finding]) -> list[dict[str, Any]]:

@@ -115,4 +115,5 @@ def follow_statistics(
       state=state.statistics
     ),
     lambda state: submission.scalars(state.inner),
+    schedule=submission.schedule,
   )

@@ -112,12 +112,14 @@ class Submission(NamedTuple):
       'grad_norm', 'learning_rate' and any others.
     lost: Names what a checkpoint of a state cannot hold, or returns ''. A
       trial with such a state starts over instead of resuming.
+    schedule: The learning rate by step, for the record; None: not known.
   """
 
   train: Callable[[Start], Iterator[PyTree]]
   model: Callable[[PyTree], Model]
   scalars: Callable[[PyTree], Scalars] = _nothing
   lost: Callable[[PyTree], str] = _all_kept
+  schedule: optax.Schedule | None = None
 
 
 class Progress(NamedTuple):
@@ -229,7 +231,7 @@ def from_optax(
   Args:
     task: The task passed to `build`.
     tx: The transformation, or the writer.
-    schedule: The learning rate by step; only recorded.
+    schedule: The learning rate by step, from 0 on; only recorded.
     eval_params: (optimizer state, parameters) -> parameters to evaluate.
     steps: Steps until the loop ends; None means it never ends by itself.
     batch_size: Examples in a batch; None means the task's batch size.
@@ -298,7 +300,7 @@ def from_optax(
       return state.model
     return Model(average(state.opt, state.model.params), state.model.state)
 
-  return from_steps(
+  made = from_steps(
     init,
     step,
     model,
@@ -306,3 +308,4 @@ def from_optax(
     per_dispatch=task.per_dispatch,
     steps=steps,
   )
+  return made._replace(schedule=schedule)

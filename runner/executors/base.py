@@ -10,6 +10,7 @@ from typing import Protocol
 
 from runner.executors import progress
 from runner.launch import attempt
+from runner.launch.adviser import Adviser
 from runner.launch.attempt import TrialOptions
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
@@ -28,6 +29,7 @@ class RaceContext:
     options: Options of all trials.
     live: Display of progress.
     limits: Stops and evaluations by steps, instead of charged seconds.
+    adviser: Says which trials need not go on, on this machine.
   """
 
   out: pathlib.Path
@@ -35,6 +37,7 @@ class RaceContext:
   options: TrialOptions
   live: progress.Progress
   limits: Limits | None = None
+  adviser: Adviser | None = None
 
   @property
   def examined(self) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
 from runner.launch import (
+  adviser,
   attempt,
   compiled,
   environment,
@@ -166,10 +167,19 @@ def work(
       'compared. Select nodes of the planned kind with --engine_options.'
     )
   env, common = environment.variables(), compiled.folder(out, compiled.COMMON)
-  with Examiner(env, options.hang_timeout, common) as examiner:
+  with (
+    Examiner(env, options.hang_timeout, common) as examiner,
+    adviser.opened(out, options.stop) as advising,
+  ):
     return [
       attempt.run_trial(
-        out, plan, trial, lambda event: None, options, examiner=examiner
+        out,
+        plan,
+        trial,
+        lambda event: None,
+        options,
+        examiner=examiner,
+        adviser=advising,
       )
       for trial in found
       if len(found) == 1 or not results_folder.in_use(trial.folder(out))

@@ -45,6 +45,7 @@ class LocalExecutor:
         context.options,
         limits=limits,
         examiner=examiner if context.examined else None,
+        adviser=context.adviser,
       )
       yield trial, status
 

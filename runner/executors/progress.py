@@ -16,6 +16,7 @@ COLORS = {
   'budget': 'yellow',
   'ended': 'yellow',
   'beaten': 'yellow',
+  'hopeless': 'yellow',
 }
 
 

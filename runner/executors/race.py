@@ -4,14 +4,17 @@ import collections
 import dataclasses
 import math
 import pathlib
+from collections.abc import Sequence
 
 from runner.executors import progress
 from runner.executors.base import Executor, Limits, Queue, RaceContext
 from runner.executors.local import LocalExecutor
-from runner.launch import attempt, prepare
+from runner.launch import adviser, attempt, prepare
+from runner.launch.adviser import Adviser
 from runner.launch.attempt import TrialOptions
 from runner.protocol import results_folder
 from runner.protocol.plan import Plan, PlannedTrial
+from runner.protocol.records.advice import Request
 from runner.protocol.trial_file import StepLimits
 
 
@@ -62,11 +65,20 @@ def run(
   retry = retry or RetryPolicy()
   executor = executor or LocalExecutor()
   with results_folder.opened(out, plan, mixed=mixed, grows=grows) as whole:
-    queue = Queue(_runnable(out, whole, seconds=limits is None), end)
+    trials = _runnable(out, whole, seconds=limits is None)
     tries: collections.Counter[str] = collections.Counter()
-    with progress.Progress(len(queue)) as live:
+    with (
+      adviser.opened(out, options.stop) as advising,
+      progress.Progress(len(trials)) as live,
+    ):
+      queue = Queue(_ordered(whole, trials, advising), end)
       context = RaceContext(
-        out=out, plan=whole, options=options, live=live, limits=limits
+        out=out,
+        plan=whole,
+        options=options,
+        live=live,
+        limits=limits,
+        adviser=advising,
       )
       for trial, status in executor.run(context, queue):
         live.end(str(trial.key), status)
@@ -100,6 +112,29 @@ def _runnable(
       f'with a run {how} --untimed.'
     )
   return [trial for trial in left if trial.id not in others]
+
+
+def _ordered(
+  plan: Plan, trials: Sequence[PlannedTrial], advising: Adviser
+) -> Sequence[PlannedTrial]:
+  """Return trials in an order in which early ones stop many later ones.
+
+  Strong submissions come first, as slow ones have no credit beside them, and
+  held-out variants after their base workloads. Otherwise the order is the
+  plan's.
+  """
+  if advising.policy not in ('exact', 'safe'):
+    return trials
+  known = advising.now(Request()).order
+  names = tuple(dict.fromkeys((*known, *plan.sources)))
+  workloads = tuple(plan.suite.held_out_last)
+  return sorted(
+    trials,
+    key=lambda trial: (
+      names.index(trial.submission),
+      workloads.index(trial.workload),
+    ),
+  )
 
 
 def by_steps(

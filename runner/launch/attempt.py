@@ -11,11 +11,11 @@ import pathlib
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runner.launch import (
   child_process,
   compiled,
-  early_stop,
   environment,
   exam,
   examiner as examiners,
@@ -28,13 +28,15 @@ from runner.launch import (
   tampering,
   trial_log,
 )
+from runner.launch.adviser import Adviser, Follower
 from runner.launch.examiner import Common, Examiner
 from runner.machine import gpu_monitor, settings
-from runner.protocol import layout, results_folder, storage
+from runner.protocol import layout, plan_file, results_folder, storage
 from runner.protocol.attempt_spec import AttemptSpec
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.records import ledger
+from runner.protocol.records.advice import Advice, Request
 from runner.protocol.records.events import Seen
 from runner.protocol.records.progress import OnProgress
 from runner.protocol.trial_file import StepLimits
@@ -58,7 +60,7 @@ class TrialOptions:
     profile: Number of steps of every trial to trace.
     shard_state: Whether devices share an optimizer's state.
     extra_hosts: Commands that reach each further host of a trial.
-    prune: Whether to stop trials that cannot change their study's score.
+    stop: What may stop a trial early, one of advice.POLICIES.
     untimed: Whether seconds do not count, so that a machine may be busy.
   """
 
@@ -69,7 +71,7 @@ class TrialOptions:
   profile: int = 0
   shard_state: bool = False
   extra_hosts: tuple[str, ...] = ()
-  prune: bool = False
+  stop: str = 'none'
   untimed: bool = False
 
   @property
@@ -96,6 +98,7 @@ def run_trial(
   *,
   limits: StepLimits | None = None,
   examiner: Examiner | None = None,
+  adviser: Adviser | None = None,
 ) -> Status:
   """Run or resume one trial in a child process, and wait for its end.
 
@@ -110,6 +113,7 @@ def run_trial(
     limits: Stops and evaluations by steps, instead of charged seconds.
     examiner: Evaluates the model again that has reached its target; None: what
       the trial says is believed.
+    adviser: Says when the trial need not go on; None: it always goes on.
   """
   folder = prepared(out, plan, trial, options, limits)
   with results_folder.held(folder, ORPHAN) as lock:
@@ -126,11 +130,24 @@ def run_trial(
     outcomes.lost(folder, 'Its process ended without writing its outcome.')
     # The plan's own row: what is in the folder the trial can change.
     spec = plan.suite.workloads[trial.workload]
+    advised = _advised(folder, trial, options, adviser)
+    if advised is not None and advised.limit <= 0 and not status.attempts:
+      outcomes.unneeded(folder, advised.why)
+      status = layout.status(folder)
+      ledger.add(out, folder, status.outcome)
+      return status
     common = examiners.NOTHING
     if examiner is not None:
       common = examiner.compiled(spec, options.data_dir, on_progress)
     status = run_attempt(
-      out, folder, on_progress, options, keep=[lock], common=common
+      out,
+      folder,
+      on_progress,
+      options,
+      keep=[lock],
+      common=common,
+      advised=advised,
+      follower=_follower(plan, trial, options, adviser, advised),
     )
     # Scoring goes by rows, whatever the outcome says.
     reached = status.outcome == 'reached' or (
@@ -142,6 +159,37 @@ def run_trial(
       )
     ledger.add(out, folder, status.outcome)
     return status
+
+
+def _advised(
+  folder: pathlib.Path,
+  trial: PlannedTrial,
+  options: TrialOptions,
+  adviser: Adviser | None,
+) -> Advice | None:
+  """Return advice on a trial that begins; None if nothing may stop it.
+
+  Trials by steps that are not raced, such as those of `tune`, always go on.
+  """
+  raced = prepare.by_seconds(folder) != options.untimed
+  if adviser is None or options.stop == 'none' or not raced:
+    return None
+  return adviser.now(Request(trial=trial.id))
+
+
+def _follower(
+  plan: Plan,
+  trial: PlannedTrial,
+  options: TrialOptions,
+  adviser: Adviser | None,
+  advised: Advice | None,
+) -> Follower | None:
+  """Return who asks about a trial while it runs; None if nobody does."""
+  forecasts = options.stop in ('exact', 'safe')
+  if adviser is None or advised is None or not forecasts:
+    return None
+  audited = plan_file.audited(plan.suite.seed, trial.key)
+  return Follower(adviser, trial.id, audited=audited)
 
 
 def prepared(
@@ -179,6 +227,8 @@ def run_attempt(
   *,
   keep: Sequence[int] = (),
   common: Common = examiners.NOTHING,
+  advised: Advice | None = None,
+  follower: Follower | None = None,
 ) -> Status:
   """Run an attempt in a trial's folder that this process has locked.
 
@@ -191,6 +241,8 @@ def run_attempt(
     options: Options of all trials.
     keep: File descriptors that the child process inherits, such as the lock's.
     common: What all trials of the workload have in common.
+    advised: When the trial need not go on; None: it always goes on.
+    follower: Asks about the trial while it runs; None: nobody asks.
   """
   budget = prepare.spec(folder / layout.TRIAL).budget
   longest = WALL_FACTOR * budget.seconds + WALL_SECONDS
@@ -208,7 +260,6 @@ def run_attempt(
   isolation.ready_cards()
   compiled.bytecode()
   used_before, began = child_process.processor_seconds(), time.time()
-  by_seconds = options.prune and budget.steps is None
   spec = AttemptSpec(
     folder=str(folder),
     results=str(out.absolute()),
@@ -217,7 +268,7 @@ def run_attempt(
     started=time.monotonic(),
     memory_gib=options.memory_gib,
     profile=options.profile,
-    beaten=early_stop.limit(folder) if by_seconds else math.inf,
+    **_limits(advised, options),
   )
   with (
     # A trial may leave files in its temporary folder that cannot be deleted.
@@ -246,11 +297,12 @@ def run_attempt(
       left = child_process.run(
         [*network.command, *remote_hosts.command(others.leader)],
         log,
-        reported.hear(on_progress),
+        reported.hear(follower.hear(on_progress) if follower else on_progress),
         timeouts,
         own | dict(others.env),
         keep=keep,
         lost=lost,
+        leave=follower.leave if follower else lambda: False,
       )
       fault = others.fault()
   if full := logs.full():
@@ -278,11 +330,22 @@ def run_attempt(
     killed=killed,
     printed=printed,
     fault=fault,
+    hopeless=follower.hopeless if follower else None,
+    timed=budget.steps is None,
   )
   status = layout.status(folder)
   if status.outcome == 'invalid':  # Also the seconds of what it compiled.
     compiled.discard(out, submission, began)
   return status
+
+
+def _limits(advised: Advice | None, options: TrialOptions) -> dict[str, Any]:
+  """Return the fields of AttemptSpec that end a trial early."""
+  if advised is None or math.isinf(advised.limit):
+    return {}
+  if options.untimed:
+    return {'beaten_steps': math.ceil(advised.limit), 'why': advised.why}
+  return {'beaten': advised.limit, 'why': advised.why}
 
 
 def _spoilt(

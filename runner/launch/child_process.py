@@ -89,6 +89,7 @@ def run(
   env: dict[str, str],
   keep: Sequence[int] = (),
   lost: Callable[[], str] = lambda: '',
+  leave: Callable[[], bool] = lambda: False,
 ) -> Exit:
   """Run a process, wait for its end, and end all that it has started.
 
@@ -102,6 +103,8 @@ def run(
     env: Environment of the process.
     keep: Descriptors that the process inherits.
     lost: Returns why the process cannot go on, or ''; called every LOOK s.
+    leave: Returns whether to ask the process to leave, which lets it save its
+      state; called every LOOK s.
 
   Raises:
     KeyboardInterrupt: the user pressed Ctrl-C; the process has ended.
@@ -122,6 +125,15 @@ def run(
       env=env | {MARK: mark},
     )
     os.close(writing)
+    asked = False
+
+    def looked() -> str:
+      nonlocal asked
+      if not asked and leave():
+        child.terminate()
+        asked = True
+      return lost()
+
     try:
       left = _follow(
         child,
@@ -129,7 +141,7 @@ def run(
         started=started,
         on_progress=on_progress,
         timeouts=timeouts,
-        lost=lost,
+        lost=looked,
       )
       if left.stopped:
         child.send_signal(STACKS)

@@ -10,6 +10,8 @@ import os
 import pathlib
 import shutil
 import signal
+from collections.abc import Mapping
+from typing import Any
 
 from runner.launch import child_process, isolation, remote_hosts
 from runner.launch.examiner import Exam
@@ -18,7 +20,7 @@ from runner.protocol.records import events
 from runner.protocol.records.events import End, Seen
 
 # Outcomes that need no excerpt of the log.
-WELL = ('reached', 'budget', 'ended', 'beaten')
+WELL = ('reached', 'budget', 'ended', 'beaten', 'hopeless')
 LOG = 'trial.log'
 TAIL = 20  # Lines of the log that are kept with an outcome.
 LAST_WORDS = 1 << 16  # Bytes at the end of the log that are read for a reason.
@@ -35,6 +37,20 @@ def lost(folder: pathlib.Path, reason: str) -> None:
     _end(folder, status.last, 'preempted', reason, True)
 
 
+def unneeded(folder: pathlib.Path, why: str) -> None:
+  """Write the outcome of a trial that need not even begin.
+
+  Args:
+    folder: Folder of the trial.
+    why: What has decided that it cannot change any score.
+  """
+  seen = Seen(wall_seconds=0.0, code=0)
+  layout.event(folder, events.START, 0, **layout.whereabouts())
+  layout.event(folder, events.EXIT, 0, **seen.to_json())
+  reason = f'It cannot change any score and was not begun: {why}.'
+  _end(folder, 0, 'beaten', reason, False)
+
+
 def close(
   folder: pathlib.Path,
   attempt: int,
@@ -43,6 +59,8 @@ def close(
   killed: bool,
   printed: str,
   fault: remote_hosts.Fault | None = None,
+  hopeless: Mapping[str, Any] | None = None,
+  timed: bool = True,
 ) -> None:
   """Write the exit of a process, and its outcome if the process did not.
 
@@ -54,9 +72,13 @@ def close(
     killed: Whether the system killed a process for memory meanwhile.
     printed: Text that the attempt printed.
     fault: Outcome known from elsewhere, such as from remote hosts.
+    hopeless: Facts of the forecast that the trial would not reach its target.
+    timed: Whether the trial stops by seconds, which others may take from it.
   """
   found = [e for e in layout.attempts(folder) if e.attempt == attempt]
   last = found[-1] if found else None
+  if hopeless is not None and found:
+    layout.event(folder, events.HOPELESS, attempt, **hopeless)
   if left.stopped and not left.again:  # Overrides the process's own outcome.
     fault = remote_hosts.Fault(*death(left, killed, printed))
     last = None
@@ -64,7 +86,14 @@ def close(
     last = None
   if isinstance(last, End):
     _close_ended(
-      folder, last, left=left, seen=seen, printed=printed, fault=fault
+      folder,
+      last,
+      left=left,
+      seen=seen,
+      printed=printed,
+      fault=fault,
+      stopped=_stopped(last, hopeless),
+      timed=timed,
     )
     return
   seen = dataclasses.replace(seen, code=left.code, log=_tail(printed))
@@ -83,6 +112,8 @@ def _close_ended(
   seen: Seen,
   printed: str,
   fault: remote_hosts.Fault | None,
+  stopped: str,
+  timed: bool,
 ) -> None:
   """Write the exit of a process that has written its outcome itself."""
   wall = seen.wall_seconds
@@ -96,11 +127,30 @@ def _close_ended(
     log=None if well else _tail(printed),
   )
   layout.event(folder, events.EXIT, last.attempt, **seen.to_json())
-  if invalid := _invalid(last, residual, wall):
+  if invalid := _invalid(last, residual, wall, missed=timed and bool(stopped)):
     _void(folder, last, invalid)
+  elif stopped:
+    _end(folder, last.attempt, 'hopeless', stopped, False, last=last)
   elif fault and last.outcome in layout.OPEN:
     outcome, reason, again, _ = fault  # The cause of what it met.
     _end(folder, last.attempt, outcome, reason, again, last=last)
+
+
+def _stopped(last: End, hopeless: Mapping[str, Any] | None) -> str:
+  """Return why a trial was stopped that has left at its runner's wish, or ''.
+
+  It may have come to another end before it heard of that.
+  """
+  if hopeless is None or last.outcome != 'preempted':
+    return ''
+  found = events.hopeless(last.attempt, hopeless)
+  if found.audited:
+    return ''
+  chances = ' and '.join(f'{chance:.2%}' for chance in found.chances)
+  return (
+    f'At step {found.step} its forecast chance to reach {found.target:.6g} was '
+    f'{chances} at the last evaluations.'
+  )
 
 
 def judge(folder: pathlib.Path, attempt: int, exam: Exam) -> None:
@@ -136,13 +186,14 @@ def _void(folder: pathlib.Path, last: End, reason: str) -> None:
   _end(folder, last.attempt, 'invalid', reason, True, last=last)
 
 
-def _invalid(last: End, residual: float, wall: float) -> str:
+def _invalid(last: End, residual: float, wall: float, *, missed: bool) -> str:
   """Reason why an attempt is invalid, or ''.
 
   Args:
     last: The event of its end.
     residual: Seconds on no account.
     wall: Seconds from its start to its end.
+    missed: Whether it was stopped as a miss.
   """
   if layout.off_account(residual, wall):
     return (
@@ -150,7 +201,8 @@ def _invalid(last: End, residual: float, wall: float) -> str:
       f"the trial's clock (limit {layout.RESIDUAL:.0%})."
     )
   share = layout.held_up(last.load)
-  if last.outcome == 'budget' and share > layout.HELD_UP:
+  missed |= last.outcome == 'budget'
+  if missed and share > layout.HELD_UP:
     return (
       f'The trial missed the target while other programs used {share:.0%} of '
       f'the processor time that it wanted (limit {layout.HELD_UP:.0%}). Stop '

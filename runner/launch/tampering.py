@@ -74,5 +74,6 @@ def _is_event(line: Any, attempt: int) -> bool:
   if isinstance(event, events.End) and event.attempt >= attempt:
     known = event.outcome in (*layout.SCORED, *layout.OPEN)
     return known and event.is_sound()
-  # Only the parent records an exam of this attempt, after its end.
-  return not isinstance(event, events.Exam) or event.attempt < attempt
+  # Only the parent records these of this attempt, after its end.
+  parents = isinstance(event, events.Exam | events.Hopeless)
+  return not parents or event.attempt < attempt

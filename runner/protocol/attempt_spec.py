@@ -19,7 +19,9 @@ class AttemptSpec:
     started: Start of the process, in seconds of time.monotonic of its host.
     memory_gib: Most GiB that the process may allocate; None: no limit.
     profile: Number of steps to trace.
-    beaten: Charged seconds after which the trial cannot count any more.
+    beaten: Charged seconds after which the trial cannot change any score.
+    beaten_steps: Steps after which it cannot; None: it can, by steps.
+    why: What has decided that.
     host: Number of this host; 0 is the leader.
     hosts: Number of hosts.
     coordinator: 'host:port' of the leader's socket.
@@ -33,6 +35,8 @@ class AttemptSpec:
   memory_gib: float | None = None
   profile: int = 0
   beaten: float = math.inf
+  beaten_steps: int | None = None
+  why: str = ''
   host: int = 0
   hosts: int = 1
   coordinator: str = ''

@@ -4,6 +4,7 @@
     <out>/<submission>/study_<i>/<workload>_jax/trial_<j>/
       trial.json                        definition of this trial
       hparams.json                      its hyperparameters, in AlgoPerf's form
+      schedule.json                     the learning rates that it intends
       eval_measurements.csv             a row per evaluation
       measurements.csv                  a row per recorded training step
       attempts.jsonl                    start, end and exit of every attempt
@@ -41,11 +42,12 @@ from typing import Any
 
 from runner.protocol import schema, storage
 from runner.protocol.records import events
-from runner.protocol.records.events import End, Event, Start
+from runner.protocol.records.events import End, Event, Hopeless, Start
 
 # SCORED outcomes are results of the algorithm. A trial is 'beaten' if it could
-# not change its study's score any more. OPEN outcomes leave the cell open.
-SCORED = ('reached', 'budget', 'diverged', 'ended', 'beaten')
+# not change any score any more, and 'hopeless' if its forecast chance to reach
+# its target was too small. OPEN outcomes leave the cell open.
+SCORED = ('reached', 'budget', 'diverged', 'ended', 'beaten', 'hopeless')
 OPEN = ('oom', 'crashed', 'preempted', 'invalid')
 
 EVALS = 'eval_measurements.csv'
@@ -53,6 +55,7 @@ SCALARS = 'measurements.csv'
 ATTEMPTS = 'attempts.jsonl'
 TRIAL = 'trial.json'
 HPARAMS = 'hparams.json'
+SCHEDULE = 'schedule.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 REACHED = 'reached.checkpoint'
@@ -170,6 +173,8 @@ class Status:
     job: Job of the last attempt, if an executor has one.
     last: Number of the last attempt; -1 before the first.
     kinds: Kinds of machines that attempts report.
+    hopeless: Forecast that the trial would not reach its target, if there is
+      one.
   """
 
   outcome: str | None = None
@@ -183,6 +188,7 @@ class Status:
   job: str = ''
   last: int = -1
   kinds: frozenset[str] = frozenset()
+  hopeless: Hopeless | None = None
 
   @property
   def done(self) -> bool:
@@ -198,7 +204,9 @@ def status(path: pathlib.Path) -> Status:
   """
   try:
     return _status(attempts(path))
-  except (KeyError, TypeError, IndexError, AttributeError) as error:
+  except storage.RecordsError:
+    raise
+  except (LookupError, TypeError, ValueError, AttributeError) as error:
     raise storage.RecordsError(
       f'{path / ATTEMPTS} is damaged: {type(error).__name__} {error}.'
     ) from error
@@ -226,6 +234,7 @@ def _status(found: list[Event]) -> Status:
     job=start.job,
     last=start.attempt,
     kinds=frozenset(e.hardware for e in starts if e.hardware is not None),
+    hopeless=_hopeless(found),
   )
   if not ends:
     return begun
@@ -239,6 +248,18 @@ def _status(found: list[Event]) -> Status:
     accounts=end.accounts,
     retryable=over and end.again,
   )
+
+
+def _hopeless(found: list[Event]) -> Hopeless | None:
+  """Return the first forecast since the trial last started over."""
+  ends = events.of(End, found)
+  void = [end.attempt for end in ends if end.outcome == 'invalid']
+  said = [
+    one
+    for one in events.of(Hopeless, found)
+    if one.attempt > max(void, default=-1)
+  ]
+  return said[0] if said else None
 
 
 def event(folder: pathlib.Path, kind: str, attempt: int, **facts) -> None:

@@ -165,6 +165,7 @@ def merged(known: Plan, plan: Plan) -> Plan:
     dataclasses.replace(
       known,
       suite=plan.suite,  # The new suite may have more studies.
+      stop=known.stop or plan.stop,
       also=(*known.also, plan.machine) if new_kind else known.also,
       budgets=plan.budgets | known.budgets,
       sources=known.sources | plan.sources,

@@ -128,6 +128,7 @@ class Plan:
     hashes: A hash of every rule; None in plans older than these hashes.
     exam: Whether models that reach the target are evaluated again, by a
       process without a submission; plans that are older do not say so.
+    stop: 'safe' if trials without a chance may be stopped, else ''.
     hash: SHA-256 of the trials and the rules.
   """
 
@@ -141,6 +142,7 @@ class Plan:
   forgotten: tuple[Mapping[str, Any], ...] = ()
   hashes: Mapping[str, str] | None = dataclasses.field(default_factory=dict)
   exam: bool = False
+  stop: str = ''
   hash: str = ''
 
   @property

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.protocol import layout, schema, suite as suites
-from runner.protocol.plan import Machine, Plan, PlannedTrial, Source
+from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, TrialKey
 from runner.protocol.workload_spec import WorkloadSpec
 
 # Kinds of the parts of a plan.
@@ -20,6 +20,7 @@ PARTS = {
   'also': list,
   'seconds': dict,
   'exam': bool,
+  'stop': str,
   'sources': dict,
   'hashes': dict,
   'hash': str,
@@ -29,10 +30,22 @@ PARTS = {
 NEEDED = ('suite', 'rules', 'seconds', 'trials')
 # Parts in which every value has a hash: a board depends on these values, and
 # the identities of trials do not contain them.
-HASHED = ('suite', 'ruleset', 'rules', 'hardware', 'also', 'seconds', 'exam')
+HASHED = (
+  'suite',
+  'ruleset',
+  'rules',
+  'hardware',
+  'also',
+  'seconds',
+  'exam',
+  'stop',
+)
 # Values of these parts that a trial's folder stores elsewhere, or that may grow
 # when trials are added.
 OWN = re.compile(r'rules\.(workloads|unscored)\..*|.*\.(studies|trials)')
+
+
+AUDIT = 10  # One in so many hopeless trials runs to its end.
 
 
 def parse(table: Any, where: str) -> Plan:
@@ -76,6 +89,7 @@ def parse(table: Any, where: str) -> Plan:
     forgotten=tuple(table.get('forgotten', ())),
     hashes=table.get('hashes'),
     exam=table.get('exam', False),
+    stop=table.get('stop', ''),
     hash=table.get('hash', ''),
   )
 
@@ -133,6 +147,7 @@ def _rules(plan: Plan) -> dict[str, Any]:
     'seconds': plan.budgets,
     **({'also': also} if also else {}),
     **({'exam': True} if plan.exam else {}),
+    **({'stop': plan.stop} if plan.stop else {}),
   }
 
 
@@ -146,6 +161,18 @@ def seed(suite: int, workload: str, study: int, trial: int) -> int:
     trial: Number of the trial, from 1.
   """
   return int(_sha256([suite, workload, study, trial]), 16) % 2**31
+
+
+def audited(suite: int, trial: TrialKey) -> bool:
+  """Test whether a trial runs to its end even if it has no chance.
+
+  One in AUDIT is drawn, by what nobody chooses after the plan is made.
+
+  Args:
+    suite: Seed of the suite.
+    trial: The trial.
+  """
+  return int(_sha256(['audit', suite, *trial]), 16) % AUDIT == 0
 
 
 def identity(trial: PlannedTrial, sha256: str, spec: WorkloadSpec) -> str:

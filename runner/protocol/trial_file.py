@@ -11,6 +11,9 @@ from runner.protocol.timing import accounts
 from runner.protocol.timing.accounts import ALL, Charges
 from runner.protocol.workload_spec import WorkloadSpec
 
+# Fields of a budget that an attempt gets from its runner.
+FOR_ATTEMPT = ('beaten', 'beaten_steps', 'why')
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StepLimits:
@@ -29,8 +32,9 @@ class Budget:
     eval_seconds: Seconds from one evaluation to the next.
     steps: Steps after which the trial stops in any case; None: no such stop.
     eval_steps: Steps from one evaluation to the next, instead of seconds.
-    beaten: Seconds of the study's fastest other trial to the target; this
-      trial cannot count after them.
+    beaten: Seconds after which this trial cannot change any score.
+    beaten_steps: Steps after which it cannot; None: by steps, it always can.
+    why: What has decided that.
   """
 
   seconds: float
@@ -38,11 +42,19 @@ class Budget:
   steps: int | None = None
   eval_steps: int | None = None
   beaten: float = math.inf
+  beaten_steps: int | None = None
+  why: str = 'another trial of its study counts'
 
   @property
   def end(self) -> float:
     """Charged seconds after which the trial is over."""
     return min(self.seconds, self.beaten)
+
+  @property
+  def last_step(self) -> int | None:
+    """Step after which the trial is over; None: there is none."""
+    known = [n for n in (self.steps, self.beaten_steps) if n is not None]
+    return min(known, default=None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +66,7 @@ class TrialSpec:
     suite: Name of the suite.
     ruleset: 'self' or 'external'.
     spec: The workload in the suite.
-    budget: Stops and evaluations; `beaten` is not stored.
+    budget: Stops and evaluations; what FOR_ATTEMPT names is not stored.
     budget_seconds: Charged seconds that the plan gives.
     sha256: Hash of the submission's source.
     plan: Hash of the plan.
@@ -102,7 +114,7 @@ def make(
   spec = plan.suite.workloads[trial.workload]
   seconds = plan.budgets[trial.workload] if timed else FOR_EVER
   factor = plan.suite.rulesets[plan.ruleset].budget_factor
-  by_steps = dataclasses.asdict(limits) if limits else {}
+  by_steps: dict[str, Any] = dataclasses.asdict(limits) if limits else {}
   return TrialSpec(
     trial=trial,
     suite=plan.suite.name,
@@ -137,7 +149,7 @@ def dump(spec: TrialSpec) -> dict[str, Any]:
     'ruleset': table.pop('ruleset'),
     'row': table.pop('spec').to_json(),
     'budget': {
-      k: v for k, v in budget.items() if v is not None and k != 'beaten'
+      k: v for k, v in budget.items() if v is not None and k not in FOR_ATTEMPT
     },
     **charges,
     **table,

@@ -54,9 +54,9 @@ class Rows:
     return fresh
 
   def append(self, fresh: Fresh) -> None:
-    """Append rows to their files."""
-    for name, rows in fresh.items():
-      if rows:
+    """Append rows to their files; an evaluation is there after its steps."""
+    for name in (layout.SCALARS, layout.EVALS):
+      if rows := fresh[name]:
         names = columns.names(name, self._rows[name])
         storage.append_rows(self._folder / name, rows, names)
 

@@ -126,7 +126,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
       model = harness.plain(submission.model(state))
     if clock.charged() > budget.end:
       return _spent(budget)
-    stop = budget.steps is not None and harness.feed.steps >= budget.steps
+    stop = _last(harness.feed.steps, budget)
     result = _evaluate(model, state, stop or not more, harness)
     evals.append(result)
     if reached := harness.reached(result.metrics):
@@ -135,7 +135,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     if reached:
       return _reached(result)
     if stop:
-      return Ending('ended', f'The limit of {budget.steps} steps is reached.')
+      return _stepped(harness.feed.steps, budget)
     if not more:
       break
   return Ending('ended', 'The algorithm ended its training.')
@@ -197,7 +197,7 @@ def _due(
 ) -> bool:
   if last is None or seconds > budget.end:
     return True
-  if budget.steps is not None and step >= budget.steps:
+  if _last(step, budget):
     return True
   if budget.eval_steps is not None:
     return step >= last.step + budget.eval_steps
@@ -239,12 +239,24 @@ def _examine(model: Model, final: bool, harness: Harness) -> Result:
 
 def _spent(budget: Budget) -> Ending:
   if budget.beaten < budget.seconds:
-    return Ending(
-      'beaten',
-      'Another trial of this study has reached the target in '
-      f'{plain(budget.beaten)} s.',
-    )
+    return _beaten(f'{plain(budget.beaten)} s', budget)
   return Ending('budget', f'The budget of {plain(budget.seconds)} s is spent.')
+
+
+def _stepped(step: int, budget: Budget) -> Ending:
+  if budget.steps is None or step < budget.steps:
+    return _beaten(f'{budget.beaten_steps} steps', budget)
+  return Ending('ended', f'The limit of {budget.steps} steps is reached.')
+
+
+def _beaten(when: str, budget: Budget) -> Ending:
+  return Ending(
+    'beaten', f'After {when} it cannot change any score: {budget.why}.'
+  )
+
+
+def _last(step: int, budget: Budget) -> bool:
+  return budget.last_step is not None and step >= budget.last_step
 
 
 def _reached(result: Result) -> Ending:

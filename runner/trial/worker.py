@@ -36,6 +36,7 @@ from runner.trial import (
 from runner.trial.clock import Clock
 from runner.trial.feed import Feed
 from runner.trial.harness import TrialHarness
+from runner.trial.hosts import whole_schedule
 from runner.trial.hosts.null_recorder import NullRecorder
 from runner.trial.loop import run
 from runner.trial.multihost import Hosts
@@ -133,7 +134,12 @@ def _train(
   clock.charge(trial.charges)
   generated.read(attempt.common, attempt.generated)
   task = tasks.read(trial)
-  budget = dataclasses.replace(trial.budget, beaten=attempt.beaten)
+  budget = dataclasses.replace(
+    trial.budget,
+    beaten=attempt.beaten,
+    beaten_steps=attempt.beaten_steps,
+    why=attempt.why,
+  )
   if isinstance(recorder, Recorder):
     path = folder / f'meta_data_{recorder.attempt}.json'
     metadata.write(path, trial, task.examples)
@@ -179,6 +185,14 @@ def _train(
   elif found is not None:
     with clock.account(accounts.TRAIN):
       submission = made()  # The one before has begun to train.
+  if isinstance(recorder, Recorder):
+    whole_schedule.record(
+      folder,
+      submission.schedule,
+      task.spec.steps,
+      clock=clock,
+      allowance=harness.allowance,
+    )
   harness.follow(submission, start, first)
   ending = run(submission, start, budget, harness)
   steps = harness.feed.steps

@@ -1,47 +1,52 @@
-"""Check trials that were stopped because another trial of the study was faster.
+"""Check trials that were stopped because they could not change any score.
 
-Such a trial is a miss as long as the faster trial is there. The faster trial
-may have been removed since, or the board may have another target: then the
-stopped trial is open.
+Such a trial is a miss as long as the others are there that have decided that.
+They may have been removed since, or have other times on this board, or studies
+were added: then the stopped trial is open.
 """
 
-import collections
-import math
-
 from runner.protocol.quantities import plain
+from runner.protocol.suite import Suite
+from scoring.load.limits import Field, Programs
 from scoring.load.trial import BEATEN, UNCLEAR, Trial
 
 
-def checked(found: list[Trial]) -> tuple[list[Trial], list[str]]:
-  """Open stopped trials without a faster trial, and return a remark on all."""
-  hits = collections.defaultdict(lambda: math.inf)
-  for trial in found:
-    if trial.at is not None:
-      hits[_study(trial)] = min(hits[_study(trial)], trial.hit)
-  stopped = [trial for trial in found if trial.state == BEATEN]
-  if not stopped:
+def checked(
+  rules: Suite, found: list[Trial], programs: Programs | None = None
+) -> tuple[list[Trial], list[str]]:
+  """Open stopped trials that could change a score; return a remark on all.
+
+  Args:
+    rules: The suite, with the interpretation that applies.
+    found: All trials.
+    programs: Programs of the trials, if their times are steps.
+  """
+  total = sum(trial.state == BEATEN for trial in found)
+  if not total:
     return found, []
   remark = (
-    f'{len(stopped)} trials were stopped after as many charged seconds as '
-    'another trial of their study needed to reach the target. Scores by '
-    'charged seconds stay the same. There are no scores by other measures.'
+    f'{total} trials were stopped when they could not change any score by '
+    'charged seconds any more. There are no scores by other measures. '
+    'Intervals count a study that was stopped so as a miss.'
   )
-  return [
-    _doubtful(trial)
-    if trial.state == BEATEN and trial.seconds < hits[_study(trial)]
-    else trial
-    for trial in found
-  ], [remark]
+  while True:
+    # What an opened trial is evidence for is not known any more.
+    field = Field(rules, found, programs)
+    kept = [
+      _doubtful(trial, 's' if programs is None else 'steps')
+      if trial.state == BEATEN and trial.seconds < field.limit(trial).seconds
+      else trial
+      for trial in found
+    ]
+    if all(one is other for one, other in zip(kept, found, strict=True)):
+      return kept, [remark]
+    found = kept
 
 
-def _study(trial: Trial) -> tuple[str, str, int]:
-  return trial.key[:3]
-
-
-def _doubtful(trial: Trial) -> Trial:
+def _doubtful(trial: Trial, unit: str) -> Trial:
   reason = (
-    f'The trial was stopped at {plain(trial.seconds)} s because another trial '
-    'of its study had reached the target. On this board no trial of the study '
-    'has by that time. To run the trial again, remove its folder.'
+    f'The trial was stopped at {plain(trial.seconds)} {unit} because it could '
+    'not change any score then. On this board it could. To run it again, '
+    'remove its folder.'
   )
   return trial.opened(UNCLEAR, reason)

@@ -21,8 +21,11 @@ import workloads
 from runner.protocol import layout, suite as rules
 from runner.protocol.plan import Plan, PlannedTrial, TrialKey
 from runner.protocol.suite import Suite
+from runner.protocol.timing import programs
 from scoring.load import (
   hardware as kinds,
+  hopeless,
+  limits,
   plan as planned,
   pruned,
   tree,
@@ -168,6 +171,13 @@ def by_steps(results: Results) -> Results:
   )
 
 
+def programs_of(results: Results) -> limits.Programs | None:
+  """Return the programs of trials whose times are steps, else None."""
+  if results.effort != 'steps' or results.plan is None:
+    return None
+  return {trial.key: programs.of(trial) for trial in results.plan.trials}
+
+
 def _nothing(folder: pathlib.Path) -> str:
   """Return why there is nothing to read in a folder; '' if there may be."""
   try:
@@ -310,7 +320,9 @@ def _checked_trials(
 ) -> Results:
   """Return results with checked trials and with the trials' issues."""
   found, said = kinds.together(results.trials, hardware, mixed)
-  found, also = pruned.checked(found)
+  found, also = pruned.checked(results.rules, found, programs_of(results))
+  found, said_of_stops = hopeless.checked(results.rules, found)
+  also += said_of_stops
   results = dataclasses.replace(
     results, trials=found, remarks=results.remarks + said + also
   )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.protocol.plan import TrialKey
+from runner.protocol.records.events import Hopeless
 from runner.protocol.timing.accounts import Charges
 from scoring.load.evals import Evals
 
@@ -14,7 +15,9 @@ MISSING = 'missing'  # Planned, but never run.
 UNFINISHED = 'unfinished'  # Running or interrupted; the files do not say.
 UNCLEAR = 'unclear'  # Damaged or contradictory files.
 UNTIMED = 'untimed'  # Without seconds: by steps, its result is known.
-BEATEN = 'beaten'  # Outcome of a trial that a faster one has stopped.
+BEATEN = 'beaten'  # Outcome of a trial that could not change any score.
+HOPELESS = 'hopeless'  # Outcome of a trial stopped by a forecast.
+STOPPED = (BEATEN, HOPELESS)  # What else these would have reached is unknown.
 
 
 class Trial(NamedTuple):
@@ -36,6 +39,7 @@ class Trial(NamedTuple):
   kinds: frozenset[str] = frozenset()  # Kinds of hardware used.
   timed: bool = True  # False if its seconds do not count.
   projected: bool = False  # True if its seconds are from a time profile.
+  hopeless: Hopeless | None = None  # Forecast that it would miss its target.
 
   @property
   def at(self) -> int | None:

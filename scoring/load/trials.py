@@ -76,6 +76,7 @@ def read(
     remarks=remarks,
     kinds=status.kinds if timed else frozenset(),
     timed=timed,
+    hopeless=status.hopeless,
   )
 
 

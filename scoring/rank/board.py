@@ -9,7 +9,7 @@ import numpy as np
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load.results import Results
-from scoring.load.trial import MISSING, Trial
+from scoring.load.trial import HOPELESS, MISSING, Trial
 from scoring.rank import score, times as tables
 from scoring.rank.times import Times
 
@@ -39,6 +39,11 @@ class Cell(NamedTuple):
   def projected(self) -> int:
     """Number of trials whose seconds were read off a time profile."""
     return sum(trial.projected for trial in self.trials)
+
+  @property
+  def hopeless(self) -> int:
+    """Number of trials that a forecast has stopped."""
+    return sum(trial.state == HOPELESS for trial in self.trials)
 
   @property
   def seconds(self) -> float:

@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from runner.protocol.layout import SCORED
+from scoring.load.hopeless import COVERAGE, Stops
+from scoring.load.limits import REASONS
 from scoring.load.results import Results
 from scoring.load.trial import Trial
 from scoring.rank import board as boards, score
-from scoring.rank.pruning import REASONS, prune
-from scoring.rank.stopping import COVERAGE, Stops, stop
+from scoring.rank.pruning import prune
+from scoring.rank.stopping import stop
 
 POLICIES = ('exact', 'safe')
 

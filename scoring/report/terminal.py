@@ -200,7 +200,8 @@ def _cell(cell: Cell) -> rich.text.Text:
     return text_of('open', 'yellow')
   best = formats.metric(cell.best, cell.target)
   near = f', {cell.rungs}/{len(cell.times)}' if len(cell.times) > 1 else ''
-  return text_of(f'missed, {best}{near}', 'dim')
+  stopped = ', stopped' if cell.hopeless else ''
+  return text_of(f'missed, {best}{near}{stopped}', 'dim')
 
 
 def text_of(value: str, style: str = '') -> rich.text.Text:

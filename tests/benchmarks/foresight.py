@@ -126,7 +126,7 @@ def cases(
     lasts = [curves.steps_within(one, spec, planned) for one in trials]
     logs = [schedule.recorded(one.folder) for one in trials]
     whole = [
-      finished(one, by, last, *log)
+      finished(one, by, last, log)
       for one, last, log in zip(trials, lasts, logs, strict=True)
     ]
     for one, last, log, end in zip(trials, lasts, logs, whole, strict=True):
@@ -147,14 +147,10 @@ def cases(
         yield one, point, case, best, share
 
 
-def finished(
-  one: Trial, by: Scale, last: float, steps: np.ndarray, rates: np.ndarray
-) -> Curve:
+def finished(one: Trial, by: Scale, last: float, log: schedule.Rates) -> Curve:
   """Return a finished trial's curve, to its target."""
   made = curves.curve(one.evals.steps, one.evals.values, last, by)
-  made = dataclasses.replace(
-    made, rates=schedule.foreseen(steps, rates, made.last)
-  )
+  made = dataclasses.replace(made, rates=schedule.foreseen(log, made.last))
   if made.reached:
     at = int((made.distances <= 0).argmax())
     return made.until(made.shares[at])
@@ -167,7 +163,7 @@ def so_far(
   by: Scale,
   planned: bool,
   step: float,
-  log: tuple[np.ndarray, np.ndarray],
+  log: schedule.Rates,
 ) -> Curve | None:
   """Return a trial's curve up to a step; None without an evaluation."""
   count = int((one.evals.steps <= step).sum())
@@ -178,9 +174,7 @@ def so_far(
   )
   last = curves.steps_within(part, spec, planned)
   made = curves.curve(part.evals.steps, part.evals.values, last, by)
-  steps, rates = log
-  past = steps <= step
-  known = schedule.foreseen(steps[past], rates[past], made.last)
+  known = schedule.foreseen(log.until(step), made.last)
   return dataclasses.replace(made, rates=known) if made.shares.size else None
 
 

@@ -52,7 +52,7 @@ train_examples = 150
 """
 
 
-def trial(folder, source, steps=8, options=None):
+def trial(folder, source, steps=8, options=None, adviser=None):
   """Run some steps of a submission in a process of its own.
 
   Args:
@@ -60,6 +60,7 @@ def trial(folder, source, steps=8, options=None):
     source: Text of the submission.
     steps: Number of steps.
     options: Options of the trial.
+    adviser: Says when it need not go on.
 
   Returns:
     The trial's status and folder.
@@ -78,5 +79,6 @@ def trial(folder, source, steps=8, options=None):
     lambda event: None,
     options or TrialOptions(),
     limits=StepLimits(steps=steps, eval_steps=steps),
+    adviser=adviser,
   )
   return status, one.folder(folder / 'out')

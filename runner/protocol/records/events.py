@@ -11,7 +11,10 @@ EXIT = 'exit'
 DAMAGED = 'damaged'
 OVER_AGAIN = 'over again'  # Restart at step 0: no state could be restored.
 EXAM = 'exam'  # A fresh process has evaluated the model again.
-KINDS = (START, END, EXIT, DAMAGED, OVER_AGAIN, EXAM)
+# A forecast found the trial without a chance; the parent has stopped it, or
+# ran it to its end to audit the forecast.
+HOPELESS = 'hopeless'
+KINDS = (START, END, EXIT, DAMAGED, OVER_AGAIN, EXAM, HOPELESS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,42 @@ class Exam(Event):
   sha256: str
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hopeless(Event):
+  """Forecast that a trial will not reach its target.
+
+  Attributes:
+    step: Step of the evaluation at which it was hopeless.
+    seconds: Charged seconds then.
+    target: The target that it would not reach: the easiest one left.
+    chances: Forecast chances at the evaluations that agreed.
+    known: Ids of the finished trials that the forecast knew.
+    audited: Whether it went on, to find how often forecasts are wrong.
+  """
+
+  step: int
+  seconds: float
+  target: float
+  chances: tuple[float, ...]
+  known: tuple[str, ...]
+  audited: bool
+
+
+def hopeless(attempt: int, line: Mapping[str, Any]) -> Hopeless:
+  """Return the forecast in the facts of a `hopeless` event."""
+  return Hopeless(
+    kind=HOPELESS,
+    attempt=attempt,
+    line=line,
+    step=int(line['step']),
+    seconds=float(line['seconds']),
+    target=float(line['target']),
+    chances=tuple(map(float, line['chances'])),
+    known=tuple(map(str, line['known'])),
+    audited=line['audited'] is True,
+  )
+
+
 def parse(line: Mapping[str, Any]) -> Event:
   """Return the event in one line, as JSON has it.
 
@@ -137,6 +176,8 @@ def parse(line: Mapping[str, Any]) -> Event:
   if kind == EXAM:
     agrees = line.get('agrees')
     return Exam(agrees=agrees, sha256=str(line.get('sha256', '')), **common)
+  if kind == HOPELESS:
+    return hopeless(line['attempt'], line)
   return Event(**common)
 
 

@@ -85,6 +85,7 @@ def commands(results: Results) -> list[str]:
     f'--workloads={shlex.quote(",".join(plan.suite.workloads))}',
     f'--submissions={shlex.quote(",".join(names))}',
     f'--studies={studies}',
+    *([f'--stop={plan.stop}'] if plan.stop else []),
     '--out=results',
   ]
   return [' '.join(words), f'timetrial score results --out=report{by}']

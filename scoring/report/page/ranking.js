@@ -5,7 +5,7 @@ function cellText(e, w) {
   const {cells, unit} = view();
   const found = cells[e][w];
   if (found.state === 'open') return 'open';
-  if (found.state === 'missed') return found.short > 0 ? `−${shareText(found.short)}` : 'miss';
+  if (found.state === 'missed') return `${found.short > 0 ? `−${shareText(found.short)}` : 'miss'}${found.stopped ? '*' : ''}`;
   const used = time(found.time);
   const reference = time(cells[DATA.reference][w].time);
   const price = Number(state.price) || 0;
@@ -15,6 +15,13 @@ function cellText(e, w) {
   const ratio = time(found.ratios[0]);
   if (state.as === 'ratio' && Number.isFinite(ratio)) return ratio.toFixed(2);
   return effortText(used, unit).replace(' steps', '').replace(' s', '');
+}
+
+// A forecast of what a miss would have needed, which is no result.
+function takesText([low, high]) {
+  const most = DATA.takes_most;
+  const needed = low === null ? `more than ${most}` : high === null ? `${low} to more than ${most}` : `${low} to ${high}`;
+  return `forecast, not a result: it would have needed ${needed} times its budget (90 %)`;
 }
 
 function cellWords(e, w) {
@@ -29,6 +36,8 @@ function cellWords(e, w) {
   if (found.best !== undefined && found.best !== null) said.push(`best ${metricText(found.best)}`);
   if (found.short > 0) said.push(`${shareText(found.short)} short of the target`);
   if (found.outcome) said.push(`outcome ${found.outcome}`);
+  if (found.state === 'missed' && DATA.takes[e][w]) said.push(takesText(DATA.takes[e][w]));
+  if (found.stopped) said.push(`${plural(found.stopped, 'trial')} stopped by a forecast`);
   if (found.lost) said.push(`no credit: ${found.lost}`);
   if (found.projected) said.push('projected');
   if (each.length > 1) said.push(`studies: ${each.join(', ')}`);

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from runner.protocol.workload_spec import INTERPRETATIONS
 from scoring.load.results import Results
-from scoring.rank import alternatives, bands, bootstrap, score
+from scoring.rank import alternatives, bands, bootstrap, score, would_take
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import colours, formats, sentences
@@ -134,6 +134,8 @@ def data(
       views.table(view, names, list(rows))
       for view in views.views(results, board, analysis)
     ],
+    'takes': _takes(results, board, names, list(rows)),
+    'takes_most': would_take.MOST,
     'trials': curves.table(results, board),
     'clock': curves.clock(board),
     'speeds': [_speed(analysis, name) for name in names],
@@ -153,6 +155,25 @@ def data(
     ],
     'doubt': doubts.table(results, board, analysis, findings),
   }
+
+
+def _takes(
+  results: Results, board: Board, names: list[str], rows: list[str]
+) -> list[list[list[float | None] | None]]:
+  """Return the budgets that misses would have needed, as forecasts.
+
+  Each is an interval [low, high]; None stands for more than `takes_most`.
+  """
+  found = would_take.table(board, planned=results.plan is not None)
+  return [
+    [
+      [_finite(round(end, 1)) for end in (told[0], told[-1])]
+      if (told := found.get((name, row)))
+      else None
+      for row in rows
+    ]
+    for name in names
+  ]
 
 
 def _speed(analysis: Analysis, name: str) -> dict[str, Any]:

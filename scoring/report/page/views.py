@@ -148,6 +148,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
       'best': _number(cell.best),
       'short': _number(cell.margin),
       'outcome': cell.outcome,
+      'stopped': cell.hopeless,
     }
   return {key: value for key, value in found.items() if value not in ('', 0)}
 

@@ -128,12 +128,6 @@ def test_timed_trials_are_never_run_at_once(tmp_path):
   assert not (tmp_path / 'out').exists()
 
 
-def test_untimed_trials_cannot_be_stopped_by_seconds(tmp_path):
-  pruned = dataclasses.replace(UNTIMED, prune=True)
-  with pytest.raises(ValueError, match='--prune stops trials by their seconds'):
-    commands.run(options(tmp_path, trial=pruned))
-
-
 def planned(home, steps=20):
   suite = rules.load(str(races.suite(home, steps=steps, evaluations=5)))
   return planning.make(

@@ -1,11 +1,11 @@
 """Trials that are stopped once another one of their study counts."""
 
-import math
-
 import pytest
 
-from runner.launch import attempt, early_stop
+from runner.launch import attempt
+from runner.launch.adviser import Adviser
 from runner.protocol import layout, storage
+from runner.protocol.records.advice import Advice
 from scoring.load import results as read
 from scoring.rank import alternatives
 from tests.runner.trial.test_loop import Budget, Trial, counting
@@ -47,8 +47,6 @@ def test_a_race_stops_what_cannot_count_any_more(tmp_path):
   won, lost = layout.status(first), layout.status(second)
   assert (won.outcome, lost.outcome) == ('reached', 'beaten')
   assert won.seconds < lost.seconds < won.seconds + 10
-  assert early_stop.limit(second) == won.seconds
-  assert early_stop.limit(first) == math.inf
   # The budget is as it was planned: submissions hear nothing of all this.
   trial = storage.read_json(second / layout.TRIAL)
   assert trial['budget_seconds'] == 600.0
@@ -59,15 +57,15 @@ def test_a_race_stops_what_cannot_count_any_more(tmp_path):
 
 def test_who_races_by_steps_is_not_stopped_by_seconds(tmp_path):
   """As when tuning, where a beaten trial would look like a miss."""
-  other = layout.folder(tmp_path / 'out', 'mine', 'digits', 0, 2)
-  other.mkdir(parents=True)
-  facts = {'outcome': 'reached', 'reason': '', 'seconds': 0.0, 'accounts': {}}
-  layout.event(other, 'start', 0)
-  layout.event(other, 'end', 0, **facts)
+
+  class Stopping(Adviser):
+    def now(self, request):
+      return Advice(request=request, limit=0.0, why='no reason')
+
   source = races.mine(tmp_path, 'mine').read_text()
-  options = attempt.TrialOptions(prune=True)
-  status, folder = suites.trial(tmp_path, source, options=options)
-  assert early_stop.limit(folder) == 0.0
+  options = attempt.TrialOptions(stop='exact')
+  advising = Stopping(tmp_path / 'out', 'none')
+  status, _ = suites.trial(tmp_path, source, options=options, adviser=advising)
   assert status.outcome == 'ended'
 
 

@@ -240,6 +240,22 @@ def test_a_miss_is_drawn_where_it_was_given_up(race):
   assert [mark.kind for mark in found] == ['hit', 'open', 'open']
 
 
+def test_a_miss_has_a_forecast_and_no_result(tmp_path):
+  table = embedded(rendered(many(tmp_path / 'results', 2, 2, 1)))
+  cells = table['views'][0]['cells']
+  seen = 0
+  for row, told in zip(cells, table['takes'], strict=True):
+    for cell, takes in zip(row, told, strict=True):
+      assert takes is None or cell['state'] == 'missed'
+      if takes:
+        seen += 1
+        low, high = takes
+        assert low >= 1 and (high is None or low <= high <= table['takes_most'])
+  assert seen
+  words = (render.HERE / 'ranking.js').read_text(encoding='utf-8')
+  assert 'forecast, not a result' in words
+
+
 def test_hostile_names_are_escaped(tmp_path):
   name = 'a<b>"&\'{{7*7}}$x_'
   points = {name: {HOSTILE: HOSTILE, 'nan': float('nan')}}
