@@ -168,13 +168,10 @@ def test_a_suite_without_targets_says_how_it_is_judged():
   assert not tune.warning(SUITE, 'mini')
 
 
-@pytest.mark.parametrize('aimed', [True, False])
-def test_the_better_point_wins_and_a_second_run_does_nothing_again(
-  tmp_path, aimed
-):
+def test_the_better_point_wins_and_a_second_run_does_nothing_again(tmp_path):
   path, suite = tmp_path / 'mine.py', tmp_path / 'tiny.toml'
   path.write_text(MINE)
-  suite.write_text(TINY if aimed else TINY.replace('target = 0.5\n', ''))
+  suite.write_text(TINY)
   loaded = rules.load(str(suite))
   out = tmp_path / 'tuning'
 
@@ -209,6 +206,27 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
   assert record.trials == 6 and record.first == {'rate': 1e-9}
   assert [one.trials for one in record.points] == [3, 3]
   assert 0 < record.budgets <= 6 * 1.1 and record.hours > 0
+
+
+def test_without_targets_the_first_seed_of_the_search_sets_them():
+  """Other seeds of a point have the same target as its first one."""
+  [name] = list(SUITE.workloads)[:1]
+  row = dataclasses.replace(
+    SUITE.workloads[name], target=None, start=None, steps=100
+  )
+  bare = dataclasses.replace(SUITE, workloads={name: row})
+
+  def race(field, names, study):  # Point 1 is better by the first seed only.
+    best = {1: 0.3 if not study else 0.35, 2: 0.4}
+    return {
+      (name, one.number): Curve([0, 50], [0.9, best[one.number]])
+      for one in field
+    }
+
+  first, second = tune._search(bare, [{'rate': 1}, {'rate': 2}], race)
+  assert (first.number, first.reached, first.trials) == (1, 1, 3)
+  assert second.reached == 0  # 0.3 is the target: the lower middle of both.
+  assert first.costs[name] == [0.5, *[pytest.approx(2 * (1 + 1 / 6))] * 2]
 
 
 def test_points_are_chosen_by_no_seed_that_a_race_has():
