@@ -30,7 +30,7 @@ def checked(
     'Intervals count a study that was stopped so as a miss.'
   )
   while True:
-    # What an opened trial is evidence for is not known any more.
+    # An opened trial is no evidence any more, for whatever it was evidence.
     field = Field(rules, found, programs)
     kept = [
       _doubtful(trial, 's' if programs is None else 'steps')

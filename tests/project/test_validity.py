@@ -86,7 +86,7 @@ def test_last_digits_do_not_count():
 
 def test_pairs_in_order_leave_out_equal_ones():
   one, other = np.array([3.0, 2.0, 1.0, 1.0]), np.array([3.0, 1.0, 2.0, 0.0])
-  # Of six pairs, the last two are equal in the first scores; 1 and 2 swapped.
+  # Six pairs: the last two are equal in the first scores; 1 and 2 swapped.
   assert correlations.in_order(one, other) == (4, 5)
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# What may stop a trial early, from least to most.
+# Policies of early stops; each one stops all that the one before it stops.
 POLICIES = ('none', 'beaten', 'exact', 'safe')
 
 

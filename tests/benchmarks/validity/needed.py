@@ -1,4 +1,4 @@
-"""How many workloads and studies a rank needs, and each workload alone."""
+"""Numbers of workloads and studies that a rank needs; each workload alone."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What the runner asks scoring while trials run."""
+"""The adviser: questions of the runner to scoring while trials run."""
 
 import dataclasses
 import math

@@ -174,7 +174,7 @@ def test_the_draw_is_one_in_ten_and_fixed():
 
 
 def test_status_has_the_chance_of_a_running_trial(tmp_path):
-  """Also in a race without stops."""
+  """The race has no stops: forecasts are shown all the same."""
   races.share_compiled('mine')
   path = tmp_path / 'mine.py'
   point = nadamw.SELF | {'learning_rate': 1e-5}

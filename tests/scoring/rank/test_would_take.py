@@ -1,4 +1,4 @@
-"""What a miss would have taken is a forecast with an interval."""
+"""The effort that a miss would have taken: a forecast with an interval."""
 
 import math
 
