@@ -13,13 +13,11 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-import numpy as np
-
 from runner.protocol import layout, storage, trial_file
 from runner.protocol.plan import PlannedTrial
 from runner.protocol.records import advice
 from runner.protocol.records.advice import Advice, Request
-from scoring.forecast import curve as curves, schedule
+from scoring.forecast import schedule
 from scoring.forecast.nearest import LEAST_FINISHED
 from scoring.load import plan as plans, results as read, trials
 from scoring.load.limits import NO_LIMIT, REASONS, Field, Limit
@@ -163,9 +161,7 @@ def forecaster(
     known: Finished trials of other submissions on its workload.
   """
   rungs = results.rules.rungs(trial.key.workload)
-  firsts = [float(one.evals.values[0]) for one in (*known, trial)]
-  start = [value for value in firsts if math.isfinite(value)]
-  by = curves.scale(rungs[0], float(np.median(start)) if start else math.nan)
+  by = stopping.scale(rungs[0], [*known, trial])
   if not math.isfinite(by.start):
     return None
   finished = tuple(

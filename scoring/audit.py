@@ -203,8 +203,8 @@ def _rows(rows: list[dict[str, str]], charges: Charges) -> Iterator[str]:
         yield f'{name} must rise, but goes from {before} to {now}.'
   names = [columns.TRACE, *[columns.COMPILE] * charges.compiling]
   once = [_column(rows, name) for name in names]
-  charged = _column(rows, columns.SECONDS)
-  spent = [_column(rows, name) for name in columns.RISING[1:4]]
+  charged = [float(row[columns.SECONDS]) for row in rows]
+  spent = [rising.get(name, [0.0] * len(rows)) for name in columns.RISING[1:4]]
   whole = [
     float(row.get(columns.TOTAL) or math.inf) for row in rows
   ]  # Not recorded: any sum is possible.

@@ -4,8 +4,10 @@ The forecast is computed again from the records, with the finished trials that
 it knew.
 """
 
+import functools
 import math
-from collections.abc import Iterator
+import pathlib
+from collections.abc import Iterator, Mapping
 
 from runner.protocol import layout, plan_file
 from runner.protocol.plan import Plan, PlannedTrial
@@ -34,6 +36,11 @@ def checked(results: Results) -> Iterator[Told]:
     return
   for text in hopeless.remarks(results.trials):
     yield '.', False, text
+  # Both are read once for all trials, and only if a trial was stopped.
+  again = functools.cache(
+    lambda effort: read.read(results.folder, effort=effort)
+  )
+  ends = functools.cache(lambda: _ends(results.folder))
   for trial in results.trials:
     if trial.hopeless is None and trial.state != HOPELESS:
       continue
@@ -43,7 +50,9 @@ def checked(results: Results) -> Iterator[Told]:
       yield where, True, text
     if trial.hopeless is not None:
       try:
-        for text in _follows(results, planned, trial, trial.hopeless):
+        effort = 'seconds' if trial.timed else 'steps'
+        found = again(effort)
+        for text in _follows(found, ends(), planned, trial.hopeless):
           yield where, True, text
       except BROKEN as error:
         text = f'Its forecast cannot be computed again: {error}'
@@ -72,11 +81,20 @@ def _as_planned(trial: Trial, plan: Plan) -> Iterator[str]:
 
 
 def _follows(
-  results: Results, planned: PlannedTrial, trial: Trial, said: Hopeless
+  again: Results,
+  ends: Mapping[str, int],
+  planned: PlannedTrial,
+  said: Hopeless,
 ) -> Iterator[str]:
-  """Compute the forecast again, and compare it with what is recorded."""
-  effort = 'seconds' if trial.timed else 'steps'
-  again = read.read(results.folder, effort=effort)
+  """Compute the forecast again, and compare it with what is recorded.
+
+  Args:
+    again: The results, in the unit by which the trial was stopped.
+    ends: Places of the trials' ends in the ledger.
+    planned: The trial.
+    said: What is recorded.
+  """
+  mine = relative(again.folder, planned.folder(again.folder))
   ids = {one.id: one.key for one in again.planned.values()}
   by_key = {one.key: one for one in again.trials}
   known = [by_key[ids[one]] for one in said.known if one in ids]
@@ -91,7 +109,9 @@ def _follows(
       yield f'Its forecast knew {one.key}, which is of the same submission.'
     if not stopping.is_finished(one):
       yield f'Its forecast knew {one.key}, which is not finished.'
-    elif _later(results, one, trial):
+    elif (where := relative(again.folder, one.folder)) in ends and (
+      ends[where] > ends[mine]
+    ):
       yield f'Its forecast knew {one.key}, which ended later.'
   own = advise.running(again, planned)
   judge = advise.forecaster(again, own, known)
@@ -110,15 +130,13 @@ def _follows(
     )
 
 
-def _later(results: Results, known: Trial, trial: Trial) -> bool:
-  """Test whether the ledger has the end of a trial after that of another."""
-  first, last = (relative(results.folder, one.folder) for one in (known, trial))
-  order = [
-    line.trial
-    for line in ledger.read(results.folder)
-    if line.outcome in layout.SCORED and line.trial in (first, last)
-  ]
-  return first in order and order.index(first) > order.index(last)
+def _ends(folder: pathlib.Path) -> dict[str, int]:
+  """Return the place of each trial's first end in the ledger."""
+  found: dict[str, int] = {}
+  for place, line in enumerate(ledger.read(folder)):
+    if line.outcome in layout.SCORED:
+      found.setdefault(line.trial, place)
+  return found
 
 
 def _alike(some: tuple[float, ...], others: tuple[float, ...]) -> bool:

@@ -105,18 +105,19 @@ def drawn(
 def _draws(
   suite: Suite, entry: submissions.Entry, draws: int
 ) -> list[dict[str, Any]]:
-  where, own = f'{entry.path}: SPACE', entry.self_point or {}
   if entry.space is None:
     return []
+  where = f'{entry.path}: SPACE'
+  drawn = search_space.points(entry.space, draws, suite.seed, where)
   if isinstance(entry.space, dict):
-    points = search_space.points(entry.space, draws, suite.seed, where)
-    return [own | _rounded(point) for point in points]
-  listed = search_space.points(entry.space, draws, suite.seed, where)
-  names = set(listed[0]) & set(own or listed[0])
-  inside = [{n: one[n] for n in names} for one in [*listed, own or listed[0]]]
-  box = search_space.box([{n: one[n] for n in sorted(one)} for one in inside])
-  more = search_space.points(box, draws, suite.seed, where) if box else []
-  return listed + [(own or listed[0]) | _rounded(point) for point in more]
+    return [(entry.self_point or {}) | _rounded(point) for point in drawn]
+  base = entry.self_point or drawn[0]
+  names = sorted(base.keys() & drawn[0].keys())
+  if not names:
+    return drawn
+  box = search_space.box([{n: one[n] for n in names} for one in [*drawn, base]])
+  more = search_space.points(box, draws, suite.seed, where)
+  return drawn + [base | _rounded(point) for point in more]
 
 
 def _rounded(point: dict[str, Any]) -> dict[str, Any]:

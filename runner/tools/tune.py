@@ -74,16 +74,14 @@ def tune(
   """
   entry = submissions.find(request)
   home = out / entry.name
-  done: list[PlannedTrial] = []
+  done: list[tuple[PlannedTrial, Curve]] = []
 
   def race(field, names, study):
     trials = _trials(suite, entry, field, names, study)
     by_steps(home, _plan(suite, entry, trials, machine), options, jobs)
-    done.extend(trials)
-    return {
-      (trial.workload, trial.trial): _curve(suite, trial, home)
-      for trial in trials
-    }
+    found = [(trial, _curve(suite, trial, home)) for trial in trials]
+    done.extend(found)
+    return {(trial.workload, trial.trial): curve for trial, curve in found}
 
   found = _search(suite, candidates.drawn(suite, entry, draws), race)
   tunings.write(home, _record(suite, entry, found, done, home))
@@ -245,15 +243,15 @@ def _record(
   suite: Suite,
   entry: submissions.Entry,
   found: Sequence[Candidate],
-  trials: Sequence[PlannedTrial],
+  trials: Sequence[tuple[PlannedTrial, Curve]],
   home: pathlib.Path,
 ) -> Tuning:
   """Return what was drawn, what it cost and what is best."""
-  folders = [_folder(trial, home) for trial in trials]
-  budgets = 0.0
-  for trial in trials:
-    steps = _curve(suite, trial, home).steps
-    budgets += max(steps, default=0) / suite.workloads[trial.workload].steps
+  folders = [_folder(trial, home) for trial, _ in trials]
+  budgets = sum(
+    max(curve.steps, default=0) / suite.workloads[trial.workload].steps
+    for trial, curve in trials
+  )
   return Tuning(
     submission=entry.name,
     suite=suite.name,

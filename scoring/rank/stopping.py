@@ -206,9 +206,7 @@ def _workload(
   """Return stopped trials by the identity of the trials as run."""
   rungs = results.rules.rungs(name)
   planned = results.plan is not None
-  firsts = [float(one.evals.values[0]) for one in trials if one.evals]
-  start = [value for value in firsts if math.isfinite(value)]
-  by = curves.scale(rungs[0], float(np.median(start)) if start else math.nan)
+  by = scale(rungs[0], trials)
   found: dict[int, Trial] = {}
   finished: list[Curve] = []
   for submission in sorted({one.key.submission for one in trials}):
@@ -224,6 +222,19 @@ def _workload(
         run_out.append(whole(one, rungs[0], by, planned))
     finished += run_out
   return found
+
+
+def scale(spec: WorkloadSpec, trials: Sequence[Trial]) -> Scale:
+  """Return the scale of a workload on which trials have run.
+
+  Args:
+    spec: The workload, with its exact target.
+    trials: Its trials: training begins at the median of their first
+      evaluations, if the suite does not say where.
+  """
+  firsts = [float(one.evals.values[0]) for one in trials if one.evals]
+  start = [value for value in firsts if math.isfinite(value)]
+  return curves.scale(spec, float(np.median(start)) if start else math.nan)
 
 
 def is_finished(trial: Trial) -> bool:
