@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from submissions import extra_args, writer
+from submissions import extra_args, shared_programs, writer
 from submissions.norm import clip, global_norm
 from workloads.roles import input_axes, roles
 from workloads.workload import (
@@ -87,6 +87,9 @@ class Start(NamedTuple):
   state: PyTree = None  # The last state yielded, when resuming.
   # Sets a state's sharding over the devices; call it in compiled functions.
   place: Callable[[PyTree], PyTree] = _anywhere
+  # Points that differ only in numbers should have one program: no seconds are
+  # counted, and the next point's trial then finds it compiled.
+  share_programs: bool = False
 
 
 def _nothing(state: PyTree) -> Scalars:
@@ -163,19 +166,25 @@ def from_steps(
     )
     return state, jax.tree.map(lambda x: x[-1], scalars)
 
-  @functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
-  def advance(place, state, batches, key):
+  @functools.cache
+  def advancing(place, share_programs: bool) -> Callable:
     go = several if per_dispatch > 1 else step
-    state, scalars = go(state, batches, key)
-    return place(state), scalars
+
+    def advance(state, batches, key):
+      state, scalars = go(state, batches, key)
+      return place(state), scalars
+
+    jit = shared_programs.jit if share_programs else jax.jit
+    return jit(advance, donate_argnums=(0,))
 
   def train(start: Start) -> Iterator[Progress]:
     place = start.place
+    advance = advancing(place, start.share_programs)
     last = start.state or Progress(fresh(place, start.model, start.key), {}, 0)
     state, done = last.state, int(last.done)
     batches = start.batches(batch_size, per_dispatch)
     while steps is None or done < steps:
-      state, scalars = advance(place, state, next(batches), start.key)
+      state, scalars = advance(state, next(batches), start.key)
       done += per_dispatch
       yield Progress(state, scalars, done)
 

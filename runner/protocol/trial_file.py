@@ -91,6 +91,11 @@ class TrialSpec:
   charges: Charges = ALL
   timed: bool = True
 
+  @property
+  def tries_points(self) -> bool:
+    """True if other trials try other points and no seconds are counted."""
+    return not self.timed and self.ruleset == 'external'
+
 
 def make(
   plan: Plan,

@@ -1,10 +1,11 @@
 """Search for one point of a submission that is good on all workloads.
 
 SELF and draws from all of SPACE race on a third of the workloads. The better
-half of the points continues on the next third, and the better half of these on
-the last third. The last FINAL points are raced with SEEDS seeds on all
-workloads. The best point has the smallest geometric mean over all workloads of
-its mean cost. This is a calibration in the sense of Kasimbeg et al. 2025,
+half of the points continues on the next third, and the last FINAL points on the
+last third, with SEEDS seeds. The best point has the smallest geometric mean
+over all workloads of its mean cost. More seeds on all workloads would take half
+as many trials again, to choose between two points that nine workloads tell
+apart already. This is a calibration in the sense of Kasimbeg et al. 2025,
 arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
 arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
 does not matter. Every submission gets the same effort.
@@ -118,8 +119,8 @@ def _search(
     field, beaten = field[:kept], field[kept:] + beaten
   if len(field) > 1:
     for study in range(1, SEEDS):
-      curves = race(field, names, study)
-      field = _scored(suite, field, specs, names, curves)
+      curves = race(field, rungs[-1], study)
+      field = _scored(suite, field, specs, rungs[-1], curves)
   return field + beaten
 
 

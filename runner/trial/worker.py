@@ -228,6 +228,7 @@ def _start(
     elapsed=clock.charged,
     progress=progress,
     place=devices.spread if trial.shard_state else devices.whole,
+    share_programs=trial.tries_points,
   )
 
 

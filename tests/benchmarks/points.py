@@ -1,153 +1,142 @@
-"""Measures what numbers of a point as arguments of the step would cost.
+"""Measures programs that the points of a submission share.
 
-    python -m tests.benchmarks.points
+    python -m tests.benchmarks.points [programs|steps [SUBMISSION ...]]
 
-A submission closes over the numbers of its point, so its step is compiled anew
-at every point. Here `build` runs inside the compiled step instead, with numbers
-as its arguments. Which submissions can be built from numbers that are not known
-yet, and how much slower is such a step?
+`programs`: how many programs nine points of each submission need for a step, if
+constants are arguments (`submissions/shared_programs.py`). Only lowered.
+
+`steps`: such a step against one with constants in it, in turns: time of a step
+and of its compilation.
 """
 
-import functools
+import os
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 import submissions
 import workloads
-from runner.trial import task as tasks
-from submissions.submission import Start
-from tests.benchmarks import losses
-from workloads import batches
+from runner.launch import environment
+from runner.protocol import suite as rules
+from runner.tools import candidates
+from submissions import shared_programs
+from submissions.submission import Start, Task
+from workloads.workload import Batch
 
-TRIED = ('digits', 'ogbg/mini', 'imagenet_vit/mini')
-STEPS, ROUNDS = 20, 9
-
-
-def main():
-  """Print which submissions can be built, and a table of steps."""
-  for name in submissions.names():
-    known = numbers_of(name)
-    needed = [one for one in known if refusal(name, one)]
-    print(f'{name}: {len(known)} numbers, known: {needed}', flush=True)
-  print('| workload | a step, of constants (quartiles) | parameters |')
-  print('|---|---|---|')
-  for name in TRIED:
-    print(f'| {name} | {" | ".join(compared(name, "nadamw"))} |', flush=True)
-
-
-def numbers_of(submission):
-  """Return the names of a submission's numbers that may be arguments."""
-  point = submissions.find(submission).self_point or {}
-  return [n for n, x in point.items() if isinstance(x, float) and x]
+SUITE = rules.load('mini_tuning')
+LOWERED = 'imagenet_vit/mini'
+DRAWS = 8
+TRIED = (
+  'criteo1tb/mini',
+  'fastmri/mini',
+  'imagenet_resnet/mini',
+  'imagenet_vit/mini',
+  'librispeech_deepspeech/mini',
+  'ogbg/mini',
+)
+PAIRS, SKIPPED = 40, 5
 
 
-@functools.cache
-def prepared(workload):
-  """Return the task, the first model and the batches of a workload."""
-  row = losses.row(workload)
-  made = workloads.get(row.workload, row.quirks, row.world)
-  source = made.source('train', None)
-  task = tasks.for_submission(
-    tasks.TrialTask(workload=made, sources={'train': source}, spec=row)
+def main(part: str, names: list[str]) -> None:
+  """Print one table."""
+  if part == 'programs':
+    print('| submission | points | programs |\n|---|---|---|')
+    for name in names or submissions.names():
+      points, found = programs(name)
+      print(f'| {name} | {points} | {found} |', flush=True)
+    return
+  print(
+    '| submission | workload | a step, of the usual one | compilation, of the '
+    'usual one |\n|---|---|---|---|'
   )
-  size, stack = row.batch_size, row.steps_per_dispatch
-
-  def batch(n):
-    rows = [
-      batches.train_batch(source, 0, (n * stack + k) * size, size)
-      for k in range(stack)
-    ]
-    if stack == 1:
-      return rows[0]
-    return {name: np.stack([r[name] for r in rows]) for name in rows[0]}
-
-  model = jax.jit(made.init)(jax.random.key(0))
-  return task, model, [batch(n) for n in range(STEPS)]
+  for name in names or ('nadamw',):
+    for workload in TRIED:
+      step, compiling = steps(name, workload)
+      print(f'| {name} | {workload} | {step} | {compiling:.2f} |', flush=True)
 
 
-def stepping(task, submission, names):
-  """Return a function of one step, and the numbers that are its arguments.
+class _Seen(Exception):
+  """A step was about to be compiled."""
+
+
+def stepping(
+  name: str, workload: str, point: dict[str, Any]
+) -> tuple[Callable, tuple]:
+  """Return the function of a step, and its first arguments.
 
   Args:
-    task: The task.
-    submission: Name of the submission.
-    names: Names of these numbers.
+    name: Name of a submission made by `from_optax` or `from_steps`.
+    workload: A workload of SUITE.
+    point: Hyperparameters.
   """
-  entry = submissions.find(submission)
-  point = entry.self_point or {}
-  numbers = {n: point[n] for n in names}
-  rest = {n: x for n, x in point.items() if n not in numbers}
+  spec, problem = SUITE.workloads[workload], workloads.get(workload)
+  task = Task(problem, spec.steps, spec.batch_size, 1000)
+  submission = submissions.make(submissions.find(name).path, task, point)
+  key, seen = jax.random.key(0), []
 
-  def step(numbers, model, state, batch):
-    submission = submissions.make(entry.path, task, rest | numbers)
-    key = jax.random.key(1)
-    start = Start(model, key, lambda size, stack=1: iter([batch]), state=state)
-    return next(submission.train(start))
+  def noted(function, donate_argnums=()):
+    del donate_argnums
 
-  return step, numbers
+    def call(*args):
+      seen.append((function, args))
+      raise _Seen
 
+    return call
 
-def refusal(submission, name):
-  """Return why a submission cannot be built without a number, or ''."""
-  try:
-    task, model, made = prepared('digits')
-    step, numbers = stepping(task, submission, [name])
-    jax.eval_shape(step, numbers, model, None, made[0])
-  except Exception as error:  # Whatever a submission raises.
-    return f'{type(error).__name__}: {str(error).splitlines()[0][:90]}'
-  return ''
+  def batches(size, stack=1) -> Iterator[Batch]:
+    del stack
+    yield problem.fake_batch(key, size)
 
-
-def compared(workload, submission):
-  """Return the ratio of times of a step, and whether parameters are equal.
-
-  Args:
-    workload: Name of the workload.
-    submission: Name of the submission.
-  """
-  names = [n for n in numbers_of(submission) if not refusal(submission, n)]
-  task, model, made = prepared(workload)
-  step, numbers = stepping(task, submission, names)
-  first = jax.jit(step)(numbers, model, None, made[0])
-
-  def go(numbers, model, inner, batch):
-    progress = step(numbers, model, first._replace(state=inner), batch)
-    return progress.state
-
-  fixed = jax.jit(
-    lambda model, inner, batch: go(numbers, model, inner, batch),
-    donate_argnums=1,
-  )
-  passed = jax.jit(go, donate_argnums=2)
-  own = {n: np.float32(x) for n, x in numbers.items()}
-
-  def run(way):
-    state = jax.tree.map(lambda x: x.copy(), first.state)
-    jax.block_until_ready(state)
-    began = time.perf_counter()
-    for batch in made[1:]:
-      if way == 'passed':
-        state = passed(own, model, state, batch)
-      else:
-        state = fixed(model, state, batch)
-    jax.block_until_ready(state)
-    return time.perf_counter() - began, state
-
-  ends = [run(way)[1] for way in ('passed', 'fixed')]
-  times = [(run('passed')[0], run('fixed')[0]) for _ in range(ROUNDS)]
-  low, middle, high = statistics.quantiles([a / b for a, b in times], n=4)
-  same = all(map(np.array_equal, *map(parameters, ends)))
-  return f'{middle:.3f} ({low:.3f}, {high:.3f})', 'same' if same else 'other'
+  start = Start(jax.jit(problem.init)(key), key, batches, share_programs=True)
+  with mock.patch.object(shared_programs, 'jit', noted):
+    try:
+      next(submission.train(start))
+    except _Seen:
+      return seen[0]
+  raise ValueError(f'{name} compiles its steps itself.')
 
 
-def parameters(state):
-  """Return the arrays of a state's model on the host."""
-  return jax.device_get(jax.tree.leaves(state.model.params))
+def programs(name: str) -> tuple[int, int]:
+  """Return the numbers of a submission's points and of their programs."""
+  points = candidates.drawn(SUITE, submissions.find(name), DRAWS)
+  texts = set()
+  for point in points:
+    step, args = stepping(name, LOWERED, point)
+    shared = shared_programs.shared(step, args)
+    texts.add(shared.call.lower(shared.constants, *args).as_text())
+  return len(points), len(texts)
+
+
+def steps(name: str, workload: str) -> tuple[str, float]:
+  """Return ratios of a step (median and quartiles) and of its compilation."""
+  point = submissions.find(name).self_point or {}
+  step, args = stepping(name, workload, point)
+  began = time.perf_counter()
+  usual = jax.jit(step, donate_argnums=0).lower(*args).compile()
+  between = time.perf_counter()
+  shared = shared_programs.shared(step, args, donate_argnums=(0,))
+  passed = shared.call.lower(shared.constants, *args).compile()
+  compiling = (time.perf_counter() - between) / (between - began)
+  first, *rest = args
+  one, other = (jax.tree.map(jnp.copy, first) for _ in range(2))
+  ratios = []
+  for _ in range(PAIRS + SKIPPED):
+    begins = time.perf_counter()
+    one = jax.block_until_ready(usual(one, *rest))[0]
+    middle = time.perf_counter()
+    other = jax.block_until_ready(passed(shared.constants, other, *rest))[0]
+    ratios.append((time.perf_counter() - middle) / (middle - begins))
+  low, median, high = statistics.quantiles(ratios[SKIPPED:], n=4)
+  return f'{median:.3f} ({low:.3f}, {high:.3f})', compiling
 
 
 if __name__ == '__main__':
-  sys.exit(main())
+  # Flags of trials; XLA reads them when its backend starts.
+  os.environ['XLA_FLAGS'] = environment.XLA_FLAGS
+  main((sys.argv[1:] or ['steps'])[0], sys.argv[2:])

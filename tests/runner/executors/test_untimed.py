@@ -14,7 +14,13 @@ from runner.launch import prepare
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import layout, results_folder, storage, suite as rules
+from runner.protocol import (
+  layout,
+  results_folder,
+  storage,
+  suite as rules,
+  trial_file,
+)
 from runner.protocol.layout import Status
 from runner.protocol.plan import Speed
 from runner.protocol.timing import time_profiles
@@ -248,3 +254,27 @@ def test_the_plan_of_untimed_trials_needs_no_speeds(tmp_path):
   plan = dataclasses.replace(planned(tmp_path), budgets={})
   text = json.dumps(plan.budgets)
   assert text == '{}' and plan.hours is None
+
+
+@pytest.mark.parametrize(
+  ('ruleset', 'timed', 'expected'),
+  [
+    ('external', False, True),
+    ('external', True, False),
+    ('self', False, False),
+  ],
+)
+def test_only_untimed_trials_of_several_points_share_programs(
+  tmp_path, ruleset, timed, expected
+):
+  suite = rules.load(str(races.suite(tmp_path, target=0.99, steps=20)))
+  plan = planning.make_endless(suite, ruleset, ['sgd'], hardware.describe())
+  spec = trial_file.make(
+    plan,
+    plan.trials[0],
+    limits=StepLimits(steps=20, eval_steps=10),
+    data_dir=None,
+    shard_state=False,
+    timed=timed,
+  )
+  assert spec.tries_points is expected

@@ -137,12 +137,12 @@ def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
   found = tune._search(SUITE, [{'rate': n} for n in range(1, 10)], race)
   third = len(names) // 3
   assert asked == [
-    (9, third, 0), (4, third, 0), (2, third, 0),
-    (2, len(names), 1), (2, len(names), 2),
+    (9, third, 0), (4, third, 0),
+    (2, third, 0), (2, third, 1), (2, third, 2),
   ]  # fmt: skip
   assert [one.number for one in found[:2]] == [5, 9]
-  assert [one.trials for one in found] == [27, 27, 6, 6, 3, 3, 3, 3, 3]
-  assert found[0].reached == 27 and found[0].mean < found[1].mean
+  assert [one.trials for one in found] == [15, 15, 6, 6, 3, 3, 3, 3, 3]
+  assert found[0].reached == 15 and found[0].mean < found[1].mean
 
 
 def test_without_a_target_half_of_the_points_reach_one_from_the_search():
