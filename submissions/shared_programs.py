@@ -11,7 +11,7 @@ and points are tried.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,10 +35,15 @@ class Shared(NamedTuple):
   """
 
   call: Callable
-  constants: dict[str, Array]
+  constants: Mapping[str, np.ndarray | Array]
 
 
-def jit(function: Callable, donate_argnums: Sequence[int] = ()) -> Callable:
+def jit(
+  function: Callable,
+  *,
+  donate_argnums: Sequence[int] = (),
+  sharding: jax.sharding.Sharding | None = None,
+) -> Callable:
   """Return a compiled function whose constants are arguments of its program.
 
   Constants are numbers: floating-point ones, and integers from which only
@@ -48,6 +53,7 @@ def jit(function: Callable, donate_argnums: Sequence[int] = ()) -> Callable:
   Args:
     function: Takes and returns pytrees of arrays.
     donate_argnums: Arguments whose memory may be used for results.
+    sharding: Where the constants are; None: on the default device.
   """
   programs: dict[Any, Shared] = {}
 
@@ -55,7 +61,9 @@ def jit(function: Callable, donate_argnums: Sequence[int] = ()) -> Callable:
     leaves, tree = jax.tree.flatten(args)
     kinds = tree, tuple(map(jax.typeof, leaves))
     if kinds not in programs:
-      programs[kinds] = shared(function, args, donate_argnums)
+      program = shared(function, args, donate_argnums)
+      there = jax.device_put(program.constants, sharding)
+      programs[kinds] = program._replace(constants=there)
     program = programs[kinds]
     return program.call(program.constants, *args)
 
@@ -78,7 +86,7 @@ def shared(
   numbers: dict[str, list[Any]] = {}
   for literal in _constants(traced.jaxpr):
     if id(literal) not in places:
-      kind = literal.aval.dtype.name
+      kind = _type(literal).dtype.name
       same = numbers.setdefault(kind, [])
       places[id(literal)] = kind, len(same)
       same.append(literal.val)
@@ -87,7 +95,7 @@ def shared(
     def value(literal):
       place = places.get(id(literal))
       if place is None:
-        return np.asarray(literal.val, literal.aval.dtype)
+        return np.asarray(literal.val, _type(literal).dtype)
       kind, index = place
       return constants[kind][index]
 
@@ -95,16 +103,14 @@ def shared(
     return jax.tree.unflatten(tree, found)
 
   donated = tuple(n + 1 for n in donate_argnums)
-  constants = {
-    kind: jnp.asarray(np.array(same, kind)) for kind, same in numbers.items()
-  }
+  constants = {kind: np.array(same, kind) for kind, same in numbers.items()}
   return Shared(jax.jit(call, donate_argnums=donated), constants)
 
 
 def _constants(jaxpr: core.Jaxpr) -> Iterator[core.Literal]:
   """Yield the literals that become arguments, also those of inner programs."""
   for eqn in jaxpr.eqns:
-    numbers = all(var.aval.shape == () for var in eqn.outvars)
+    numbers = all(_type(var).shape == () for var in eqn.outvars)
     for var in eqn.invars:
       if isinstance(var, core.Literal) and _is_constant(var, numbers):
         yield var
@@ -115,6 +121,11 @@ def _constants(jaxpr: core.Jaxpr) -> Iterator[core.Literal]:
       yield var
 
 
+def _type(var: core.Var | core.Literal) -> Any:
+  """Return the shape and dtype of a variable, or of a literal."""
+  return var.aval
+
+
 def _is_constant(literal: core.Literal, numbers: bool) -> bool:
   """Test whether a literal is an argument.
 
@@ -123,8 +134,8 @@ def _is_constant(literal: core.Literal, numbers: bool) -> bool:
     numbers: Whether only numbers are computed from it. Integers from which
       arrays are computed are mostly indices, whose values make programs fast.
   """
-  kind = literal.aval.dtype
-  if literal.aval.shape:
+  kind = _type(literal).dtype
+  if _type(literal).shape:
     return False
   if not jnp.issubdtype(kind, jnp.floating):
     return numbers and kind == jnp.int32 and int(literal.val) not in KEPT

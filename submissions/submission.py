@@ -167,19 +167,24 @@ def from_steps(
     return state, jax.tree.map(lambda x: x[-1], scalars)
 
   @functools.cache
-  def advancing(place, share_programs: bool) -> Callable:
+  def advancing(place, constants_at: jax.sharding.Sharding | None) -> Callable:
     go = several if per_dispatch > 1 else step
 
     def advance(state, batches, key):
       state, scalars = go(state, batches, key)
       return place(state), scalars
 
-    jit = shared_programs.jit if share_programs else jax.jit
-    return jit(advance, donate_argnums=(0,))
+    if constants_at is None:
+      return jax.jit(advance, donate_argnums=0)
+    return shared_programs.jit(
+      advance, donate_argnums=(0,), sharding=constants_at
+    )
 
   def train(start: Start) -> Iterator[Progress]:
     place = start.place
-    advance = advancing(place, start.share_programs)
+    # As the key, constants are on all devices.
+    shared = start.key.sharding if start.share_programs else None
+    advance = advancing(place, shared)
     last = start.state or Progress(fresh(place, start.model, start.key), {}, 0)
     state, done = last.state, int(last.done)
     batches = start.batches(batch_size, per_dispatch)

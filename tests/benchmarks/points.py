@@ -80,8 +80,8 @@ def stepping(
   submission = submissions.make(submissions.find(name).path, task, point)
   key, seen = jax.random.key(0), []
 
-  def noted(function, donate_argnums=()):
-    del donate_argnums
+  def noted(function, donate_argnums, sharding):
+    del donate_argnums, sharding
 
     def call(*args):
       seen.append((function, args))
