@@ -19,7 +19,11 @@ from runner.program import PROGRAM
 from runner.protocol.records import advice
 from workloads import command_line
 
-_SUITE = flags.DEFINE_string('suite', 'mini', 'Name or .toml file of a suite.')
+_SUITE = flags.DEFINE_string(
+  'suite',
+  'mini',
+  'Name or .toml file of a suite. If none is named, tune uses mini_tuning.',
+)
 _SUBMISSIONS = flags.DEFINE_list(
   'submissions',
   [],
