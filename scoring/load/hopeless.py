@@ -21,7 +21,7 @@ class Stops(NamedTuple):
   stopped: int  # Trials that were stopped.
   known: int  # Of these, the trials that were run to an outcome.
   false: int  # Of these, the trials that reached a target later.
-  hours: float  # Charged hours saved.
+  saved: float  # Charged seconds, or steps.
 
   @property
   def rate(self) -> tuple[float, float]:
@@ -52,7 +52,7 @@ def audited(trials: Sequence[Trial]) -> Stops:
     stopped=sum(trial.state == HOPELESS for trial in said),
     known=len(known),
     false=sum(map(reached_later, known)),
-    hours=0.0,  # Nobody knows how long they would have run.
+    saved=0.0,  # Nobody knows how long they would have run.
   )
 
 

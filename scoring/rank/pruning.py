@@ -25,7 +25,7 @@ def prune(
   """Stop trials where that changes no score.
 
   Returns:
-    The trials, and the hours saved by reason.
+    The trials, and the seconds or steps saved by reason.
   """
   rules = results.rules
   cells = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -90,6 +90,6 @@ def _run(
     if trial.open or limit.seconds >= trial.seconds:
       kept.append(trial)
       continue
-    saved[limit.reason] += (trial.seconds - limit.seconds) / 3600
+    saved[limit.reason] += trial.seconds - limit.seconds
     kept.append(trial.until(limit.seconds))
   return kept

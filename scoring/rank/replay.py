@@ -35,7 +35,7 @@ class Cheaper(NamedTuple):
   """One cheaper race, compared with the race that was run."""
 
   what: str
-  hours: float  # Charged hours of all trials.
+  amount: float  # Of all trials, in the unit of the replay.
   scores: dict[str, float]
   moved: int  # Largest number of submissions with another rank.
   largest: float  # Largest change of any score.
@@ -45,10 +45,11 @@ class Cheaper(NamedTuple):
 class Replay(NamedTuple):
   """One race and its cheaper versions."""
 
-  hours: float  # Charged hours of all trials as run.
+  unit: str  # Of all amounts: 'hours', charged ones, or 'steps'.
+  amount: float  # Of all trials as run.
   scores: dict[str, float]
   cheaper: list[Cheaper]
-  pruned: dict[str, float]  # Hours that pruning saves, by reason.
+  pruned: dict[str, float]  # Amounts that pruning saves, by reason.
   stops: Stops | None = None  # What the policy `safe` stops; None: not tried.
 
 
@@ -91,7 +92,14 @@ def replay(
     hopeful, stops = stop(results, stopped)
     kept, _ = prune(results, hopeful)
     cheaper.append(compare('safe stopping', [kept], results, scores, integral))
-  return Replay(_hours(results.trials), scores, cheaper, saved, stops)
+  return Replay(
+    unit='steps' if results.effort == 'steps' else 'hours',
+    amount=_amount(results.trials, results),
+    scores=scores,
+    cheaper=cheaper,
+    pruned={k: x / _one(results) for k, x in saved.items()},
+    stops=stops and stops._replace(saved=stops.saved / _one(results)),
+  )
 
 
 def _fewer(
@@ -118,9 +126,13 @@ def _fewer(
 def table(found: Replay) -> dict[str, Any]:
   """Return the replay as a table for JSON."""
   stops = found.stops
-  return found._asdict() | {
-    'cheaper': [c._asdict() for c in found.cheaper],
-    'stops': stops and stops._asdict() | {'rate': stops.rate},
+
+  def named(table: dict[str, Any], amount: str = 'amount') -> dict[str, Any]:
+    return {found.unit if k == amount else k: x for k, x in table.items()}
+
+  return named(found._asdict()) | {
+    'cheaper': [named(one._asdict()) for one in found.cheaper],
+    'stops': stops and named(stops._asdict(), 'saved') | {'rate': stops.rate},
   }
 
 
@@ -130,39 +142,46 @@ def show(found: Replay, console) -> None:
 
   lines = rich.table.Table(box=None, pad_edge=False, header_style='dim')
   lines.add_column('race')
-  for head in ('hours', 'saved', 'ranks moved', 'score moved', 'same ranking'):
+  for head in (
+    found.unit, 'saved', 'ranks moved', 'score moved', 'same ranking'
+  ):  # fmt: skip
     lines.add_column(head, justify='right')
-  lines.add_row('as run', f'{found.hours:.1f}', '', '', '', '')
+  lines.add_row('as run', _shown(found.amount, found.unit), '', '', '', '')
   for one in found.cheaper:
-    saved = 1 - one.hours / found.hours if found.hours else 0.0
+    saved = 1 - one.amount / found.amount if found.amount else 0.0
     lines.add_row(
       one.what,
-      f'{one.hours:.1f}',
+      _shown(one.amount, found.unit),
       f'{saved:.1%}',
       str(one.moved),
       f'{one.largest:.4f}',
       f'{one.same:.0%}',
     )
   console.print(lines)
-  for reason, hours in found.pruned.items():
-    console.print(f'Pruned as {REASONS[reason]}: {hours:.1f} hours.')
+  for reason, amount in found.pruned.items():
+    said = f'{_shown(amount, found.unit)} {found.unit}'
+    console.print(f'Pruned as {REASONS[reason]}: {said}.')
   if found.stops:
-    console.print(_told(found.stops))
+    console.print(_told(found.stops, found.unit))
   console.print(
-    'For fewer studies, hours are the mean, and rank and score moves the '
-    'largest, over all choices of studies that cover every cell, or '
+    f'For fewer studies, {found.unit} are the mean, and rank and score moves '
+    'the largest, over all choices of studies that cover every cell, or '
     f'{CHOICES} drawn ones.'
   )
 
 
-def _told(stops: Stops) -> str:
+def _shown(amount: float, unit: str) -> str:
+  return f'{amount:.1f}' if unit == 'hours' else f'{amount:,.0f}'
+
+
+def _told(stops: Stops, unit: str) -> str:
   """Return what a policy stopped, and how often that was wrong."""
   low, high = stops.rate
   return (
-    f'Stopped without a chance: {stops.stopped} trials, {stops.hours:.1f} '
-    f'hours. {stops.false} of the {stops.known} with a known outcome reached a '
-    f'target later ({COVERAGE:.0%} interval of the rate: {low:.1%} to '
-    f'{high:.1%}). No trial is stopped whose schedule is not recorded.'
+    f'Stopped without a chance: {stops.stopped} trials, '
+    f'{_shown(stops.saved, unit)} {unit}. {stops.false} of the {stops.known} '
+    f'with a known outcome reached a target later ({COVERAGE:.0%} interval of '
+    f'the rate: {low:.1%} to {high:.1%}). No trial is stopped whose schedule is not recorded.'
   )
 
 
@@ -196,7 +215,7 @@ def compare(
   moves = [(_order(other, names) != before).sum() for other in found]
   return Cheaper(
     what=what,
-    hours=float(np.mean([_hours(trials) for trials in choices])),
+    amount=float(np.mean([_amount(trials, results) for trials in choices])),
     scores={
       name: float(np.mean([other[name] for other in found])) for name in names
     },
@@ -211,8 +230,13 @@ def _order(scores: dict[str, float], names: list[str]) -> np.ndarray:
   return score.ranks(values, np.full(len(names), True))
 
 
-def _hours(trials: list[Trial]) -> float:
-  return sum(trial.seconds for trial in trials) / 3600
+def _amount(trials: list[Trial], results: Results) -> float:
+  return sum(trial.seconds for trial in trials) / _one(results)
+
+
+def _one(results: Results) -> float:
+  """Return one unit of a replay, in the unit of the trials' times."""
+  return 1.0 if results.effort == 'steps' else 3600.0
 
 
 def stopped_at_target(trial: Trial) -> Trial:

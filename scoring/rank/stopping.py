@@ -196,7 +196,7 @@ def stop(
     stopped=len(ended),
     known=len(known),
     false=sum(before.hits != after.hits for before, after in known),
-    hours=sum(b.seconds - a.seconds for b, a in ended) / 3600,
+    saved=sum(b.seconds - a.seconds for b, a in ended),
   )
 
 

@@ -416,6 +416,7 @@ def policies(board: str) -> None:
   """Print what policies of stopping save, and how often they are wrong."""
   with opened(board) as results:
     whole = replay.replay(results)
+    seconds = sum(one.seconds for one in results.trials)
     ended = [replay.stopped_at_target(one) for one in results.trials]
     for name, policy in POLICIES.items():
       kept, stops = stopping.stop(results, ended, policy)
@@ -423,8 +424,8 @@ def policies(board: str) -> None:
       made = replay.compare(name, [kept], results, whole.scores)
       low, high = stops.rate
       print(
-        f'| {board} | {name} | {made.hours / whole.hours:.1%} | '
-        f'{stops.stopped} | {stops.hours / whole.hours:.1%} | '
+        f'| {board} | {name} | {made.amount / whole.amount:.1%} | '
+        f'{stops.stopped} | {stops.saved / seconds:.1%} | '
         f'{stops.false} of {stops.known} | {low:.1%} to {high:.1%} | '
         f'{made.moved} | {made.largest:.4f} |',
         flush=True,

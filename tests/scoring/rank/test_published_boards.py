@@ -112,7 +112,7 @@ def test_pruning_published_races_moves_nothing(logs):
     pruned = found.cheaper[-1]
     assert pruned.what == 'exact pruning'
     assert pruned.largest == 0 and pruned.moved == 0
-    assert pruned.hours < 0.8 * found.hours
+    assert pruned.amount < 0.8 * found.amount
     assert sum(found.pruned.values()) == pytest.approx(
-      found.cheaper[0].hours - pruned.hours
+      found.cheaper[0].amount - pruned.amount
     )

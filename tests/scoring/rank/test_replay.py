@@ -1,9 +1,11 @@
 """Cheaper races: what they cost and that pruning changes nothing."""
 
 import dataclasses
+import io
 import math
 
 import pytest
+import rich.console
 from hypothesis import given, settings, strategies as st
 
 from scoring.rank import board, pruning, replay
@@ -52,7 +54,7 @@ def test_pruning_changes_no_score_and_no_rank(results):
   assert scores(dataclasses.replace(results, trials=kept)) == scores(results)
   before = sum(trial.seconds for trial in results.trials)
   after = sum(trial.seconds for trial in kept)
-  assert sum(saved.values()) * 3600 == pytest.approx(before - after)
+  assert sum(saved.values()) == pytest.approx(before - after)
   assert len(kept) == len(results.trials)
 
 
@@ -72,26 +74,26 @@ def test_of_two_studies_a_slow_one_may_still_count():
   assert saved(made.rules('w'), seconds)['beyond'] == 0
   seconds['y', 'w', 1, 1] = INF
   found = saved(made.rules('w'), seconds)
-  assert found['beyond'] == pytest.approx(920 / 3600)
+  assert found['beyond'] == pytest.approx(920)
 
 
 def test_what_is_pruned_by_hand():
   rules = made.rules('w')
   # The second trial is stopped when it is as late as the first one's hit.
   beaten = saved(rules, {('x', 'w', 0, 1): 100.0, ('x', 'w', 0, 2): INF})
-  assert beaten['beaten'] == pytest.approx(900 / 3600)
+  assert beaten['beaten'] == pytest.approx(900)
   # Two misses of three decide the median: the third study is not run.
   decided = saved(rules, {('x', 'w', study, 1): INF for study in range(3)})
-  assert decided['decided'] == pytest.approx(1000 / 3600)
+  assert decided['decided'] == pytest.approx(1000)
   # Two hits of three: later than the second of them, the third is above.
   fast = {('x', 'w', 0, 1): 10.0, ('x', 'w', 1, 1): 30.0, ('x', 'w', 2, 1): INF}
-  assert saved(rules, fast)['decided'] == pytest.approx(970 / 3600)
+  assert saved(rules, fast)['decided'] == pytest.approx(970)
   # More than four times the fastest gives no credit.
   beyond = saved(rules, {('x', 'w', 0, 1): 10.0, ('y', 'w', 0, 1): INF})
-  assert beyond['beyond'] == pytest.approx(960 / 3600)
+  assert beyond['beyond'] == pytest.approx(960)
   suite = made.rules('w', held_out={'h': 'w'})
   base = saved(suite, {('x', 'w', 0, 1): INF, ('x', 'h', 0, 1): 500.0})
-  assert base['no matter'] == pytest.approx(500 / 3600)
+  assert base['no matter'] == pytest.approx(500)
 
 
 def test_smaller_budgets_and_fewer_studies():
@@ -105,9 +107,9 @@ def test_smaller_budgets_and_fewer_studies():
   }
   found = replay.replay(made.results(made.rules('w'), seconds))
   cheaper = {one.what: one for one in found.cheaper}
-  assert found.hours == pytest.approx(1500 / 3600)
+  assert found.amount == pytest.approx(1500 / 3600)
   half = cheaper['50% of the budget']
-  assert (half.hours, half.moved, half.largest) == (
+  assert (half.amount, half.moved, half.largest) == (
     pytest.approx(1400 / 3600),
     0,
     0,
@@ -118,8 +120,25 @@ def test_smaller_budgets_and_fewer_studies():
   # Of single studies, one says that y is beyond the cutoff.
   single = cheaper['1 of 3 studies']
   assert single.largest == pytest.approx(1 / 3)
-  assert single.hours == pytest.approx(500 / 3600)
+  assert single.amount == pytest.approx(500 / 3600)
   assert single.same == 1.0
+
+
+def test_a_board_by_steps_has_no_hours():
+  seconds = {('x', 'w', 0, 1): 100.0, ('y', 'w', 0, 1): 300.0}
+  results = made.results(made.rules('w'), seconds)
+  by_steps = dataclasses.replace(results, effort='steps')
+  found = replay.replay(by_steps, policy='safe')
+  assert (found.unit, found.amount) == ('steps', 400)
+  table = replay.table(found)
+  assert table['steps'] == 400 and 'hours' not in table
+  assert {'steps', 'what'} <= table['cheaper'][0].keys()
+  assert table['stops']['steps'] == 0
+  console = rich.console.Console(file=io.StringIO(), width=200)
+  replay.show(found, console)
+  said = console.file.getvalue()
+  assert 'hours' not in said and '400' in said
+  assert '0 steps' in said
 
 
 @settings(max_examples=50, deadline=None)
@@ -138,8 +157,8 @@ def test_of_fewer_studies_every_cell_has_one():
   found = replay.replay(made.results(made.rules('w'), seconds))
   cheaper = {one.what: one for one in found.cheaper}
   # Study 1 alone; studies 0 and 1, or 1 and 2.
-  assert cheaper['1 of 3 studies'].hours == pytest.approx(400 / 3600)
-  assert cheaper['2 of 3 studies'].hours == pytest.approx(500 / 3600)
+  assert cheaper['1 of 3 studies'].amount == pytest.approx(400 / 3600)
+  assert cheaper['2 of 3 studies'].amount == pytest.approx(500 / 3600)
   # Where no two have a study in common, one is too few for both.
   seconds = {('x', 'w', 0, 1): 100.0, ('y', 'w', 1, 1): 300.0}
   found = replay.replay(made.results(made.rules('w'), seconds))
