@@ -181,7 +181,8 @@ def _told(stops: Stops, unit: str) -> str:
     f'Stopped without a chance: {stops.stopped} trials, '
     f'{_shown(stops.saved, unit)} {unit}. {stops.false} of the {stops.known} '
     f'with a known outcome reached a target later ({COVERAGE:.0%} interval of '
-    f'the rate: {low:.1%} to {high:.1%}). No trial is stopped whose schedule is not recorded.'
+    f'the rate: {low:.1%} to {high:.1%}). No trial is stopped whose schedule '
+    'is not recorded.'
   )
 
 
