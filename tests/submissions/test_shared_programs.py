@@ -47,6 +47,18 @@ def nested(rate, x):
   return jax.grad(lambda y: jnp.sum(inner(y) ** 2))(x), inner(x)
 
 
+@jax.custom_vjp
+def squared(x):
+  return x * x * 1.25
+
+
+squared.defvjp(lambda x: (squared(x), x), lambda x, g: (2.5 * x * g,))
+
+
+def own_gradient(rate, x):
+  return jax.grad(lambda y: jnp.sum(squared(rate * y)))(x), squared(rate * x)
+
+
 def half(rate, x):
   return (x.astype(jnp.bfloat16) * jnp.bfloat16(rate)).astype(jnp.float32)
 
@@ -59,7 +71,8 @@ def scheduled(rate, x):
 
 
 @pytest.mark.parametrize(
-  'function', [scanned, looped, branched, nested, half, scheduled]
+  'function',
+  [scanned, looped, branched, nested, own_gradient, half, scheduled],
 )
 def test_points_share_a_program_that_computes_the_same(function):
   found = {}
@@ -83,6 +96,18 @@ def test_zero_and_one_stay_since_programs_are_faster_that_know_them():
   assert zero != some
   shared = shared_programs.shared(functools.partial(scaled, 1.0), (X,))
   assert not shared.constants
+
+
+def test_what_is_computed_again_keeps_its_constants():
+  """They are inside of what `jax.checkpoint` marks."""
+
+  def remembered(rate, x):
+    again = jax.checkpoint(lambda y: jnp.sin(y * rate))
+    return jax.grad(lambda y: jnp.sum(again(y)))(x)
+
+  at_point = functools.partial(remembered, 0.3)
+  _, result = program(at_point, X)
+  np.testing.assert_allclose(result, jax.jit(at_point)(X), rtol=1e-5)
 
 
 def test_an_index_of_an_array_stays():
