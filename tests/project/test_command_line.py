@@ -16,7 +16,7 @@ import tomllib
 import pytest
 
 from runner.protocol import layout, storage
-from tests.support.races import ROOT, command, folder, mine, suite
+from tests.support.races import ROOT, command, folder, hearing, mine, suite
 from workloads import command_line, standard_streams
 
 pytestmark = pytest.mark.apart  # Slow, and each on its own.
@@ -193,15 +193,6 @@ def test_whatever_the_system_refuses_is_told(tmp_path, capsys):
 STUBBORN = 'import signal; signal.signal(15, lambda *_: None)'
 
 
-# Shells have what they start in the background ignore SIGINT, and what that
-# starts too: tests as well.
-HEARS = (
-  'import os, signal, sys\n'
-  'signal.signal(signal.SIGINT, signal.SIG_DFL)\n'
-  'os.execv(sys.argv[1], sys.argv[1:])'
-)
-
-
 def interrupted(home, build, times):
   """Presses Ctrl-C so often; the runner's code, words and seconds."""
   slow = mine(home, 'mine', steps=400, build=build, step='time.sleep(0.2)')
@@ -210,7 +201,7 @@ def interrupted(home, build, times):
   leader, follower = pty.openpty()
   with os.fdopen(leader, 'rb', buffering=0) as terminal:
     runner = subprocess.Popen(
-      [sys.executable, '-c', HEARS, *command(home, 'run', **flags)],
+      hearing(command(home, 'run', **flags)),
       cwd=ROOT,
       stdin=follower,
       stdout=follower,

@@ -139,6 +139,20 @@ def command(home, *words, **options):
   ]
 
 
+def hearing(words):
+  """Return a command line that heeds Ctrl-C, whoever starts it.
+
+  Shells have what they start in the background ignore SIGINT, and what that
+  starts too: tests as well.
+  """
+  program = (
+    'import os, signal, sys\n'
+    'signal.signal(signal.SIGINT, signal.SIG_DFL)\n'
+    'os.execv(sys.argv[1], sys.argv[1:])'
+  )
+  return [sys.executable, '-c', program, *words]
+
+
 def run(home, *words, **options):
   """Run the runner to its end and return the completed process."""
   return subprocess.run(

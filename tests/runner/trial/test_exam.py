@@ -40,6 +40,7 @@ from tests.support.races import (
   ROOT,
   command,
   folder,
+  hearing,
   mine,
   run,
   suite,
@@ -274,14 +275,15 @@ def test_ctrl_c_leaves_nothing_running(tmp_path):
     mine(tmp_path, 'first', steps=STEPS),
     mine(tmp_path, 'second', steps=10_000, step=slow),
   ]
+  words = command(
+    tmp_path,
+    'run',
+    suite=suite(tmp_path, **EASY),
+    submissions=','.join(map(str, paths)),
+    out=tmp_path / 'out',
+  )
   runner = subprocess.Popen(
-    command(
-      tmp_path,
-      'run',
-      suite=suite(tmp_path, **EASY),
-      submissions=','.join(map(str, paths)),
-      out=tmp_path / 'out',
-    ),
+    hearing(words),
     cwd=ROOT,
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
@@ -295,6 +297,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path):
   [process] = children(runner.pid)
   os.killpg(runner.pid, signal.SIGINT)
   _, err = runner.communicate(timeout=LONG)
+  assert runner.returncode == 130
   assert b'Traceback' not in err
   assert not alive(process)
 
