@@ -207,6 +207,12 @@ def time(options: Options) -> int:
   """Time one trial of each program of a results folder."""
   from runner.tools import timing  # noqa: PLC0415
 
+  if options.submissions and options.against is None:
+    raise ValueError(
+      'time --submissions names entries of the board of --against. All '
+      f'programs of {options.out} are timed: leave out --submissions, or give '
+      '--against.'
+    )
   stored = results_folder.planned(options.out)
   machine = machines.machine(options)
   machines.check_here(options, machine)

@@ -56,6 +56,7 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(
   monkeypatch.setattr(layout, 'HELD_UP', 2.0)
   assert commands.run(options(tmp_path, trial=UNTIMED, jobs=2)) == 0
   assert '2 of 2 trials done' in capsys.readouterr().out
+  every = dataclasses.replace(options(tmp_path), submissions=())
   own = storage.read_json(
     layout.folder(tmp_path / 'out', 'one', 'digits', 0, 1) / layout.TRIAL
   )
@@ -68,7 +69,7 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(
   in_seconds = read.read(tmp_path / 'out', effort='seconds')
   reasons = board.make(in_seconds).standings[0].cells['digits'].open
   assert 'timetrial time' in reasons[0]
-  assert commands.time(options(tmp_path)) == 0
+  assert commands.time(every) == 0
   assert '2 of 2 programs are timed' in capsys.readouterr().out
   timed = read.read(tmp_path / 'out')
   assert timed.effort == 'seconds'
@@ -77,7 +78,7 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(
   assert verify.verify(timed) == [
     one for one in verify.verify(timed) if not one.doubt
   ]
-  assert commands.time(options(tmp_path)) == 0  # Nothing is left to time.
+  assert commands.time(every) == 0  # Nothing is left to time.
   [place] = time_profiles.folders(tmp_path / 'out')
   folder = layout.folder(place, 'one', 'digits', 0, 1)
   began = layout.status(folder).since
@@ -254,6 +255,12 @@ def test_the_plan_of_untimed_trials_needs_no_speeds(tmp_path):
   plan = dataclasses.replace(planned(tmp_path), budgets={})
   text = json.dumps(plan.budgets)
   assert text == '{}' and plan.hours is None
+
+
+def test_time_does_not_ignore_submissions(tmp_path):
+  """It timed all programs, whichever were named."""
+  with pytest.raises(ValueError, match='leave out --submissions'):
+    commands.time(Options(out=tmp_path, submissions=('nadamw',)))
 
 
 @pytest.mark.parametrize(
