@@ -36,7 +36,7 @@ def checked(results: Results) -> Iterator[Told]:
     return
   for text in hopeless.remarks(results.trials):
     yield '.', False, text
-  # Both are read once for all trials, and only if a trial was stopped.
+  # Results and ledger are read once, and only if a trial was stopped.
   again = functools.cache(
     lambda effort: read.read(results.folder, effort=effort)
   )

@@ -182,7 +182,7 @@ def from_steps(
 
   def train(start: Start) -> Iterator[Progress]:
     place = start.place
-    # As the key, constants are on all devices.
+    # Constants are on all devices, like the key.
     shared = start.key.sharding if start.share_programs else None
     advance = advancing(place, shared)
     last = start.state or Progress(fresh(place, start.model, start.key), {}, 0)

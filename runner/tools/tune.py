@@ -3,12 +3,12 @@
 SELF and draws from all of SPACE race on a third of the workloads. The better
 half of the points continues on the next third, and the last FINAL points on the
 last third, with SEEDS seeds. The best point has the smallest geometric mean
-over all workloads of its mean cost. More seeds on all workloads would take half
-as many trials again, to choose between two points that nine workloads tell
-apart already. This is a calibration in the sense of Kasimbeg et al. 2025,
-arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
-arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
-does not matter. Every submission gets the same effort.
+over all workloads of its mean cost. With nine points and nine workloads these
+are 57 trials; several seeds on all workloads would make them 81. This is a
+calibration in the sense of Kasimbeg et al. 2025, arXiv:2505.24005, with
+successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) over
+workloads. Trials stop by steps, so the machine's speed does not matter. Every
+submission gets the same effort.
 
 A workload without a target gets one for the search, from the search: the median
 of the best values of the points that race on it. Half of the points reach it,

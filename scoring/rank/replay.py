@@ -97,8 +97,8 @@ def replay(
     amount=_amount(results.trials, results),
     scores=scores,
     cheaper=cheaper,
-    pruned={k: x / _one(results) for k, x in saved.items()},
-    stops=stops and stops._replace(saved=stops.saved / _one(results)),
+    pruned={k: x / _unit_size(results) for k, x in saved.items()},
+    stops=stops and stops._replace(saved=stops.saved / _unit_size(results)),
   )
 
 
@@ -232,11 +232,11 @@ def _order(scores: dict[str, float], names: list[str]) -> np.ndarray:
 
 
 def _amount(trials: list[Trial], results: Results) -> float:
-  return sum(trial.seconds for trial in trials) / _one(results)
+  return sum(trial.seconds for trial in trials) / _unit_size(results)
 
 
-def _one(results: Results) -> float:
-  """Return one unit of a replay, in the unit of the trials' times."""
+def _unit_size(results: Results) -> float:
+  """Return how many seconds or steps the unit of a replay has."""
   return 1.0 if results.effort == 'steps' else 3600.0
 
 

@@ -155,20 +155,15 @@ def trained(name, share, per_dispatch=1, **more):
   return submission.model(last).params, submission.scalars(last)
 
 
-@pytest.mark.parametrize('name', ['nadamw', 'lion_8bit', 'muon'])
-def test_a_submission_trains_alike(name):
+@pytest.mark.parametrize(
+  ('name', 'per_dispatch'),
+  [('nadamw', 1), ('nadamw', 2), ('lion_8bit', 1), ('muon', 1)],
+)
+def test_a_submission_trains_alike(name, per_dispatch):
   jax.tree.map(
     functools.partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-5),
-    trained(name, share=True),
-    trained(name, share=False),
-  )
-
-
-def test_several_steps_in_a_dispatch_train_alike():
-  jax.tree.map(
-    functools.partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-5),
-    trained('nadamw', share=True, per_dispatch=2),
-    trained('nadamw', share=False, per_dispatch=2),
+    trained(name, share=True, per_dispatch=per_dispatch),
+    trained(name, share=False, per_dispatch=per_dispatch),
   )
 
 
