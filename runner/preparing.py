@@ -95,12 +95,12 @@ def set_targets(options: Options) -> int:
 
 def tune(options: Options) -> int:
   """Find, for each submission, one point that is good on all workloads."""
-  from runner.tools import candidates, tune as tuning  # noqa: PLC0415
+  from runner.tools.tuning import draws, tune as tuning  # noqa: PLC0415
 
   suite = chosen.ready(options)
   names = chosen.named(options)
   for name in names:  # Wrong options fail before hours are spent.
-    candidates.drawn(suite, submissions.find(name), options.points)
+    draws.first(suite, submissions.find(name), options.points)
   if options.suite == TUNING:
     print(
       f'Tuning on suite {TUNING}: no board is made on its data. For another '

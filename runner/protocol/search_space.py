@@ -41,7 +41,7 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
       f'not {space!r}.'
     )
   for name, spec in space.items():
-    _check(spec, f'{where}: {name!r}')
+    check_range(spec, f'{where}: {name!r}')
   from scipy.stats import qmc  # noqa: PLC0415  Importing takes a second.
 
   units = qmc.Halton(len(space), rng=seed).random(count)
@@ -89,7 +89,13 @@ def _listed(space: list, where: str) -> list[Point]:
   return space
 
 
-def _check(spec, where: str) -> None:
+def check_range(spec, where: str) -> None:
+  """Raise SpaceError unless this is the range or the choices of one name.
+
+  Args:
+    spec: The range.
+    where: Its place, for the message.
+  """
   match spec:
     case {'feasible_points': list(values), **rest} if values and not rest:
       return

@@ -10,6 +10,7 @@ from typing import Any
 from runner.protocol import (
   metrics,
   schema,
+  search_space,
   suite_files,
   workload_spec,
 )
@@ -44,6 +45,8 @@ class Suite:
     charges: What a trial is charged for.
     ladder: Shares of the way back from each target to the start of training;
       the score is the mean over these targets. (0.0,) is the exact target.
+    ranges: Ranges by hyperparameter, in the form of a search space. `tune`
+      draws from them instead of a submission's own ones.
   """
 
   name: str
@@ -59,6 +62,7 @@ class Suite:
   )
   charges: Charges = ALL
   ladder: tuple[float, ...] = EXACT
+  ranges: dict[str, dict] = dataclasses.field(default_factory=dict)
 
   @property
   def scored(self) -> dict[str, WorkloadSpec]:
@@ -206,6 +210,7 @@ def parse(
     ),
     charges=charges,
     ladder=_ladder(table.get('ladder', [0.0]), where),
+    ranges=_ranges(table.get('ranges', {}), f'{where}: [ranges]'),
   )
   if started and suite.ladder != EXACT:
     _check_starts(suite, where)
@@ -232,11 +237,22 @@ def dump(suite: Suite) -> dict[str, Any]:
   }
   if suite.ladder != EXACT:
     table['ladder'] = list(suite.ladder)
+  if suite.ranges:
+    table['ranges'] = suite.ranges
   if suite.unscored:
     table['unscored'] = {k: s.to_json() for k, s in suite.unscored.items()}
   if suite.interpretation != Interpretation():
     table['scoring'] = dataclasses.asdict(suite.interpretation)
   return table
+
+
+def _ranges(said: dict[str, Any], where: str) -> dict[str, dict]:
+  for name, spec in said.items():
+    try:
+      search_space.check_range(spec, f'{where} {name}')
+    except search_space.SpaceError as error:
+      raise SuiteError(str(error)) from error
+  return said
 
 
 def _ladder(said: list[Any], where: str) -> tuple[float, ...]:

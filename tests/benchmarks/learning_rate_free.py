@@ -27,7 +27,7 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
 from runner.protocol.plan import FOR_EVER
-from runner.tools import candidates
+from runner.tools.tuning import candidates
 
 METHODS = (
   'dadapt_adamw', 'prodigy', 'dog', 'dowg', 'mechanic', 'momo', 'momo_adam',

@@ -24,7 +24,7 @@ import submissions
 import workloads
 from runner.launch import environment
 from runner.protocol import suite as rules
-from runner.tools import candidates
+from runner.tools.tuning import draws
 from submissions import shared_programs
 from submissions.submission import Start, Task
 from workloads.workload import Batch
@@ -104,7 +104,7 @@ def stepping(
 
 def programs(name: str) -> tuple[int, int]:
   """Return the numbers of a submission's points and of their programs."""
-  points = candidates.drawn(SUITE, submissions.find(name), DRAWS)
+  points = draws.first(SUITE, submissions.find(name), DRAWS)
   texts = set()
   for point in points:
     step, args = stepping(name, LOWERED, point)

@@ -3,7 +3,7 @@
     timetrial tune --submissions=all --points=8 --jobs=2 --out=tuning
     python -m tests.benchmarks.tuning tuning
 
-Costs are in budgets, as in `runner/tools/candidates.py`: at most 1 where
+Costs are in budgets, as in `runner/tools/tuning/candidates.py`: at most 1 where
 targets are reached, 2 to 4 for a miss.
 """
 

@@ -23,8 +23,9 @@ from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import layout, storage, suite as rules
-from runner.tools import candidates, set_targets
-from runner.tools.candidates import Curve
+from runner.tools import set_targets
+from runner.tools.tuning import candidates
+from runner.tools.tuning.candidates import Curve
 
 WORLDS = (0, 1, 2)  # Those of mini and mini_tuning, and another one.
 TUNED, POINTS, SEEDS = ('adamw', 'nesterov'), 3, 3
@@ -125,7 +126,7 @@ def compared(out, name, specs):
   """Return costs of all racers in every world, and how far ranks agree.
 
   A cost is the share of the step budget until the target, or 2 to 4 for a miss,
-  as in `runner/tools/candidates.py`.
+  as in `runner/tools/tuning/candidates.py`.
 
   Args:
     out: The folder.

@@ -1,6 +1,7 @@
 """Calibration: one point of a submission for all workloads of a suite."""
 
 import dataclasses
+import inspect
 import json
 import pathlib
 
@@ -11,12 +12,14 @@ from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import plan_file, search_space, suite as rules
 from runner.protocol.records import tunings
-from runner.tools import candidates, tune
-from runner.tools.candidates import Curve
+from runner.tools.tuning import candidates, draws, tune
+from runner.tools.tuning.candidates import Curve
+from submissions.submission import from_optax
 from tests.benchmarks import tuning
 from tests.support import suites
 
 SUITE = rules.load('mini')
+SHORT = rules.load('mini_tuning')  # It has ranges of its own.
 ROW = dataclasses.replace(
   SUITE.workloads['criteo1tb/mini'], target=0.5, steps=100, start=None
 )
@@ -74,7 +77,7 @@ def test_of_a_short_list_the_rest_is_drawn_from_its_box(tmp_path):
   path = tmp_path / 'mine.py'
   path.write_text(MINE)
   entry = submissions.find(str(path))
-  first, second, *more = candidates.drawn(SUITE, entry, 4)
+  first, second, *more = draws.first(SUITE, entry, 4)
   assert [first, second] == [{'rate': 1e-9}, {'rate': 0.01}]
   assert len(more) == 3
   assert all(1e-9 <= one['rate'] <= 0.01 for one in more)
@@ -86,23 +89,28 @@ def test_draws_are_from_all_of_the_space_and_keep_what_it_does_not_name(
   path, build = tmp_path / 'mine.py', 'def build(task, *, rate, **options): 1\n'
   wide = "SPACE = {'rate': {'min': 1e-8, 'max': 1.0, 'scaling': 'log'}}\n"
   path.write_text(build + wide + "SELF = {'rate': 0.01, 'grad_clip': 0.3}\n")
-  first, *drawn = candidates.drawn(SUITE, submissions.find(str(path)), 8)
+  first, *drawn = draws.first(SUITE, submissions.find(str(path)), 8)
   assert first == {'rate': 0.01, 'grad_clip': 0.3}
   assert min(one['rate'] for one in drawn) < 1e-5
   assert all(one['grad_clip'] == 0.3 for one in drawn)
   assert all(one['rate'] == float(f'{one["rate"]:.3g}') for one in drawn)
   path.write_text(build + wide)
-  alone = candidates.drawn(SUITE, submissions.find(str(path)), 8)
+  alone = draws.first(SUITE, submissions.find(str(path)), 8)
   assert alone == [{'rate': one['rate']} for one in drawn]
 
 
 @pytest.mark.parametrize('name', submissions.names())
 def test_every_submission_has_as_many_points_to_try(name):
   entry = submissions.find(name)
-  found = candidates.drawn(SUITE, entry, 8)
-  assert len(found) == 9 and found[0] == entry.self_point
-  own = set(entry.self_point) - {'label_smoothing', 'dropout', 'grad_clip'}
-  assert own <= set(found[1])
+  for suite in (SUITE, SHORT):
+    found = draws.first(suite, entry, 4)
+    assert len(found) == 5 and found[0] == entry.self_point
+    own = set(entry.self_point) - set(draws.OPTIONS)
+    assert own <= set(found[1])
+    more = draws.near(suite, entry, found, 4)
+    assert len(more) == 4 and not any(one in found for one in more)
+    for one in [*found, *more]:
+      submissions.check_point(entry, one, 'A point')
 
 
 def test_the_box_of_points():
@@ -119,13 +127,86 @@ def test_the_box_of_points():
   }
 
 
+def test_a_near_point_is_a_step_away_in_every_number(tmp_path):
+  path = tmp_path / 'mine.py'
+  path.write_text(
+    'def build(task, *, rate, momentum, kind, nested, every): 1\n'
+    "SELF = {'rate': 0.4, 'momentum': 0.0, 'kind': 'b', 'nested': True,"
+    " 'every': 7}\n"
+    "SPACE = {'rate': {'min': 1e-4, 'max': 1.0, 'scaling': 'log'},"
+    " 'momentum': {'min': 0.0, 'max': 0.8, 'scaling': 'linear'},"
+    " 'kind': {'feasible_points': ['a', 'b']},"
+    " 'nested': {'feasible_points': [False, True]},"
+    " 'every': {'feasible_points': [20, 1, 5, 10]}}\n"
+  )
+  entry = submissions.find(str(path))
+  found = draws.near(SUITE, entry, [entry.self_point], 100)
+  assert len(found) == 100
+  assert all(0.2 <= one['rate'] <= 0.8 for one in found)
+  assert {0.2, 0.8} < {round(one['rate'], 1) for one in found}
+  assert all(-0.2 <= one['momentum'] <= 0.2 for one in found)
+  assert {one['kind'] for one in found} == {'b'}
+  assert {one['nested'] for one in found} == {True}
+  assert {one['every'] for one in found} == {5, 7, 10}
+
+
+def test_ranges_of_the_suite_replace_those_of_the_submission(tmp_path):
+  path = tmp_path / 'mine.py'
+  space = (
+    "SELF = {'rate': 0.4, 'beta2': 0.9}\n"
+    "SPACE = {'rate': {'min': 0.1, 'max': 1.0, 'scaling': 'log'},"
+    " 'beta2': {'feasible_points': [0.9999]}}\n"
+  )
+
+  def names(signature):
+    path.write_text(f'def build(task, *, {signature}): 1\n' + space)
+    return draws.space(SHORT, submissions.find(str(path)))
+
+  assert names('rate, beta2') == {
+    'rate': {'min': 0.1, 'max': 1.0, 'scaling': 'log'},
+    'beta2': SHORT.ranges['beta2'],
+  }
+  assert set(names('rate, beta2, grad_clip=None')) == {
+    'rate', 'beta2', 'grad_clip'
+  }  # fmt: skip
+  # What passes **options to from_optax takes its options, and no others.
+  assert set(names('rate, beta2, **options')) == {
+    'rate', 'beta2', *draws.OPTIONS
+  }  # fmt: skip
+  assert set(draws.OPTIONS) <= set(inspect.signature(from_optax).parameters)
+
+
+@pytest.mark.parametrize(
+  ('name', 'spec'),
+  [
+    ('beta2', {'feasible_points': []}),
+    ('rate', {'min': 0.1, 'max': 1.0}),
+    ('rate', {'min': 0.0, 'max': 1.0, 'scaling': 'log'}),
+    ('rate', 0.1),
+  ],
+)
+def test_a_bad_range_of_a_suite_is_refused(name, spec):
+  table = rules.dump(SHORT) | {'ranges': {name: spec}}
+  with pytest.raises(rules.SuiteError, match=rf'x.toml: \[ranges\] {name}'):
+    rules.parse(table, name='x', where='x.toml')
+
+
+def test_a_suite_with_ranges_is_read_back_as_it_was():
+  assert rules.parse(rules.dump(SHORT), name='mini_tuning', where='x') == SHORT
+  assert SHORT.ranges and not SUITE.ranges
+
+
 def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
-  """Point 5 is best; point 9 is as good, but not with other seeds."""
-  names, asked = list(SUITE.workloads), []
+  """Point 8 is best; point 5 is as good, but not with other seeds."""
+  names, asked, best = list(SUITE.workloads), [], []
+
+  def near(known):
+    best.append(known[0])
+    return [{'rate': n} for n in range(6, 10)]
 
   def race(field, names, study):
     asked.append((len(field), len(names), study))
-    good = {5: 0.2, 9: 0.2 if not study else 0.9}
+    good = {8: 0.2, 5: 0.2 if not study else 0.9}
     return {
       (name, one.number): Curve(
         [100 * good.get(one.number, 0.5)], [SUITE.workloads[name].target]
@@ -134,13 +215,15 @@ def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
       for one in field
     }
 
-  found = tune._search(SUITE, [{'rate': n} for n in range(1, 10)], race)
+  points = [{'rate': n} for n in range(1, 6)]
+  found = tune._search(SUITE, points, near, race)
   third = len(names) // 3
   assert asked == [
-    (9, third, 0), (4, third, 0),
+    (5, third, 0), (4, third, 0), (4, third, 0),
     (2, third, 0), (2, third, 1), (2, third, 2),
   ]  # fmt: skip
-  assert [one.number for one in found[:2]] == [5, 9]
+  assert best == [{'rate': 5}]
+  assert [one.number for one in found[:2]] == [8, 5]
   assert [one.trials for one in found] == [15, 15, 6, 6, 3, 3, 3, 3, 3]
   assert found[0].reached == 15 and found[0].mean < found[1].mean
 
@@ -226,7 +309,9 @@ def test_without_targets_the_first_seed_of_the_search_sets_them():
       for one in field
     }
 
-  first, second = tune._search(bare, [{'rate': 1}, {'rate': 2}], race)
+  first, second = tune._search(
+    bare, [{'rate': 1}, {'rate': 2}], lambda _: [], race
+  )
   assert (first.number, first.reached, first.trials) == (1, 1, 3)
   assert second.reached == 0  # 0.3 is the target: the lower middle of both.
   assert first.costs[name] == [0.5, *[pytest.approx(2 * (1 + 1 / 6))] * 2]

@@ -1,14 +1,15 @@
 """Search for one point of a submission that is good on all workloads.
 
-SELF and draws from all of SPACE race on a third of the workloads. The better
-half of the points continues on the next third, and the last FINAL points on the
-last third, with SEEDS seeds. The best point has the smallest geometric mean
-over all workloads of its mean cost. With nine points and nine workloads these
-are 57 trials; several seeds on all workloads would make them 81. This is a
-calibration in the sense of Kasimbeg et al. 2025, arXiv:2505.24005, with
-successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943) over
-workloads. Trials stop by steps, so the machine's speed does not matter. Every
-submission gets the same effort.
+SELF and half of the draws, from the whole space, race on a third of the
+workloads. The other half is drawn near the best of these points, and races
+there too. The better half of all points continues on the next third, and the
+last FINAL points on the last third, with SEEDS seeds. The best point has the
+smallest geometric mean over all workloads of its mean cost. With nine points
+and nine workloads these are 57 trials; several seeds on all workloads would
+make them 81. This is a calibration in the sense of Kasimbeg et al. 2025,
+arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
+arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
+does not matter. Every submission gets the same effort.
 
 A workload without a target gets one for the search, from the search: the median
 of the best values of the points that race on it. Half of the points reach it,
@@ -23,7 +24,6 @@ show the luck that was chosen.
 import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import submissions
 from runner import planning
@@ -41,8 +41,8 @@ from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import Ruleset, WorkloadSpec
-from runner.tools import candidates
-from runner.tools.candidates import Candidate, Curve
+from runner.tools.tuning import candidates, draws as drawing
+from runner.tools.tuning.candidates import Candidate, Curve
 
 RUNGS = 3  # Number of parts of the workloads.
 FINAL = 2  # Number of points that are raced with several seeds.
@@ -64,7 +64,7 @@ def tune(
   Args:
     suite: Suite whose workloads have targets.
     request: The submission by name or path.
-    draws: Number of points of its search space.
+    draws: Number of points to draw from the space of the submission.
     machine: This machine.
     out: The results folder; trials that are done are not run again.
     options: Options of all trials.
@@ -84,7 +84,11 @@ def tune(
     done.extend(found)
     return {(trial.workload, trial.trial): curve for trial, curve in found}
 
-  found = _search(suite, candidates.drawn(suite, entry, draws), race)
+  def near(known):
+    return drawing.near(suite, entry, known, draws // 2)
+
+  points = drawing.first(suite, entry, draws - draws // 2)
+  found = _search(suite, points, near, race)
   tunings.write(home, _record(suite, entry, found, done, home))
   return found
 
@@ -92,36 +96,55 @@ def tune(
 Race = Callable[
   [Sequence[Candidate], Sequence[str], int], dict[tuple[str, int], Curve]
 ]
+Near = Callable[[list[drawing.Point]], list[drawing.Point]]
 
 
 def _search(
-  suite: Suite, points: Sequence[dict[str, Any]], race: Race
+  suite: Suite, points: Sequence[drawing.Point], near: Near, race: Race
 ) -> list[Candidate]:
-  """Return the candidates of some points, best first.
+  """Return the candidates, best first.
 
   Args:
     suite: The suite.
-    points: All points.
+    points: The first points.
+    near: Returns further points, near the first of those that it is given.
     race: Races candidates on workloads with the seed of a study; returns the
       curves by workload and number of the candidate.
   """
-  field = [Candidate(n, point) for n, point in enumerate(points, start=1)]
   names, beaten = list(suite.workloads), []
   rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
   specs: dict[str, WorkloadSpec] = {}
-  for turn, some in enumerate(rungs):
-    curves = race(field, some, 0)
+
+  def scored(field, some, study=0):
+    curves = race(field, some, study)
     for name in some:
-      mine = [curves[name, one.number] for one in field]
-      specs[name] = candidates.aimed(suite.workloads[name], mine)
-    field = _scored(suite, field, specs, some, curves)
-    kept = max(FINAL, len(field) // 2) if turn + 1 < len(rungs) else FINAL
+      if name not in specs:
+        mine = [curves[name, one.number] for one in field]
+        specs[name] = candidates.aimed(suite.workloads[name], mine)
+    return _scored(suite, field, specs, some, curves)
+
+  field = scored(_numbered(points, 1), rungs[0])
+  more = _numbered(near([one.point for one in field]), len(field) + 1)
+  field = _ranked([*field, *scored(more, rungs[0])])
+  for some in rungs[1:]:
+    kept = max(FINAL, len(field) // 2) if some != rungs[-1] else FINAL
     field, beaten = field[:kept], field[kept:] + beaten
+    field = scored(field, some)
+  field, beaten = field[:FINAL], field[FINAL:] + beaten
   if len(field) > 1:
     for study in range(1, SEEDS):
-      curves = race(field, rungs[-1], study)
-      field = _scored(suite, field, specs, rungs[-1], curves)
+      field = scored(field, rungs[-1], study)
   return field + beaten
+
+
+def _numbered(points: Sequence[drawing.Point], start: int) -> list[Candidate]:
+  """Return candidates for points; their numbers begin at `start`."""
+  return [Candidate(n, point) for n, point in enumerate(points, start=start)]
+
+
+def _ranked(field: Sequence[Candidate]) -> list[Candidate]:
+  """Return candidates, best first."""
+  return sorted(field, key=lambda one: one.mean)
 
 
 def _scored(suite, field, specs, names, curves) -> list[Candidate]:
@@ -131,7 +154,7 @@ def _scored(suite, field, specs, names, curves) -> list[Candidate]:
       one.with_trial(suite, specs[name], curves[name, one.number])
       for one in field
     ]
-  return sorted(field, key=lambda one: one.mean)
+  return _ranked(field)
 
 
 def seed(suite: Suite, workload: str, study: int = 0) -> int:

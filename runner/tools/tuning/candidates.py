@@ -6,13 +6,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import submissions
-from runner.protocol import metrics, search_space
+from runner.protocol import metrics
 from runner.protocol.suite import Suite
 from runner.protocol.workload_spec import WorkloadSpec
 
 MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
-DIGITS = 3  # Of drawn numbers: a point in a file is the point that was raced.
 
 
 class Curve(NamedTuple):
@@ -69,62 +67,6 @@ class Candidate:
     return dataclasses.replace(
       self, costs=self.costs | more, reached=self.reached + hit
     )
-
-
-def drawn(
-  suite: Suite, entry: submissions.Entry, draws: int
-) -> list[dict[str, Any]]:
-  """Return SELF and draws from SPACE, without duplicates.
-
-  A draw has SELF's value of what SPACE does not name. Of a list, all points are
-  taken first; the others are draws from the smallest box that holds the list
-  and SELF.
-
-  Args:
-    suite: The suite, for its seed.
-    entry: The submission.
-    draws: Number of points to draw.
-
-  Raises:
-    SubmissionError: the submission has neither SELF nor SPACE.
-  """
-  known = [entry.self_point] if entry.self_point else []
-  found: list[dict[str, Any]] = []
-  for point in [*known, *_draws(suite, entry, draws)]:
-    submissions.check_point(entry, point, 'A point')
-    if point not in found:
-      found.append(point)
-  if not found:
-    raise submissions.SubmissionError(
-      f'{entry.path} has neither SELF nor SPACE, so it cannot be tuned. Write '
-      'one of them.'
-    )
-  return found[: draws + len(known)]
-
-
-def _draws(
-  suite: Suite, entry: submissions.Entry, draws: int
-) -> list[dict[str, Any]]:
-  if entry.space is None:
-    return []
-  where = f'{entry.path}: SPACE'
-  drawn = search_space.points(entry.space, draws, suite.seed, where)
-  if isinstance(entry.space, dict):
-    return [(entry.self_point or {}) | _rounded(point) for point in drawn]
-  base = entry.self_point or drawn[0]
-  names = sorted(base.keys() & drawn[0].keys())
-  if not names:
-    return drawn
-  box = search_space.box([{n: one[n] for n in names} for one in [*drawn, base]])
-  more = search_space.points(box, draws, suite.seed, where)
-  return drawn + [base | _rounded(point) for point in more]
-
-
-def _rounded(point: dict[str, Any]) -> dict[str, Any]:
-  return {
-    name: float(f'{x:.{DIGITS}g}') if isinstance(x, float) else x
-    for name, x in point.items()
-  }
 
 
 def aimed(spec: WorkloadSpec, curves: Sequence[Curve]) -> WorkloadSpec:

@@ -1,0 +1,1 @@
+"""`tune`: the search for one point of a submission that is good everywhere."""
