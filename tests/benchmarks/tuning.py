@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import submissions
+from runner.protocol import suite as rules
 from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
+from runner.tools.tuning import draws
 
 
 def main(out: pathlib.Path) -> None:
@@ -68,18 +70,21 @@ def changed(point: Mapping[str, Any], before: Mapping[str, Any]) -> str:
 
 
 def spaces(found: list[Tuning]) -> str:
-  """Return the space of each submission: what its draws are from."""
+  """Return the ranges that each submission's draws are from."""
   lines = ['| submission | drawn from |', '|---|---|']
   for one in found:
-    space = submissions.find(one.submission).space
-    if isinstance(space, dict):
-      ranges = [f'{name} {span(spec)}' for name, spec in space.items()]
-      lines.append(f'| {one.submission} | {"; ".join(ranges)} |')
-    else:
-      count = len(space or ())
-      lines.append(
-        f'| {one.submission} | its list of {count}, and the box around it |'
-      )
+    suite = rules.load(one.suite)
+    ranges = draws.space(suite, submissions.find(one.submission))
+    own = [
+      f'{name} {span(spec)}'
+      for name, spec in ranges.items()
+      if name not in suite.ranges
+    ]
+    shared = [name for name in suite.ranges if name in ranges]
+    lines.append(
+      f'| {one.submission} | {"; ".join(own)}; of the suite: '
+      f'{", ".join(shared)} |'
+    )
   return '\n'.join(lines)
 
 
