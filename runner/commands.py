@@ -14,14 +14,8 @@ from runner.executors import cluster, race, untimed as untimed_trials
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
-from runner.protocol import (
-  boards,
-  layout,
-  plan_file,
-  results_folder,
-  schemas,
-  suite_files,
-)
+from runner.protocol import boards, layout, plan_file, results_folder, schemas
+from runner.protocol.suites import suite_files
 from runner.tools import (
   deciding,
   expected_hours,

@@ -6,7 +6,7 @@ from runner.executors import progress
 from runner.machine import hardware, speeds as measured_speeds
 from runner.options import Options
 from runner.protocol.plan import Machine, Speed
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.tools import calibrate
 
 

@@ -12,17 +12,12 @@ from runner.executors.jobs import JobsExecutor
 from runner.executors.race import RetryPolicy
 from runner.launch.attempt import TrialOptions
 from runner.machine import speeds as measured_speeds
-from runner.protocol import (
-  boards,
-  plan_file,
-  schema,
-  suite as suites,
-  suite_files,
-)
+from runner.protocol import boards, plan_file
 from runner.protocol.plan import Machine, Plan, Speed
-from runner.protocol.schema import SuiteError
-from runner.protocol.suite import Suite
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import schema, suite as suites, suite_files
+from runner.protocol.suites.schema import SuiteError
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from workloads import data, worlds
 
 

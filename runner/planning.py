@@ -7,7 +7,7 @@ from typing import Any
 
 import submissions
 import workloads
-from runner.protocol import plan_file, search_space
+from runner.protocol import plan_file
 from runner.protocol.plan import (
   FOR_EVER,
   Machine,
@@ -16,8 +16,9 @@ from runner.protocol.plan import (
   Source,
   Speed,
 )
-from runner.protocol.schema import SuiteError
-from runner.protocol.suite import Suite
+from runner.protocol.suites import search_space
+from runner.protocol.suites.schema import SuiteError
+from runner.protocol.suites.suite import Suite
 
 MOST = 100_000  # Largest number of trials of a plan.
 

@@ -9,7 +9,7 @@ import submissions
 import workloads
 from runner import machines, options as chosen
 from runner.options import Options
-from runner.protocol import suite as suites, suite_files
+from runner.protocol.suites import suite as suites, suite_files
 from runner.tools import calibrate as calibration
 from workloads import worlds
 

@@ -7,16 +7,11 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from runner.protocol import (
-  agreement,
-  columns,
-  layout,
-  metrics,
-  storage,
-)
+from runner.protocol import agreement, columns, layout, storage
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from runner.protocol.records.events import EXAM
+from runner.protocol.suites import metrics
 from runner.protocol.timing import accounts
 from runner.protocol.timing.accounts import Charges
 from scoring import clock_audit

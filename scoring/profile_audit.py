@@ -11,8 +11,8 @@ import statistics
 from collections.abc import Iterator
 
 from runner.protocol import layout
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.protocol.timing import time_profiles
-from runner.protocol.workload_spec import WorkloadSpec
 from scoring.load import evals, plan as plans, safe_files
 from scoring.load.evals import Evals
 from scoring.load.results import Results

@@ -39,7 +39,7 @@ def point(tree: ast.Module, path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def space(tree: ast.Module, path: pathlib.Path) -> Any:
-  """Return SPACE or None; runner/protocol/search_space.py checks its form."""
+  """Return SPACE or None; runner.protocol.suites.search_space checks it."""
   return _plain(tree, 'SPACE', path)
 
 

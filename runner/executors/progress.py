@@ -9,7 +9,7 @@ from rich.table import Table
 
 from runner.protocol import layout
 from runner.protocol.records.progress import ProgressEvent
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 COLORS = {
   'reached': 'green',

@@ -22,7 +22,7 @@ from runner.protocol.records import exams, ledger
 from runner.protocol.records.events import Exam
 from runner.protocol.records.exams import Request
 from runner.protocol.records.progress import OnProgress, ProgressEvent
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 # Nothing else scores. `verify-again` evaluates all splits.
 DECISIVE = (columns.VALIDATION,)

@@ -20,7 +20,7 @@ from runner.launch import compiled, environment
 from runner.protocol.records import exams
 from runner.protocol.records.exams import Answer, Request
 from runner.protocol.records.progress import OnProgress, ProgressEvent
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 TRIES = 2  # A process that dies over a model is started once more.
 CLOSING = 5.0  # Seconds that it has to leave by itself.

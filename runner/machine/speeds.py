@@ -11,11 +11,12 @@ from typing import Any
 
 from runner.machine import gpu_monitor
 from runner.machine.hardware import describe, driver
-from runner.protocol import suite_files, user_files
+from runner.protocol import user_files
 from runner.protocol.plan import Machine, Speed
 from runner.protocol.records import speeds as records
 from runner.protocol.records.speeds import Measured
-from runner.protocol.suite import Suite
+from runner.protocol.suites import suite_files
+from runner.protocol.suites.suite import Suite
 
 FOLDER = suite_files.CONFIGS / 'hardware'
 

@@ -40,9 +40,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import schema, storage
+from runner.protocol import storage
 from runner.protocol.records import events
 from runner.protocol.records.events import End, Event, Hopeless, Start
+from runner.protocol.suites import schema
 
 # SCORED outcomes are results of the algorithm. A trial is 'beaten' if it could
 # not change any score any more, and 'hopeless' if its forecast chance to reach

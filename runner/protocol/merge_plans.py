@@ -11,9 +11,10 @@ import pathlib
 from collections.abc import Collection
 from typing import Any
 
-from runner.protocol import plan_file, suite as suites
+from runner.protocol import plan_file
 from runner.protocol.plan import Plan
-from runner.protocol.suite import Suite
+from runner.protocol.suites import suite as suites
+from runner.protocol.suites.suite import Suite
 
 ALIKE = 1.3  # Largest ratio of speeds, about what a busy machine loses.
 HELP = 'Use another --out, or remove the folder if nothing in it is needed.'

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runner.protocol import layout
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.protocol.timing.accounts import Charges
 
 FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.

@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.protocol import layout, schema, suite as suites
+from runner.protocol import layout
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, TrialKey
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import schema, suite as suites
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 # Kinds of the parts of a plan.
 PARTS = {

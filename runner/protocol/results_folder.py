@@ -17,7 +17,7 @@ from runner.protocol import (
 )
 from runner.protocol.merge_plans import HELP, ResultsError
 from runner.protocol.plan import Plan
-from runner.protocol.schema import SuiteError
+from runner.protocol.suites.schema import SuiteError
 
 LOCK = '.lock'  # Name of the lock of a results folder and of a trial's folder.
 DAMAGED = 'damaged'  # Outcome of a trial whose records cannot be read.

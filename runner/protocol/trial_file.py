@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import plan_file, workload_spec
+from runner.protocol import plan_file
 from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
+from runner.protocol.suites import workload_spec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.protocol.timing import accounts
 from runner.protocol.timing.accounts import ALL, Charges
-from runner.protocol.workload_spec import WorkloadSpec
 
 # Fields of a budget that an attempt gets from its runner.
 FOR_ATTEMPT = ('beaten', 'beaten_steps', 'why')

@@ -9,7 +9,7 @@ from runner.launch.attempt import TrialOptions
 from runner.protocol import layout
 from runner.protocol.plan import Machine, Speed
 from runner.protocol.records.progress import OnProgress
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.tools import short_trial
 
 STEPS = 0.25  # Share of the step budget that is run to measure the speed.

@@ -19,7 +19,7 @@ from runner.executors import progress
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol.plan import Machine
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.tools import missing_packages, rehearsal, source_lint
 from runner.tools.stage import Rehearsal
 

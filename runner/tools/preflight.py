@@ -18,8 +18,8 @@ from runner.launch.attempt import TrialOptions
 from runner.protocol import columns, layout, results_folder
 from runner.protocol.plan import FOR_EVER, Plan, PlannedTrial
 from runner.protocol.records import notes
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.protocol.timing import programs
-from runner.protocol.workload_spec import WorkloadSpec
 from runner.tools import short_trial
 from runner.tools.short_trial import ShortTrial
 

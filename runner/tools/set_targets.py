@@ -20,18 +20,13 @@ import workloads
 from runner import planning
 from runner.executors.jobs import by_steps
 from runner.launch.attempt import TrialOptions
-from runner.protocol import (
-  layout,
-  plan_file,
-  storage,
-  suite_files,
-  user_files,
-)
+from runner.protocol import layout, plan_file, storage, user_files
 from runner.protocol.plan import Machine, Plan, PlannedTrial
-from runner.protocol.schema import SuiteError
-from runner.protocol.suite import Suite
-from runner.protocol.suite_files import Target
-from runner.protocol.workload_spec import Ruleset, WorkloadSpec
+from runner.protocol.suites import suite_files
+from runner.protocol.suites.schema import SuiteError
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.suite_files import Target
+from runner.protocol.suites.workload_spec import Ruleset, WorkloadSpec
 
 SHARE = 0.75  # Share of the step budget, as in AlgoPerf.
 # Algorithms that AlgoPerf tunes for its targets.

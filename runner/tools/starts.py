@@ -9,15 +9,10 @@ import statistics
 from collections.abc import Mapping
 
 import workloads
-from runner.protocol import (
-  columns,
-  metrics,
-  plan_file,
-  suite_files,
-  user_files,
-)
-from runner.protocol.suite import Suite
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol import columns, plan_file, user_files
+from runner.protocol.suites import metrics, suite_files
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 SEEDS = 5  # Models of each workload.
 

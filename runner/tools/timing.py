@@ -21,7 +21,7 @@ from runner.protocol import (
   storage,
 )
 from runner.protocol.plan import Machine, Plan, PlannedTrial, Source, Speed
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.protocol.timing import programs, time_profiles
 from runner.protocol.trial_file import StepLimits
 from submissions.algoperf import folders

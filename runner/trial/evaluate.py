@@ -12,7 +12,7 @@ import numpy as np
 
 import workloads
 from runner.protocol import columns
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.trial import devices
 from workloads import batches
 from workloads.workload import WEIGHTS, Model, PyTree, Source, Workload

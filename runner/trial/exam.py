@@ -19,7 +19,7 @@ import jax
 
 from runner.protocol.records import checkpoints, exams
 from runner.protocol.records.exams import Answer, Request
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.trial import checkpoint, devices, evaluate
 from workloads import generated
 from workloads.workload import Model, Source, Workload

@@ -6,8 +6,8 @@ from typing import Any
 
 from runner.protocol import columns
 from runner.protocol.records.progress import OnProgress, ProgressEvent
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from runner.protocol.trial_file import Budget, TrialSpec
-from runner.protocol.workload_spec import WorkloadSpec
 from runner.trial import devices, evaluate
 from runner.trial.loop import Leaving, Metrics
 from submissions.algoperf.goal import Goal

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.protocol import metrics
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import metrics
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.load.trial import Trial
 
 FARTHEST = 2.0  # Distances above are cut: diverged is diverged.

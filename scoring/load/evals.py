@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol import columns, metrics
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol import columns
+from runner.protocol.suites import metrics
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.load import last_line
 from scoring.load.safe_files import Damage, plain
 

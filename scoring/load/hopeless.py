@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from runner.protocol import layout
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from scoring.load.trial import HOPELESS, UNCLEAR, Trial
 
 COVERAGE = 0.9  # Of the interval of the rate of false stops.

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from runner.protocol.plan import TrialKey
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.protocol.timing.programs import Program
 from scoring.load.trial import BEATEN, MISSING, Trial
 

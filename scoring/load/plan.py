@@ -6,7 +6,7 @@ import pathlib
 
 from runner.protocol import layout, plan_file, storage
 from runner.protocol.plan import Plan
-from runner.protocol.schema import SuiteError
+from runner.protocol.suites.schema import SuiteError
 from scoring.load.safe_files import plain
 from scoring.load.tree import FolderIssue
 

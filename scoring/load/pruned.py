@@ -6,7 +6,7 @@ were added: then the stopped trial is open.
 """
 
 from runner.protocol.quantities import plain
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from scoring.load.limits import Field, Programs
 from scoring.load.trial import BEATEN, UNCLEAR, Trial
 

@@ -18,9 +18,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import workloads
-from runner.protocol import layout, suite as rules
+from runner.protocol import layout
 from runner.protocol.plan import Plan, PlannedTrial, TrialKey
-from runner.protocol.suite import Suite
+from runner.protocol.suites import suite as rules
+from runner.protocol.suites.suite import Suite
 from runner.protocol.timing import programs
 from scoring.load import (
   hardware as kinds,

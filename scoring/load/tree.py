@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from runner.protocol import layout, suite as rules
+from runner.protocol import layout
 from runner.protocol.records import ledger
+from runner.protocol.suites import suite as rules
 
 SUBMISSION, WORKLOAD = re.compile('.+'), re.compile('.+')
 # Python's \d and int() accept digits of any script; [0-9] is ASCII only.

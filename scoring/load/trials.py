@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.protocol import layout, storage
 from runner.protocol.plan import PlannedTrial, TrialKey
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.load.evals import (
   NONE,
   NOTHING,

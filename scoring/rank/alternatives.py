@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.workload_spec import INTERPRETATIONS, Interpretation
+from runner.protocol.suites.workload_spec import INTERPRETATIONS, Interpretation
 from scoring.load.results import Results
 from scoring.load.trial import BEATEN
 from scoring.rank import score, times as tables

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import Suite
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.load.results import Results
 from scoring.load.trial import HOPELESS, MISSING, Trial
 from scoring.rank import score, times as tables

@@ -15,7 +15,7 @@ import numpy as np
 
 from runner.protocol import layout
 from runner.protocol.plan import TrialKey
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.load.trial import Trial

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.protocol.suite import Interpretation, Suite
+from runner.protocol.suites.suite import Interpretation, Suite
 
 GRID = 100  # Number of points of the published boards' integral.
 INTEGRALS = ('exact', 'published')

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.forecast import curve as curves, mixture, schedule
 from scoring.forecast.curve import Curve, Scale
 from scoring.forecast.paths import Outlook

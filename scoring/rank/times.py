@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.protocol.suite import Interpretation
+from runner.protocol.suites.suite import Interpretation
 from scoring.load.results import Results
 from scoring.load.trial import MISSING, Trial
 from scoring.rank import score

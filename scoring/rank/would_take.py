@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.forecast import curve as curves, mixture
 from scoring.load.trial import BEATEN, Trial
 from scoring.rank.board import Board, Cell

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from runner.protocol.suite import Suite
+from runner.protocol.suites.suite import Suite
 from runner.protocol.timing.accounts import Charges
 from scoring.load.details import Details
 from scoring.load.results import Results

@@ -17,7 +17,7 @@ import time
 import jax
 import numpy as np
 
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from runner.trial import evaluate
 from workloads import batches
 

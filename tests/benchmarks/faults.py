@@ -19,7 +19,7 @@ import time
 
 from runner import planning
 from runner.machine import hardware
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from runner.protocol.trial_file import StepLimits
 from tests.support import faults
 

@@ -33,7 +33,7 @@ import scipy
 from scipy import optimize
 
 from runner.protocol import boards
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.forecast import curve as curves, mixture, schedule, scores
 from scoring.forecast.curve import Case, Curve, Scale
 from scoring.forecast.paths import Outlook, outlook, pool

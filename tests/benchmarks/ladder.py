@@ -26,8 +26,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import workloads
-from runner.protocol import metrics, suite as rules
-from runner.protocol.suite import Suite
+from runner.protocol.suites import metrics, suite as rules
+from runner.protocol.suites.suite import Suite
 from scoring.load import results as read
 from scoring.load.evals import first_hit
 from scoring.load.results import Results

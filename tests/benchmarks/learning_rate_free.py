@@ -25,8 +25,9 @@ from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.plan import FOR_EVER
+from runner.protocol.suites import suite as rules
 from runner.tools.tuning import candidates
 
 METHODS = (

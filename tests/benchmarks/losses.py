@@ -8,8 +8,8 @@ import jax
 
 import submissions
 import workloads
-from runner.protocol import suite as rules
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.suites import suite as rules
+from runner.protocol.suites.suite import WorkloadSpec
 from runner.trial import evaluate
 from submissions.submission import Start, Submission, Task
 from workloads import batches

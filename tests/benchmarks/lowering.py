@@ -23,7 +23,7 @@ import jax
 import submissions
 import workloads
 from runner.launch import environment
-from runner.protocol import suite
+from runner.protocol.suites import suite
 from tests.benchmarks.published_sizes import per_device, published
 from tests.support import lowering
 from tests.support.lowering import PLATFORMS

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import submissions
 import workloads
 from runner.launch import environment
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from runner.tools.tuning import draws
 from submissions import shared_programs
 from submissions.submission import Start, Task

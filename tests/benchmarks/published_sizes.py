@@ -22,7 +22,7 @@ import optax
 import workloads
 from runner.launch import environment
 from runner.machine import hardware
-from runner.protocol import suite
+from runner.protocol.suites import suite
 from submissions.transforms import scale_by_nadam
 from workloads.workload import Model, mean_loss
 

@@ -27,7 +27,7 @@ def main(words):
     words: The other clone, and names of workloads; none: all minis.
   """
   clones = [HERE, pathlib.Path(words[0])]
-  from runner.protocol import suite as rules
+  from runner.protocol.suites import suite as rules
 
   chosen = words[1:] or [
     name for name in rules.load('mini').workloads if name.endswith('/mini')
@@ -69,7 +69,8 @@ def race(workload):
   from runner.launch import attempt, compiled, environment
   from runner.launch.examiner import Examiner
   from runner.machine import hardware
-  from runner.protocol import layout, storage, suite as rules
+  from runner.protocol import layout, storage
+  from runner.protocol.suites import suite as rules
   from runner.protocol.trial_file import StepLimits
   from runner.trial import checkpoint
 

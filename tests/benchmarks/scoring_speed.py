@@ -14,7 +14,7 @@ import tempfile
 
 import numpy as np
 
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 
 SUBMISSIONS = 11
 RUNS = 5

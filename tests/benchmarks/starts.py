@@ -100,7 +100,7 @@ def race(workload: str, folder: str) -> None:
   from runner.launch import attempt, environment
   from runner.launch.examiner import Examiner
   from runner.machine import hardware
-  from runner.protocol import suite as rules
+  from runner.protocol.suites import suite as rules
 
   home = pathlib.Path(folder)
   home.mkdir()
@@ -152,7 +152,7 @@ def _noted(folder: pathlib.Path) -> dict[str, float]:
 
 
 def _minis() -> Iterator[str]:
-  from runner.protocol import suite as rules
+  from runner.protocol.suites import suite as rules
 
   suite = rules.load('mini')
   return (n for n in suite.workloads if n.endswith('/mini'))

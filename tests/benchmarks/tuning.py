@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import submissions
-from runner.protocol import suite as rules
 from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
+from runner.protocol.suites import suite as rules
 from runner.tools.tuning import draws
 
 

@@ -22,7 +22,8 @@ from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
+from runner.protocol.suites import suite as rules
 from runner.tools import set_targets
 from runner.tools.tuning import candidates
 from runner.tools.tuning.candidates import Curve

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import workloads
-from runner.protocol import suite
+from runner.protocol.suites import suite
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / 'docs' / 'differences.md'
 BOARDS = ('algoperf_v05', 'algoperf_v06', 'algoperf_a100')

@@ -35,6 +35,9 @@ ALLOWED = {
   'submissions.algoperf': ('workloads', 'submissions'),
   'runner': ('workloads', 'submissions', 'runner'),
   'runner.protocol': ('workloads.suggestions', 'workloads.worlds'),
+  'runner.protocol.suites': (
+    'runner.protocol', 'workloads.suggestions', 'workloads.worlds',
+  ),
   'runner.protocol.records': ('runner.protocol',),
   'runner.protocol.timing': ('runner.protocol',),
   'runner.machine': ('runner.protocol',),
@@ -45,6 +48,7 @@ ALLOWED = {
   'runner.executors': ('runner.protocol', 'runner.machine', 'runner.launch'),
   'runner.lint': ('workloads', 'submissions'),
   'runner.tools': ('workloads', 'submissions', 'runner'),
+  'runner.tools.tuning': ('workloads', 'submissions', 'runner'),
   'scoring': ('workloads', 'submissions', 'scoring', 'runner.protocol'),
   'scoring.load': ('workloads', 'runner.protocol'),
   'scoring.forecast': ('runner.protocol', 'scoring.load'),
@@ -175,7 +179,7 @@ import jax.numpy as jnp
 if TYPE_CHECKING:
   from workloads.workload import Workload
 def late():
-  from runner.protocol import suite
+  from runner.protocol.suites import suite
 """
-  found = ['jax.numpy', 'runner.protocol.suite', 'typing.TYPE_CHECKING']
+  found = ['jax.numpy', 'runner.protocol.suites.suite', 'typing.TYPE_CHECKING']
   assert sorted(_imports(source)) == found

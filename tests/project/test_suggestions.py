@@ -6,7 +6,7 @@ import pytest
 
 import submissions
 import workloads
-from runner.protocol import schema, suite_files
+from runner.protocol.suites import schema, suite_files
 from workloads import command_line, suggestions
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -9,9 +9,9 @@ import pytest
 
 from runner import commands, options as chosen, preparing
 from runner.options import Options
-from runner.protocol import suite as rules, suite_files
-from runner.protocol.schema import SuiteError
-from runner.protocol.suite_files import Target
+from runner.protocol.suites import suite as rules, suite_files
+from runner.protocol.suites.schema import SuiteError
+from runner.protocol.suites.suite_files import Target
 from runner.tools import set_targets, starts
 from tests.support.races import ROOT
 

@@ -7,7 +7,7 @@ at 2c90454f, `tuning_search_space.json` of each baseline.
 import pytest
 
 import submissions
-from runner.protocol import search_space as spaces
+from runner.protocol.suites import search_space as spaces
 
 NAMES = {'warmup_factor': 'warmup', 'dropout_rate': 'dropout'}  # Theirs: ours.
 

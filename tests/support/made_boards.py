@@ -7,7 +7,12 @@ import pathlib
 import numpy as np
 
 from runner.protocol.plan import TrialKey
-from runner.protocol.suite import Interpretation, Ruleset, Suite, WorkloadSpec
+from runner.protocol.suites.suite import (
+  Interpretation,
+  Ruleset,
+  Suite,
+  WorkloadSpec,
+)
 from scoring.load import evals
 from scoring.load.results import Results
 from scoring.load.trial import MISSING, Trial

@@ -15,8 +15,9 @@ import time
 
 from runner.launch import compiled
 from runner.machine import hardware, speeds as speeds_
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite as rules
 from runner.trial import checkpoint
 from tests.support import suites
 

@@ -4,7 +4,7 @@ from runner import planning
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from runner.protocol.trial_file import StepLimits
 
 

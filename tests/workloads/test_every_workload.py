@@ -22,7 +22,7 @@ import optax
 import pytest
 
 import workloads
-from runner.protocol import metrics
+from runner.protocol.suites import metrics
 from runner.trial.evaluate import _examine, evaluate
 from tests.support.tiny import tiny
 from workloads import batches, data

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import workloads
-from runner.protocol import columns, suite as rules
+from runner.protocol import columns
+from runner.protocol.suites import suite as rules
 from runner.trial import exam, task as tasks
 from runner.trial.task import TrialTask
 from workloads import generated, worlds

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import workload_spec
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import workload_spec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 DOING = 'evaluating again'  # Activity in signs of life.
 

@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.protocol import schema, storage
+from runner.protocol import storage
+from runner.protocol.suites import schema
 
 TESTED = '.preflight.json'  # Ids of trials that a preflight has tested.
 JOBS = '.jobs.json'  # The executor's job of each trial, by the trial's id.

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from runner.protocol import metrics
-from runner.protocol.suite import Suite
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import metrics
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 MISS = 2.0  # Smallest cost of a miss, in budgets; the largest cost is twice it.
 

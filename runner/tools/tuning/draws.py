@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 import submissions
-from runner.protocol import search_space
-from runner.protocol.suite import Suite
+from runner.protocol.suites import search_space
+from runner.protocol.suites.suite import Suite
 
 Point = dict[str, Any]
 DIGITS = 3  # Of drawn numbers: a point in a file is the point that was raced.

@@ -39,8 +39,8 @@ from runner.protocol import (
 from runner.protocol.plan import FOR_EVER, Machine, Plan, PlannedTrial
 from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
-from runner.protocol.suite import Suite
-from runner.protocol.workload_spec import Ruleset, WorkloadSpec
+from runner.protocol.suites.suite import Suite
+from runner.protocol.suites.workload_spec import Ruleset, WorkloadSpec
 from runner.tools.tuning import candidates, draws as drawing
 from runner.tools.tuning.candidates import Candidate, Curve
 

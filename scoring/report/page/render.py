@@ -14,7 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from runner.protocol.workload_spec import INTERPRETATIONS
+from runner.protocol.suites.workload_spec import INTERPRETATIONS
 from scoring.load.results import Results
 from scoring.rank import alternatives, bands, bootstrap, score, would_take
 from scoring.rank.analysis import Analysis

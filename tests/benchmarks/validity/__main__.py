@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 
 from runner.protocol.results_folder import ResultsError
-from runner.protocol.suite import SuiteError
+from runner.protocol.suites.suite import SuiteError
 from scoring.load.plan import ReadError
 from scoring.load.results import Results
 from tests.benchmarks import ladder

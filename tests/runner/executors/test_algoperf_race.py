@@ -13,8 +13,9 @@ from runner import planning
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as speeds_
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite as rules
 from runner.protocol.trial_file import StepLimits
 from runner.tools import check
 from tests.conftest import QUICK

@@ -18,15 +18,10 @@ from runner.executors.cluster import ClusterExecutor
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as speeds_
-from runner.protocol import (
-  layout,
-  plan,
-  results_folder,
-  storage,
-  suite as rules,
-)
+from runner.protocol import layout, plan, results_folder, storage
 from runner.protocol.plan import Machine, PlannedTrial, Speed
 from runner.protocol.records import notes
+from runner.protocol.suites import suite as rules
 from tests.support import races
 
 QUICK = race.RetryPolicy(attempts=2, pause=0.0)

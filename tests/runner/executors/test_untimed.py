@@ -14,15 +14,10 @@ from runner.launch import prepare
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import (
-  layout,
-  results_folder,
-  storage,
-  suite as rules,
-  trial_file,
-)
+from runner.protocol import layout, results_folder, storage, trial_file
 from runner.protocol.layout import Status
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite as rules
 from runner.protocol.timing import time_profiles
 from runner.protocol.timing.time_profiles import made
 from runner.protocol.trial_file import StepLimits

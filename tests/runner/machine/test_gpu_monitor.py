@@ -5,8 +5,9 @@ import time
 import pytest
 
 from runner.machine import gpu_monitor, hardware, speeds as speeds_
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite as rules
 from tests.support import suites
 
 COOL = '580.1, 0x0000000000000004, 1980, 2619, 61, 695.20\n'

@@ -14,9 +14,10 @@ import pytest
 from runner.launch import child_process, outcomes
 from runner.launch.attempt import TrialOptions
 from runner.machine import cgroup, hardware, load
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.plan import Speed
 from runner.protocol.records.events import Seen
+from runner.protocol.suites import suite as rules
 from runner.tools import calibrate, short_trial
 from runner.trial import clock
 from tests.support import races

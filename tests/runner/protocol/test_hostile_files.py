@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import submissions
-from runner.protocol import search_space, suite as rules, suite_files
+from runner.protocol.suites import search_space, suite as rules, suite_files
 from submissions import literals
 from tests.runner.protocol import test_suite
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from runner.protocol import suite as rules
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites import suite as rules
+from runner.protocol.suites.workload_spec import WorkloadSpec
 
 SHARES = [0.0, 0.025, 0.05, 0.1, 0.2]
 ROW = {

@@ -8,14 +8,9 @@ import pytest
 
 import submissions
 from runner import planning, summaries
-from runner.protocol import (
-  layout,
-  plan_file,
-  results_folder,
-  search_space,
-  suite as rules,
-)
+from runner.protocol import layout, plan_file, results_folder
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.suites import search_space, suite as rules
 
 SUITE = rules.load('mini')
 FACTS = {'name': 'here', 'cpu': 'x', 'cores': 2, 'accelerators': []}

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from runner.protocol import layout, storage, suite
+from runner.protocol import layout, storage
 from runner.protocol.plan import Machine, Speed
 from runner.protocol.records import (
   checkpoints,
@@ -17,6 +17,7 @@ from runner.protocol.records import (
   starts,
   trees,
 )
+from runner.protocol.suites import suite
 
 SPEC = suite.load('mini').workloads['criteo1tb/mini']
 REQUEST = exams.Request(

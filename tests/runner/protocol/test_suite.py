@@ -11,8 +11,9 @@ import pytest
 
 import submissions
 import workloads
-from runner.protocol import plan_file, suite as rules, suite_files
+from runner.protocol import plan_file
 from runner.protocol.plan import PlannedTrial
+from runner.protocol.suites import suite as rules, suite_files
 
 SUITES = sorted(p.stem for p in suite_files.CONFIGS.glob('suites/*.toml'))
 BOARDS = sorted(p.stem for p in suite_files.CONFIGS.glob('rules/*.toml'))

@@ -14,13 +14,9 @@ import stat
 import pytest
 
 from runner.machine import speeds as speeds_
-from runner.protocol import (
-  storage,
-  suite as rules,
-  suite_files,
-  user_files,
-)
+from runner.protocol import storage, user_files
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.suites import suite as rules, suite_files
 from runner.tools import set_targets as targets
 from scoring.load import results as read
 from scoring.rank import analysis, board

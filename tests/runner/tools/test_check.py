@@ -15,8 +15,9 @@ from runner import options, planning, preparing
 from runner.launch import attempt as engine
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, storage, suite as rules
+from runner.protocol import layout, storage
 from runner.protocol.records.checkpoints import Facts
+from runner.protocol.suites import suite as rules
 from runner.tools import check, rehearsal
 from runner.tools.stage import Rehearsal
 from runner.trial import checkpoint

@@ -12,14 +12,9 @@ from runner.executors.base import Queue
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import (
-  layout,
-  merge_plans,
-  plan_file,
-  results_folder,
-  suite as rules,
-)
+from runner.protocol import layout, merge_plans, plan_file, results_folder
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite as rules
 from runner.tools import deciding
 from scoring import verify
 from scoring.load import results as read

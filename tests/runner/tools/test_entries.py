@@ -11,14 +11,9 @@ from runner import commands, planning
 from runner.launch import prepare
 from runner.machine import hardware
 from runner.options import Options
-from runner.protocol import (
-  layout,
-  merge_plans,
-  results_folder,
-  storage,
-  suite,
-)
+from runner.protocol import layout, merge_plans, results_folder, storage
 from runner.protocol.plan import Speed
+from runner.protocol.suites import suite
 from runner.tools import forget
 from scoring import verify
 from scoring.load import results as read

@@ -8,8 +8,9 @@ import pytest
 from runner import commands, planning, summaries
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
-from runner.protocol import layout, suite as rules
+from runner.protocol import layout
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.suites import suite as rules
 from runner.protocol.timing import programs
 from runner.tools import preflight, short_trial
 from tests.support import suites

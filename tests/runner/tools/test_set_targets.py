@@ -8,9 +8,9 @@ import pytest
 
 import submissions
 from runner import planning
-from runner.protocol import suite as rules, suite_files
 from runner.protocol.plan import Machine
-from runner.protocol.suite_files import Target
+from runner.protocol.suites import suite as rules, suite_files
+from runner.protocol.suites.suite_files import Target
 from runner.tools import set_targets
 
 SUITE = rules.load('mini')

@@ -8,8 +8,8 @@ import pytest
 import workloads
 from runner import options as chosen
 from runner.launch import environment
-from runner.protocol import metrics, suite as rules, suite_files
-from runner.protocol.schema import SuiteError
+from runner.protocol.suites import metrics, suite as rules, suite_files
+from runner.protocol.suites.schema import SuiteError
 from runner.tools import starts
 
 SUITE = """# Mine.

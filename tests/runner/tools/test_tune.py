@@ -10,8 +10,9 @@ import pytest
 import submissions
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import plan_file, search_space, suite as rules
+from runner.protocol import plan_file
 from runner.protocol.records import tunings
+from runner.protocol.suites import search_space, suite as rules
 from runner.tools.tuning import candidates, draws, tune
 from runner.tools.tuning.candidates import Curve
 from submissions.submission import from_optax

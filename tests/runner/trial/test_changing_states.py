@@ -8,7 +8,7 @@ from runner import planning
 from runner.launch import attempt
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from runner.protocol.trial_file import StepLimits
 from tests.support import faults, races, suites
 from tests.support.written import HERE

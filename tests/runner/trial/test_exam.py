@@ -23,15 +23,10 @@ from runner.launch import (
 )
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Exam, Examiner
-from runner.protocol import (
-  agreement,
-  layout,
-  results_folder,
-  storage,
-  suite as suites,
-)
+from runner.protocol import agreement, layout, results_folder, storage
 from runner.protocol.records.events import EXAM
 from runner.protocol.records.exams import Answer, Request
+from runner.protocol.suites import suite as suites
 from runner.tools import verify_again
 from runner.trial import checkpoint, exam
 from runner.trial.state_tree import Flattener

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from runner.protocol.workload_spec import WorkloadSpec
+from runner.protocol.suites.workload_spec import WorkloadSpec
 from scoring.forecast import curve as curves
 from scoring.forecast.curve import FARTHEST, Scale
 from scoring.load.evals import Evals

@@ -15,7 +15,8 @@ import signal
 import pytest
 import rich.console
 
-from runner.protocol import layout, storage, suite
+from runner.protocol import layout, storage
+from runner.protocol.suites import suite
 from scoring import verify
 from scoring.load import details, results as read
 from scoring.rank import analysis, board

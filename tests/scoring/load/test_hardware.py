@@ -7,13 +7,9 @@ import pytest
 
 from runner import planning
 from runner.machine import hardware
-from runner.protocol import (
-  layout,
-  plan_file,
-  results_folder as results,
-  suite,
-)
+from runner.protocol import layout, plan_file, results_folder as results
 from runner.protocol.plan import Machine, Speed
+from runner.protocol.suites import suite
 from scoring.load import plan as planned, results as read
 from scoring.rank import board
 from tests.support import made_results as made

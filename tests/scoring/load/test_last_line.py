@@ -8,7 +8,8 @@ import math
 
 import pytest
 
-from runner.protocol import layout, storage, suite
+from runner.protocol import layout, storage
+from runner.protocol.suites import suite
 from scoring import verify
 from scoring.load import last_line, results as read
 from scoring.rank import board

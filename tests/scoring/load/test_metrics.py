@@ -8,12 +8,8 @@ import math
 
 import pytest
 
-from runner.protocol import (
-  layout,
-  metrics,
-  suite as rules,
-  suite_files,
-)
+from runner.protocol import layout
+from runner.protocol.suites import metrics, suite as rules, suite_files
 from scoring import verify
 from scoring.load import results as read
 from scoring.rank import board

@@ -12,13 +12,8 @@ import tarfile
 import pytest
 
 from runner import planning
-from runner.protocol import (
-  layout,
-  plan_file,
-  results_folder,
-  storage,
-  suite as rules,
-)
+from runner.protocol import layout, plan_file, results_folder, storage
+from runner.protocol.suites import suite as rules
 from scoring import verify
 from scoring.load import results as read
 from scoring.rank import board

@@ -10,14 +10,9 @@ import pytest
 from runner import planning
 from runner.launch import prepare
 from runner.machine import hardware
-from runner.protocol import (
-  layout,
-  plan_file,
-  results_folder,
-  storage,
-  suite as rules,
-)
+from runner.protocol import layout, plan_file, results_folder, storage
 from runner.protocol.records.events import EXAM
+from runner.protocol.suites import suite as rules
 from scoring import verify
 from scoring.load import results as read
 from tests.support import made_results

@@ -11,7 +11,7 @@ import math
 
 import pytest
 
-from runner.protocol import suite as rules
+from runner.protocol.suites import suite as rules
 from scoring.load import results as read
 from scoring.rank import alternatives, board
 

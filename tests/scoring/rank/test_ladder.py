@@ -10,7 +10,7 @@ import pytest
 import rich.console
 from hypothesis import given, settings, strategies as st
 
-from runner.protocol import suite as suites
+from runner.protocol.suites import suite as suites
 from scoring.load import results as read
 from scoring.rank import alternatives, analysis, board, bootstrap, pruning
 from scoring.rank.board import Board

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from runner.protocol import quantities
-from runner.protocol.suite import WorkloadSpec
+from runner.protocol.suites.suite import WorkloadSpec
 from scoring.load import evals, results as read
 from scoring.rank import board, score
 from scoring.report import formats

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 import submissions
-from runner.protocol import search_space
+from runner.protocol.suites import search_space
 from submissions.algoperf import (
   folders,
   import_shims,

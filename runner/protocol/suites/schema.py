@@ -10,7 +10,11 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from runner.protocol.workload_spec import Interpretation, Ruleset, WorkloadSpec
+from runner.protocol.suites.workload_spec import (
+  Interpretation,
+  Ruleset,
+  WorkloadSpec,
+)
 from workloads.suggestions import hint
 
 NUMBER = (int, float)

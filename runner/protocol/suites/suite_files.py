@@ -16,14 +16,14 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from runner.protocol.schema import SuiteError
+from runner.protocol.suites.schema import SuiteError
 from workloads import worlds
 from workloads.suggestions import hint
 
 PARTS = ('workloads', 'unscored')  # Tables of rows.
 # Keys that a world changes.
 OF_TARGET = ('target', 'test_target', 'start', 'origin')
-CONFIGS = pathlib.Path(__file__).parents[2] / 'configs'
+CONFIGS = pathlib.Path(__file__).parents[3] / 'configs'
 
 
 def find(name: str) -> pathlib.Path:

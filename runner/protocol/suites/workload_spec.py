@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from runner.protocol import metrics
+from runner.protocol.suites import metrics
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""Suites: workloads, targets, budgets and rules of a race, from their files."""
