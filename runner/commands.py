@@ -11,7 +11,7 @@ import sys
 
 from runner import machines, options as chosen, summaries
 from runner.executors import cluster, race, untimed as untimed_trials
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.options import Options
 from runner.protocol import boards, layout, plan_file, results_folder, schemas
@@ -77,7 +77,7 @@ def _race(options: Options) -> int:
     executor=executor,
     **merging,
   )
-  left = attempt.pending(options.out, whole)
+  left = planned_trial.pending(options.out, whole)
   total = len(whole.trials)
   print(f'{total - len(left)} of {total} trials done in {options.out}.')
   folder = shlex.quote(str(options.out))
@@ -221,7 +221,7 @@ def time(options: Options) -> int:
     place = timing.run(
       options.out, made, boards_raced, options.trial, options.retry
     )
-  left = attempt.pending(place, made)
+  left = planned_trial.pending(place, made)
   print(
     f'{len(made.trials) - len(left)} of {len(made.trials)} programs are timed '
     f'on {machine.name}.'

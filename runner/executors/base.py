@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from runner.executors import progress
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.adviser import Adviser
 from runner.launch.attempt import TrialOptions
 from runner.protocol.layout import Status
@@ -50,7 +50,7 @@ class RaceContext:
 
   def prepare(self, trial: PlannedTrial) -> pathlib.Path:
     """Prepare and return the folder of a trial."""
-    return attempt.prepared(
+    return planned_trial.prepared(
       self.out, self.plan, trial, self.options, self.limits_of(trial)
     )
 

@@ -15,11 +15,11 @@ from runner.executors.base import Executor, Queue, RaceContext, Scheduler
 from runner.executors.local import LocalExecutor
 from runner.launch import (
   adviser,
-  attempt,
   compiled,
   environment,
   leftovers,
   outcomes,
+  planned_trial,
 )
 from runner.launch.attempt import TrialOptions
 from runner.launch.examiner import Examiner
@@ -125,7 +125,7 @@ class ClusterExecutor:
       if job in alive:
         jobs[job] = trial
       elif results_folder.in_use(folder):
-        queue.put(trial, attempt.ORPHAN)
+        queue.put(trial, planned_trial.ORPHAN)
       else:
         fresh.append(trial)
     if fresh:
@@ -172,7 +172,7 @@ def work(
     adviser.opened(out, options.stop) as advising,
   ):
     return [
-      attempt.run_trial(
+      planned_trial.run_trial(
         out,
         plan,
         trial,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runner.executors.base import Queue, RaceContext
-from runner.launch import attempt, compiled, environment, exam
+from runner.launch import compiled, environment, exam, planned_trial
 from runner.launch.examiner import Examiner
 from runner.protocol.layout import Status
 from runner.protocol.plan import PlannedTrial
@@ -37,7 +37,7 @@ class LocalExecutor:
       limits = context.limits_of(trial)
       budget = 0.0 if limits else plan.budgets[trial.workload]
       live.begin(str(trial.key), plan.suite.workloads[trial.workload], budget)
-      status = attempt.run_trial(
+      status = planned_trial.run_trial(
         context.out,
         plan,
         trial,

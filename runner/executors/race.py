@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from runner.executors import progress
 from runner.executors.base import Executor, Limits, Queue, RaceContext
 from runner.executors.local import LocalExecutor
-from runner.launch import adviser, attempt, prepare
+from runner.launch import adviser, planned_trial, prepare
 from runner.launch.adviser import Adviser
 from runner.launch.attempt import TrialOptions
 from runner.protocol import results_folder
@@ -99,7 +99,7 @@ def _runnable(
     plan: Its plan.
     seconds: Whether trials stop by seconds; else by steps.
   """
-  left = attempt.pending(out, plan)
+  left = planned_trial.pending(out, plan)
   others = {
     trial.id
     for trial in left

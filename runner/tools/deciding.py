@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from runner import machines, options as chosen, planning
 from runner.executors import race, untimed
 from runner.executors.jobs import JobsExecutor
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.options import Options
 from runner.protocol import plan_file, results_folder
 from runner.protocol.plan import Plan, PlannedTrial
@@ -62,10 +62,10 @@ def run(options: Options) -> int:
   cells: Sequence[tuple[str, str]] = ()
   while True:
     more = planning.further(stored, cells)
-    if more or attempt.pending(options.out, stored):
+    if more or planned_trial.pending(options.out, stored):
       stored, ran = _round(options, here, more, end)
       added += ran
-    if left := attempt.pending(options.out, stored):
+    if left := planned_trial.pending(options.out, stored):
       break
     remaining = (end - time.monotonic()) / 3600
     if remaining <= 0:

@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 from collections.abc import Mapping
 
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.protocol import columns, layout, storage
 from runner.protocol.layout import Status
@@ -91,7 +91,7 @@ def run(
   limits = StepLimits(steps=steps, eval_steps=steps)
   with tempfile.TemporaryDirectory() as folder:
     out = pathlib.Path(folder)
-    status = attempt.run_trial(
+    status = planned_trial.run_trial(
       out, plan, trial, on_progress, options, limits=limits
     )
     place = trial.folder(out)

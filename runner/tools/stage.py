@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import submissions
-from runner.launch import attempt, outcomes, prepare
+from runner.launch import attempt, outcomes, planned_trial, prepare
 from runner.launch.attempt import TrialOptions
 from runner.protocol import (
   columns,
@@ -74,7 +74,7 @@ class Stage(NamedTuple):
       spec = trial_file.limited(prepare.spec(path), limits)
       storage.write_json(path, trial_file.dump(spec))
     plan, options = self.of.plan, self.of.options
-    folder = attempt.prepared(self.out, plan, trial, options, limits)
+    folder = planned_trial.prepared(self.out, plan, trial, options, limits)
     return attempt.run_attempt(self.out, folder, self.on_progress, options)
 
   def folder(self, study: int) -> pathlib.Path:

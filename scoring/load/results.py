@@ -1,15 +1,5 @@
-"""Read a results folder into trials and issues.
+"""Read a results folder into trials and issues."""
 
-With a plan.json, exactly the planned trials count, under the documented rules.
-
-Without a plan.json, as in AlgoPerf's published logs, the folders say what was
-run. Every submission is expected on every workload of the suite, with the
-studies of the ruleset or of any submission, and with the trials of its own
-cell. Then the suite's own interpretation of the rules applies, as on the
-published boards.
-"""
-
-import collections
 import dataclasses
 import functools
 import os
@@ -27,11 +17,12 @@ from scoring.load import (
   hardware as kinds,
   hopeless,
   limits,
+  listed,
   plan as planned,
   pruned,
   tree,
-  trials,
 )
+from scoring.load.listed import Listed
 from scoring.load.plan import ReadError
 from scoring.load.projection import NONE, Projection, project
 from scoring.load.tree import FolderIssue, relative
@@ -117,7 +108,8 @@ def read(
     assert given is not None
     easier = given.relaxed(relax)
     told = _checked(given, ruleset)
-    made = _read_tree(folder, easier, told, found, problems)
+    read_trials = listed.of_tree(folder, easier, told, found)
+    made = _results(folder, read_trials, told, None, problems)
     made = _relaxed(made, relax)
     made = by_steps(made) if effort == 'steps' else made
     return _checked_trials(made, set(), mixed)
@@ -126,9 +118,8 @@ def read(
       f'{folder} was run under the ruleset {plan.ruleset!r}, not '
       f'{ruleset!r}. Leave out --ruleset.'
     )
-  made = _read_plan(
-    folder, given, plan=plan, found=found, problems=problems, relax=relax
-  )
+  read_trials = listed.of_plan(folder, given, plan, found, relax)
+  made = _results(folder, read_trials, plan.ruleset, plan, problems)
   made = _relaxed(made, relax)
   mixed |= effort == 'steps'  # Machines differ in seconds only.
   return _checked_trials(_measured(made, effort, machine), plan.kinds, mixed)
@@ -179,6 +170,25 @@ def programs_of(results: Results) -> limits.Programs | None:
   return {trial.key: programs.of(trial) for trial in results.plan.trials}
 
 
+def _results(
+  folder: pathlib.Path,
+  read_trials: Listed,
+  ruleset: str,
+  plan: Plan | None,
+  problems: list[FolderIssue],
+) -> Results:
+  return Results(
+    folder=folder,
+    rules=read_trials.rules,
+    ruleset=ruleset,
+    plan=plan,
+    budgets=read_trials.budgets,
+    trials=read_trials.trials,
+    problems=problems + read_trials.problems,
+    remarks=read_trials.remarks,
+  )
+
+
 def _nothing(folder: pathlib.Path) -> str:
   """Return why there is nothing to read in a folder; '' if there may be."""
   try:
@@ -211,109 +221,6 @@ def _relaxed(results: Results, share: float) -> Results:
   return dataclasses.replace(
     results, relaxed=share, remarks=[*results.remarks, remark]
   )
-
-
-def _read_plan(
-  folder: pathlib.Path,
-  given: Suite | None,
-  plan: Plan,
-  found: dict[pathlib.Path, Any],
-  problems: list[FolderIssue],
-  relax: float,
-) -> Results:
-  suite = (given or plan.suite).relaxed(relax)
-  remarks = []
-  if given is not None and _judged(given) != _judged(plan.suite):
-    remarks.append(
-      f'These results were run under other rules ({plan.suite.name} '
-      f'{plan.suite.version}) than this board uses.'
-    )
-  recharged = suite.charges.compiling != plan.suite.charges.compiling
-  if recharged:
-    remarks.append(
-      'Compiling was'
-      f'{"" if plan.suite.charges.compiling else " not"} charged when these '
-      f'results were run, and is{"" if suite.charges.compiling else " not"} '
-      'charged here. Budgets are those of then.'
-    )
-  read_trials = []
-  unknown = collections.defaultdict(list)
-  for trial in plan.trials:
-    key, path = trial.key, trial.folder(folder)
-    found.pop(path, None)
-    if key.workload not in suite.workloads:
-      unknown[key.workload].append(path)
-      continue
-    rungs = suite.rungs(key.workload)
-    budget = plan.budgets.get(key.workload)
-    found_trial = trials.read(key, path, rungs, trial, budget)
-    if recharged:
-      found_trial = found_trial.recharged(suite.charges)
-    read_trials.append(found_trial)
-  problems += tree.unknown_workloads(folder, unknown, suite)
-  problems += [
-    FolderIssue(relative(folder, path), 'Not in the plan; not counted.')
-    for path in found
-  ]
-  return Results(
-    folder=folder,
-    rules=dataclasses.replace(suite, interpretation=rules.Interpretation()),
-    ruleset=plan.ruleset,
-    plan=plan,
-    budgets={w: s for w, s in plan.budgets.items() if w in suite.workloads},
-    trials=read_trials,
-    problems=problems,
-    remarks=remarks,
-  )
-
-
-def _read_tree(folder, suite, ruleset: str, found, problems) -> Results:
-  known = {
-    name: seconds
-    for name in suite.workloads
-    if (seconds := suite.seconds(name, ruleset)) is not None
-  }
-  budgets = known if suite.interpretation.late == 'missed' else {}
-  cells, studies, strays = tree.cells(folder, suite, found)
-  if ruleset:
-    studies |= set(range(suite.rulesets[ruleset].studies))
-  read_trials = []
-  for submission in sorted({submission for submission, _ in cells}):
-    for workload in suite.workloads:
-      rungs = suite.rungs(workload)
-      cell = cells.get((submission, workload), {})
-      numbers = sorted({number for _, number in cell}) or [1]
-      for study in sorted(studies):
-        for number in numbers:
-          key = TrialKey(submission, workload, study, number)
-          path = cell.get((study, number))
-          read_trials.append(
-            trials.missing(key, layout.folder(folder, *key))
-            if path is None
-            else trials.read(key, path, rungs, None, budgets.get(workload))
-          )
-  remarks = [
-    f'There is no {layout.PLAN}. The expected trials are guessed from the '
-    'folders, and the evaluations alone decide outcomes.'
-  ]
-  return Results(
-    folder=folder,
-    rules=suite,
-    ruleset=ruleset,
-    plan=None,
-    budgets=known,
-    trials=read_trials,
-    problems=problems + strays,
-    remarks=remarks,
-  )
-
-
-def _judged(suite: Suite) -> Suite:
-  """Return the parts of a suite that scores depend on.
-
-  The number of studies is left out, because the plan has it.
-  """
-  return dataclasses.replace(suite, name='', rulesets={})
 
 
 def _checked_trials(

@@ -66,7 +66,7 @@ def race(workload):
     workload: Name of the workload.
   """
   from runner import planning
-  from runner.launch import attempt, compiled, environment
+  from runner.launch import attempt, compiled, environment, planned_trial
   from runner.launch.examiner import Examiner
   from runner.machine import hardware
   from runner.protocol import layout, storage
@@ -85,7 +85,7 @@ def race(workload):
     out = pathlib.Path(home) / 'results'
     common = compiled.folder(out, compiled.COMMON)
     with Examiner(environment.variables(), common=common) as examiner:
-      attempt.run_trial(
+      planned_trial.run_trial(
         out,
         plan,
         plan.trials[0],

@@ -97,7 +97,7 @@ class Race:
 def race(workload: str, folder: str) -> None:
   """Race a probe; run a trial for every line of standard input."""
   from runner import planning
-  from runner.launch import attempt, environment
+  from runner.launch import attempt, environment, planned_trial
   from runner.launch.examiner import Examiner
   from runner.machine import hardware
   from runner.protocol.suites import suite as rules
@@ -118,7 +118,7 @@ def race(workload: str, folder: str) -> None:
   out = home / 'results'
   with _examiner(Examiner, environment, out) as examiner:
     for trial, _ in zip(plan.trials, sys.stdin, strict=False):
-      attempt.run_trial(
+      planned_trial.run_trial(
         out,
         plan,
         trial,

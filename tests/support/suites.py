@@ -1,7 +1,7 @@
 """Make a suite of the handwritten digits alone, for races of seconds."""
 
 from runner import planning
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol.suites import suite as rules
@@ -72,7 +72,7 @@ def trial(folder, source, steps=8, options=None, adviser=None):
     rules.load(str(suite)), 'self', [str(path)], hardware.describe()
   )
   [one] = made.trials
-  status = attempt.run_trial(
+  status = planned_trial.run_trial(
     folder / 'out',
     made,
     one,

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from runner import planning
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as speeds_
 from runner.protocol import layout, storage
@@ -56,7 +56,7 @@ def steps(suite, request, ruleset, out, count=6):
   )
   limits = StepLimits(steps=count, eval_steps=count // 2)
   trial = made.trials[0]
-  status = attempt.run_trial(
+  status = planned_trial.run_trial(
     out, made, trial, lambda event: None, TrialOptions(), limits=limits
   )
   folder = trial.folder(out)

@@ -15,7 +15,7 @@ from runner import planning
 from runner.executors import cluster, race, ray, slurm
 from runner.executors.base import Queue
 from runner.executors.cluster import ClusterExecutor
-from runner.launch import attempt
+from runner.launch import attempt, planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware, speeds as speeds_
 from runner.protocol import layout, plan, results_folder, storage
@@ -133,7 +133,7 @@ def end(folder, number):
 def test_every_trial_is_sent_once_and_its_records_are_read(home):
   made, log = planned(home, studies=3), []
   table = raced(home, made, at_once(finish, log))
-  assert attempt.pending(home / 'out', table) == []
+  assert planned_trial.pending(home / 'out', table) == []
   assert sorted(flag(words, 'trial') for words in log) == sorted(
     trial.id for trial in made.trials
   )

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from runner import planning
-from runner.launch import attempt
+from runner.launch import planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol.suites import suite as rules
@@ -55,7 +55,7 @@ def planned(tmp_path, request):
 
 
 def trained(out, plan, trial):
-  status = attempt.run_trial(
+  status = planned_trial.run_trial(
     out, plan, trial, lambda event: None, TrialOptions(), limits=LIMITS
   )
   return status, trial.folder(out)
