@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from runner.protocol import layout
 from runner.protocol.plan import Plan, TrialKey
-from runner.protocol.suites import suite as rules
+from runner.protocol.suites import suite as rules, tuning_rules
 from runner.protocol.suites.suite import Suite
 from scoring.load import tree, trials
 from scoring.load.tree import FolderIssue, Place, relative
@@ -138,7 +138,8 @@ def of_tree(
 def _judged(suite: Suite) -> Suite:
   """Return the parts of a suite that scores depend on.
 
-  The number of studies is left out, because the plan has it; ranges are for
-  `tune` alone.
+  The number of studies is left out, because the plan has it.
   """
-  return dataclasses.replace(suite, name='', rulesets={}, ranges={})
+  return dataclasses.replace(
+    suite, name='', rulesets={}, tuning=tuning_rules.USUAL
+  )

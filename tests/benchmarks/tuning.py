@@ -78,9 +78,9 @@ def spaces(found: list[Tuning]) -> str:
     own = [
       f'{name} {span(spec)}'
       for name, spec in ranges.items()
-      if name not in suite.ranges
+      if name not in suite.tuning.ranges
     ]
-    shared = [name for name in suite.ranges if name in ranges]
+    shared = [name for name in suite.tuning.ranges if name in ranges]
     lines.append(
       f'| {one.submission} | {"; ".join(own)}; of the suite: '
       f'{", ".join(shared)} |'

@@ -58,7 +58,7 @@ SUITE = {
   'unscored': Key(dict, False),  # Workloads that may run, but do not count.
   'scoring': Key(dict, False),  # The suite's Interpretation.
   'world': Key(int, False),  # World of all rows that name none.
-  'ranges': Key(dict, False),  # Ranges of hyperparameters for `tune`.
+  'tuning': Key(dict, False),  # The suite's TuningRules.
 }
 RULESET = _keys(Ruleset)
 INTERPRETATION = _keys(Interpretation)

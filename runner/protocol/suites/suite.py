@@ -10,10 +10,11 @@ from typing import Any
 from runner.protocol.suites import (
   rows,
   schema,
-  search_space,
   suite_files,
+  tuning_rules,
 )
 from runner.protocol.suites.schema import SuiteError
+from runner.protocol.suites.tuning_rules import TuningRules
 from runner.protocol.suites.workload_spec import (
   INTERPRETATIONS,
   Interpretation,
@@ -44,8 +45,7 @@ class Suite:
     charges: What a trial is charged for.
     ladder: Shares of the way back from each target to the start of training;
       the score is the mean over these targets. (0.0,) is the exact target.
-    ranges: Ranges by hyperparameter, in the form of a search space. `tune`
-      draws from them instead of a submission's own ones.
+    tuning: Rules of `tune`.
   """
 
   name: str
@@ -61,7 +61,7 @@ class Suite:
   )
   charges: Charges = ALL
   ladder: tuple[float, ...] = EXACT
-  ranges: dict[str, dict] = dataclasses.field(default_factory=dict)
+  tuning: TuningRules = tuning_rules.USUAL
 
   @property
   def scored(self) -> dict[str, WorkloadSpec]:
@@ -184,6 +184,9 @@ def parse(
     charges = accounts.from_json(table)
   except ValueError as error:
     raise SuiteError(f'{where}: {error}') from error
+  workloads = rows.read(
+    scored, specs, f'{where}: [workloads', canonical, lambda _: world
+  )
   suite = Suite(
     name=name,
     version=table['version'],
@@ -194,9 +197,7 @@ def parse(
       key: _ruleset(said, f'{where}: [rulesets.{key}]')
       for key, said in table['rulesets'].items()
     },
-    workloads=rows.read(
-      scored, specs, f'{where}: [workloads', canonical, lambda _: world
-    ),
+    workloads=workloads,
     unscored=rows.read(
       unscored,
       specs,
@@ -209,7 +210,9 @@ def parse(
     ),
     charges=charges,
     ladder=_ladder(table.get('ladder', [0.0]), where),
-    ranges=_ranges(table.get('ranges', {}), f'{where}: [ranges]'),
+    tuning=tuning_rules.from_json(
+      table.get('tuning', {}), f'{where}: [tuning]', workloads
+    ),
   )
   if started and suite.ladder != EXACT:
     _check_starts(suite, where)
@@ -236,22 +239,13 @@ def dump(suite: Suite) -> dict[str, Any]:
   }
   if suite.ladder != EXACT:
     table['ladder'] = list(suite.ladder)
-  if suite.ranges:
-    table['ranges'] = suite.ranges
+  if tuning := suite.tuning.to_json():
+    table['tuning'] = tuning
   if suite.unscored:
     table['unscored'] = {k: s.to_json() for k, s in suite.unscored.items()}
   if suite.interpretation != Interpretation():
     table['scoring'] = dataclasses.asdict(suite.interpretation)
   return table
-
-
-def _ranges(said: dict[str, Any], where: str) -> dict[str, dict]:
-  for name, spec in said.items():
-    try:
-      search_space.check_range(spec, f'{where} {name}')
-    except search_space.SpaceError as error:
-      raise SuiteError(str(error)) from error
-  return said
 
 
 def _ladder(said: list[Any], where: str) -> tuple[float, ...]:

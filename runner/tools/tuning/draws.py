@@ -100,7 +100,7 @@ def space(suite: Suite, entry: submissions.Entry) -> dict[str, dict]:
     return {}
   taken = {
     name: spec
-    for name, spec in suite.ranges.items()
+    for name, spec in suite.tuning.ranges.items()
     if name in own or _takes(entry, name)
   }
   return own | taken

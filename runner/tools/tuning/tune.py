@@ -1,15 +1,7 @@
 """Search for one point of a submission that is good on all workloads.
 
-SELF and half of the draws, from the whole space, race on a third of the
-workloads. The other half is drawn near the best of these points, and races
-there too. The better half of all points continues on the next third, and the
-last FINAL points on the last third, with SEEDS seeds. The best point has the
-smallest geometric mean over all workloads of its mean cost. With nine points
-and nine workloads these are 57 trials; several seeds on all workloads would
-make them 81. This is a calibration in the sense of Kasimbeg et al. 2025,
-arXiv:2505.24005, with successive halving (Jamieson and Talwalkar 2016,
-arXiv:1502.07943) over workloads. Trials stop by steps, so the machine's speed
-does not matter. Every submission gets the same effort.
+Trials stop by steps, so the machine's speed does not matter. Every submission
+gets the same effort.
 
 A workload without a target gets one for the search, from the search: the median
 of the best values of the points that race on it. Half of the points reach it,
@@ -23,7 +15,7 @@ show the luck that was chosen.
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import submissions
 from runner import planning
@@ -40,13 +32,9 @@ from runner.protocol.plan import FOR_EVER, Machine, Plan, PlannedTrial
 from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
 from runner.protocol.suites.suite import Suite
-from runner.protocol.suites.workload_spec import Ruleset, WorkloadSpec
-from runner.tools.tuning import candidates, draws as drawing
+from runner.protocol.suites.workload_spec import Ruleset
+from runner.tools.tuning import draws as drawing, search
 from runner.tools.tuning.candidates import Candidate, Curve
-
-RUNGS = 3  # Number of parts of the workloads.
-FINAL = 2  # Number of points that are raced with several seeds.
-SEEDS = 3  # Their number, with the first one.
 
 
 def tune(
@@ -88,73 +76,11 @@ def tune(
     return drawing.near(suite, entry, known, draws // 2)
 
   points = drawing.first(suite, entry, draws - draws // 2)
-  found = _search(suite, points, near, race)
+  found = search.run(
+    suite, points, near=near, race=race, before=entry.self_point
+  )
   tunings.write(home, _record(suite, entry, found, done, home))
   return found
-
-
-Race = Callable[
-  [Sequence[Candidate], Sequence[str], int], dict[tuple[str, int], Curve]
-]
-Near = Callable[[list[drawing.Point]], list[drawing.Point]]
-
-
-def _search(
-  suite: Suite, points: Sequence[drawing.Point], near: Near, race: Race
-) -> list[Candidate]:
-  """Return the candidates, best first.
-
-  Args:
-    suite: The suite.
-    points: The first points.
-    near: Returns further points, near the first of those that it is given.
-    race: Races candidates on workloads with the seed of a study; returns the
-      curves by workload and number of the candidate.
-  """
-  names, beaten = list(suite.workloads), []
-  rungs = [some for r in range(RUNGS) if (some := names[r::RUNGS])]
-  specs: dict[str, WorkloadSpec] = {}
-
-  def scored(field, some, study=0):
-    curves = race(field, some, study)
-    for name in some:
-      if name not in specs:
-        mine = [curves[name, one.number] for one in field]
-        specs[name] = candidates.aimed(suite.workloads[name], mine)
-    return _scored(suite, field, specs, some, curves)
-
-  field = scored(_numbered(points, 1), rungs[0])
-  more = _numbered(near([one.point for one in field]), len(field) + 1)
-  field = _ranked([*field, *scored(more, rungs[0])])
-  for some in rungs[1:]:
-    kept = max(FINAL, len(field) // 2) if some != rungs[-1] else FINAL
-    field, beaten = field[:kept], field[kept:] + beaten
-    field = scored(field, some)
-  field, beaten = field[:FINAL], field[FINAL:] + beaten
-  if len(field) > 1:
-    for study in range(1, SEEDS):
-      field = scored(field, rungs[-1], study)
-  return field + beaten
-
-
-def _numbered(points: Sequence[drawing.Point], start: int) -> list[Candidate]:
-  """Return candidates for points; their numbers begin at `start`."""
-  return [Candidate(n, point) for n, point in enumerate(points, start=start)]
-
-
-def _ranked(field: Sequence[Candidate]) -> list[Candidate]:
-  """Return candidates, best first."""
-  return sorted(field, key=lambda one: one.mean)
-
-
-def _scored(suite, field, specs, names, curves) -> list[Candidate]:
-  """Return candidates with the costs of more trials, best first."""
-  for name in names:
-    field = [
-      one.with_trial(suite, specs[name], curves[name, one.number])
-      for one in field
-    ]
-  return _ranked(field)
 
 
 def seed(suite: Suite, workload: str, study: int = 0) -> int:
@@ -236,7 +162,7 @@ def _plan(
   trials: list[PlannedTrial],
   machine: Machine,
 ) -> Plan:
-  ruleset = Ruleset(studies=SEEDS, trials=1, budget_factor=1.0)
+  ruleset = Ruleset(studies=search.SEEDS, trials=1, budget_factor=1.0)
   endless = dict.fromkeys(suite.workloads, FOR_EVER)
   only = dataclasses.replace(suite, rulesets={'external': ruleset}, unscored={})
   return planning.of_trials(

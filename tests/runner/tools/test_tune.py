@@ -13,7 +13,7 @@ from runner.machine import hardware
 from runner.protocol import plan_file
 from runner.protocol.records import tunings
 from runner.protocol.suites import search_space, suite as rules
-from runner.tools.tuning import candidates, draws, tune
+from runner.tools.tuning import candidates, draws, search, tune
 from runner.tools.tuning.candidates import Curve
 from submissions.submission import from_optax
 from tests.benchmarks import tuning
@@ -165,7 +165,7 @@ def test_ranges_of_the_suite_replace_those_of_the_submission(tmp_path):
 
   assert names('rate, beta2') == {
     'rate': {'min': 0.1, 'max': 1.0, 'scaling': 'log'},
-    'beta2': SHORT.ranges['beta2'],
+    'beta2': SHORT.tuning.ranges['beta2'],
   }
   assert set(names('rate, beta2, grad_clip=None')) == {
     'rate', 'beta2', 'grad_clip'
@@ -187,18 +187,49 @@ def test_ranges_of_the_suite_replace_those_of_the_submission(tmp_path):
   ],
 )
 def test_a_bad_range_of_a_suite_is_refused(name, spec):
-  table = rules.dump(SHORT) | {'ranges': {name: spec}}
-  with pytest.raises(rules.SuiteError, match=rf'x.toml: \[ranges\] {name}'):
-    rules.parse(table, name='x', where='x.toml')
+  table = rules.dump(SHORT) | {'tuning': {'ranges': {name: spec}}}
+  with pytest.raises(rules.SuiteError, match=rf'x: \[tuning\] ranges.{name}'):
+    rules.parse(table, name='x', where='x')
 
 
-def test_a_suite_with_ranges_is_read_back_as_it_was():
+@pytest.mark.parametrize(
+  ('rungs', 'said'),
+  [
+    ([['ogbg/mini']], 'must name each workload of the suite once'),
+    ([[*SUITE.workloads], ['ogbg/mini']], 'must name each workload'),
+    (['ogbg/mini'], "'ogbg/mini' must be a list of workloads"),
+  ],
+)
+def test_bad_rungs_of_a_suite_are_refused(rungs, said):
+  table = rules.dump(SHORT) | {'tuning': {'rungs': rungs}}
+  with pytest.raises(rules.SuiteError, match=said):
+    rules.parse(table, name='x', where='x')
+
+
+def test_a_suite_with_rules_of_tuning_is_read_back_as_it_was():
   assert rules.parse(rules.dump(SHORT), name='mini_tuning', where='x') == SHORT
-  assert SHORT.ranges and not SUITE.ranges
+  assert SHORT.tuning.ranges and not SUITE.tuning.ranges
+  assert 'tuning' not in rules.dump(SUITE)
+
+
+def test_workloads_race_in_the_order_of_the_suite():
+  names = list(SUITE.workloads)
+  assert SUITE.tuning.parts(names) == [names[0::3], names[1::3], names[2::3]]
+  assert SUITE.tuning.parts(names[:2]) == [[names[0]], [names[1]]]
+  parts = SHORT.tuning.parts(names)
+  assert parts[0] == [
+    'fastmri/mini',
+    'librispeech_deepspeech/mini',
+    'ogbg/mini',
+  ]
+  assert sorted(name for part in parts for name in part) == sorted(names)
+  assert SHORT.tuning.parts(['wmt/mini', 'ogbg/mini']) == [
+    ['ogbg/mini'], ['wmt/mini']
+  ]  # fmt: skip
 
 
 def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
-  """Point 8 is best; point 5 is as good, but not with other seeds."""
+  """Point 1, the one before, continues to the end, though others are better."""
   names, asked, best = list(SUITE.workloads), [], []
 
   def near(known):
@@ -207,7 +238,7 @@ def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
 
   def race(field, names, study):
     asked.append((len(field), len(names), study))
-    good = {8: 0.2, 5: 0.2 if not study else 0.9}
+    good = {8: 0.2, 5: 0.3, 1: 0.9}
     return {
       (name, one.number): Curve(
         [100 * good.get(one.number, 0.5)], [SUITE.workloads[name].target]
@@ -217,15 +248,17 @@ def test_the_better_half_goes_on_and_the_last_two_have_three_seeds():
     }
 
   points = [{'rate': n} for n in range(1, 6)]
-  found = tune._search(SUITE, points, near, race)
+  found = search.run(SUITE, points, near=near, race=race, before={'rate': 1})
   third = len(names) // 3
   assert asked == [
     (5, third, 0), (4, third, 0), (4, third, 0),
     (2, third, 0), (2, third, 1), (2, third, 2),
   ]  # fmt: skip
   assert best == [{'rate': 5}]
-  assert [one.number for one in found[:2]] == [8, 5]
+  assert [one.number for one in found[:2]] == [8, 1]
   assert [one.trials for one in found] == [15, 15, 6, 6, 3, 3, 3, 3, 3]
+  found = search.run(SUITE, points, near=near, race=race, before=None)
+  assert [one.number for one in found[:2]] == [8, 5]
   assert found[0].reached == 15 and found[0].mean < found[1].mean
 
 
@@ -255,7 +288,7 @@ def test_a_suite_without_targets_says_how_it_is_judged():
 def test_the_better_point_wins_and_a_second_run_does_nothing_again(
   tmp_path, monkeypatch
 ):
-  monkeypatch.setattr(tune, 'SEEDS', 2)  # Each trial takes seconds.
+  monkeypatch.setattr(search, 'SEEDS', 2)  # Each trial takes seconds.
   path, suite = tmp_path / 'mine.py', tmp_path / 'tiny.toml'
   path.write_text(MINE)
   suite.write_text(TINY)
@@ -310,8 +343,12 @@ def test_without_targets_the_first_seed_of_the_search_sets_them():
       for one in field
     }
 
-  first, second = tune._search(
-    bare, [{'rate': 1}, {'rate': 2}], lambda _: [], race
+  first, second = search.run(
+    bare,
+    [{'rate': 1}, {'rate': 2}],
+    near=lambda _: [],
+    race=race,
+    before=None,
   )
   assert (first.number, first.reached, first.trials) == (1, 1, 3)
   assert second.reached == 0  # 0.3 is the target: the lower middle of both.
