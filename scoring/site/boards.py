@@ -25,6 +25,7 @@ FILES = (
   'figures/*.svg',
   'figures/*.png',
 )
+BRAND = '<p class="brand">TimeTrial</p>'  # The beginning of a page.
 _RULESET = re.compile(r'.* ruleset')
 _COUNTS = re.compile(r'\d+ submissions?, .*')
 _MACHINE = re.compile(r'(?!score: )\S+: .+ cores?')

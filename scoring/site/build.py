@@ -83,6 +83,9 @@ def files(root: pathlib.Path) -> dict[str, str | pathlib.Path]:
   ]
   _check(root, pages)
   made: dict[str, str | pathlib.Path] = {name: root / name for name in copied}
+  for board in found:
+    path = f'{board.path}/{boards.PAGE}'
+    made[path] = _with_way_back(user_files.read(root / path), path)
   made['style.css'] = HERE / 'style.css'
   made['index.html'] = _page('boards.html', 'index.html', pages, boards=found)
   for page in pages:
@@ -94,6 +97,16 @@ def files(root: pathlib.Path) -> dict[str, str | pathlib.Path]:
       'document.html', page.path, pages, page=page, board=board
     )
   return made
+
+
+def _with_way_back(page: str, path: str) -> str:
+  """Return the page of a board, whose first word leads to all boards here."""
+  way = documents.to('index.html', posixpath.dirname(path))
+  return page.replace(
+    boards.BRAND,
+    boards.BRAND.replace('TimeTrial', f'<a href="{way}">TimeTrial</a>'),
+    1,
+  )
 
 
 def _sources(

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from scoring.site import build, documents
+from scoring.site import boards, build, documents
 
 ROOT = pathlib.Path(__file__).parents[3]
 # Attributes from which a browser loads, and those that a reader follows.
@@ -87,6 +87,14 @@ def test_every_link_and_picture_leads_to_a_file_of_the_site(site, pages):
         assert anchor in pages[path].anchors, f'{name} links to {link}.'
       count += 1
   assert count > 1000
+
+
+def test_a_board_leads_back_to_the_list_of_boards(pages):
+  found = [name for name in pages if name.startswith(boards.FOLDER)]
+  found = [name for name in found if name.endswith(boards.PAGE)]
+  assert len(found) > 1
+  for name in found:
+    assert 'index.html' in {followed(name, x)[0] for x in pages[name].links}
 
 
 def test_nothing_is_loaded_from_outside(site, pages):
