@@ -123,17 +123,14 @@ def test_world_0_is_what_boards_were_raced_on(name):
 @pytest.mark.parametrize('name', MINIS)
 def test_worlds_differ_in_all_splits_and_not_in_shapes(name):
   for split in columns.SPLITS:
-    found = [rows(name, split, world) for world in (0, 1, 2)]
-    for one in found[1:]:
-      assert {k: (x.shape[1:], x.dtype) for k, x in one.items()} == {
-        k: (x.shape[1:], x.dtype) for k, x in found[0].items()
-      }
-    assert len({digest(one) for one in found}) == 3
+    one, other = (rows(name, split, world) for world in (0, 1))
+    assert {k: (x.shape[1:], x.dtype) for k, x in one.items()} == {
+      k: (x.shape[1:], x.dtype) for k, x in other.items()
+    }
     for key in ('inputs', 'nodes'):
-      if key in found[0]:
-        few = min(len(one[key]) for one in found)
-        first, *others = (one[key][:few] for one in found)
-        assert all((first != other).mean() > 0.1 for other in others)
+      if key in one:
+        few = min(len(one[key]), len(other[key]))
+        assert (one[key][:few] != other[key][:few]).mean() > 0.1
 
 
 def truths(world):
