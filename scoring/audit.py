@@ -1,8 +1,6 @@
 """Check that the files of one trial agree with each other."""
 
 import csv
-import itertools
-import math
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,10 +9,8 @@ from runner.protocol import agreement, columns, layout, storage
 from runner.protocol.plan import Plan, PlannedTrial
 from runner.protocol.quantities import apart, plain
 from runner.protocol.records.events import EXAM
-from runner.protocol.suites import metrics
 from runner.protocol.timing import accounts
-from runner.protocol.timing.accounts import Charges
-from scoring import clock_audit
+from scoring import clock_audit, row_audit
 from scoring.clock_audit import CLOSE
 from scoring.load import safe_files
 from scoring.load.trial import Trial
@@ -54,9 +50,9 @@ def checked(
         (True, text) for text in _as_planned(trial, plan, planned, hashes)
       )
     rows = storage.read_rows(safe_files.plain(trial.folder / layout.EVALS))
-    yield from ((True, text) for text in _values(rows))
+    yield from ((True, text) for text in row_audit.impossible(rows))
     charges = plan.suite.charges if plan else accounts.ALL
-    yield from ((True, text) for text in _rows(rows, charges))
+    yield from ((True, text) for text in row_audit.clocks(rows, charges))
     for event in events:
       if event['event'] == 'damaged':
         text = f'{event["file"]} was damaged; the file before it was used.'
@@ -145,84 +141,6 @@ def _as_planned(
 
 def _plain_source(path: pathlib.Path) -> pathlib.Path:
   return path if path.is_dir() else safe_files.plain(path)
-
-
-def _values(rows: list[dict[str, str]]) -> Iterator[str]:
-  """Check that every metric of every split has a possible value.
-
-  Columns are checked as a whole; only one with a fault is looked at row by row.
-  """
-  if any(None in row for row in rows):
-    raise ValueError('a row has more fields than the header')
-  for name in rows[0] if rows else ():
-    fields = [row[name] for row in rows]
-    metric = name.partition('/')[2]
-    if not ''.join(fields).isascii():  # Python reads the digits of all scripts.
-      for row in rows:
-        if not row[name].isascii():
-          yield (
-            f'At step {row[columns.STEP]}, {name} = {row[name]!r} has '
-            'non-ASCII characters.'
-          )
-    elif metric in metrics.RANGES:
-      numbers = list(filter(math.isfinite, map(float, filter(None, fields))))
-      ends = (min(numbers), max(numbers)) if numbers else ()
-      if not all(metrics.possible(metric, end) for end in ends):
-        yield from _impossible(rows, name, metric)
-
-
-def _impossible(
-  rows: list[dict[str, str]], name: str, metric: str
-) -> Iterator[str]:
-  """Yield a doubt for each value that the metric cannot have."""
-  for row in rows:
-    value = float(row[name] or math.nan)
-    if math.isfinite(value) and not metrics.possible(metric, value):
-      yield (
-        f'At step {row[columns.STEP]}, {name} = {row[name]}, but {metric} is '
-        f'always {metrics.range_of(metric)}.'
-      )
-
-
-def _rows(rows: list[dict[str, str]], charges: Charges) -> Iterator[str]:
-  """Check that steps and times rise, and that times add up."""
-  rising = {
-    name: [float(row[name]) for row in rows]
-    for name in columns.RISING
-    if rows and name in rows[0]
-  }
-  for name, numbers in rising.items():
-    for at, (old, new) in enumerate(itertools.pairwise(numbers)):
-      if new < old or (name == columns.STEP and new == old):
-        before, now = rows[at][name], rows[at + 1][name]
-        yield f'{name} must rise, but goes from {before} to {now}.'
-  names = [columns.TRACE, *[columns.COMPILE] * charges.compiling]
-  once = [_column(rows, name) for name in names]
-  charged = [float(row[columns.SECONDS]) for row in rows]
-  spent = [rising.get(name, [0.0] * len(rows)) for name in columns.RISING[1:4]]
-  whole = [
-    float(row.get(columns.TOTAL) or math.inf) for row in rows
-  ]  # Not recorded: any sum is possible.
-  sums = zip(zip(*once, strict=True), charged, strict=True)
-  for row, (some, most) in zip(rows, sums, strict=True):
-    if sum(some) > most * (1 + CLOSE):
-      yield (
-        f'At step {row[columns.STEP]}, seconds of compilation exceed charged '
-        'seconds.'
-      )
-  sums = zip(zip(*spent, strict=True), whole, strict=True)
-  for row, (some, most) in zip(rows, sums, strict=True):
-    if most < sum(some) * (1 - CLOSE):
-      part, total = apart(sum(some), most)
-      yield (
-        f'At step {row[columns.STEP]}, the accounts sum to {part} s, more than '
-        f'the {total} s in all.'
-      )
-
-
-def _column(rows: list[dict[str, str]], name: str) -> list[float]:
-  """Return a column's numbers; 0 where there is none."""
-  return [float(row.get(name) or 0) for row in rows]
 
 
 def _started_over(
