@@ -24,8 +24,9 @@ def first(suite: Suite, entry: submissions.Entry, draws: int) -> list[Point]:
   """Return SELF and draws from the space, without duplicates.
 
   A draw has SELF's value of what the space does not name. Of a list, all points
-  are taken first; the others are draws from the smallest box that holds the
-  list and SELF, with the ranges of the suite.
+  are taken first, unless the suite has ranges of its own for what they name.
+  The others are draws from the smallest box that holds the list and SELF, with
+  the ranges of the suite.
 
   Args:
     suite: The suite, for its ranges and its seed.
@@ -37,6 +38,8 @@ def first(suite: Suite, entry: submissions.Entry, draws: int) -> list[Point]:
   """
   known = [entry.self_point] if entry.self_point else []
   listed = entry.space if isinstance(entry.space, list) else []
+  if any(name in suite.tuning.ranges for point in listed for name in point):
+    listed = []
   base = entry.self_point or (listed[0] if listed else {})
   drawn = _points(space(suite, entry), MORE * draws, suite.seed)
   found = _new([*known, *listed, *(base | one for one in drawn)], [])

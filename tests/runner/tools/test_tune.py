@@ -84,6 +84,17 @@ def test_of_a_short_list_the_rest_is_drawn_from_its_box(tmp_path):
   assert all(1e-9 <= one['rate'] <= 0.01 for one in more)
 
 
+def test_a_list_of_points_for_long_runs_gives_its_box_alone():
+  entry = submissions.find('schedule_free')
+  first, *drawn = draws.first(SHORT, entry, 4)
+  assert first == entry.self_point and len(drawn) == 4
+  assert not any(one in entry.space for one in drawn)
+  assert {one['label_smoothing'] for one in drawn} <= {0.0, 0.05, 0.1}
+  rates = [one['learning_rate'] for one in (*entry.space, first)]
+  assert all(min(rates) <= one['learning_rate'] <= max(rates) for one in drawn)
+  assert draws.first(SUITE, entry, 4)[1:] == entry.space[:4]
+
+
 def test_draws_are_from_all_of_the_space_and_keep_what_it_does_not_name(
   tmp_path,
 ):
