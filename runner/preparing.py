@@ -109,6 +109,12 @@ def tune(options: Options) -> int:
   if warning := tuning.warning(suite, options.suite):
     print(warning)
   for name in names:
+    if tuning.adopted(options.out, name):
+      print(
+        f'{name}: SELF is the best point of the tuning in {options.out}. To '
+        'tune it again: another --out.'
+      )
+      continue
     found = tuning.tune(
       suite,
       name,

@@ -83,6 +83,29 @@ def tune(
   return found
 
 
+def adopted(out: pathlib.Path, request: str) -> bool:
+  """Return whether SELF is the best point of a tuning that has ended.
+
+  Args:
+    out: The results folder.
+    request: The submission by name or path.
+
+  Raises:
+    ValueError: the tuning's file is damaged.
+  """
+  entry = submissions.find(request)
+  try:
+    best = tunings.read(out / entry.name).points[0].point
+  except FileNotFoundError:
+    return False
+  except (OSError, LookupError, TypeError, ValueError) as error:
+    raise ValueError(
+      f'{out / entry.name / tunings.NAME} is damaged ({error!r}). Remove it: '
+      'the tuning continues from its trials.'
+    ) from error
+  return best == entry.self_point
+
+
 def seed(suite: Suite, workload: str, study: int = 0) -> int:
   """Return the seed of all points on a workload, which no race uses.
 
