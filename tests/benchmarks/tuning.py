@@ -3,6 +3,8 @@
     timetrial tune --submissions=all --points=8 --jobs=2 --out=tuning
     python -m tests.benchmarks.tuning tuning
 
+`docs/benchmarks/tuning` has the records of those points that are SELF now.
+
 Costs are in budgets, as in `runner/tools/tuning/candidates.py`: at most 1 where
 targets are reached, 2 to 4 for a miss.
 """
@@ -20,17 +22,29 @@ from runner.tools.tuning import draws
 
 
 def main(out: pathlib.Path) -> None:
-  """Print a line for each tuned submission, and the spaces."""
+  """Print a line for each tuned submission, and the spaces.
+
+  Args:
+    out: Folder of the tuning, or of its records alone.
+  """
+  print(text(out))
+
+
+def text(out: pathlib.Path) -> str:
+  """Return what `main` prints."""
   found = [tunings.read(path.parent) for path in records(out)]
-  print(table(found))
-  print()
-  print(spaces(found))
   trials = sum(one.trials for one in found)
   hours = sum(one.hours for one in found)
   kept = sum(one.kept for one in found)
-  print(
-    f'\n{len(found)} submissions, {trials} trials, {hours:.1f} charged hours. '
-    f'{kept} keep the point that they had.'
+  return '\n'.join(
+    [
+      table(found),
+      '',
+      spaces(found),
+      '',
+      f'{len(found)} submissions, {trials} trials, {hours:.1f} charged hours. '
+      f'{kept} keep the point that they had.',
+    ]
   )
 
 
@@ -74,7 +88,8 @@ def spaces(found: list[Tuning]) -> str:
   lines = ['| submission | drawn from |', '|---|---|']
   for one in found:
     suite = rules.load(one.suite)
-    ranges = draws.space(suite, submissions.find(one.submission))
+    entry = submissions.find(one.submission)._replace(self_point=one.first)
+    ranges = draws.space(suite, entry)
     own = [
       f'{name} {span(spec)}'
       for name, spec in ranges.items()

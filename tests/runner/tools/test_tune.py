@@ -420,3 +420,25 @@ def test_the_table_of_tunings_says_what_was_drawn_and_what_changed(tmp_path):
   start = '| sgd | 2 | 30 | 20.0 | 1.250 | 0.400 | 1.250 '
   assert sgd == start + '| 2 of 3 | learning_rate 0.2 |'
   assert 'learning_rate 2e-05 to 0.002' in tuning.spaces(stored)
+
+
+KEPT = pathlib.Path(__file__).parents[3] / 'docs/benchmarks/tuning'
+
+
+@pytest.mark.parametrize('name', [p.parent.name for p in tuning.records(KEPT)])
+def test_the_point_of_a_submission_is_the_best_of_its_tuning(name):
+  known = tunings.read(KEPT / name)
+  entry = submissions.find(name)
+  assert entry.self_point == known.points[0].point
+  assert (known.suite, known.trials) == ('mini_tuning', 57)
+  # SELF before, and eight draws by the rule of today.
+  assert len(known.points) == 9
+  by_number = sorted(known.points, key=lambda one: one.number)
+  before = entry._replace(self_point=known.first)
+  drawn = draws.first(SHORT, before, 4)
+  assert [one.point for one in by_number[:5]] == drawn
+
+
+def test_the_table_in_the_docs_is_of_the_records():
+  page = KEPT.with_suffix('.md').read_text()
+  assert tuning.text(KEPT) in page
