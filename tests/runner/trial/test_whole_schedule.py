@@ -85,6 +85,7 @@ def test_a_resumed_trial_keeps_its_schedule(tmp_path):
 
 def test_submissions_of_optax_know_theirs():
   task = Task(Digits(), steps=100, batch_size=8, train_examples=100)
-  made = nadamw.build(task, **nadamw.SELF)
+  point = nadamw.SELF | {'learning_rate': 0.006, 'warmup': 0.1}
+  made = nadamw.build(task, **point)
   assert made.schedule is not None
   assert float(made.schedule(10)) == pytest.approx(0.006)
