@@ -110,11 +110,11 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-# Tuned with optax's variant: runner tune --submissions=muon --points=4.
+# By tune, as for all: docs/benchmarks/tuning.md.
 SELF = {
-  'learning_rate': 0.0475, 'adam_rate': 0.00392, 'beta': 0.9,
-  'adam_beta1': 0.9, 'adam_beta2': 0.99, 'weight_decay': 0.111,
-  'warmup': 0.05, 'horizon': 1.0, 'grad_clip': 0.3, 'label_smoothing': 0.05,
+  'learning_rate': 0.0559, 'adam_rate': 0.00445, 'beta': 0.9,
+  'adam_beta1': 0.9, 'adam_beta2': 0.95, 'weight_decay': 0.118, 'warmup': 0.02,
+  'horizon': 1.0, 'grad_clip': 1.0, 'label_smoothing': 0.0, 'dropout': 0.0,
 }  # fmt: skip
 SPACE = {
   'learning_rate': {'min': 3e-3, 'max': 1e-1, 'scaling': 'log'},
