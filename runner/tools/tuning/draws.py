@@ -35,13 +35,15 @@ def first(suite: Suite, entry: submissions.Entry, draws: int) -> list[Point]:
 
   Raises:
     SubmissionError: the submission has neither SELF nor SPACE.
+    SpaceError: SPACE is malformed.
   """
+  ranges = space(suite, entry)  # Also says what is wrong with SPACE.
   known = [entry.self_point] if entry.self_point else []
   listed = entry.space if isinstance(entry.space, list) else []
   if any(name in suite.tuning.ranges for point in listed for name in point):
     listed = []
   base = entry.self_point or (listed[0] if listed else {})
-  drawn = _points(space(suite, entry), MORE * draws, suite.seed)
+  drawn = _points(ranges, MORE * draws, suite.seed, entry)
   found = _new([*known, *listed, *(base | one for one in drawn)], [])
   found = found[: draws + len(known)]
   if not found:
@@ -62,8 +64,9 @@ def near(
 ) -> list[Point]:
   """Return draws near the first of some points, none of which is known.
 
-  A number with a range is at most NEAR times larger or smaller; with a linear
-  range, it moves by at most a quarter of the range. Of numbers to choose from,
+  A number with a range is at most NEAR times larger or smaller. With a linear
+  range, which may end where a number has no meaning (a momentum of 1), it moves
+  by at most a quarter of the range and stays within. Of numbers to choose from,
   those next to the point's are taken too. What the point does not name is drawn
   from all of its range. The rest stays.
 
@@ -78,10 +81,8 @@ def near(
     name: _around(spec, best[name]) if name in best else spec
     for name, spec in space(suite, entry).items()
   }
-  found = [
-    best | drawn for drawn in _points(around, MORE * draws, suite.seed + 1)
-  ]
-  return _new(found, known)[:draws]
+  drawn = _points(around, MORE * draws, suite.seed + 1, entry)
+  return _new([best | one for one in drawn], known)[:draws]
 
 
 def space(suite: Suite, entry: submissions.Entry) -> dict[str, dict]:
@@ -91,9 +92,13 @@ def space(suite: Suite, entry: submissions.Entry) -> dict[str, dict]:
     suite: The suite; its ranges replace those of SPACE. They are added where
       SPACE has none and the submission takes the hyperparameter.
     entry: The submission.
+
+  Raises:
+    SpaceError: SPACE is malformed.
   """
   own = entry.space
   if isinstance(own, list):
+    own = search_space.points(own, len(own), 0, _where(entry))
     self_point = entry.self_point or own[0]
     names = [name for name in own[0] if name in self_point]
     own = search_space.box(
@@ -129,8 +134,13 @@ def _around(spec: dict, value: Any) -> dict:
     if value <= 0:
       return {'feasible_points': [value]}
     return {'min': value / NEAR, 'max': value * NEAR, 'scaling': 'log'}
-  quarter = (spec['max'] - spec['min']) / 4
-  return {'min': value - quarter, 'max': value + quarter, 'scaling': 'linear'}
+  low, high = min(spec['min'], value), max(spec['max'], value)
+  quarter = (high - low) / 4
+  return {
+    'min': max(low, value - quarter),
+    'max': min(high, value + quarter),
+    'scaling': 'linear',
+  }
 
 
 def _is_number(value: Any) -> bool:
@@ -138,7 +148,13 @@ def _is_number(value: Any) -> bool:
   return type(value) in (int, float) and math.isfinite(value)
 
 
-def _points(ranges: dict[str, dict], draws: int, seed: int) -> list[Point]:
+def _where(entry: submissions.Entry) -> str:
+  return f'{entry.path}: SPACE'
+
+
+def _points(
+  ranges: dict[str, dict], draws: int, seed: int, entry: submissions.Entry
+) -> list[Point]:
   """Return draws with DIGITS digits."""
   if not ranges or not draws:
     return []
@@ -147,7 +163,7 @@ def _points(ranges: dict[str, dict], draws: int, seed: int) -> list[Point]:
       name: float(f'{x:.{DIGITS}g}') if isinstance(x, float) else x
       for name, x in point.items()
     }
-    for point in search_space.points(ranges, draws, seed, 'tune')
+    for point in search_space.points(ranges, draws, seed, _where(entry))
   ]
 
 

@@ -156,10 +156,28 @@ def test_a_near_point_is_a_step_away_in_every_number(tmp_path):
   assert len(found) == 100
   assert all(0.2 <= one['rate'] <= 0.8 for one in found)
   assert {0.2, 0.8} < {round(one['rate'], 1) for one in found}
-  assert all(-0.2 <= one['momentum'] <= 0.2 for one in found)
+  assert all(0.0 <= one['momentum'] <= 0.2 for one in found)
   assert {one['kind'] for one in found} == {'b'}
   assert {one['nested'] for one in found} == {True}
   assert {one['every'] for one in found} == {5, 7, 10}
+
+
+@pytest.mark.parametrize(
+  'space',
+  [
+    "[{'rate': 0.1}, {'other': 0.1}]",
+    '[0.1]',
+    '[]',
+    "{'rate': {'min': 1.0}}",
+    "{'rate': 0.1}",
+  ],
+)
+@pytest.mark.parametrize('own', ["SELF = {'rate': 0.4}\n", ''])
+def test_a_malformed_space_is_named(tmp_path, own, space):
+  path = tmp_path / 'mine.py'
+  path.write_text(f'def build(task, *, rate): 1\n{own}SPACE = {space}\n')
+  with pytest.raises(search_space.SpaceError, match=r'mine.py: SPACE: '):
+    draws.first(SHORT, submissions.find(str(path)), 4)
 
 
 def test_ranges_of_the_suite_replace_those_of_the_submission(tmp_path):
