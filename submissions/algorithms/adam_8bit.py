@@ -38,8 +38,9 @@ def build(
 
 
 SELF = {  # AdamW's point.
-  'learning_rate': 0.00449, 'one_minus_beta1': 0.211, 'beta2': 0.999,
-  'warmup': 0.05, 'block': 256, 'never_zero': True, 'label_smoothing': 0.05,
+  'learning_rate': 0.00748, 'one_minus_beta1': 0.151, 'beta2': 0.99,
+  'warmup': 0.05, 'label_smoothing': 0.1, 'dropout': 0.0, 'grad_clip': 0.3,
+  'block': 256, 'never_zero': True,
 }  # fmt: skip
 SPACE = {  # AdamW's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},

@@ -177,7 +177,7 @@ def test_points_of_a_submission_share_its_step(monkeypatch):
     return found
 
   monkeypatch.setattr(shared_programs, 'shared', noted)
-  trained('nadamw', share=True)
-  other = {'learning_rate': 7e-4, 'warmup': 0.4, 'one_minus_beta1': 0.17}
+  trained('nadamw', share=True, warmup=0.1)
+  other = {'learning_rate': 7e-4, 'warmup': 0.4, 'one_minus_beta1': 0.19}
   trained('nadamw', share=True, **other)
   assert len(texts) == 2 and texts[0] == texts[1]

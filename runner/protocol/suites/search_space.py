@@ -54,6 +54,37 @@ def points(space, count: int, seed: int, where: str) -> list[Point]:
   ]
 
 
+def near(spec: dict, value: Any, factor: float) -> dict:
+  """Return the range of values near a value, for one hyperparameter.
+
+  With a logarithmic scale, these are at most `factor` times larger or smaller.
+  A linear range may end where a number has no meaning (a momentum of 1): values
+  move by at most a quarter of the range and stay within. Of choices, neighbours
+  of the value are near. What is no number stays.
+
+  Args:
+    spec: The whole range or choices.
+    value: A value, in the range or not.
+    factor: Above 1.
+  """
+  match spec:
+    case {'feasible_points': choices} if _is_number(value):
+      ordered = sorted({*filter(_is_number, choices), value})
+      at = ordered.index(value)
+      return {'feasible_points': ordered[max(0, at - 1) : at + 2]}
+    case {'scaling': 'log'} if _is_number(value) and value > 0:
+      low, high = value / factor, value * factor
+      return {'min': low, 'max': high, 'scaling': 'log'}
+    case {'min': low, 'max': high, 'scaling': 'linear' | 'uniform'} if (
+      _is_number(value)
+    ):
+      low, high = min(low, value), max(high, value)
+      quarter = (high - low) / 4
+      low, high = max(low, value - quarter), min(high, value + quarter)
+      return {'min': low, 'max': high, 'scaling': 'linear'}
+  return {'feasible_points': [value]}
+
+
 def box(points: Sequence[Point]) -> dict[str, dict]:
   """Return the smallest space that holds some points.
 

@@ -6,7 +6,6 @@ of steps, a memory of thousands of steps cannot be good, whatever is tuned
 besides.
 """
 
-import math
 from typing import Any
 
 import submissions
@@ -78,7 +77,7 @@ def near(
   """
   best = known[0]
   around = {
-    name: _around(spec, best[name]) if name in best else spec
+    name: search_space.near(spec, best[name], NEAR) if name in best else spec
     for name, spec in space(suite, entry).items()
   }
   drawn = _points(around, MORE * draws, suite.seed + 1, entry)
@@ -119,33 +118,6 @@ def _takes(entry: submissions.Entry, name: str) -> bool:
   if entry.optional is None:  # It has **options.
     return name in entry.keywords or name in OPTIONS
   return name in entry.keywords | entry.optional
-
-
-def _around(spec: dict, value: Any) -> dict:
-  """Return the part of a range that is near a value."""
-  if not _is_number(value):
-    return {'feasible_points': [value]}
-  if 'feasible_points' in spec:
-    choices = [one for one in spec['feasible_points'] if _is_number(one)]
-    ordered = sorted({*choices, value})
-    at = ordered.index(value)
-    return {'feasible_points': ordered[max(0, at - 1) : at + 2]}
-  if spec['scaling'] == 'log':
-    if value <= 0:
-      return {'feasible_points': [value]}
-    return {'min': value / NEAR, 'max': value * NEAR, 'scaling': 'log'}
-  low, high = min(spec['min'], value), max(spec['max'], value)
-  quarter = (high - low) / 4
-  return {
-    'min': max(low, value - quarter),
-    'max': min(high, value + quarter),
-    'scaling': 'linear',
-  }
-
-
-def _is_number(value: Any) -> bool:
-  """Test for a finite number; True and False are none."""
-  return type(value) in (int, float) and math.isfinite(value)
 
 
 def _where(entry: submissions.Entry) -> str:

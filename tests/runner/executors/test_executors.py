@@ -32,7 +32,7 @@ GONE = 'The node went up in smoke.'
 def home(tmp_path, monkeypatch):
   monkeypatch.setattr(cluster, 'POLL', 0.05)
   monkeypatch.setattr(results_folder, 'POLL', 0.02)
-  monkeypatch.setattr(attempt, 'ORPHAN', 0.2)
+  monkeypatch.setattr(planned_trial, 'ORPHAN', 0.2)
   return tmp_path
 
 
