@@ -1,4 +1,4 @@
-"""Which three workloads tell most about the other ones, for `tune`.
+"""Triples of workloads that tell most about the other ones, for `tune`.
 
     timetrial set-targets --suite=mini --points=12 --seeds=5 --out=mini
     timetrial set-targets --suite=mini_tuning --points=12 --seeds=5 --out=tuning

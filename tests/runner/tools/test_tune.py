@@ -199,7 +199,7 @@ def test_ranges_of_the_suite_replace_those_of_the_submission(tmp_path):
   assert set(names('rate, beta2, grad_clip=None')) == {
     'rate', 'beta2', 'grad_clip'
   }  # fmt: skip
-  # What passes **options to from_optax takes its options, and no others.
+  # A build with **options takes those of from_optax, and no others.
   assert set(names('rate, beta2, **options')) == {
     'rate', 'beta2', *draws.OPTIONS
   }  # fmt: skip
