@@ -118,6 +118,20 @@ def test_every_target_says_where_it_comes_from(name):
     assert {'command', 'date', 'values'} <= row['origin'].keys()
 
 
+@pytest.mark.parametrize('name', SUITES)
+def test_the_point_that_set_a_target_is_of_the_space_it_was_drawn_from(name):
+  """A range once took the place of a value here, and nobody noticed."""
+  table = tomllib.loads(suite_files.find(name).read_text())
+  for row in table.get('workloads', {}).values():
+    if 'point' not in row['origin']:
+      continue
+    space = submissions.find(row['origin']['submission']).space
+    for key, value in row['origin']['point'].items():
+      spec = space[key]
+      low, high = spec.get('min', math.inf), spec.get('max', -math.inf)
+      assert value in spec.get('feasible_points', ()) or low <= value <= high
+
+
 def test_a_suite_that_extends_another_has_what_it_does_not_say(tmp_path):
   path = tmp_path / 'more.toml'
   path.write_text(
