@@ -25,7 +25,7 @@ from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, storage
+from runner.protocol import layout
 from runner.protocol.plan import FOR_EVER
 from runner.protocol.suites import suite as rules
 from runner.tools.tuning import candidates
@@ -73,10 +73,7 @@ def cost(folder, entry, row):
     row: The workload of the suite.
   """
   path = layout.folder(folder, entry, row.workload, 0, 1)
-  rows = storage.read_rows(path / layout.EVALS)
-  steps = [int(r['global_step']) for r in rows]
-  values = [float(r[row.column]) for r in rows]
-  return candidates.cost(row, candidates.Curve(steps, values))
+  return candidates.cost(row, candidates.curve(path, row))
 
 
 if __name__ == '__main__':

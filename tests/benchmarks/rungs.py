@@ -18,10 +18,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from runner.protocol import columns, layout, storage
+from runner.protocol import layout
 from runner.protocol.suites import suite as rules
 from runner.tools.tuning import candidates
-from runner.tools.tuning.candidates import Curve
 
 SHOWN = 5  # Triples from each end.
 
@@ -81,10 +80,7 @@ def _cost(
 ) -> float:
   spec = suite.workloads[workload]
   place = layout.folder(folder, submission, workload, 0, number)
-  rows = storage.read_rows(place / layout.EVALS)
-  steps = [int(row[columns.STEP]) for row in rows]
-  values = [float(row[spec.column]) for row in rows]
-  return candidates.ladder_cost(suite, spec, Curve(steps, values))
+  return candidates.ladder_cost(suite, spec, candidates.curve(place, spec))
 
 
 def agreement(groups: Sequence[np.ndarray], some: Sequence[int]) -> float:

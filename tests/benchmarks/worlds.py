@@ -22,11 +22,10 @@ from runner import planning
 from runner.executors import race
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
-from runner.protocol import layout, storage
+from runner.protocol import layout
 from runner.protocol.suites import suite as rules
 from runner.tools import set_targets
 from runner.tools.tuning import candidates
-from runner.tools.tuning.candidates import Curve
 
 WORLDS = (0, 1, 2)  # Those of mini and mini_tuning, and another one.
 TUNED, POINTS, SEEDS = ('adamw', 'nesterov'), 3, 3
@@ -86,13 +85,11 @@ def aimed(out, suite):
 
 
 def curve(out, suite, entry):
-  """Return the steps and values of a submission's evaluations."""
+  """Return a submission's evaluations."""
   [row] = suite.workloads.values()
   folder = place(out, suite) / 'raced'
-  path = layout.folder(folder, entry, row.workload, 0, 1) / layout.EVALS
-  rows = storage.read_rows(path)
-  steps = [int(r['global_step']) for r in rows]
-  return steps, [float(r[row.column]) for r in rows]
+  path = layout.folder(folder, entry, row.workload, 0, 1)
+  return candidates.curve(path, row)
 
 
 def best(row, values):
@@ -115,11 +112,11 @@ def seen(out, suite, name):
   """
   row, cells = suite.workloads[name], []
   for world in WORLDS:
-    steps, values = curve(out, within(suite, name, world), 'nadamw')
-    top = best(row, values)
-    near = dataclasses.replace(row, target=top + (values[0] - top) / 10)
-    share = candidates.cost(near, Curve(steps, values))
-    cells.append(f'{values[0]:.4g} to {top:.4g}, {share:.2f}')
+    found = curve(out, within(suite, name, world), 'nadamw')
+    top, first = best(row, found.values), found.values[0]
+    near = dataclasses.replace(row, target=top + (first - top) / 10)
+    share = candidates.cost(near, found)
+    cells.append(f'{first:.4g} to {top:.4g}, {share:.2f}')
   return f'| {name} | {row.metric} | {" | ".join(cells)} |'
 
 
@@ -137,9 +134,7 @@ def compared(out, name, specs):
   suite, costs = rules.load('mini'), []
   for spec in specs:
     own = within(suite, name, spec.world)
-    costs.append(
-      [candidates.cost(spec, Curve(*curve(out, own, r))) for r in RACERS]
-    )
+    costs.append([candidates.cost(spec, curve(out, own, r)) for r in RACERS])
   targets = ' | '.join(f'{spec.target:.4g}' for spec in specs)
   lines = [f'| {name} | {targets} |']
   for racer, row in zip(RACERS, zip(*costs, strict=True), strict=True):

@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+import pathlib
 import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from runner.protocol import columns, layout, storage
 from runner.protocol.suites import metrics
 from runner.protocol.suites.suite import Suite
 from runner.protocol.suites.workload_spec import WorkloadSpec
@@ -23,6 +25,20 @@ class Curve(NamedTuple):
   def finite(self) -> list[float]:
     """The values that are numbers."""
     return [value for value in self.values if math.isfinite(value)]
+
+
+def curve(folder: pathlib.Path, spec: WorkloadSpec) -> Curve:
+  """Return the evaluations of a trial.
+
+  Args:
+    folder: The trial's folder.
+    spec: Its workload in the suite.
+  """
+  rows = storage.read_rows(folder / layout.EVALS)
+  return Curve(
+    [int(row[columns.STEP]) for row in rows],
+    [float(row[spec.column]) for row in rows],
+  )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,18 +22,15 @@ from runner import planning
 from runner.executors.jobs import by_steps
 from runner.launch.attempt import TrialOptions
 from runner.protocol import (
-  columns,
-  layout,
   plan_file,
   results_folder,
-  storage,
 )
 from runner.protocol.plan import FOR_EVER, Machine, Plan, PlannedTrial
 from runner.protocol.records import tunings
 from runner.protocol.records.tunings import Tuning
 from runner.protocol.suites.suite import Suite
 from runner.protocol.suites.workload_spec import Ruleset
-from runner.tools.tuning import draws as drawing, search
+from runner.tools.tuning import candidates, draws as drawing, search
 from runner.tools.tuning.candidates import Candidate, Curve
 
 
@@ -68,7 +65,13 @@ def tune(
   def race(field, names, study):
     trials = _trials(suite, entry, field, names, study)
     by_steps(home, _plan(suite, entry, trials, machine), options, jobs)
-    found = [(trial, _curve(suite, trial, home)) for trial in trials]
+    found = [
+      (
+        trial,
+        candidates.curve(trial.folder(home), suite.workloads[trial.workload]),
+      )
+      for trial in trials
+    ]
     done.extend(found)
     return {(trial.workload, trial.trial): curve for trial, curve in found}
 
@@ -198,20 +201,6 @@ def _plan(
   )
 
 
-def _curve(suite: Suite, trial: PlannedTrial, home: pathlib.Path) -> Curve:
-  """Return the evaluations of a trial."""
-  rows = storage.read_rows(_folder(trial, home) / layout.EVALS)
-  column = suite.workloads[trial.workload].column
-  steps = [int(r[columns.STEP]) for r in rows]
-  return Curve(steps, [float(r[column]) for r in rows])
-
-
-def _folder(trial: PlannedTrial, home: pathlib.Path) -> pathlib.Path:
-  return layout.folder(
-    home, trial.submission, trial.workload, trial.study, trial.trial
-  )
-
-
 def _record(
   suite: Suite,
   entry: submissions.Entry,
@@ -220,7 +209,7 @@ def _record(
   home: pathlib.Path,
 ) -> Tuning:
   """Return what was drawn, what it cost and what is best."""
-  folders = [_folder(trial, home) for trial, _ in trials]
+  folders = [trial.folder(home) for trial, _ in trials]
   budgets = sum(
     max(curve.steps, default=0) / suite.workloads[trial.workload].steps
     for trial, curve in trials
