@@ -31,7 +31,7 @@ def build(
   return from_optax(task, tx, schedule=rate, steps=steps, **options)
 
 
-# By tune, as for all: docs/benchmarks/tuning.md.
+# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
 SELF = {
   'learning_rate': 0.00748, 'one_minus_beta1': 0.151, 'beta2': 0.99,
   'weight_decay': 0.0498, 'warmup': 0.05, 'label_smoothing': 0.1,

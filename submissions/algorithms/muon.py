@@ -110,7 +110,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-# By tune, as for all: docs/benchmarks/tuning.md.
+# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
 SELF = {
   'learning_rate': 0.0559, 'adam_rate': 0.00445, 'beta': 0.9,
   'adam_beta1': 0.9, 'adam_beta2': 0.95, 'weight_decay': 0.118, 'warmup': 0.02,

@@ -57,7 +57,7 @@ def following(
   return from_optax(task, tx, schedule=schedule, steps=task.steps, **options)
 
 
-# By tune, as for all: docs/benchmarks/tuning.md.
+# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
 SELF = {
   'learning_rate': 0.00706, 'one_minus_beta1': 0.17, 'beta2': 0.95,
   'weight_decay': 0.264, 'warmup': 0.05, 'grad_clip': 0.3,

@@ -60,7 +60,7 @@ def build(
   return follow_statistics(task, submission)
 
 
-# By tune, as for all: docs/benchmarks/tuning.md.
+# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
 SELF = {
   'learning_rate': 0.00993, 'one_minus_beta1': 0.141, 'beta2': 0.95,
   'weight_decay': 0.0799, 'warmup': 0.05, 'label_smoothing': 0.05,
