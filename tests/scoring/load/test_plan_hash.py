@@ -260,10 +260,22 @@ def test_an_older_plan_stays_one_when_more_is_planned(tmp_path):
   assert [f.doubt for f in found] == [False] and OLD in found[0].text
 
 
+def committed(name):
+  """Return the table of a committed board's plan."""
+  with tarfile.open(BOARDS / name / 'results.tar.xz') as archive:
+    return json.load(archive.extractfile(f'./{layout.PLAN}'))
+
+
+@pytest.mark.parametrize('name', sorted(p.name for p in BOARDS.iterdir()))
+def test_a_committed_board_names_no_folder_of_the_machine_it_ran_on(name):
+  sources = plan_file.parse(committed(name), 'x').sources.values()
+  paths = [pathlib.PurePath(source.path) for source in sources]
+  assert paths and not any(path.is_absolute() for path in paths)
+
+
 @pytest.mark.parametrize('name', ['self', 'external'])
 def test_committed_boards_verify_as_before(name):
-  with tarfile.open(BOARDS / name / 'results.tar.xz') as archive:
-    table = json.load(archive.extractfile(f'./{layout.PLAN}'))
+  table = committed(name)
   plan = plan_file.parse(table, 'x')
   assert plan_file.dump(plan) == table
   assert plan_file.changes(plan) == []
