@@ -11,6 +11,11 @@ COURSES := imagenet_vit/mini,ogbg/mini
 # Entries of the two boards.
 SELF := all
 EXTERNAL := adamw,nadamw,baseline,lion,lamb,muon,shampoo,soap,schedule_free,prodigy,adamw_8bit,ademamix
+# All submissions but those of eight bits, which have their twin's point.
+comma := ,
+empty :=
+SOURCES := $(filter-out %_8bit.py %/__init__.py,$(wildcard submissions/algorithms/*.py))
+TUNED := $(subst $(empty) $(empty),$(comma),$(basename $(notdir $(SOURCES))))
 
 .PHONY: setup demo test lint benchmarks points leaderboard site docker-check lock clean
 
@@ -42,9 +47,11 @@ benchmarks: .venv/ready
 	$(PY) -m tests.benchmarks.scoring_speed
 
 # Many hours: points of all submissions by the same effort, on problems that no
-# board has. Stop it at any time; the same command goes on, on any machine.
+# board has, written into their files. Stop it at any time; the same command goes
+# on, on any machine.
 points: .venv/ready
-	$(TIMETRIAL) tune --submissions=all --points=8 --jobs=$(JOBS) --out=tuning
+	$(TIMETRIAL) tune --submissions=$(TUNED) --points=8 --write \
+	  --jobs=$(JOBS) --out=tuning
 
 # Many hours: all nine kinds of workloads in three studies; the self-tuning board
 # is whole before the other one begins. Stop it at any time; the same command

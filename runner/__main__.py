@@ -66,6 +66,9 @@ _STARTS = flags.DEFINE_boolean(
   False,
   'Measure only where training begins (`start`), and leave the targets.',
 )
+_WRITE = flags.DEFINE_boolean(
+  'write', False, "Write the best point into the submission's file, as SELF."
+)
 _ATTEMPTS = flags.DEFINE_integer(
   'attempts',
   RetryPolicy().attempts,
@@ -275,6 +278,7 @@ def _options() -> Options:
     points=_POINTS.value,
     seeds=_SEEDS.value,
     starts_only=_STARTS.value,
+    write=_WRITE.value,
     hardware_dir=pathlib.Path(_HARDWARE.value),
     retry=RetryPolicy(_ATTEMPTS.value, _PAUSE.value),
     trial=_trial_options(),

@@ -36,6 +36,7 @@ class Options:
     points: Points of each search space, for tuning.
     seeds: Repetitions of the best point.
     starts_only: Whether to measure where training begins and no targets.
+    write: Whether to write the best point of a tuning as SELF.
     hardware_dir: Folder of measured speeds.
     retry: Attempts and pauses after machine failures.
     trial: Options of all trials.
@@ -62,6 +63,7 @@ class Options:
   points: int = 10
   seeds: int = 5
   starts_only: bool = False
+  write: bool = False
   hardware_dir: pathlib.Path = measured_speeds.FOLDER
   retry: RetryPolicy = dataclasses.field(default_factory=RetryPolicy)
   trial: TrialOptions = dataclasses.field(default_factory=TrialOptions)

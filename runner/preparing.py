@@ -95,12 +95,15 @@ def set_targets(options: Options) -> int:
 
 def tune(options: Options) -> int:
   """Find, for each submission, one point that is good on all workloads."""
-  from runner.tools.tuning import draws, tune as tuning  # noqa: PLC0415
+  from runner.tools.tuning import adopt, draws, tune as tuning  # noqa: PLC0415
 
   suite = chosen.ready(options)
   names = chosen.named(options)
   for name in names:  # Wrong options fail before hours are spent.
-    draws.first(suite, submissions.find(name), options.points)
+    entry = submissions.find(name)
+    draws.first(suite, entry, options.points)
+    if options.write:
+      adopt.check(entry)
   if options.suite == TUNING:
     print(
       f'Tuning on suite {TUNING}: no board is made on its data. For another '
@@ -115,9 +118,10 @@ def tune(options: Options) -> int:
         'tune it again: another --out.'
       )
       continue
+    entry = submissions.find(name)
     found = tuning.tune(
       suite,
-      name,
+      entry,
       draws=options.points,
       machine=machines.here(options),
       out=options.out,
@@ -125,6 +129,9 @@ def tune(options: Options) -> int:
       jobs=options.jobs,
     )
     print(tuning.text(name, found, suite))
+    if options.write:
+      changed = adopt.write(entry, found[0].point)
+      print(f'{entry.path}: SELF is {"new" if changed else "as it was"}.')
   return 0
 
 

@@ -132,8 +132,8 @@ PROGRAM = Program(
     ),
     'tune': Command(
       'Find one point of a submission that is good on all workloads.',
-      (*_CHOICE, 'submissions', 'points', 'out', 'jobs', *_TERMS),
-      ('--submissions=path/to/mine.py --points=4 --out=tuning',),
+      (*_CHOICE, 'submissions', 'points', 'write', 'out', 'jobs', *_TERMS),
+      ('--submissions=path/to/mine.py --points=4 --out=tuning --write',),
     ),
     'export-algoperf': Command(
       'Write submissions as folders that AlgoPerf runs.',

@@ -86,14 +86,22 @@ def _named(value: Any, where: str) -> dict[str, Any]:
 
 def _plain(tree: ast.Module, name: str, path: pathlib.Path) -> Any:
   """Return the last literal assigned to a name; None if there is none."""
+  value = assigned(tree, name)
+  if value is None:
+    return None
+  literal = _evaluated(value, f'{path}: {name}')
+  check(literal, f'{path}: {name}')
+  _check_texts(value, path, name)
+  return literal
+
+
+def assigned(tree: ast.Module, name: str) -> ast.expr | None:
+  """Return what a file assigns to a name last; None if it does not."""
   for node in reversed(tree.body):
     match node:
       case ast.Assign(targets=[ast.Name(id=found)], value=value):
         if found == name:
-          literal = _evaluated(value, f'{path}: {name}')
-          check(literal, f'{path}: {name}')
-          _check_texts(value, path, name)
-          return literal
+          return value
   return None
 
 

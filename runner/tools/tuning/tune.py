@@ -36,7 +36,7 @@ from runner.tools.tuning.candidates import Candidate, Curve
 
 def tune(
   suite: Suite,
-  request: str,
+  entry: submissions.Entry,
   *,
   draws: int,
   machine: Machine,
@@ -48,7 +48,7 @@ def tune(
 
   Args:
     suite: Suite whose workloads have targets.
-    request: The submission by name or path.
+    entry: The submission.
     draws: Number of points to draw from the space of the submission.
     machine: This machine.
     out: The results folder; trials that are done are not run again.
@@ -58,7 +58,6 @@ def tune(
   Raises:
     ValueError: the submission has no points.
   """
-  entry = submissions.find(request)
   home = out / entry.name
   done: list[tuple[PlannedTrial, Curve]] = []
 

@@ -328,7 +328,7 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
     machine = hardware.describe()
     return tune.tune(
       loaded,
-      str(path),
+      submissions.find(str(path)),
       draws=1,
       machine=machine,
       out=out,
