@@ -1,7 +1,7 @@
 """`timetrial score|replay|verify|decide|... RESULTS`; `python -m scoring`.
 
 `score` prints the leaderboard, and writes index.html, report.md,
-leaderboard.csv, leaderboard.json, times_to_target.csv and figures/ into --out.
+leaderboard.csv, leaderboard.json and times_to_target.csv into --out.
 `replay` says what smaller budgets, fewer studies and pruning would have
 changed; `verify` says what should not be believed; `tensorboard` writes the
 curves for TensorBoard. `python -m scoring` calls `score` by no name.
@@ -120,6 +120,9 @@ _INTO = flags.DEFINE_string(
   "Markdown file to update with the leaderboard, between report.md's markers.",
 )
 _REPORT = flags.DEFINE_boolean('report', True, 'Write the report.')
+_FIGURES = flags.DEFINE_boolean(
+  'figures', False, 'Write figures for papers, too: SVG and PNG files.'
+)
 _JSON = flags.DEFINE_boolean('json', False, 'Print JSON for programs.')
 
 
@@ -178,7 +181,14 @@ def _score(results: read.Results, out: pathlib.Path) -> int:
     from scoring import verify  # noqa: PLC0415  Reads all records.
     from scoring.report import write  # noqa: PLC0415  Draws.
 
-    written = write.write(results, scored, made, out, verify.verify(results))
+    written = write.write(
+      results,
+      scored,
+      made,
+      out,
+      verify.verify(results),
+      figures=_FIGURES.value,
+    )
   if _INTO.value:
     markdown.renew(
       pathlib.Path(_INTO.value), markdown.render(results, scored, made)

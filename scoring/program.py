@@ -14,7 +14,16 @@ PROGRAM = Program(
   {
     '': Command(
       'Print the leaderboard, and write the report.',
-      (*_READING, *_DRAWN, 'against', 'out', 'into', 'report', 'json'),
+      (
+        *_READING,
+        *_DRAWN,
+        'against',
+        'out',
+        'into',
+        'report',
+        'figures',
+        'json',
+      ),
       (
         'results --out=report',
         'path/to/logs --suite=algoperf_v06 --ruleset=external',

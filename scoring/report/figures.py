@@ -5,6 +5,7 @@ Equal boards give equal files, byte by byte, with the same matplotlib.
 
 import collections
 import io
+import itertools
 import math
 import pathlib
 from typing import Any
@@ -30,6 +31,8 @@ STYLE = {
   'figure.dpi': 100,
   'savefig.dpi': 200,
 }
+KINDS = ('profiles', 'times')
+FORMATS = {'svg': {'Date': None}, 'png': {}}  # With their metadata.
 COLUMNS = 3  # Charts of workloads next to each other.
 
 
@@ -39,7 +42,7 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
   Args:
     board: The scored board.
     analysis: The analysis of the board.
-    folder: The folder to write to.
+    folder: The folder to write to, which need not exist.
 
   Returns:
     The files' names.
@@ -51,22 +54,35 @@ def write(board: Board, analysis: Analysis, folder: pathlib.Path) -> list[str]:
   )
   from matplotlib.figure import Figure  # noqa: PLC0415
 
+  folder.mkdir(parents=True, exist_ok=True)
   names = []
   with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
-    for name in ('profiles', 'times'):
+    for name in KINDS:
       figure = Figure(layout='constrained', facecolor='white')
       FigureCanvasAgg(figure)
       if name == 'profiles':
         _profiles(figure, board, analysis.spread)
       else:
         _times(figure, board)
-      for suffix, facts in (('svg', {'Date': None}), ('png', {})):
+      for suffix, facts in FORMATS.items():
         names.append(f'{name}.{suffix}')
         made = io.BytesIO()
         figure.savefig(made, format=suffix, metadata=facts)
         figure.set_layout_engine('none')  # The places that were just found.
         user_files.replace(folder / names[-1], made.getvalue())
   return names
+
+
+def remove(folder: pathlib.Path) -> None:
+  """Remove the figures in a folder, which may be those of an older board.
+
+  Args:
+    folder: The folder. It is removed if nothing else is in it.
+  """
+  for name, suffix in itertools.product(KINDS, FORMATS):
+    (folder / f'{name}.{suffix}').unlink(missing_ok=True)
+  if folder.is_dir() and not any(folder.iterdir()):
+    folder.rmdir()
 
 
 def _profiles(figure: Any, board: Board, spread: Spread | None) -> None:

@@ -9,7 +9,7 @@ from runner.protocol.storage import StorageError
 from scoring.load.results import Results
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
-from scoring.report import export, figures, markdown
+from scoring.report import export, figures as drawing, markdown
 from scoring.report.page import render
 from scoring.report.page.doubts import Finding
 
@@ -24,6 +24,8 @@ def write(
   analysis: Analysis,
   out: pathlib.Path,
   findings: Sequence[Finding] | None = None,
+  *,
+  figures: bool = False,
 ) -> pathlib.Path:
   """Write the report into a folder and return the page's path.
 
@@ -33,6 +35,8 @@ def write(
     analysis: The analysis of the board.
     out: The folder, which need not exist.
     findings: Findings of `verify`; None if it was not run.
+    figures: Whether to draw figures, too, which takes almost as long as the
+      rest. Without, figures of an older report in the folder are removed.
 
   Raises:
     ReportError: The folder cannot be written.
@@ -46,11 +50,14 @@ def write(
     'leaderboard.json': json.dumps(table, indent=2, allow_nan=False) + '\n',
   }
   try:
-    (out / 'figures').mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
       # File names may hold bytes that are not UTF-8.
       user_files.replace(out / name, content.encode('utf-8', 'replace'))
-    figures.write(board, analysis, out / 'figures')
+    if figures:
+      drawing.write(board, analysis, out / 'figures')
+    else:
+      drawing.remove(out / 'figures')
   except OSError as error:
     raise ReportError(
       f'Cannot write the report to {out}: {error.strerror}. Choose another '

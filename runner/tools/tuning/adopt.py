@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import submissions
-from runner.protocol import storage
+from runner.protocol import user_files
 from submissions import entries, literals
 
 WIDTH = 80  # Of a line that is written.
@@ -44,7 +44,7 @@ def write(entry: submissions.Entry, point: Mapping[str, Any]) -> bool:
   check(entry)
   if point == entry.self_point:
     return False
-  storage.write(entry.path, with_self(entry.path.read_bytes(), point))
+  user_files.replace(entry.path, with_self(entry.path.read_bytes(), point))
   return True
 
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 import submissions
-from runner.protocol.storage import StorageError
 from runner.tools.tuning import adopt
 from submissions import literals
 from tests.support import written
@@ -102,12 +101,3 @@ def test_what_has_no_self_is_refused_before_hours_are_spent(tmp_path):
   with pytest.raises(ValueError, match='--write replaces SELF'):
     adopt.check(submissions.find(f'{path}@other'))
   adopt.check(submissions.find(f'theirs={path}'))
-
-
-def test_a_file_that_cannot_be_written_stays(tmp_path, monkeypatch):
-  path = tmp_path / 'mine.py'
-  path.write_text(BUILD + 'SELF = {"rate": 1}\n', encoding='utf-8')
-  (tmp_path / 'mine.py.partial').mkdir()  # Also for root, who may write all.
-  with pytest.raises(StorageError, match='Cannot write'):
-    adopt.write(submissions.find(str(path)), POINT)
-  assert submissions.find(str(path)).self_point == {'rate': 1}

@@ -86,7 +86,7 @@ def test_no_cell_of_a_csv_file_is_a_formula(scored):
 
 
 def test_the_whole_report_is_written(scored, tmp_path):
-  write.write(*scored, tmp_path / 'report')
+  write.write(*scored, tmp_path / 'report', figures=True)
   told = (tmp_path / 'report' / 'leaderboard.json').read_text()
   assert json.loads(told)['suite'] == hostile.LONG
 

@@ -104,13 +104,29 @@ def test_the_command_prints_and_writes_without_jax(race, tmp_path):
   assert 'schedule_free_adamw' in done.stdout
   assert 'oom' in done.stdout
   assert sorted(path.name for path in out.iterdir()) == [
-    'figures',
     'index.html',
     'leaderboard.csv',
     'leaderboard.json',
     'report.md',
     'times_to_target.csv',
   ]
+
+
+def test_figures_are_drawn_on_demand_and_never_of_another_board(race, tmp_path):
+  folder = tmp_path / 'figures'
+  command(race / 'results', f'--out={tmp_path}', '--figures')
+  assert sorted(path.name for path in folder.iterdir()) == [
+    'profiles.png',
+    'profiles.svg',
+    'times.png',
+    'times.svg',
+  ]
+  (folder / 'mine.svg').write_text('of the user')
+  command(race / 'results', f'--out={tmp_path}')
+  assert [path.name for path in folder.iterdir()] == ['mine.svg']
+  (folder / 'mine.svg').unlink()
+  command(race / 'results', f'--out={tmp_path}')
+  assert not folder.exists()
 
 
 def test_the_next_command_is_the_last_line(race, tmp_path):
