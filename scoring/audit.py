@@ -215,8 +215,9 @@ def _files(events: list[dict[str, Any]], folder: pathlib.Path) -> Iterator[str]:
   ends = [event for event in events if event['event'] == 'end']
   for name in (layout.EVALS, layout.SCALARS):
     safe_files.plain(folder / name, safe_files.LONGEST)
-  now = layout.row_hashes(folder)
-  for name, known in ends[-1].get('files', {}).items() if ends else ():
+  kept = ends[-1].get('files', {}) if ends else {}
+  now = layout.row_hashes(folder) if kept else {}
+  for name, known in kept.items():
     if now.get(name) != known:
       yield f'{name} was changed after the trial ended.'
 

@@ -205,7 +205,13 @@ def read_rows(path: pathlib.Path) -> list[dict[str, str]]:
   data = path.read_bytes()
   lines, last = _lines_and_last(data)
   whole = data if _whole_row(data, last) else lines
-  return list(csv.DictReader(io.StringIO(whole.decode(), newline='')))
+  text = whole.decode()
+  rows = list(csv.reader(io.StringIO(text, newline='')))
+  sizes = set(map(len, rows))
+  if len(sizes) > 1 or 0 in sizes:  # Also blank lines, which it leaves out.
+    return list(csv.DictReader(io.StringIO(text, newline='')))
+  # Twice as fast, and verify reads hundreds of thousands of rows.
+  return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
 def _lines_and_last(data: bytes) -> tuple[bytes, bytes]:

@@ -1,10 +1,13 @@
 """Files survive what interrupts their writing."""
 
+import csv
 import errno
+import io
 import json
 import os
 
 import pytest
+from hypothesis import given, strategies as st
 
 from runner.protocol import storage
 
@@ -59,6 +62,18 @@ def test_cut_at_any_byte_rows_are_as_they_were_after_a_resume(tmp_path):
     storage.set_rows(path, [row(10), row(20)], COLUMNS, attempt=1)
     assert path.read_bytes() == whole
   assert list(tmp_path.iterdir()) == [path]
+
+
+@given(st.text(alphabet='ab",\r\n', max_size=30))
+def test_rows_are_those_of_the_standard_library(tmp_path_factory, text):
+  path = tmp_path_factory.getbasetemp() / 'rows.csv'
+  path.write_bytes(text.encode() + b'\n')
+  reader = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=''))
+  try:
+    expected = list(reader)
+  except csv.Error:  # Of a lone carriage return, in both.
+    return
+  assert storage.read_rows(path) == expected
 
 
 def test_a_row_cut_short_is_replaced_by_the_next(tmp_path):
