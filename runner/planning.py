@@ -128,7 +128,7 @@ def of_trials(
       machine=machine,
       budgets=dict(budgets),
       sources={
-        name: Source(path=str(entry.path), sha256=entry.sha256)
+        name: Source.at(entry.path, entry.sha256)
         for name, entry in entries.items()
       },
       trials=tuple(trials),
@@ -244,7 +244,7 @@ def further(plan: Plan, cells: Sequence[tuple[str, str]]) -> list[PlannedTrial]:
 def _points_of(plan: Plan, submission: str, study: int) -> list[dict[str, Any]]:
   """Return the points of a study, drawn from a submission's search space."""
   source = plan.sources[submission]
-  entry = submissions.find(source.path)
+  entry = submissions.find(str(source.file))
   if entry.sha256 != source.sha256:
     raise submissions.SubmissionError(
       f'{source.path} has changed since trials of {submission!r} ran, so its '

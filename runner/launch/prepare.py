@@ -52,7 +52,7 @@ def prepare(
   name = trial.submission
   with storage.storing(folder):
     folder.mkdir(parents=True, exist_ok=True)
-    _copy(pathlib.Path(plan.sources[name].path), folder, name)
+    _copy(plan.sources[name].file, folder, name)
   storage.write_json(folder / layout.HPARAMS, trial.hyperparameters)
   made = trial_file.make(
     plan,

@@ -9,6 +9,7 @@ from runner.protocol import layout
 from runner.protocol.suites.suite import Suite
 from runner.protocol.timing.accounts import Charges
 
+HERE = pathlib.Path(__file__).resolve().parents[2]  # TimeTrial's folder.
 FOR_EVER = 1e9  # Budget of a trial that stops by steps, in seconds.
 
 
@@ -82,10 +83,27 @@ class PlannedTrial:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-  """Source of a submission: its path when it was planned, and its hash."""
+  """Source of a submission when it was planned.
+
+  Attributes:
+    path: Its path. That of a submission of TimeTrial is relative to TimeTrial's
+      folder: results are continued and published on other machines.
+    sha256: Its hash.
+  """
 
   path: str
   sha256: str
+
+  @classmethod
+  def at(cls, path: pathlib.Path, sha256: str) -> 'Source':
+    """Return the source at an absolute path."""
+    own = path.is_relative_to(HERE)
+    return cls(path=str(path.relative_to(HERE) if own else path), sha256=sha256)
+
+  @property
+  def file(self) -> pathlib.Path:
+    """Absolute path of the file or folder."""
+    return HERE / self.path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,7 @@ def run(
       out, plan, trial, on_progress, options, limits=limits
     )
     place = trial.folder(out)
-    path = pathlib.Path(plan.sources[trial.submission].path)
+    path = plan.sources[trial.submission].file
     source = (
       path if folders.is_alone(path) else algoperf_layout.layout(path).root
     )

@@ -102,13 +102,12 @@ def plan_of(
 
 def _source(out: pathlib.Path, plan: Plan, name: str, source: Source) -> Source:
   """Return a submission's source; where it is not the same, its copy."""
-  path = pathlib.Path(source.path)
-  if path.exists() and folders.sha256(path) == source.sha256:
+  if source.file.exists() and folders.sha256(source.file) == source.sha256:
     return source
   for trial in plan.of(name):
     copy = layout.source(trial.folder(out), name)
     if copy.exists():
-      return dataclasses.replace(source, path=str(copy))
+      return Source.at(copy.resolve(), source.sha256)
   return source
 
 

@@ -1,6 +1,6 @@
 """Compare steps per second in the harness with loops without a harness.
 
-python -m tests.benchmarks.throughput [WORKLOAD ...] [--clip=1.0]
+python -m tests.benchmarks.throughput [WORKLOAD ...] [--clip=1.0] [--grouped=4]
 
 Three loops train the same workload with NAdamW on the same data, in turn, round
 by round. So changes of the machine's speed affect all loops alike. Put `taskset
@@ -10,9 +10,12 @@ by round. So changes of the machine's speed affect all loops alike. Put `taskset
   harness   the code of a trial: clock, feed, monitor, recorded scalars
   published the loop of AlgoPerf's baselines: fresh keys, jax.jit with shardings
             and a host batch at every step
+  grouped   the harness with --grouped steps in one compiled call
 """
 
 import argparse
+import dataclasses
+import functools
 import itertools
 import os
 import platform
@@ -167,7 +170,13 @@ def harness(workload, row, count, clip=None):
     yield state
 
 
-def measure(name, clip=None):
+def grouped(workload, row, count, clip=None, *, size):
+  """Train like a trial, `size` steps in one compiled call."""
+  row = dataclasses.replace(row, steps_per_dispatch=size)
+  return harness(workload, row, count, clip)
+
+
+def measure(name, clip=None, size=None):
   """Print the steps per second of every loop, and ratios to the bare loop.
 
   'at best' compares the fastest rounds, which a busy machine disturbs least.
@@ -177,14 +186,16 @@ def measure(name, clip=None):
   Args:
     name: The workload.
     clip: Largest norm of the gradient; None: no limit.
+    size: Steps in one call of the loop `grouped`; None: without that loop.
   """
   workload, row = workloads.get(name), losses.row(name)
+  made = {'bare': bare, 'harness': harness, 'published': published}
+  if size is not None:
+    made['grouped'] = functools.partial(grouped, size=size)
   ways = {
-    way.__name__: way(workload, row, STEPS[name], clip)
-    for way in (bare, harness, published)
+    way: make(workload, row, STEPS[name], clip) for way, make in made.items()
   }
-  for loop in ways.values():  # The first steps compile.
-    next(loop)
+  first = {way: seconds(loop) for way, loop in ways.items()}  # They compile.
   rounds = []
   for number in range(ROUNDS):
     order = list(ways) if number % 2 else list(reversed(ways))
@@ -195,7 +206,8 @@ def measure(name, clip=None):
     print(
       f'{name:<20} {way:<10} {STEPS[name] / fastest:8.1f} steps/s, {best:.3f} '
       f'of bare at best; pairwise {ratios(rounds, way, "wall")}; processor '
-      f'{ratios(rounds, way, "processor")}',
+      f'{ratios(rounds, way, "processor")}; first {STEPS[name]} steps '
+      f'{first[way].processor:.1f} processor s',
       flush=True,
     )
 
@@ -226,12 +238,13 @@ def main():
   parser = argparse.ArgumentParser()
   parser.add_argument('workloads', nargs='*', metavar='WORKLOAD')
   parser.add_argument('--clip', type=float)
+  parser.add_argument('--grouped', type=int, metavar='STEPS')
   flags = parser.parse_args()
   # The environment and XLA flags of trials.
   os.environ |= environment.variables()
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in flags.workloads or STEPS:
-    measure(name, flags.clip)
+    measure(name, flags.clip, flags.grouped)
 
 
 if __name__ == '__main__':

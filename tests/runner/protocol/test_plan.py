@@ -9,7 +9,7 @@ import pytest
 import submissions
 from runner import planning, summaries
 from runner.protocol import layout, plan_file, results_folder
-from runner.protocol.plan import Machine, Speed
+from runner.protocol.plan import Machine, Source, Speed
 from runner.protocol.suites import search_space, suite as rules
 
 SUITE = rules.load('mini')
@@ -210,3 +210,13 @@ def test_a_damaged_plan_in_a_results_folder_is_explained(tmp_path, plan):
   (tmp_path / layout.PLAN).write_text(plan)
   with pytest.raises(results_folder.ResultsError, match='is damaged'):
     results_folder.stored(tmp_path)
+
+
+def test_a_source_of_timetrial_is_found_from_any_folder(tmp_path, monkeypatch):
+  """Committed results named the folder of the machine that raced them."""
+  monkeypatch.chdir(tmp_path)
+  ours = Source.at(submissions.find('lion').path, 'x')
+  assert ours.path == 'submissions/algorithms/lion.py'
+  assert ours.file == submissions.find('lion').path
+  theirs = Source.at(tmp_path / 'mine.py', 'x')
+  assert theirs.path == str(tmp_path / 'mine.py') == str(theirs.file)

@@ -279,7 +279,7 @@ def test_commands_run_where_upstream_lies(marked, tmp_path):
   )  # fmt: skip
   sources = json.loads(done.stdout)['sources']
   assert sources['theirs']['path'] == str(tmp_path / place.rpartition('/')[0])
-  assert sources['lion']['path'] == str(submissions.HERE / 'lion.py')
+  assert sources['lion']['path'] == 'submissions/algorithms/lion.py'
 
 
 @pytest.mark.parametrize(
