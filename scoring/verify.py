@@ -9,6 +9,7 @@ import collections
 import functools
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -25,11 +26,18 @@ from scoring.load import details
 from scoring.load.details import Details
 from scoring.load.results import Results
 from scoring.load.tree import relative
-from scoring.report import terminal
+from scoring.report import findings, terminal
 
 COMPLETE = 'landlock'  # What a trial says of its limits on files and signals,
 GAP = ', but it can '  # and what follows if some are missing.
 MOST = 100  # Findings per trial; a file may have millions of lines.
+# Settings that change how fast a machine is, and no numbers beyond what another
+# processor changes. Untimed trials run on any machine.
+SPEED = re.compile(
+  'niceness|frequency governor|huge pages|cores by quota|OPENBLAS_|OMP_|GOMP_|'
+  'KMP_|GOTO_|MKL_|BLIS_|VECLIB_|NUMEXPR_|MALLOC_|GLIBC_TUNABLES|TCMALLOC_|'
+  'MIMALLOC_'
+)
 OLD = (
   'The plan was made before plans had a hash of every rule. Later changes of '
   'cutoff, reference, budget factor, interpretation or budgets cannot be '
@@ -93,8 +101,8 @@ def show(results: Results, found: list[Finding], console) -> None:
     some = [one for one in found if one.doubt is doubt]
     if some:
       console.print(f'{title}:', style='bold')
-    for one in some:
-      console.print(terminal.text_of(f'  {one.path}: {one.text}'))
+    for place, text in findings.folded(some):
+      console.print(terminal.text_of(f'  {place}: {text}'))
   paths = {one.path for one in found if one.doubt}
   sound = sum(
     relative(results.folder, trial.folder) not in paths
@@ -193,6 +201,7 @@ def _machines(results: Results) -> Iterator[Finding]:
   """Check that all trials ran on the same hardware, code and data."""
   kinds = collections.defaultdict(set)
   environments: list[dict[str, Any]] = []
+  timed: list[dict[str, Any]] = []  # Those of timed trials.
   sandboxes: collections.Counter[str] = collections.Counter()
   all_known = []
   for trial in results.trials:
@@ -213,7 +222,9 @@ def _machines(results: Results) -> Iterator[Finding]:
     kinds['values of --shard_state'].add(str(facts.get('shard_state', False)))
     kinds[f'datasets on {trial.key.workload}'].add(str(facts.get('data') or {}))
     own = facts.get('environment')
-    environments += [own] if isinstance(own, dict) else []
+    if isinstance(own, dict):
+      environments.append(own)
+      timed += [own] if trial.timed else []
   for trial, text in peers.unusual(all_known):
     yield Finding(relative(results.folder, trial.folder), True, text)
   for said, count in sandboxes.items():
@@ -221,11 +232,12 @@ def _machines(results: Results) -> Iterator[Finding]:
       text = f'Trials ran with fewer limits on files: {said} ({count} in all).'
       yield Finding('.', False, text)
   # Trials from before these were recorded say nothing.
+  doubtful = audit.different(timed).keys()
   for name, values in audit.different(environments).items():
     text = f'Trials ran with different {name}: {", ".join(values)}.'
-    yield Finding('.', True, text)
+    yield Finding('.', name in doubtful or not SPEED.match(name), text)
   for what, found in kinds.items():
     if len(found) > 1:
       text = f'Trials ran with {len(found)} {what}: {"; ".join(sorted(found))}.'
-      doubtful = what.startswith(('kinds of devices', 'datasets'))
-      yield Finding('.', doubtful, text)
+      doubt = what.startswith(('kinds of devices', 'datasets'))
+      yield Finding('.', doubt, text)

@@ -10,8 +10,8 @@ from scoring.load.results import Results
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import export, figures as drawing, markdown
+from scoring.report.findings import Finding
 from scoring.report.page import render
-from scoring.report.page.doubts import Finding
 
 
 class ReportError(ValueError):

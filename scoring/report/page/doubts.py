@@ -9,9 +9,8 @@ from scoring.load.results import Results
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import sentences, versions
+from scoring.report.findings import Finding, folded
 
-# A path, whether the finding is a doubt, and what it is; see scoring.verify.
-Finding = tuple[str, bool, str]
 LISTED = 200  # Findings and problems that the page lists.
 
 
@@ -30,12 +29,10 @@ def table(
     findings: Findings of `verify`; None if it was not run.
   """
   known = {(problem.path, problem.reason) for problem in analysis.problems}
-  doubts = [
-    (path, text)
-    for path, doubt, text in findings or ()
-    if doubt and (path, text) not in known
-  ]
-  notes = [(path, text) for path, doubt, text in findings or () if not doubt]
+  found = list(findings or ())
+  unknown = [x for x in found if x[1] and (x[0], x[2]) not in known]
+  doubts = list(folded(unknown))
+  notes = list(folded(x for x in found if not x[1]))
   opened = [
     (standing.submission, name, reason)
     for standing in board.standings

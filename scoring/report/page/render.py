@@ -20,8 +20,8 @@ from scoring.rank import alternatives, bands, bootstrap, score, would_take
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
 from scoring.report import colours, formats, sentences
+from scoring.report.findings import Finding
 from scoring.report.page import curves, doubts, entries, views
-from scoring.report.page.doubts import Finding
 
 HERE = pathlib.Path(__file__).parent
 STYLES = ('page.css', 'charts.css')

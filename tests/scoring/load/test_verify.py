@@ -1,11 +1,13 @@
 """What in a results folder should not be believed, and nothing else."""
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
 
 import pytest
+import rich.console
 
 from runner import planning
 from runner.launch import prepare
@@ -15,6 +17,7 @@ from runner.protocol.records.events import EXAM
 from runner.protocol.suites import suite as rules
 from scoring import verify
 from scoring.load import results as read
+from scoring.report import findings
 from tests.support import made_results
 
 MACHINE = hardware.describe()
@@ -299,6 +302,49 @@ def test_trials_of_before_settings_were_recorded_are_no_doubt(folder):
   assert verify.verify(read.read(folder)) == []
   change(first(folder) / 'meta_data_0.json', lambda m: m.pop('environment'))
   assert verify.verify(read.read(folder)) == []
+
+
+@pytest.mark.parametrize('name, value, doubt', [
+  ('OPENBLAS_CORETYPE', 'Haswell', False),
+  ('niceness', 5, False),
+  ('XLA_FLAGS', '--y', True),
+  ('jax_enable_x64', 'True', True),
+])  # fmt: skip
+def test_only_settings_of_numbers_matter_without_a_clock(
+  folder, name, value, doubt
+):
+  """Untimed trials of one board run on any machine, beside any work."""
+  text = f'Trials ran with different {name}: '
+
+  def doubted():
+    found = [
+      one.doubt for one in verify.verify(read.read(folder)) if text in one.text
+    ]
+    assert len(found) == 1
+    return found[0]
+
+  environment(folder, **{name: value})
+  assert doubted()
+  for path in folder.rglob(TRIAL):
+    change(path, lambda table: table.update(timed=False))
+  assert doubted() == doubt
+
+
+def test_what_many_trials_have_in_common_is_one_line(folder):
+  trials = [f.parent for f in folder.rglob('meta_data_0.json')]
+  assert len(trials) > findings.ALIKE + 1
+  for trial in trials:
+    change(trial / 'meta_data_0.json', lambda m: m.update(git_changes=1))
+  console = rich.console.Console(file=io.StringIO(), width=200)
+  results = read.read(folder)
+  found = verify.verify(results)
+  assert len(found) == len(trials)  # For programs, one each.
+  verify.show(results, found, console)
+  said = [x for x in console.file.getvalue().splitlines() if 'uncommitted' in x]
+  assert said == [
+    f'  {found[0].path} and {len(trials) - 1} others: The code had '
+    'uncommitted changes.'
+  ]
 
 
 def test_a_trial_that_went_on_under_other_settings_is_in_doubt(folder):
