@@ -1,6 +1,7 @@
 """Boards that others have raced: their results, also from an archive."""
 
 import contextlib
+import functools
 import pathlib
 import tarfile
 import tempfile
@@ -47,8 +48,9 @@ def opened(board: pathlib.Path) -> Iterator[pathlib.Path]:
     yield min(plans, key=lambda path: len(path.parts)).parent
 
 
+@functools.cache  # Unpacking a large board takes seconds.
 def plan(board: pathlib.Path) -> Plan:
-  """Return the plan of a board.
+  """Return the plan of a board, as it is when first asked for.
 
   Raises:
     ResultsError: there is none, or it is damaged.
