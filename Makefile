@@ -11,10 +11,13 @@ COURSES := imagenet_vit/mini,ogbg/mini
 # Entries of the two boards.
 SELF := all
 EXTERNAL := adamw,nadamw,baseline,lion,lamb,muon,shampoo,soap,schedule_free,prodigy,adamw_8bit,ademamix
-# All submissions but those of eight bits, which have their twin's point.
+# All submissions but those of eight bits, which have their twin's point, and
+# AlgoPerf's baseline, which has the published one.
 comma := ,
 empty :=
-SOURCES := $(filter-out %_8bit.py %/__init__.py,$(wildcard submissions/algorithms/*.py))
+ALGORITHMS := submissions/algorithms
+SOURCES := $(filter-out %_8bit.py %/baseline.py %/__init__.py,\
+  $(wildcard $(ALGORITHMS)/*.py))
 TUNED := $(subst $(empty) $(empty),$(comma),$(basename $(notdir $(SOURCES))))
 
 .PHONY: setup demo test lint benchmarks points leaderboard site docker-check lock clean

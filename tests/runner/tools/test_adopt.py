@@ -12,7 +12,7 @@ from tests.support import written
 
 BUILD = 'def build(task, *, rate, kind="ä"): ...\n'
 POINT = {'rate': 0.5, 'kind': 'ü'}
-# What may stand around SELF: other code, an older SELF, more in its line.
+# Code around SELF: other statements, an older SELF, more in its line.
 BEFORE = (
   '',
   '\ufeff',
