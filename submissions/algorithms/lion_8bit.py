@@ -37,8 +37,9 @@ def build(
 
 
 SELF = {  # Lion's point.
-  'learning_rate': 0.0012, 'beta1': 0.9, 'beta2': 0.98, 'weight_decay': 1.5,
-  'warmup': 0.1, 'block': 256, 'grad_clip': 0.3, 'label_smoothing': 0.05,
+  'learning_rate': 0.002, 'beta1': 0.9, 'beta2': 0.95, 'weight_decay': 1.61,
+  'warmup': 0.05, 'grad_clip': 0.3, 'label_smoothing': 0.1, 'dropout': 0.0,
+  'block': 256,
 }  # fmt: skip
 SPACE = {  # Lion's space.
   'learning_rate': {'min': 2e-5, 'max': 2e-3, 'scaling': 'log'},
