@@ -68,7 +68,11 @@ define board
 	  --untimed --jobs=$(JOBS) --out=docs/leaderboard/$(1)/results
 	$(TIMETRIAL) time --out=docs/leaderboard/$(1)/results
 	$(TIMETRIAL) score docs/leaderboard/$(1)/results --out=docs/leaderboard/$(1)
+	tar --sort=name $(LEFT_OUT:%=--exclude='%') \
+	  -cJf docs/leaderboard/$(1)/results.tar.xz -C docs/leaderboard/$(1)/results .
 endef
+# What raw results don't need that are only read: compiled programs and models.
+LEFT_OUT := .compiled .forgotten .lock *.checkpoint
 
 # All boards and documents as a folder that any static host serves.
 site: .venv/ready
