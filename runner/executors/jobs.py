@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from runner.executors import cluster, race
 from runner.executors.base import Queue, RaceContext
 from runner.launch.attempt import TrialOptions
-from runner.protocol import results_folder
+from runner.protocol import layout, results_folder
 from runner.protocol.layout import Status
 from runner.protocol.plan import Plan, PlannedTrial
 
@@ -25,6 +25,10 @@ POLL = 1.0  # Seconds between looks at the trials.
 # have not begun; to look at a thousand trials took a fifth of a core.
 WAITING = 20
 PATIENCE = 60.0  # Seconds in which a stopped job stores its trial.
+
+
+class UnfinishedError(RuntimeError):
+  """Trials of a search did not run, so it has no result yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,16 +73,34 @@ def by_steps(
     plan: The plan.
     options: Options of all trials.
     jobs: Number of trials at once.
+
+  Raises:
+    UnfinishedError: some trials did not run, for reasons of the machine, so the
+      best of them may be missing.
   """
   if jobs == 1:
-    return race.run(out, plan, options, limits=race.by_steps)
-  return race.run(
-    out,
-    plan,
-    dataclasses.replace(options, untimed=True),
-    limits=race.by_steps,
-    executor=JobsExecutor(jobs),
-  )
+    whole = race.run(out, plan, options, limits=race.by_steps)
+  else:
+    whole = race.run(
+      out,
+      plan,
+      dataclasses.replace(options, untimed=True),
+      limits=race.by_steps,
+      executor=JobsExecutor(jobs),
+    )
+  waiting = [t for t in plan.trials if _waits(t.folder(out))]
+  if waiting:
+    raise UnfinishedError(
+      f'{len(waiting)} of {len(plan.trials)} trials in {out} did not run, such '
+      f'as {waiting[0].key}. Repeat this command.'
+    )
+  return whole
+
+
+def _waits(folder: pathlib.Path) -> bool:
+  """Return whether a trial is without an outcome, or may be tried again."""
+  found = layout.status(folder)
+  return found.outcome is None or found.retryable
 
 
 def shares(count: int) -> list[set[int]]:

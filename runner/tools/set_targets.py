@@ -69,6 +69,7 @@ def set_all(
 
   Raises:
     TargetsError: too few trials succeeded.
+    UnfinishedError: some trials did not run.
   """
   suite = apart(suite)
   search = _plan(suite, requests, machine, studies=1, trials=points)
@@ -194,29 +195,13 @@ def _plan(
 def _run(
   plan: Plan, out: pathlib.Path, options: TrialOptions, jobs: int
 ) -> list[tuple[PlannedTrial, list[float]]]:
-  """Run a plan; return the validation values of trials that trained.
-
-  Raises:
-    TargetsError: some trials have no outcome, so the best point may be missing.
-  """
+  """Run a plan; return the validation values of trials that trained."""
   by_steps(out, plan, options, jobs)
-  waiting = [t for t in plan.trials if _waits(t.folder(out))]
-  if waiting:
-    raise TargetsError(
-      f'{len(waiting)} of {len(plan.trials)} trials in {out} did not run, such '
-      f'as {waiting[0].key}. Repeat this command.'
-    )
   return [
     (trial, values)
     for trial in plan.trials
     if (values := _values(trial.folder(out), plan.suite, trial.workload))
   ]
-
-
-def _waits(folder: pathlib.Path) -> bool:
-  """Return whether a trial is without an outcome, or may be tried again."""
-  found = layout.status(folder)
-  return found.outcome is None or found.retryable
 
 
 def _values(folder: pathlib.Path, suite: Suite, workload: str) -> list[float]:

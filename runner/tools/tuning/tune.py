@@ -57,6 +57,7 @@ def tune(
 
   Raises:
     ValueError: the submission has no points.
+    UnfinishedError: some trials did not run.
   """
   home = out / entry.name
   done: list[tuple[PlannedTrial, Curve]] = []

@@ -8,6 +8,8 @@ import pytest
 
 import submissions
 from runner import planning
+from runner.executors import jobs, race
+from runner.launch.attempt import TrialOptions
 from runner.protocol.plan import Machine
 from runner.protocol.suites import suite as rules, suite_files
 from runner.protocol.suites.suite_files import Target
@@ -70,9 +72,10 @@ def test_a_search_without_some_of_its_trials_sets_no_target(
 ):
   """Trials that could not begin were left out, and the rest set the target."""
   plan = set_targets._plan(SUITE, ['adamw'], MACHINE, studies=1, trials=2)
-  monkeypatch.setattr(set_targets, 'by_steps', lambda *_: None)
-  with pytest.raises(set_targets.TargetsError, match='did not run, such as'):
-    set_targets._run(plan, tmp_path, None, 1)
+  monkeypatch.setattr(race, 'run', lambda *_, **__: plan)
+  for count in (1, 2):
+    with pytest.raises(jobs.UnfinishedError, match='did not run, such as'):
+      set_targets._run(plan, tmp_path, TrialOptions(), count)
 
 
 def test_a_target_is_the_median_of_the_best_values_of_the_repeats():

@@ -8,6 +8,7 @@ import pathlib
 import pytest
 
 import submissions
+from runner.executors import jobs, race as race_of_trials
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol import plan_file
@@ -366,6 +367,26 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
       tune.adopted(out, str(path))
   assert [one.trials for one in record.points] == [2, 2]
   assert 0 < record.budgets <= 4 * 1.1 and record.hours > 0
+
+
+def test_points_that_did_not_run_are_not_taken_for_bad_ones(
+  tmp_path, monkeypatch
+):
+  """A machine that failed had let the other points win."""
+  path, suite = tmp_path / 'mine.py', tmp_path / 'tiny.toml'
+  path.write_text(MINE)
+  suite.write_text(TINY)
+  monkeypatch.setattr(race_of_trials, 'run', lambda out, plan, *_, **__: plan)
+  with pytest.raises(jobs.UnfinishedError, match=r'2 of 2 trials .* Repeat'):
+    tune.tune(
+      rules.load(str(suite)),
+      submissions.find(str(path)),
+      draws=1,
+      machine=hardware.describe(),
+      out=tmp_path / 'tuning',
+      options=TrialOptions(),
+    )
+  assert not list(tmp_path.rglob(tunings.NAME))
 
 
 def test_without_targets_the_first_seed_of_the_search_sets_them():
