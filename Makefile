@@ -51,10 +51,10 @@ benchmarks: .venv/ready
 
 # Many hours: points of all submissions by the same effort, on problems that no
 # board has, written into their files. Stop it at any time; the same command goes
-# on, on any machine.
+# on, on any machine. Its records are in the repository, its trials are not.
 points: .venv/ready
 	$(TIMETRIAL) tune --submissions=$(TUNED) --points=8 --write \
-	  --jobs=$(JOBS) --out=tuning
+	  --jobs=$(JOBS) --out=docs/benchmarks/tuning
 
 # Many hours: all nine kinds of workloads in three studies; the self-tuning board
 # is whole before the other one begins. Stop it at any time; the same command

@@ -1,9 +1,7 @@
 """Tables of what was drawn for each submission, and what it cost.
 
-    timetrial tune --submissions=all --points=8 --jobs=2 --out=tuning
-    python -m tests.benchmarks.tuning tuning
-
-`docs/benchmarks/tuning` has the records of those points that are SELF now.
+    make points
+    python -m tests.benchmarks.tuning docs/benchmarks/tuning
 
 Costs are in budgets, as in `runner/tools/tuning/candidates.py`: at most 1 where
 targets are reached, 2 to 4 for a miss.
