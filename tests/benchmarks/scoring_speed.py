@@ -2,8 +2,8 @@
 
 `python -m tests.benchmarks.scoring_speed` makes logs like those of AlgoPerf's
 v0.5 external board (11 submissions, 14 workloads, 5 studies of 5 trials, about
-60 evaluations of 15 columns each). The logs are scored first without the report
-and then with the report. CPU seconds are measured, because other processes may
+60 evaluations of 15 columns each). The logs are scored without the report, with
+it, and with figures. CPU seconds are measured, because other processes may
 share the machine.
 """
 
@@ -89,7 +89,7 @@ def measured(folder: pathlib.Path, *words: str) -> tuple[float, float]:
 
 
 def main() -> None:
-  """Print seconds and megabytes without and with the report."""
+  """Print seconds and megabytes without the report, with it and with figures."""
   with tempfile.TemporaryDirectory() as folder:
     logs, out = pathlib.Path(folder, 'logs'), pathlib.Path(folder, 'report')
     trials, evaluations = make(logs)
@@ -97,6 +97,7 @@ def main() -> None:
     for name, words in (
       ('without the report', ['--noreport']),
       ('with the report', [f'--out={out}']),
+      ('with figures', [f'--out={out}', '--figures']),
     ):
       runs = [measured(logs, *words) for _ in range(RUNS)]
       seconds, megabytes = (
