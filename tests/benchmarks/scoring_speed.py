@@ -89,7 +89,7 @@ def measured(folder: pathlib.Path, *words: str) -> tuple[float, float]:
 
 
 def main() -> None:
-  """Print seconds and megabytes without the report, with it and with figures."""
+  """Print seconds and megabytes of scoring in three ways."""
   with tempfile.TemporaryDirectory() as folder:
     logs, out = pathlib.Path(folder, 'logs'), pathlib.Path(folder, 'report')
     trials, evaluations = make(logs)
