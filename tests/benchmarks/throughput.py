@@ -1,6 +1,7 @@
 """Compare steps per second in the harness with loops without a harness.
 
-python -m tests.benchmarks.throughput [WORKLOAD ...] [--clip=1.0] [--grouped=4]
+    python -m tests.benchmarks.throughput [WORKLOAD ...] [--clip=1.0]
+        [--grouped=4] [--rounds=25]
 
 Three loops train the same workload with NAdamW on the same data, in turn, round
 by round. So changes of the machine's speed affect all loops alike. Put `taskset
@@ -40,7 +41,6 @@ from tests.benchmarks import losses
 from workloads import batches
 from workloads.workload import mean_loss
 
-ROUNDS = 25
 # XLA accepts 32 steps ahead of the device. Loops that wait after fewer steps
 # have done their host's work before the device has finished the first ones.
 STEPS = {
@@ -176,7 +176,7 @@ def grouped(workload, row, count, clip=None, *, size):
   return harness(workload, row, count, clip)
 
 
-def measure(name, clip=None, size=None):
+def measure(name, rounds, clip=None, size=None):
   """Print the steps per second of every loop, and ratios to the bare loop.
 
   'at best' compares the fastest rounds, which a busy machine disturbs least.
@@ -185,6 +185,7 @@ def measure(name, clip=None, size=None):
 
   Args:
     name: The workload.
+    rounds: Number of rounds.
     clip: Largest norm of the gradient; None: no limit.
     size: Steps in one call of the loop `grouped`; None: without that loop.
   """
@@ -196,17 +197,17 @@ def measure(name, clip=None, size=None):
     way: make(workload, row, STEPS[name], clip) for way, make in made.items()
   }
   first = {way: seconds(loop) for way, loop in ways.items()}  # They compile.
-  rounds = []
-  for number in range(ROUNDS):
+  found = []
+  for number in range(rounds):
     order = list(ways) if number % 2 else list(reversed(ways))
-    rounds.append({way: seconds(ways[way]) for way in order})
+    found.append({way: seconds(ways[way]) for way in order})
   for way in ways:
-    fastest = min(one[way].wall for one in rounds)
-    best = min(one['bare'].wall for one in rounds) / fastest
+    fastest = min(one[way].wall for one in found)
+    best = min(one['bare'].wall for one in found) / fastest
     print(
       f'{name:<20} {way:<10} {STEPS[name] / fastest:8.1f} steps/s, {best:.3f} '
-      f'of bare at best; pairwise {ratios(rounds, way, "wall")}; processor '
-      f'{ratios(rounds, way, "processor")}; first {STEPS[name]} steps '
+      f'of bare at best; pairwise {ratios(found, way, "wall")}; processor '
+      f'{ratios(found, way, "processor")}; first {STEPS[name]} steps '
       f'{first[way].processor:.1f} processor s',
       flush=True,
     )
@@ -239,12 +240,13 @@ def main():
   parser.add_argument('workloads', nargs='*', metavar='WORKLOAD')
   parser.add_argument('--clip', type=float)
   parser.add_argument('--grouped', type=int, metavar='STEPS')
+  parser.add_argument('--rounds', type=int, default=25)
   flags = parser.parse_args()
   # The environment and XLA flags of trials.
   os.environ |= environment.variables()
   print(f'{platform.processor() or platform.machine()}, jax {jax.__version__}')
   for name in flags.workloads or STEPS:
-    measure(name, flags.clip, flags.grouped)
+    measure(name, flags.rounds, flags.clip, flags.grouped)
 
 
 if __name__ == '__main__':
