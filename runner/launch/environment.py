@@ -16,6 +16,17 @@ XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
 # and 1.6 ms with one thread per call. Other work makes the difference larger.
 OPENBLAS_NUM_THREADS = '1'
 
+# Keeps freed memory in the process. XLA allocates the temporary memory of each
+# step anew, and glibc takes more than 32 MB from the system each time, page by
+# page. That was four tenths of the steps of wmt/mini and finewebedu_lm/mini
+# (docs/benchmarks/harness.md). With several arenas, large blocks would still
+# come from the system.
+MALLOC = {
+  'MALLOC_ARENA_MAX': '1',
+  'MALLOC_MMAP_MAX_': '0',
+  'MALLOC_TRIM_THRESHOLD_': str(2**40),
+}
+
 CACHE = {
   'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
   'JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES': '-1',
@@ -51,6 +62,7 @@ def variables() -> dict[str, str]:
     'OPENBLAS_NUM_THREADS': os.environ.get(
       'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS
     ),
+    **{name: os.environ.get(name, usual) for name, usual in MALLOC.items()},
   }
 
 

@@ -104,6 +104,14 @@ def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
   assert environment.variables()['OPENBLAS_NUM_THREADS'] == '4'
 
 
+def test_trials_keep_freed_memory_unless_the_user_says_otherwise(monkeypatch):
+  for name in environment.MALLOC:
+    monkeypatch.delenv(name, raising=False)
+  assert environment.variables().items() >= environment.MALLOC.items()
+  monkeypatch.setenv('MALLOC_ARENA_MAX', '4')
+  assert environment.variables()['MALLOC_ARENA_MAX'] == '4'
+
+
 SAY = 'print("about to break", flush=True); '
 BROKEN = {
   'in_build': dict(build=f'{SAY}raise RuntimeError("no build")'),
