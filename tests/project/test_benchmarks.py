@@ -26,7 +26,6 @@ def test_steps_of_a_workload_that_does_not_count_are_measured(
 ):
   """`digits` left the scored workloads, and `make benchmarks` crashed."""
   monkeypatch.setattr(throughput, 'STEPS', {'digits': 4})
-  monkeypatch.setattr(throughput, 'ROUNDS', 2)
-  throughput.measure('digits')
+  throughput.measure('digits', rounds=2, size=2)
   ways = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
-  assert ways == ['bare', 'harness', 'published']
+  assert ways == ['bare', 'harness', 'published', 'grouped']
