@@ -71,7 +71,7 @@ define board
 	tar --sort=name $(LEFT_OUT:%=--exclude='%') \
 	  -cJf docs/leaderboard/$(1)/results.tar.xz -C docs/leaderboard/$(1)/results .
 endef
-# What raw results don't need that are only read: compiled programs and models.
+# Files that readers of raw results do not need: compiled programs and models.
 LEFT_OUT := .compiled .forgotten .lock *.checkpoint
 
 # All boards and documents as a folder that any static host serves.
