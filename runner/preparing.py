@@ -112,13 +112,13 @@ def tune(options: Options) -> int:
   if warning := tuning.warning(suite, options.suite):
     print(warning)
   for name in names:
-    if tuning.adopted(options.out, name):
+    entry = submissions.find(name)
+    if tuning.adopted(options.out, entry):
       print(
         f'{name}: SELF is the best point of the tuning in {options.out}. To '
         'tune it again: another --out.'
       )
       continue
-    entry = submissions.find(name)
     found = tuning.tune(
       suite,
       entry,

@@ -78,16 +78,11 @@ def by_steps(
     UnfinishedError: some trials did not run, for reasons of the machine, so the
       best of them may be missing.
   """
-  if jobs == 1:
-    whole = race.run(out, plan, options, limits=race.by_steps)
-  else:
-    whole = race.run(
-      out,
-      plan,
-      dataclasses.replace(options, untimed=True),
-      limits=race.by_steps,
-      executor=JobsExecutor(jobs),
-    )
+  executor = None
+  if jobs > 1:
+    options = dataclasses.replace(options, untimed=True)
+    executor = JobsExecutor(jobs)
+  whole = race.run(out, plan, options, limits=race.by_steps, executor=executor)
   waiting = [t for t in plan.trials if _waits(t.folder(out))]
   if waiting:
     raise UnfinishedError(

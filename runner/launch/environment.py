@@ -11,17 +11,17 @@ from runner.machine import settings
 # of 56 without the scheduler. Other workloads have steps up to a third longer
 # without it (the conformer's), equally for all submissions.
 XLA_FLAGS = '--xla_cpu_enable_concurrency_optimized_scheduler=false'
-# JAX's decompositions come from OpenBLAS, whose threads compete with XLA's
-# threads: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores,
-# and 1.6 ms with one thread per call. Other work makes the difference larger.
-OPENBLAS_NUM_THREADS = '1'
-
-# Keeps freed memory in the process. XLA allocates the temporary memory of each
-# step anew, and glibc takes more than 32 MB from the system each time, page by
-# page. That was four tenths of the steps of wmt/mini and finewebedu_lm/mini
-# (docs/benchmarks/harness.md). With several arenas, large blocks would still
-# come from the system.
-MALLOC = {
+# Variables that trials get unless the user has set them.
+DEFAULTS = {
+  # JAX's decompositions come from OpenBLAS, whose threads compete with XLA's
+  # threads: eigenvectors of eight matrices of 80 rows took 2.6 ms on two cores,
+  # and 1.6 ms with one thread per call. Other work makes the difference larger.
+  'OPENBLAS_NUM_THREADS': '1',
+  # Keeps freed memory in the process. XLA allocates the temporary memory of
+  # each step anew, and glibc takes more than 32 MB from the system each time,
+  # page by page. That was four tenths of the steps of wmt/mini and
+  # finewebedu_lm/mini (docs/benchmarks/harness.md). With several arenas, large
+  # blocks would still come from the system.
   'MALLOC_ARENA_MAX': '1',
   'MALLOC_MMAP_MAX_': '0',
   'MALLOC_TRIM_THRESHOLD_': str(2**40),
@@ -56,14 +56,8 @@ def variables() -> dict[str, str]:
   """
   flags = f'{XLA_FLAGS} {os.environ.get("XLA_FLAGS", "")}'
   harmless = {n: v for n, v in os.environ.items() if not SECRET.search(n)}
-  return settings.pinned(harmless) | {
-    'PYTHONPATH': python_path(),
-    'XLA_FLAGS': flags.strip(),
-    'OPENBLAS_NUM_THREADS': os.environ.get(
-      'OPENBLAS_NUM_THREADS', OPENBLAS_NUM_THREADS
-    ),
-    **{name: os.environ.get(name, usual) for name, usual in MALLOC.items()},
-  }
+  own = {'PYTHONPATH': python_path(), 'XLA_FLAGS': flags.strip()}
+  return DEFAULTS | settings.pinned(harmless) | own
 
 
 def adopt() -> None:

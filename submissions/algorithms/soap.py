@@ -135,8 +135,7 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
-SELF = {
+SELF = {  # Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
   'learning_rate': 0.00573, 'one_minus_beta1': 0.224, 'beta2': 0.95,
   'weight_decay': 0.341, 'warmup': 0.1, 'block': 64, 'every': 20,
   'horizon': 0.9, 'grad_clip': 1.0, 'label_smoothing': 0.05, 'dropout': 0.0,

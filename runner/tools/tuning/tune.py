@@ -86,17 +86,16 @@ def tune(
   return found
 
 
-def adopted(out: pathlib.Path, request: str) -> bool:
+def adopted(out: pathlib.Path, entry: submissions.Entry) -> bool:
   """Return whether SELF is the best point of a tuning that has ended.
 
   Args:
     out: The results folder.
-    request: The submission by name or path.
+    entry: The submission.
 
   Raises:
     ValueError: the tuning's file is damaged.
   """
-  entry = submissions.find(request)
   try:
     best = tunings.read(out / entry.name).points[0].point
   except FileNotFoundError:

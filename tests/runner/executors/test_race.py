@@ -105,9 +105,9 @@ def test_lapack_has_one_thread_unless_users_want_more(monkeypatch):
 
 
 def test_trials_keep_freed_memory_unless_the_user_says_otherwise(monkeypatch):
-  for name in environment.MALLOC:
+  for name in environment.DEFAULTS:
     monkeypatch.delenv(name, raising=False)
-  assert environment.variables().items() >= environment.MALLOC.items()
+  assert environment.variables().items() >= environment.DEFAULTS.items()
   monkeypatch.setenv('MALLOC_ARENA_MAX', '4')
   assert environment.variables()['MALLOC_ARENA_MAX'] == '4'
 

@@ -355,16 +355,16 @@ def test_the_better_point_wins_and_a_second_run_does_nothing_again(
   assert record.points[0].point == {'rate': 0.01} and not record.kept
   assert record.trials == 4 and record.first == {'rate': 1e-9}
   # Once its best point is SELF, there is nothing to do.
-  assert not tune.adopted(out, str(path))
+  assert not tune.adopted(out, submissions.find(str(path)))
   path.write_text(
     MINE.replace("SELF = {'rate': 1e-9}", "SELF = {'rate': 0.01}")
   )
-  assert tune.adopted(out, str(path))
-  assert not tune.adopted(tmp_path / 'other', str(path))
+  assert tune.adopted(out, submissions.find(str(path)))
+  assert not tune.adopted(tmp_path / 'other', submissions.find(str(path)))
   for text in ('{', '[]', '{"points": []}', '{"points": [{"number": 1}]}'):
     (out / 'mine' / tunings.NAME).write_text(text)
     with pytest.raises(ValueError, match=r'tuning.json is damaged .* Remove'):
-      tune.adopted(out, str(path))
+      tune.adopted(out, submissions.find(str(path)))
   assert [one.trials for one in record.points] == [2, 2]
   assert 0 < record.budgets <= 4 * 1.1 and record.hours > 0
 
