@@ -11,6 +11,7 @@ COURSES := imagenet_vit/mini,ogbg/mini
 # Entries of the two boards.
 SELF := all
 EXTERNAL := adamw,nadamw,baseline,lion,lamb,muon,shampoo,soap,schedule_free,prodigy,adamw_8bit,ademamix
+STEPS := docs/leaderboard/self_steps
 # All submissions but those of eight bits, which have their twin's point, and
 # AlgoPerf's baseline, which has the published one.
 comma := ,
@@ -20,7 +21,8 @@ SOURCES := $(filter-out %_8bit.py %/baseline.py %/__init__.py,\
   $(wildcard $(ALGORITHMS)/*.py))
 TUNED := $(subst $(empty) $(empty),$(comma),$(basename $(notdir $(SOURCES))))
 
-.PHONY: setup demo test lint benchmarks points leaderboard site docker-check lock clean
+.PHONY: setup demo test lint benchmarks points board-by-steps leaderboard site \
+  docker-check lock clean
 
 # Makes .venv, with the packages of requirements.lock and the command timetrial.
 setup: .venv/ready
@@ -56,20 +58,36 @@ points: .venv/ready
 	$(TIMETRIAL) tune --submissions=$(TUNED) --points=8 --write \
 	  --jobs=$(JOBS) --out=docs/benchmarks/tuning
 
+# Hours: the self-tuning board by steps, which a busy machine does not disturb.
+# Goes on from the raw results in the repository, on any machine; for example
+# `make points board-by-steps TUNED=lion SELF=lion` tunes and races one more.
+board-by-steps: .venv/ready
+	test -d $(STEPS)/results || (mkdir $(STEPS)/results && \
+	  tar -xJf $(STEPS)/results.tar.xz -C $(STEPS)/results)
+	$(TIMETRIAL) run --suite=mini --submissions=$(SELF) \
+	  --untimed --jobs=$(JOBS) --out=$(STEPS)/results
+	$(TIMETRIAL) score $(STEPS)/results --by=steps --out=$(STEPS)
+	$(call pack,$(STEPS))
+
 # Many hours: all nine kinds of workloads in three studies; the self-tuning board
 # is whole before the other one begins. Stop it at any time; the same command
-# goes on, on any machine. Only `time` wants a quiet one.
+# goes on from its folder of results. Only `time` wants a quiet machine.
 leaderboard: .venv/ready
-	$(call board,self,$(SELF))
-	$(call board,external,$(EXTERNAL))
+	$(call board,docs/leaderboard/self,self,$(SELF))
+	$(call board,docs/leaderboard/external,external,$(EXTERNAL))
 
 define board
-	$(TIMETRIAL) run --suite=mini --ruleset=$(1) --submissions=$(2) \
-	  --untimed --jobs=$(JOBS) --out=docs/leaderboard/$(1)/results
-	$(TIMETRIAL) time --out=docs/leaderboard/$(1)/results
-	$(TIMETRIAL) score docs/leaderboard/$(1)/results --out=docs/leaderboard/$(1)
-	tar --sort=name $(LEFT_OUT:%=--exclude='%') \
-	  -cJf docs/leaderboard/$(1)/results.tar.xz -C docs/leaderboard/$(1)/results .
+	$(TIMETRIAL) run --suite=mini --ruleset=$(2) --submissions=$(3) \
+	  --untimed --jobs=$(JOBS) --out=$(1)/results
+	$(TIMETRIAL) time --out=$(1)/results
+	$(TIMETRIAL) score $(1)/results --out=$(1)
+	$(call pack,$(1))
+endef
+# Raw results, without names of users; a stop leaves the archive of before.
+define pack
+	tar --sort=name --owner=0 --group=0 --numeric-owner \
+	  $(LEFT_OUT:%=--exclude='%') -cJf $(1)/results.part -C $(1)/results .
+	mv $(1)/results.part $(1)/results.tar.xz
 endef
 # Files that readers of raw results do not need: compiled programs and models.
 LEFT_OUT := .compiled .forgotten .lock *.checkpoint
