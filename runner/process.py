@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from runner.launch import child_process, isolation
+from runner.launch import child_process, descendants, isolation
 from runner.protocol import attempt_spec
 from workloads import standard_streams
 
@@ -56,6 +56,7 @@ def trial(spec: attempt_spec.AttemptSpec, progress_fd: int) -> int:
   isolation.limit(spec.memory_gib)
   child_process.answer_for_stacks()
   child_process.keep_to_itself()
+  descendants.adopt_orphans()
   if not os.environ.get('PYTHONSAFEPATH'):
     # After all packages; `remote_hosts.command` keeps it from the first place.
     sys.path.append(os.getcwd())

@@ -234,6 +234,12 @@ def _verdict(folder: str) -> int:
   ]
   usual = 'adamw' if 'adamw' in known or not known else known[0]
   reference = _REFERENCE.value or usual
+  if not known:
+    raise ValueError(
+      f'No entry of the board can be compared by {results.effort}: {folder} '
+      'has no time profile of any. Make some with timetrial time '
+      f'--out={folder}, or compare by steps with --by=steps.'
+    )
   if reference not in known:
     raise ValueError(
       f'--reference={reference} is not among the entries that can be compared '

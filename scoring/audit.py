@@ -58,11 +58,7 @@ def checked(
         text = f'{event["file"]} was damaged; the file before it was used.'
         yield False, text
     over = _started_over(events, rows)
-    if over:
-      text = (
-        f'The trial started over after attempt {over - 1}, which was invalid.'
-      )
-      yield False, text
+    yield from _interruptions(events, rows, over)
     events = [event for event in events if event['attempt'] >= over]
     yield from ((True, text) for text in _changed(events, trial.folder))
     clock = clock_audit.doubts(events, rows, charges, trial.timed)
@@ -88,10 +84,6 @@ def checked(
         f'{plain(over, 2)} s of compiling, evaluations and records beyond what '
         'is free were charged.',
       )
-    interrupted = sum(event['event'] == 'start' for event in events) - 1
-    if interrupted > 0:
-      text = f'The trial was interrupted and resumed {interrupted} times.'
-      yield False, text
   except BROKEN as error:
     yield (
       True,
@@ -143,6 +135,61 @@ def _plain_source(path: pathlib.Path) -> pathlib.Path:
   return path if path.is_dir() else safe_files.plain(path)
 
 
+def _interruptions(
+  events: list[dict[str, Any]], rows: list[dict[str, str]], over: int
+) -> Iterator[tuple[bool, str]]:
+  """Yield how often a trial was resumed, and whether it started over.
+
+  Args:
+    events: Events of its attempts.
+    rows: Its evaluations.
+    over: The first attempt that counts, see `_started_over`.
+  """
+  lost = _first_kept(events, rows)
+  if over:
+    yield (
+      False,
+      f'The trial started over after attempt {over - 1}, which was invalid.',
+    )
+  elif lost:
+    raised = _raised(events, lost)
+    yield (
+      bool(raised),
+      f'The trial started over in attempt {lost}, without the seconds and '
+      f'steps of those before.{raised}',
+    )
+  begun = [event['attempt'] for event in events if event['event'] == 'start']
+  resumed = sum(attempt >= max(over, lost) for attempt in begun) - 1
+  if resumed > 0:
+    yield False, f'The trial was interrupted and resumed {resumed} times.'
+
+
+def _first_kept(
+  events: list[dict[str, Any]], rows: list[dict[str, str]]
+) -> int:
+  """Return the attempt of the first row: the result began there, at step 0."""
+  last = max((event['attempt'] for event in events), default=0)
+  return min((int(row.get(columns.ATTEMPT) or 0) for row in rows), default=last)
+
+
+def _raised(events: list[dict[str, Any]], attempt: int) -> str:
+  """Return what an exception says that ended an earlier attempt, or ''.
+
+  A machine that fails ends a process from outside. An error within it may be
+  the submission's own, made to start over with what it has learnt.
+  """
+  for event in events:
+    reason = str(event.get('reason', ''))
+    if (
+      event['event'] == 'end'
+      and event['attempt'] < attempt
+      and event['outcome'] == 'preempted'
+      and layout.TRACEBACK in reason
+    ):
+      return f' An exception ended attempt {event["attempt"]}: {reason}.'
+  return ''
+
+
 def _started_over(
   events: list[dict[str, Any]], rows: list[dict[str, str]]
 ) -> int:
@@ -151,8 +198,7 @@ def _started_over(
   Attempts up to an invalid attempt do not count, unless the invalid attempt is
   the last, or rows of these attempts (and so their clock) were kept.
   """
-  last = max((event['attempt'] for event in events), default=0)
-  kept = min((int(row.get(columns.ATTEMPT) or 0) for row in rows), default=last)
+  kept = _first_kept(events, rows)
   invalid = [
     event['attempt'] + 1
     for event in events

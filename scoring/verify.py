@@ -169,7 +169,7 @@ def _forgotten(plan: Plan) -> Iterator[Finding]:
       f'{one["submission"]} was removed from the plan at {one["time"]}, after '
       f'{one["run"]} of its trials had run.'
     )
-    yield Finding(one['folder'], False, text)
+    yield Finding(str(one['folder']), False, text)
 
 
 def _told(known: Details, planned: str | None) -> Iterator[tuple[bool, str]]:

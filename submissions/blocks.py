@@ -126,7 +126,8 @@ def together(
 
   Every matrix is copied to the top left corner of a matrix as large as the
   largest, and the same corner of the result is taken. The rest is zero, except
-  the diagonal, which is `corner` times the trace.
+  the diagonal, which is `corner` times the trace: below all eigenvalues if
+  `corner` is negative.
 
   The tree needs one call of LAPACK. JAX 0.10.2 splits a batch over the threads
   that also run the call and wait for it: two such calls at the same time on two
@@ -135,14 +136,16 @@ def together(
   Args:
     function: Maps arrays [number, n, n] to arrays of the same shape.
     tree: Arrays [number, n, n]; n may differ.
-    corner: Factor on the trace.
+    corner: Factor on the trace, or on 1 if the trace is zero.
   """
   leaves, structure = jax.tree.flatten(tree)
   largest = max(x.shape[-1] for x in leaves)
 
   def fill(x):
     rest = largest - x.shape[-1]
-    size = corner * jnp.trace(x, axis1=1, axis2=2)
+    # The mark of a matrix of zeros must differ from its own eigenvalues, too.
+    trace = jnp.trace(x, axis1=1, axis2=2)
+    size = corner * jnp.where(trace > 0, trace, 1.0)
     mark = jnp.diag(jnp.arange(largest) >= x.shape[-1])
     wide = jnp.pad(x, [(0, 0), (0, rest), (0, rest)])
     return jnp.where(mark, size[:, None, None], wide)

@@ -2,8 +2,7 @@
 
 The schedule of such a method is a factor on the rate that the method finds, so
 the schedule peaks at 1. D-Adaptation, Prodigy, DoG and DoWG estimate a distance
-from the lengths of gradients. Clipping (`grad_clip`) would change the estimate,
-so their points do not clip.
+from the lengths of gradients, so clipping (`grad_clip`) changes the estimate.
 """
 
 from typing import cast

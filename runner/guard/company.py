@@ -2,7 +2,8 @@
 
 Evaluations, checkpoints and records are free of charge, so nothing else may
 run meanwhile: a thread or a child process could train for nothing. JAX's own
-threads have no Python frames and are not counted.
+threads have no Python frames and are not counted. The process of a trial
+adopts orphans, so a process whose parent has ended is counted as well.
 """
 
 import os
@@ -57,11 +58,21 @@ def _error(who: str, names: str = '') -> CompanyError:
 
 
 def _children() -> set[int]:
-  """Return the child processes of this process, where the system tells."""
+  """Return the running children of this process, where the system tells."""
   found: set[int] = set()
   for task in pathlib.Path(f'/proc/{os.getpid()}/task').glob('*/children'):
     try:
       found.update(map(int, task.read_text(encoding='ascii').split()))
     except OSError:  # The thread has just ended.
       continue
-  return found
+  return {pid for pid in found if _runs(pid)}
+
+
+def _runs(pid: int) -> bool:
+  """Return whether a process has not ended; nobody waits for adopted ones."""
+  try:
+    stat = pathlib.Path(f'/proc/{pid}/stat').read_bytes()
+  except OSError:
+    return False
+  _, _, rest = stat.rpartition(b')')  # Before it, a name with any letters.
+  return rest.split()[0] not in (b'Z', b'X')

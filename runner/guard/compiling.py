@@ -62,6 +62,7 @@ class Compiling:
       return False, 0.0
     alone, waited = self._alone, self._waited
     self._alone, self._waited = False, 0.0
+    alone = alone and self._company.alone()  # Nothing was started meanwhile.
     return alone and self._by_jax(reported), waited
 
   def _by_jax(self, frame: types.FrameType | None) -> bool:

@@ -103,6 +103,8 @@ def run_attempt(
   written = tampering.written(folder)
   # Its folder tells its name: files in there are the trial's to change.
   submission = folder.relative_to(out).parts[0]
+  if before:
+    leftovers.discard(folder, submission)
   made = leftovers.prepared(folder, submission)
   reported = reports.Reports()
   killed_before = outcomes.memory_kills()

@@ -72,6 +72,11 @@ class Orphans:
     return one.parent == os.getpid() and one.session not in self._known
 
 
+def adopt_orphans() -> None:
+  """Adopt the orphans of this process's descendants, as long as it runs."""
+  _set_subreaper(1)
+
+
 @contextlib.contextmanager
 def adopted(*, alone: bool = False) -> Iterator[Orphans]:
   """Take in the orphans of what is started in the block.

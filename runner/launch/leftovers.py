@@ -1,18 +1,39 @@
 """Files that a trial leaves in its folder, made harmless for its parent.
 
 The parent may write where a trial may not. It must not follow a link that a
-trial has laid, nor run another source or another trial than was prepared.
+trial has laid, nor run another source or another trial than was prepared. An
+attempt must not find there what an earlier one has learnt.
 """
 
 import contextlib
 import pathlib
+import re
 import shutil
 import stat
 from collections.abc import Mapping
 
-from runner.protocol import layout, storage
+from runner.launch import outcomes
+from runner.protocol import layout, results_folder, storage
 
 BYTECODE = '__pycache__'  # Python would run it in the place of a source.
+# What the harness writes, beside the source; `layout` describes each.
+OURS = (
+  layout.TRIAL,
+  layout.HPARAMS,
+  layout.SCHEDULE,
+  layout.EVALS,
+  layout.SCALARS,
+  layout.ATTEMPTS,
+  layout.CHECKPOINT,
+  layout.REACHED,
+  outcomes.LOG,
+  'plugins',
+  results_folder.LOCK,
+)
+NUMBERED = re.compile(
+  rf'meta_data_\d+\.json|{layout.TRACEBACK}\d+\.txt|trial_host_\d+\.log'
+)
+BEFORE = re.compile(r'(.*)_before_\d+(\.\w+)?')  # Put aside.
 
 
 def cut_links(folder: pathlib.Path) -> list[str]:
@@ -35,6 +56,29 @@ def cut_links(folder: pathlib.Path) -> list[str]:
         elif path.is_dir():
           waiting.append(path)
   return found
+
+
+def discard(folder: pathlib.Path, submission: str) -> None:
+  """Delete what an earlier attempt has left that is not the harness's.
+
+  Args:
+    folder: Folder of the trial.
+    submission: Name of the submission.
+  """
+  for path in folder.glob('*'):
+    if _is_ours(path.name) or path.name in (submission, f'{submission}.py'):
+      continue
+    with contextlib.suppress(OSError):
+      if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+      else:
+        path.unlink()
+
+
+def _is_ours(name: str) -> bool:
+  aside = BEFORE.fullmatch(name)
+  whole = aside[1] + (aside[2] or '') if aside else name
+  return whole in OURS or bool(NUMBERED.fullmatch(whole))
 
 
 def prepared(folder: pathlib.Path, submission: str) -> dict[str, bytes]:

@@ -60,6 +60,7 @@ SCHEDULE = 'schedule.json'
 PLAN = 'plan.json'
 CHECKPOINT = 'checkpoint'
 REACHED = 'reached.checkpoint'
+TRACEBACK = 'traceback_'  # Beginning of the names of files.
 
 MOST = 10**9  # Limit of the numbers of studies and of trials.
 RESIDUAL = 0.01  # Largest share of the wall time on no account of the clock.

@@ -18,10 +18,18 @@ FOR_ATTEMPT = ('beaten', 'beaten_steps', 'why')
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StepLimits:
-  """Stops and evaluations by steps instead of charged seconds."""
+  """Stops and evaluations by steps instead of charged seconds.
+
+  Attributes:
+    steps: Steps after which a trial stops.
+    eval_steps: Steps from one evaluation to the next.
+    whole: Steps of the whole budget where a trial stops at others: a submission
+      must not see by its progress that its time is being profiled.
+  """
 
   steps: int
   eval_steps: int
+  whole: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Budget:
     eval_seconds: Seconds from one evaluation to the next.
     steps: Steps after which the trial stops in any case; None: no such stop.
     eval_steps: Steps from one evaluation to the next, instead of seconds.
+    whole: Steps of the whole budget where `steps` are others, see StepLimits.
     beaten: Seconds after which this trial cannot change any score.
     beaten_steps: Steps after which it cannot; None: by steps, it always can.
     why: What has decided that.
@@ -42,6 +51,7 @@ class Budget:
   eval_seconds: float
   steps: int | None = None
   eval_steps: int | None = None
+  whole: int | None = None
   beaten: float = math.inf
   beaten_steps: int | None = None
   why: str = 'another trial of its study counts'

@@ -133,7 +133,7 @@ def run(
   def limits(plan: Plan, trial: PlannedTrial) -> StepLimits:
     usual = untimed.by_reference(plan, trial)
     steps = last.get(programs.of(trial), UNKNOWN)
-    return dataclasses.replace(usual, steps=steps)
+    return dataclasses.replace(usual, steps=steps, whole=usual.steps)
 
   for trial in plan.trials:
     if _is_stale(trial.folder(place), limits(plan, trial)):

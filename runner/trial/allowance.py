@@ -8,7 +8,7 @@ excess, whichever way it found.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -26,9 +26,7 @@ FACTOR = 1.5  # Tolerance for a busy machine: times the measured cost.
 SLACK = 0.3  # Seconds that a whole trial has beside that.
 # Seconds of a checkpoint: 3 to 6 ns a byte and 2 ms were measured.
 BYTE, FILE = 1e-8, 0.02
-# Times the compilation so far: a resumed trial repeats it on the account
-# 'restore', on several processors.
-AGAIN = 4.0
+RESUMING = 1.0  # Seconds of a resumed trial beside reading its checkpoint.
 
 
 class Allowance:
@@ -146,11 +144,20 @@ def storing(arrays: PyTree) -> float:
   return FILE + BYTE * sum(sizes)
 
 
-def restoring(arrays: PyTree, compiling: float) -> float:
-  """Return the free seconds of resuming a trial from its checkpoint.
+def restoring(arrays: PyTree) -> float:
+  """Return the free seconds of reading a checkpoint with these arrays."""
+  return storing(arrays) + RESUMING
+
+
+def repeating(spent: Mapping[str, float]) -> dict[str, float]:
+  """Return the free seconds of a resumed trial's first step, by account.
+
+  Tracing, compiling and data were charged before. Training is not repeated for
+  its result: one step is enough, and a submission could train on instead.
 
   Args:
-    arrays: The arrays of the checkpoint.
-    compiling: Seconds of compilation before it.
+    spent: Seconds by account before the trial was interrupted.
   """
-  return storing(arrays) + AGAIN * compiling + AGAIN
+  made = (accounts.TRACE, accounts.COMPILE, accounts.DATA)
+  free = {name: SLACK + FACTOR * spent.get(name, 0.0) for name in made}
+  return free | {accounts.TRAIN: SLACK}

@@ -110,6 +110,21 @@ class Clock:
     finally:
       self._switch(before)
 
+  @contextlib.contextmanager
+  def repeated(self, free: Mapping[str, float]) -> Iterator[None]:
+    """Run what an earlier attempt was charged for, and a resumed one repeats.
+
+    Args:
+      free: Seconds by account of work that are not charged again.
+    """
+    before = dict(self._spent)
+    with self.account(accounts.TRAIN):
+      yield
+    for name, seconds in free.items():
+      again = min(self._spent[name] - before[name], seconds)
+      self._spent[name] -= again
+      self._spent[accounts.RESTORE] += again
+
   @property
   def working(self) -> bool:
     """True if an account of work is running."""

@@ -88,6 +88,17 @@ class Feed:
         batch = self._draw(Place(self.examples, size, stack))
       yield batch
 
+  def first(self, size: int, stack: int = 1) -> Iterator[Batch]:
+    """Yield the first batch of the stream again and again, see `__call__`.
+
+    Args:
+      size: Number of examples of a batch.
+      stack: Number of batches to stack; 1: no axis for steps.
+    """
+    while True:
+      self.steps = self.examples = 0
+      yield next(self(size, stack))
+
   def _from_host(self, place: Place) -> Batch:
     """Return batches that are stacked and put on the devices here."""
     parts = []

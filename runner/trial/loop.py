@@ -96,8 +96,8 @@ def run(
 
   Args:
     submission: The submission.
-    start: Its start; results are appended to start.evals. A trial is resumed if
-      start.state and earlier results in start.evals are set.
+    start: Its start; copies of results are appended to start.evals. A trial is
+      resumed if start.state and earlier results in start.evals are set.
     budget: Times of evaluations and of the stop.
     harness: Clock, data, evaluation and records.
 
@@ -114,11 +114,14 @@ def run(
 
 
 def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
-  evals: list[Result] = start.evals  # pyrefly: ignore
+  told: list[Result] = start.evals  # pyrefly: ignore
+  # A submission can change what it is told, and must not be evaluated more
+  # often for that.
+  evals = [_copied(result) for result in told]
   clock = harness.clock
   if evals and harness.reached(evals[-1].metrics):
     return _reached(evals[-1])
-  for state, more in _looks(submission, start, budget, harness):
+  for state, more in _looks(submission, start, budget, harness, evals):
     harness.watch.catch_up()
     if evals and evals[-1].step == harness.feed.steps:
       return Ending('ended', 'The algorithm ended its training.')
@@ -129,6 +132,7 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
     stop = _last(harness.feed.steps, budget)
     result = _evaluate(model, state, stop or not more, harness)
     evals.append(result)
+    told.append(_copied(result))
     if reached := harness.reached(result.metrics):
       harness.keep(result, model)  # First: what is recorded has its model.
     harness.record(result, state)
@@ -141,14 +145,21 @@ def _run(submission, start: Start, budget: Budget, harness: Harness) -> Ending:
   return Ending('ended', 'The algorithm ended its training.')
 
 
+def _copied(result: Result) -> Result:
+  return result._replace(metrics=dict(result.metrics))
+
+
 def _looks(
-  submission: Submission, start: Start, budget: Budget, harness: Harness
+  submission: Submission,
+  start: Start,
+  budget: Budget,
+  harness: Harness,
+  evals: list[Result],
 ) -> Iterator[tuple[PyTree, bool]]:
   """Yield states to evaluate, and whether more states follow.
 
   A trial that left during an evaluation resumes with that evaluation.
   """
-  evals: list[Result] = start.evals  # pyrefly: ignore
   states = submission.train(start)
   state, more = start.state, True
   last, step = evals[-1] if evals else None, harness.feed.steps

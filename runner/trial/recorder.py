@@ -195,7 +195,7 @@ class Recorder:
 
   def failure(self, error: Exception) -> Ending:
     """Return the outcome of an exception; write its traceback to a file."""
-    path = self._folder / f'traceback_{self.attempt}.txt'
+    path = self._folder / f'{layout.TRACEBACK}{self.attempt}.txt'
     told = traceback.format_exc().encode(errors='backslashreplace')
     storage.write(path, told)
     text = str(error)

@@ -171,11 +171,8 @@ def _train(
   with clock.account(accounts.RESTORE):
     found = hosts.agree('checkpoint', recorder.restore)
     if found is not None:
-      spent = facts_of.parse(found.facts).accounts
-      once = (accounts.TRACE, accounts.COMPILE)
-      compiling = sum(spent.get(name, 0.0) for name in once)
-      harness.allowance.grant(allowances.restoring(found.arrays, compiling))
-    resumed = _resumed(submission, start, found, harness.feed, recorder)
+      harness.allowance.grant(allowances.restoring(found.arrays))
+    resumed = _resumed(submission, start, found, harness.feed, recorder, clock)
   first = None
   if resumed is not None:
     start, first = resumed
@@ -215,8 +212,9 @@ def _start(
   """Return the start of a fresh trial."""
 
   def progress() -> float:
-    if not trial.timed and trial.budget.steps:
-      return feed.steps / trial.budget.steps
+    steps = trial.budget.whole or (None if trial.timed else trial.budget.steps)
+    if steps:
+      return feed.steps / steps
     return clock.charged() / trial.budget.seconds
 
   model, train = evaluate.fresh(task.workload, trial.trial.seed)
@@ -238,11 +236,13 @@ def _resumed(
   found: checkpoints.Checkpoint | None,
   feed: Feed,
   recorder: Recorder | NullRecorder,
+  clock: Clock,
 ) -> tuple[Start, state_tree.TreeDef] | None:
   """Return the start of a trial that resumes from its checkpoint.
 
   A fresh loop is started for its first state, which gives the places of arrays
-  and the parts of a state that are not data.
+  and the parts of a state that are not data. As its training counts for no
+  steps, it gets the same batch again and again.
 
   Returns:
     The start and the tree of that first state; None if there is no checkpoint,
@@ -250,13 +250,15 @@ def _resumed(
   """
   if found is None:
     return None
-  template = next(submission.train(start))
   facts = facts_of.parse(found.facts)
+  with clock.repeated(allowances.repeating(facts.accounts)):
+    fresh = start._replace(batches=feed.first)
+    template = next(submission.train(fresh))
+  feed.steps, feed.examples = 0, 0
   try:
     state = checkpoints.restore(template, found.arrays, facts.tree)
   except state_tree.UnfitError as error:
     recorder.start_over(str(error))
-    feed.steps, feed.examples = 0, 0
     return None
   feed.steps, feed.examples = facts.steps, facts.examples
   return start._replace(state=state), jax.tree.structure(template)

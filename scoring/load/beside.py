@@ -73,6 +73,14 @@ def _check(mine: Results, others: Results) -> None:
         f'{mine.folder} was raced under other rules of {name} than the board. '
         'Race with --against=BOARD, which takes the rules of the board.'
       )
+  for name in ('ladder', 'cutoff'):
+    own, theirs = getattr(mine.rules, name), getattr(others.rules, name)
+    if own != theirs:
+      raise ReadError(
+        f'The suite of {mine.folder} has {name} = {own}, and that of the board '
+        f'{theirs}. Race with --against=BOARD, which takes the rules of the '
+        'board.'
+      )
   if mine.ruleset != others.ruleset:
     raise ReadError(
       f'{mine.folder} was raced in the ruleset {mine.ruleset!r}, and the board '

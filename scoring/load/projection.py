@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from runner.protocol import layout
 from runner.protocol.plan import Plan, PlannedTrial, TrialKey
 from runner.protocol.timing import programs, time_profiles
 from runner.protocol.timing.programs import Program
 from runner.protocol.timing.time_profiles import TimeProfile
-from scoring.load import plan as plans
+from scoring.load import plan as plans, safe_files
 from scoring.load.plan import ReadError
 from scoring.load.trial import MISSING, UNCLEAR, UNFINISHED, UNTIMED, Trial
 
@@ -230,6 +231,10 @@ def _read(
     if _source(stored, trial) != _source(plan, trial):
       continue
     try:
+      for name in (layout.ATTEMPTS, layout.EVALS):
+        safe_files.plain(trial.folder(place) / name)
+      scalars = trial.folder(place) / layout.SCALARS
+      safe_files.plain(scalars, safe_files.LONGEST)
       profile = time_profiles.read(trial.folder(place))
     except BROKEN as error:
       raise ReadError(

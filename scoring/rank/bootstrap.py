@@ -31,6 +31,7 @@ class Spread(NamedTuple):
 
   unit: str
   draws: int
+  seed: int
   low: np.ndarray  # [N] lower end of the score's interval.
   high: np.ndarray  # [N] upper end of the score's interval.
   rank_low: np.ndarray  # [N] best rank of the interval, NaN with open cells.
@@ -82,6 +83,7 @@ def bootstrap(
   return Spread(
     unit=unit,
     draws=draws,
+    seed=seed,
     low=low,
     high=high,
     rank_low=rank_low,
@@ -95,16 +97,19 @@ def bootstrap(
 def interval(
   board: Board, spread: Spread | None, submission: str
 ) -> tuple[float, float] | None:
-  """Return the interval of a submission's score, None without resampling.
+  """Return the interval of a submission's score.
+
+  None without resampling, and where cells are open: draws of the studies that
+  are there would count a missing one as if it were like them.
 
   Args:
     board: The scored board.
     spread: The resampled board, or None.
     submission: The submission's name.
   """
-  if spread is None:
-    return None
   n = board.times.submissions.index(submission)
+  if spread is None or not board.closed[n]:
+    return None
   return float(spread.low[n]), float(spread.high[n])
 
 

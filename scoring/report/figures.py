@@ -159,7 +159,11 @@ def _times(figure: Any, board: Board) -> None:
 
 def _workload(axes: Any, board: Board, workload: str) -> None:
   end, budget = marks.extent(board, workload)
-  unit = 3600.0 if end >= 20_000 else 1.0
+  unit, name = 1.0, 's'
+  if board.effort == 'steps':
+    name = 'steps'
+  elif end >= 20_000:
+    unit, name = 3600.0, 'h'
   for index, standing in enumerate(board.standings):
     cell = standing.cells[workload]
     colour = colours.rgb(colours.hue(standing.submission))
@@ -203,7 +207,7 @@ def _workload(axes: Any, board: Board, workload: str) -> None:
   held_out = board.rules.workloads[workload].held_out_of
   title = _plain(workload) + (' (held out)' if held_out else '')
   axes.set_title(title, size=7)
-  axes.set_xlabel('h' if unit > 1 else 's', size=7, labelpad=0)
+  axes.set_xlabel(name, size=7, labelpad=0)
   axes.tick_params(axis='x', labelsize=7)
   axes.grid(axis='y', color='#eef0f2', linewidth=0.7)
   axes.set_axisbelow(True)

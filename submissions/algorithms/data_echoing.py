@@ -31,14 +31,14 @@ def build(
     warmup: Share of the steps that rises to the largest rate.
     **options: Options of from_optax.
   """
-  draws = max(1, task.steps // echoes)
-  schedule = schedules.warmup_cosine(learning_rate, warmup, draws * echoes)
+  # Whole echoes of whole dispatches: the last state is yielded.
+  unit = echoes * task.per_dispatch
+  steps = max(1, task.steps // unit) * unit
+  schedule = schedules.warmup_cosine(learning_rate, warmup, steps)
   tx = optax.adamw(
     schedule, 1 - one_minus_beta1, beta2, weight_decay=weight_decay
   )
-  adamw = from_optax(
-    task, tx, schedule=schedule, steps=draws * echoes, **options
-  )
+  adamw = from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
   def train(start):
     def batches(size, stack=1):

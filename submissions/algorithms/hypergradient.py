@@ -56,6 +56,7 @@ def hypergradient(
     last = direction(state.adam, b1, b2)
     size = optax.tree.norm(updates) * optax.tree.norm(last)
     cosine = optax.tree.vdot(updates, last) / jnp.maximum(size, 1e-30)
+    cosine = jnp.clip(cosine, -1, 1)  # The size of tiny gradients is zero.
     factor = jnp.clip(state.factor * (1 + step * cosine), 1 / bound, bound)
     rate = factor * schedule(state.adam.count)
     updates, below = adam.update(updates, state.adam)

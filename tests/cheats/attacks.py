@@ -141,6 +141,11 @@ FREE_TIME = {
     head='import subprocess, sys',
     start="subprocess.Popen([sys.executable, '-c', 'while 1: pass'])",
   ),
+  'orphan': Attack(
+    about='trains in a process whose parent has ended',
+    expected=ENDED,
+    start='os.system(\'python3 -c "while 1: pass" &\')',
+  ),
   'fork': Attack(
     about='trains in a forked process',
     expected=ENDED,
@@ -513,6 +518,13 @@ DATA = {
     expected=PREVENTED,
     head=HERE,
     start="(ROOT / 'plan.json').read_text()",
+  ),
+  'evaluations': Attack(
+    about='clears its list of evaluations, to be evaluated at every step',
+    expected=PREVENTED,
+    head='SEEN = []',
+    start='SEEN.append(start.evals)',
+    lost='SEEN[-1].clear()',
   ),
   'cache': Attack(
     about='keeps weights in a folder for its later trials',

@@ -69,6 +69,20 @@ def test_echoing_draws_each_batch_once_and_steps_on_it_thrice():
   assert feed.drawn == len(states) == 13
 
 
+def test_the_last_step_of_echoing_is_yielded_whatever_a_dispatch_has():
+  """Steps after the last yielded state once deleted its arrays."""
+  task = TASK._replace(per_dispatch=4, record_every=4)
+  submission = made('data_echoing', task, echoes=3)
+  start = Start(
+    jax.jit(PROBLEM.init)(jax.random.key(0)), jax.random.key(0), Feed()
+  )
+  *_, last = submission.train(start)
+  assert last.done == 36
+  assert all(
+    np.isfinite(x).all() for x in jax.tree.leaves(submission.model(last))
+  )
+
+
 def test_echoing_once_is_adamw():
   *_, one = trained(made('data_echoing', echoes=1), Feed())
   *_, plain = trained(made('adamw'), Feed())

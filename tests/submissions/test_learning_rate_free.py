@@ -362,7 +362,7 @@ def test_the_harness_hands_init_the_real_parameters():
 def test_clipping_changes_the_distance_that_prodigy_estimates():
   """Ten times as long gradients do not; as long ones all along do.
 
-  Why no point here clips: the estimate weighs gradients by their length.
+  The estimate weighs gradients by their length.
   """
   tx = learning_rate_free.guard(optax.contrib.prodigy(estim_lr0=1e-2))
 

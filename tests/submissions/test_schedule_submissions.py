@@ -333,6 +333,17 @@ def test_agreeing_gradients_raise_the_rate_up_to_the_bound(sign, end):
   assert float(state.rate) == pytest.approx(0.1 * end)
 
 
+def test_a_tiny_gradient_changes_the_rate_by_one_step_at_most():
+  """Its squares are zero in float32: the rate once jumped to its bound."""
+  tx = hypergradient.hypergradient(lambda t: 0.1, 0.9, 0.9, 0.0, 0.02, 3.0)
+  w = jnp.ones(4)
+  state = tx.init(w)
+  for gradient in (jnp.ones(4), jnp.full(4, 1e-25)):
+    before = float(state.factor)
+    _, state = tx.update(gradient, state, w)
+  assert 1.0 <= float(state.factor) / before <= 1.02 + 1e-6
+
+
 def test_a_gradient_of_zero_leaves_the_rate_alone():
   tx = hypergradient.hypergradient(lambda t: 0.1, 0.9, 0.9, 0.0, 0.5, 3.0)
   w = jnp.ones(4)

@@ -10,6 +10,7 @@ read off that trial.
 
 import bisect
 import itertools
+import math
 import pathlib
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -103,7 +104,13 @@ def held_up(folder: pathlib.Path) -> float:
 
 def _points(path: pathlib.Path) -> Iterator[tuple[int, float]]:
   for row in storage.read_rows(path):
-    yield int(row[columns.STEP]), float(row[columns.SECONDS])
+    step, seconds = int(row[columns.STEP]), float(row[columns.SECONDS])
+    if not (step >= 0 and 0 <= seconds < math.inf):
+      raise ValueError(
+        f'{path.name} has step {step} at {seconds} s. Both must be finite and '
+        'not negative'
+      )
+    yield step, seconds
 
 
 def folder(out: pathlib.Path, machine: str) -> pathlib.Path:

@@ -54,9 +54,9 @@ function measuresTable() {
 function sensitivityTable() {
   const rows = DATA.sensitivity.map((one) => html('tr', null, rowHead(named(one.entry)), cell(one.workload),
     cell(one.rates.map((rate) => Number(rate.toPrecision(3))).join(', ')),
-    cell(one.metric === null ? '–' : metricText(one.metric), {class: 'n'}), cell(one.seconds === null ? '–' : secondsText(one.seconds), {class: 'n'})));
-  return [note('How much worse a trial ends than the best trial, on average over the logarithm of the learning rates tried (Wortsman et al. 2023). At 0, the learning rate does not matter. In seconds, a miss takes the whole budget.'),
-    table('Sensitivity to the learning rate', [head('Entry'), head('Workload'), head('Rates'), head('In the metric', {class: 'n'}), head('In seconds', {class: 'n'})], rows)];
+    cell(one.metric === null ? '–' : metricText(one.metric), {class: 'n'}), cell(one.seconds === null ? '–' : effortText(one.seconds, DATA.views[0].unit), {class: 'n'})));
+  return [note('How much worse a trial ends than the best trial, on average over the logarithm of the learning rates tried (Wortsman et al. 2023). At 0, the learning rate does not matter. In effort, a miss takes the whole budget.'),
+    table('Sensitivity to the learning rate', [head('Entry'), head('Workload'), head('Rates'), head('In the metric', {class: 'n'}), head('In effort', {class: 'n'})], rows)];
 }
 
 function drawDoubts() {

@@ -13,12 +13,12 @@ function trialsTable(e) {
   const rows = WORKLOADS.flatMap((row, w) => DATA.trials[e][w].map((trial, n) => html('tr', null,
     rowHead(row.name), cell(trial.study, {class: 'n'}), cell(trial.trial, {class: 'n'}),
     cell([trial.state, trial.reason && html('small', {class: 'wrap'}, trial.reason)]),
-    cell(trial.seconds ? secondsText(trial.seconds) : '–', {class: 'n'}),
+    cell(trial.seconds ? effortText(trial.seconds, DATA.views[0].unit) : '–', {class: 'n'}),
     cell(trial.steps.length ? grouped(trial.steps.at(-1)) : '–', {class: 'n'}),
     cell(metricText(trial.values.at(-1) ?? NaN), {class: 'n'}),
     cell(entry.points.length > 1 ? entry.point_of[w][n] + 1 : '–', {class: 'n'}),
     cell(html('code', null, trial.folder)))));
-  return table(`Trials of ${entry.name}`, ['Workload', 'Study', 'Trial', 'Outcome', 'Seconds', 'Steps', 'Last value', 'Point', 'Folder in the results, with its log'].map((text) => head(text)), rows, {class: 'trials'});
+  return table(`Trials of ${entry.name}`, ['Workload', 'Study', 'Trial', 'Outcome', 'Effort', 'Steps', 'Last value', 'Point', 'Folder in the results, with its log'].map((text) => head(text)), rows, {class: 'trials'});
 }
 
 function entryParts(e) {

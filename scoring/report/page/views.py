@@ -119,7 +119,7 @@ def _again(board: Board, spread: Spread | None) -> Spread | None:
   """Resample a board as another one was; None if that one was not."""
   if spread is None:
     return None
-  return bootstrap.bootstrap(board, spread.unit, spread.draws)
+  return bootstrap.bootstrap(board, spread.unit, spread.draws, spread.seed)
 
 
 def _label(view: View) -> str:

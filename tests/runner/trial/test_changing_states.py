@@ -1,16 +1,17 @@
 """Trials whose states change their trees are killed, and go on."""
 
 import functools
+import uuid
 
 import pytest
 
 from runner import planning
-from runner.launch import planned_trial
+from runner.launch import compiled, planned_trial
 from runner.launch.attempt import TrialOptions
 from runner.machine import hardware
 from runner.protocol.suites import suite as rules
 from runner.protocol.trial_file import StepLimits
-from tests.support import faults, races, suites
+from tests.support import faults, suites
 from tests.support.written import HERE
 
 pytestmark = pytest.mark.apart  # Slow, and each on its own.
@@ -73,8 +74,9 @@ def killed_and_left_alone(tmp_path, text):
     home = tmp_path / name
     home.mkdir()
     path = home / 'changing.py'
-    own = races.folder(home / 'out', 'changing')  # It writes nowhere else.
-    mark = own / 'mark' if name == 'killed' else path
+    # It writes only there and to its own folder, where nothing of it is kept.
+    kept = compiled.folder(home / 'out', 'changing')
+    mark = kept / f'mark-{uuid.uuid4()}' if name == 'killed' else path
     path.write_text(text(str(mark)))
     table, trial = planned(home, path)
     status, folder = trained(home / 'out', table, trial)

@@ -183,6 +183,22 @@ def test_a_resumed_clock_goes_on_where_it_stopped():
   assert c.own_seconds() == 0.0
 
 
+def test_repeated_work_is_free_up_to_what_it_had_cost():
+  time = [0.0]
+  c = Clock(lambda: time[0])
+  with c.account('restore'):
+    with c.repeated({'train': 0.5, 'trace': 3.0}):
+      time[0] += 6.0
+      c.made('trace', 2.0)
+    time[0] += 1.0
+  spent = c.accounts()
+  assert spent['train'] == 4.0 - 0.5
+  assert spent['trace'] == 0.0
+  assert spent['restore'] == 1.0 + 0.5 + 2.0
+  assert c.charged() == 3.5
+  assert c.own_seconds() == 7.0
+
+
 def test_work_dispatched_just_before_an_evaluation_is_charged():
   """The leak of published boards: unfinished work was done on nobody's time.
 

@@ -114,6 +114,25 @@ def test_it_stops_at_the_target_and_only_then_looks_at_the_test_split():
   assert trial.splits == ['validation'] * 3 + ['train', 'test']
 
 
+def test_what_a_submission_does_to_its_results_changes_no_evaluation():
+  """Clearing them within an evaluation once made every step one."""
+  honest = counting()
+  seen = []
+
+  def train(start):
+    seen.append(start.evals)
+    yield from honest.train(start)
+
+  def model(state):
+    for result in seen[0]:
+      result.metrics.clear()
+    seen[0].clear()
+    return honest.model(state)
+
+  trial = Trial(honest._replace(train=train, model=model), Budget(12, 5))
+  assert trial.splits == ['validation'] * 3
+
+
 def test_nothing_counts_beyond_the_budget():
   trial = Trial(counting(step_seconds=4.0), Budget(10, 3), target=3)
   assert trial.ending.outcome == 'budget'

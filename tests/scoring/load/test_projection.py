@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -77,6 +78,36 @@ def test_seconds_of_a_busy_machine_do_not_count(tmp_path):
   assert results.projection.projected == 1 and not results.projection.lacking
   [trial] = results.trials
   assert trial.projected and trial.budget == 100.0
+
+
+@pytest.mark.parametrize(
+  'curve, reason',
+  [
+    ([(10, float('nan'), 0.7), (20, 8.0, 0.4)], 'step 10 at nan s'),
+    ([(10, -4.0, 0.7), (20, 8.0, 0.4)], 'step 10 at -4.0 s'),
+  ],
+)
+def test_a_profile_of_impossible_seconds_is_refused(tmp_path, curve, reason):
+  """NaN once counted as no seconds at all, and won."""
+  out = profiled(write(tmp_path, [BUSY], [False]), curve)
+  with pytest.raises(ReadError, match=f'the time profile is damaged.*{reason}'):
+    read.read(out)
+
+
+@pytest.mark.parametrize('name', [layout.EVALS, layout.SCALARS])
+def test_a_profile_that_is_a_pipe_or_a_link_is_not_read(tmp_path, name):
+  """Reading a pipe once took for ever."""
+  out = profiled(write(tmp_path / 'out', [BUSY], [False]))
+  [path] = time_profiles.folder(out, HERE).rglob(f'trial_1/{layout.EVALS}')
+  path = path.with_name(name)
+  path.unlink(missing_ok=True)
+  if name == layout.EVALS:
+    os.mkfifo(path)
+  else:
+    (tmp_path / 'private').write_text('')
+    path.symlink_to(tmp_path / 'private')
+  with pytest.raises(ReadError, match='must be a plain file'):
+    read.read(out)
 
 
 def test_without_a_profile_a_board_is_by_steps(tmp_path):
@@ -164,6 +195,17 @@ def test_who_does_more_in_a_step_when_it_is_not_timed_is_found(tmp_path):
   [(where, doubt, text)] = profile_audit.checked(read.read(out))
   assert doubt and where.startswith('x/study_0')
   assert 'does not do the same when it is timed' in text
+
+
+def test_more_work_at_the_beginning_is_found_though_the_ends_are_close(
+  tmp_path,
+):
+  """Three updates of each batch were once within a median of .01."""
+  fast = [(5, 1.0, 0.93), (10, 2.0, 0.5), (15, 3.0, 0.45), (20, 4.0, 0.42)]
+  slow = [(5, 1.0, 0.93), (10, 2.0, 0.6), (15, 3.0, 0.46), (20, 4.0, 0.43)]
+  out = profiled(write(tmp_path, [fast], [False]), slow)
+  [(_, doubt, text)] = profile_audit.checked(read.read(out))
+  assert doubt and 'does not do the same when it is timed' in text
 
 
 def test_noise_of_the_same_seed_is_no_doubt(tmp_path):

@@ -426,6 +426,34 @@ def test_a_trial_that_was_interrupted_and_resumed_is_no_doubt(folder):
 
 
 @pytest.mark.parametrize(
+  'reason, doubt',
+  [
+    ('The process was ended by SIGKILL.', False),
+    ('OSError: No space left (see traceback_0.txt)', True),
+  ],
+)
+def test_a_trial_that_started_over_is_told_and_doubted_if_it_ended_itself(
+  folder, reason, doubt
+):
+  """A submission that raised the error of a full disk kept its weights."""
+  path = first(folder) / layout.ATTEMPTS
+  interrupt(path)
+  lines = [json.loads(line) for line in path.read_text().splitlines()]
+  [early] = [x for x in lines if x['event'] == 'end' and x['attempt'] == 0]
+  early |= {'outcome': 'preempted', 'reason': reason}
+  path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
+  path = first(folder) / layout.EVALS
+  rows = [row | {'preemption_count': '1'} for row in storage.read_rows(path)]
+  path.unlink()
+  storage.append_rows(path, rows, rows[0])
+  found = [x for x in verify.verify(read.read(folder)) if 'over' in x.text]
+  [one] = found
+  assert one.doubt is doubt
+  assert one.text.startswith('The trial started over in attempt 1, without')
+  assert (reason in one.text) is doubt
+
+
+@pytest.mark.parametrize(
   'kept, doubt, text',
   [
     (0, False, 'The trial started over after attempt 0, which was invalid.'),

@@ -35,6 +35,22 @@ def test_studies_that_agree_leave_no_doubt():
   assert bootstrap.rank_interval(found, spread, 'y') == (2, 2)
 
 
+def test_where_cells_are_open_there_is_no_interval():
+  """A lacking study once counted as if it were like the others."""
+  hits = {
+    (submission, workload, study, 1): 10.0 + study
+    for submission in 'xy'
+    for workload in 'vw'
+    for study in range(3)
+  }
+  hits['x', 'w', 1, 1] = None
+  found = board.make(made.results(made.rules('v', 'w'), hits))
+  assert found.closed.tolist() == [False, True]
+  spread = bootstrap.bootstrap(found, draws=50)
+  assert bootstrap.interval(found, spread, 'x') is None
+  assert bootstrap.interval(found, spread, 'y') is not None
+
+
 def test_intervals_are_the_quantiles_of_all_resamples():
   """Of three studies there are 27 equally likely draws: all are counted."""
   times = [10.0, 20.0, 30.0]
