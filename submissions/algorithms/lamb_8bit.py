@@ -42,10 +42,9 @@ def build(
 
 
 SELF = {  # LAMB's point.
-  'learning_rate': 0.0103, 'one_minus_beta1': 0.225, 'beta2': 0.99,
-  'weight_decay': 0.0186, 'warmup': 0.05, 'floor': 1.0, 'block': 256,
-  'never_zero': True, 'grad_clip': 1.0, 'label_smoothing': 0.2,
-  'dropout': 0.1,
+  'learning_rate': 0.0102, 'one_minus_beta1': 0.0888, 'beta2': 0.95,
+  'weight_decay': 0.522, 'warmup': 0.05, 'floor': 0.0, 'grad_clip': 0.3,
+  'label_smoothing': 0.1, 'dropout': 0.0, 'never_zero': True, 'block': 256,
 }  # fmt: skip
 SPACE = {  # LAMB's space.
   'learning_rate': {'min': 1e-4, 'max': 1e-2, 'scaling': 'log'},

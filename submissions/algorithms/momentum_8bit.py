@@ -41,8 +41,9 @@ def build(
 
 
 SELF = {  # The point of momentum.
-  'learning_rate': 0.137, 'one_minus_beta1': 0.0795, 'weight_decay': 2.97e-6,
-  'warmup': 0.05, 'end_factor': 0.001, 'block': 256, 'label_smoothing': 0.05,
+  'learning_rate': 0.293, 'one_minus_beta1': 0.161, 'weight_decay': 2.87e-06,
+  'warmup': 0.05, 'end_factor': 0.001, 'label_smoothing': 0.05,
+  'decay_steps_factor': 0.9, 'dropout': 0.0, 'grad_clip': 1.0, 'block': 256,
 }  # fmt: skip
 SPACE = {  # AlgoPerf's archived baseline of momentum.
   'learning_rate': {'min': 0.02, 'max': 5.0, 'scaling': 'log'},
