@@ -157,6 +157,22 @@ def _read(folder: str) -> read.Results:
   )
 
 
+def _beside(results: pathlib.Path) -> pathlib.Path:
+  """Return the folder for the report.
+
+  Raises:
+    ValueError: it is empty, or within the results, whose folders are entries.
+  """
+  out = pathlib.Path(_OUT.value)
+  within = results.resolve() in (out.resolve(), *out.resolve().parents)
+  if not _OUT.value or within:
+    raise ValueError(
+      f'--out={_OUT.value} must be a folder outside the results {results}, '
+      'whose folders are entries. For example: --out=report'
+    )
+  return out
+
+
 def _score(results: read.Results, out: pathlib.Path) -> int:
   scored = board.make(results, _INTEGRAL.value)
   if not (_REPORT.value or _JSON.value or _INTO.value):
@@ -277,7 +293,7 @@ def _decide(results: read.Results) -> int:
 def _tensorboard(results: read.Results) -> int:
   from scoring.report import tensorboard  # noqa: PLC0415  Needed by this command only.
 
-  place = pathlib.Path(_OUT.value) / 'tensorboard'
+  place = _beside(results.folder) / 'tensorboard'
   written = tensorboard.write(results, place)
   print(f'{written} trials written. See: tensorboard --logdir={place}')
   return 0
@@ -296,7 +312,7 @@ def _verify(results: read.Results) -> int:
 
 
 COMMANDS = {
-  '': lambda folder: _score(_read(folder), pathlib.Path(_OUT.value)),
+  '': lambda folder: _score(_read(folder), _beside(pathlib.Path(folder))),
   'replay': lambda folder: _replay(_read(folder)),
   'verify': lambda folder: _verify(_read(folder)),
   'verdict': _verdict,

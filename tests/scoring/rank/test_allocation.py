@@ -186,6 +186,25 @@ def test_the_command_prints_json(tmp_path):
   assert table['apart'] == (not table['in_doubt'])
 
 
+def test_steps_do_not_count_as_seconds(tmp_path):
+  """A study of 7,000 steps was once said to take 7,000 s."""
+  folder = made_results.race(tmp_path / 'results')
+  timed = boards.make(read.read(folder))
+  results = read.read(folder, effort='steps')
+  board = boards.make(results)
+  found = costs.study_seconds(results, board)
+  np.testing.assert_allclose(
+    found, costs.study_seconds(read.read(folder), timed)
+  )
+  for path in folder.rglob('attempts.jsonl'):
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    kept = [json.dumps(x) + '\n' for x in lines if x['event'] != 'exit']
+    path.write_text(''.join(kept))
+  results = read.read(folder, effort='steps')
+  with pytest.raises(ValueError, match='it is unknown what more studies cost'):
+    costs.study_seconds(results, boards.make(results))
+
+
 def test_seconds_are_those_of_the_trials(tmp_path):
   folder = made_results.race(tmp_path / 'results')
   results = read.read(folder)

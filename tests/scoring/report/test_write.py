@@ -476,7 +476,9 @@ def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
     ([], 'Give exactly one results folder'),
     (['results', '--rules=minni'], "Did you mean 'mini'?"),
     (['results', '--ruls=mini'], "'ruls'. Did you mean: rules"),
-    (['results', '--out=results/plan.json'], 'Choose another --out'),
+    (['results', '--out=/dev/null'], 'Choose another --out'),
+    (['results', '--out=results/report'], 'a folder outside the results'),
+    (['results', '--out='], 'a folder outside the results'),
   ],
 )
 def test_wrong_requests_are_explained(race, words, expected):
