@@ -1,13 +1,15 @@
 """Facts for readers who doubt: findings, hashes, versions and commands."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from runner.protocol import layout
 from scoring.load.results import Results
+from scoring.rank import bootstrap, score
 from scoring.rank.analysis import Analysis
 from scoring.rank.board import Board
+from scoring.rank.bootstrap import Spread
 from scoring.report import sentences, versions
 from scoring.report.findings import Finding, folded
 
@@ -52,7 +54,7 @@ def table(
       'open': len(opened),
     },
     'policy': sentences.policy(results.rules.charges),
-    'commands': commands(results),
+    'commands': commands(results, board, analysis.spread),
     'hashes': _hashes(results),
     'versions': versions.versions(
       [found.facts for found in analysis.details.values()]
@@ -60,19 +62,22 @@ def table(
   }
 
 
-def commands(results: Results) -> list[str]:
+def commands(
+  results: Results, board: Board, spread: Spread | None
+) -> list[str]:
   """Return the commands that make the same board again.
 
   Args:
     results: The results.
+    board: The scored board.
+    spread: The resampled board, or None.
   """
   plan, rules = results.plan, results.rules
-  by = ' --by=steps' if results.effort == 'steps' else ''
+  scored = ''.join(f' {flag}' for flag in _scored(results, board, spread))
   if plan is None:
     ruleset = f' --ruleset={results.ruleset}' if results.ruleset else ''
-    relax = f' --relax={results.relaxed:g}' if results.relaxed else ''
     suite = shlex.quote(rules.name)
-    return [f'timetrial score LOGS --suite={suite}{ruleset}{relax}{by}']
+    return [f'timetrial score LOGS --suite={suite}{ruleset}{scored}']
   names = dict.fromkeys(trial.submission for trial in plan.trials)
   studies = len({trial.study for trial in plan.trials})
   words = [
@@ -85,7 +90,29 @@ def commands(results: Results) -> list[str]:
     *([f'--stop={plan.stop}'] if plan.stop else []),
     '--out=results',
   ]
-  return [' '.join(words), f'timetrial score results --out=report{by}']
+  if any(not trial.timed for trial in results.trials):
+    words.append('--untimed')
+  return [' '.join(words), f'timetrial score results --out=report{scored}']
+
+
+def _scored(
+  results: Results, board: Board, spread: Spread | None
+) -> Iterator[str]:
+  """Yield the flags that change scores and intervals."""
+  if results.effort == 'steps':
+    yield '--by=steps'
+  if results.relaxed:
+    yield f'--relax={results.relaxed:g}'
+  if board.integral != score.INTEGRALS[0]:
+    yield f'--integral={board.integral}'
+  if spread is None:
+    return
+  if spread.unit != bootstrap.UNITS[0]:
+    yield f'--resample={spread.unit}'
+  if spread.draws != bootstrap.DRAWS:
+    yield f'--draws={spread.draws}'
+  if spread.seed != bootstrap.SEED:
+    yield f'--seed={spread.seed}'
 
 
 def _hashes(results: Results) -> list[tuple[str, str]]:

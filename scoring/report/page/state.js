@@ -52,8 +52,16 @@ function choose(changes) {
 
 const view = () => DATA.views.find((one) => one.key === state.effort);
 const indexOf = (name) => ENTRIES.findIndex((entry) => entry.name === name);
-const listed = (key) => (state[key] ? state[key].split(',').map(decodeURIComponent) : []);
+const listed = (key) => (state[key] ? state[key].split(',').map(nameOf) : []);
 const written = (names) => names.map(encodeURIComponent).join(',');
+
+function nameOf(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch { // Typed by hand: no entry has this name.
+    return text;
+  }
+}
 
 function toggle(key, name) {
   const names = listed(key);

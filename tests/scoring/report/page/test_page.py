@@ -11,7 +11,7 @@ import submissions
 from scoring.load import results as read
 from scoring.rank import analysis, board, bootstrap
 from scoring.report import colours, figures, kinds, marks
-from scoring.report.page import curves, entries, render
+from scoring.report.page import curves, doubts, entries, render
 from tests.support import made_results as made
 
 HOSTILE = '</script><script>alert(1)</script>'
@@ -185,7 +185,20 @@ def test_the_commands_make_the_same_board(source):
   told = embedded(source)['doubt']['commands']
   assert told[0].startswith('timetrial run --suite=mini --ruleset=self ')
   assert '--studies=3' in told[0]
-  assert told[1] == 'timetrial score results --out=report'
+  assert told[1] == 'timetrial score results --out=report --draws=50'
+
+
+def test_the_commands_have_what_changes_scores_and_intervals(tmp_path):
+  """They once made another board than the page that they were on."""
+  folder = made.race(tmp_path / 'results')
+  results = read.read(folder, effort='steps', relax=0.05)
+  found = board.make(results, 'published')
+  spread = bootstrap.bootstrap(found, 'both', draws=7, seed=4)
+  *_, told = doubts.commands(results, found, spread)
+  assert told == (
+    'timetrial score results --out=report --by=steps --relax=0.05 '
+    '--integral=published --resample=both --draws=7 --seed=4'
+  )
 
 
 def test_colours_belong_to_names():
