@@ -72,6 +72,9 @@ def falling(share):
 
 
 LION = {'beta1': 0.9, 'beta2': 0.99, 'weight_decay': 0.1, 'grad_clip': None}
+FALLING = ADAM | {
+  'end_factor': 0.1, 'decay_steps_factor': 1.0, 'shape': falling
+}  # fmt: skip
 CASES = {
   'adamw': (adamw_step, ADAM | {'beta2': 0.99}),
   'adamw_8bit': (adamw_step, ADAM | {'beta2': 0.99}),
@@ -82,13 +85,9 @@ CASES = {
   'nadamw': (nadamw, ADAM | {'beta2': 0.99}),
   'lion': (lion, LION),
   'lion_8bit': (lion, LION),
-  'momentum': (
-    heavy_ball, ADAM | {'end_factor': 0.1, 'shape': falling}
-  ),
-  'momentum_8bit': (
-    heavy_ball, ADAM | {'end_factor': 0.1, 'shape': falling}
-  ),
-  'nesterov': (nesterov, ADAM | {'end_factor': 0.1, 'shape': falling}),
+  'momentum': (heavy_ball, FALLING),
+  'momentum_8bit': (heavy_ball, FALLING),
+  'nesterov': (nesterov, FALLING),
   'sgd': (sgd, {'weight_decay': 0.1, 'learning_rate': 0.05}),
   'lamb_8bit': (lamb, ADAM | {'beta2': 0.99, 'floor': 0.0}),
 }  # fmt: skip
