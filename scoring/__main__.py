@@ -131,8 +131,10 @@ def main(argv: list[str]) -> int:
   try:
     match argv[1:]:
       case [command, folder] if command in COMMANDS:
+        _refuse_others(command)
         return COMMANDS[command](folder)
       case [folder] if folder not in PROGRAM.commands:
+        _refuse_others('')
         return COMMANDS[''](folder)
     named = len(argv) > 1 and argv[1] in PROGRAM.commands
     raise ValueError(
@@ -143,6 +145,19 @@ def main(argv: list[str]) -> int:
   except ValueError as error:  # Errors of ours are ValueErrors; no traceback.
     print(f'Error: {sentences.clean(str(error), "?")}', file=sys.stderr)
     return 2
+
+
+def _refuse_others(command: str) -> None:
+  """Raise a ValueError where a flag of other commands is given."""
+  own = PROGRAM.commands[command].flags
+  known = {name for one in PROGRAM.commands.values() for name in one.flags}
+  for name in sorted(known - {*own}):
+    if flags.FLAGS[name].present:
+      typed = command or PROGRAM.unnamed
+      raise ValueError(
+        f'`{typed}` does not use --{name}. Leave it out; all flags: timetrial '
+        f'{typed} --help'
+      )
 
 
 def _read(folder: str) -> read.Results:
@@ -174,6 +189,11 @@ def _beside(results: pathlib.Path) -> pathlib.Path:
 
 
 def _score(results: read.Results, out: pathlib.Path) -> int:
+  if _FIGURES.value and not _REPORT.value:
+    raise ValueError(
+      '--figures are a part of the report, and --noreport leaves it out. Leave '
+      'out one of the two.'
+    )
   scored = board.make(results, _INTEGRAL.value)
   if not (_REPORT.value or _JSON.value or _INTO.value):
     spread = bootstrap.bootstrap(

@@ -479,6 +479,10 @@ def test_nothing_to_score_is_said_clearly(tmp_path, prepare, expected):
     (['results', '--out=/dev/null'], 'Choose another --out'),
     (['results', '--out=results/report'], 'a folder outside the results'),
     (['results', '--out='], 'a folder outside the results'),
+    (['replay', 'results', '--draws=3'], '`replay` does not use --draws.'),
+    (['verify', 'results', '--out=x'], '`verify` does not use --out.'),
+    (['results', '--board=x'], '`score` does not use --board.'),
+    (['results', '--noreport', '--figures'], 'Leave out one of the two'),
   ],
 )
 def test_wrong_requests_are_explained(race, words, expected):
