@@ -76,6 +76,10 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(
   assert commands.time(every) == 0  # Nothing is left to time.
   [place] = time_profiles.folders(tmp_path / 'out')
   folder = layout.folder(place, 'one', 'digits', 0, 1)
+  raced = layout.folder(tmp_path / 'out', 'one', 'digits', 0, 1)
+  specs = [prepare.spec(path / layout.TRIAL) for path in (folder, raced)]
+  # By its progress a submission sees no difference.
+  assert specs[0].budget.whole == specs[1].budget.steps
   began = layout.status(folder).since
   _held_up(folder)
   monkeypatch.setattr(layout, 'HELD_UP', 0.5)

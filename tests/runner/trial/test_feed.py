@@ -76,6 +76,17 @@ def test_resumed_the_stream_goes_on():
   assert drawn(feed, 4, 4, 4) == whole[2:]
 
 
+def test_what_counts_for_no_steps_gets_one_batch_again_and_again():
+  feed = Feed(Slow(2), 3, Clock())
+  [whole] = drawn(Feed(Slow(2), 3, Clock()), 4)
+  again = feed.first(4)
+  assert [np.asarray(next(again)['inputs']).tolist() for _ in range(3)] == (
+    3 * [whole]
+  )
+  feed.steps, feed.examples = 1, 4  # The stream goes on where it was.
+  assert drawn(feed, 4) == drawn(Feed(Slow(2), 3, Clock()), 4, 4)[1:]
+
+
 def test_stacked_batches_are_those_drawn_one_by_one():
   single = drawn(Feed(Slow(2), 3, Clock()), 4, 4)
   feed = Feed(Slow(2), 3, Clock())
