@@ -42,7 +42,8 @@ def build(
   return from_optax(task, tx, schedule=schedule, steps=steps, **options)
 
 
-SELF = {  # Tuned: python -m runner tune --submissions=mechanic --points=4.
+# Tuned by the rule for all submissions: docs/benchmarks/tuning.md.
+SELF = {
   'one_minus_beta1': 0.19, 'one_minus_beta2': 0.0203, 'weight_decay': 0.0513,
   'warmup': 0.1, 'decay': 'cosine', 'shrink': 0.01, 'grad_clip': 0.3,
   'label_smoothing': 0.05,
