@@ -62,8 +62,9 @@ points: .venv/ready
 # Goes on from the raw results in the repository, on any machine; for example
 # `make points board-by-steps TUNED=lion SELF=lion` tunes and races one more.
 board-by-steps: .venv/ready
-	test -d $(STEPS)/results || (mkdir $(STEPS)/results && \
-	  tar -xJf $(STEPS)/results.tar.xz -C $(STEPS)/results)
+	test -d $(STEPS)/results || (mkdir -p $(STEPS)/results.part && \
+	  tar -xJf $(STEPS)/results.tar.xz -C $(STEPS)/results.part && \
+	  mv $(STEPS)/results.part $(STEPS)/results)
 	$(TIMETRIAL) run --suite=mini --submissions=$(SELF) \
 	  --untimed --jobs=$(JOBS) --out=$(STEPS)/results
 	$(TIMETRIAL) score $(STEPS)/results --by=steps --out=$(STEPS)
@@ -83,11 +84,11 @@ define board
 	$(TIMETRIAL) score $(1)/results --out=$(1)
 	$(call pack,$(1))
 endef
-# Raw results, without names of users; a stop leaves the archive of before.
+# Packs raw results, without names of users; a stop leaves the old archive.
 define pack
 	tar --sort=name --owner=0 --group=0 --numeric-owner \
-	  $(LEFT_OUT:%=--exclude='%') -cJf $(1)/results.part -C $(1)/results .
-	mv $(1)/results.part $(1)/results.tar.xz
+	  $(LEFT_OUT:%=--exclude='%') -cJf $(1)/results.new.xz -C $(1)/results .
+	mv $(1)/results.new.xz $(1)/results.tar.xz
 endef
 # Files that readers of raw results do not need: compiled programs and models.
 LEFT_OUT := .compiled .forgotten .lock *.checkpoint

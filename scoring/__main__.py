@@ -172,7 +172,7 @@ def _read(folder: str) -> read.Results:
   )
 
 
-def _beside(results: pathlib.Path) -> pathlib.Path:
+def _report_folder(results: pathlib.Path) -> pathlib.Path:
   """Return the folder for the report.
 
   Raises:
@@ -313,7 +313,7 @@ def _decide(results: read.Results) -> int:
 def _tensorboard(results: read.Results) -> int:
   from scoring.report import tensorboard  # noqa: PLC0415  Needed by this command only.
 
-  place = _beside(results.folder) / 'tensorboard'
+  place = _report_folder(results.folder) / 'tensorboard'
   written = tensorboard.write(results, place)
   print(f'{written} trials written. See: tensorboard --logdir={place}')
   return 0
@@ -332,7 +332,9 @@ def _verify(results: read.Results) -> int:
 
 
 COMMANDS = {
-  '': lambda folder: _score(_read(folder), _beside(pathlib.Path(folder))),
+  '': lambda folder: _score(
+    _read(folder), _report_folder(pathlib.Path(folder))
+  ),
   'replay': lambda folder: _replay(_read(folder)),
   'verify': lambda folder: _verify(_read(folder)),
   'verdict': _verdict,

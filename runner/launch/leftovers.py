@@ -16,7 +16,7 @@ from runner.launch import outcomes
 from runner.protocol import layout, results_folder, storage
 
 BYTECODE = '__pycache__'  # Python would run it in the place of a source.
-# What the harness writes, beside the source; `layout` describes each.
+# Files of the harness, beside the source; `layout` describes each.
 OURS = (
   layout.TRIAL,
   layout.HPARAMS,

@@ -80,6 +80,7 @@ def commands(
     return [f'timetrial score LOGS --suite={suite}{ruleset}{scored}']
   names = dict.fromkeys(trial.submission for trial in plan.trials)
   studies = len({trial.study for trial in plan.trials})
+  untimed = any(not trial.timed for trial in results.trials)
   words = [
     'timetrial run',
     f'--suite={shlex.quote(plan.suite.name)}',
@@ -88,10 +89,9 @@ def commands(
     f'--submissions={shlex.quote(",".join(names))}',
     f'--studies={studies}',
     *([f'--stop={plan.stop}'] if plan.stop else []),
+    *(['--untimed'] if untimed else []),
     '--out=results',
   ]
-  if any(not trial.timed for trial in results.trials):
-    words.append('--untimed')
   return [' '.join(words), f'timetrial score results --out=report{scored}']
 
 

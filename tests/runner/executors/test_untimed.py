@@ -78,7 +78,7 @@ def test_several_trials_run_at_once_and_are_timed_afterwards(
   folder = layout.folder(place, 'one', 'digits', 0, 1)
   raced = layout.folder(tmp_path / 'out', 'one', 'digits', 0, 1)
   specs = [prepare.spec(path / layout.TRIAL) for path in (folder, raced)]
-  # By its progress a submission sees no difference.
+  # A submission sees no difference in its progress.
   assert specs[0].budget.whole == specs[1].budget.steps
   began = layout.status(folder).since
   _held_up(folder)

@@ -1,4 +1,4 @@
-"""What an attempt leaves in its folder for the next one."""
+"""Files that an attempt leaves in its folder for the next one."""
 
 from runner.launch import leftovers
 from runner.protocol import layout

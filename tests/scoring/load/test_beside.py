@@ -32,7 +32,7 @@ def test_entries_of_the_same_rules_are_joined(tmp_path):
   'name, value', [('ladder', [0.0, 0.5]), ('cutoff', 9.0)]
 )
 def test_rules_of_the_suite_must_be_the_same(tmp_path, name, value):
-  """Another ladder was once a traceback."""
+  """The command once ended in a traceback if the ladders differed."""
   mine = raced(tmp_path / 'mine', 'x', **{name: value})
   other = raced(tmp_path / 'other', 'y')
   with pytest.raises(ReadError, match=f'has {name} = .*--against=BOARD'):
